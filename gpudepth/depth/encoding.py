@@ -1,0 +1,261 @@
+"""How source codes mean metres: each encoding boils down to `numeric.Linear`, two ends and one flag.
+
+| encoding       | codes are                                  | linear in  | value at g = 0, g = 1           |
+|----------------|--------------------------------------------|------------|---------------------------------|
+| Gray           | 0 = black … 1 = white (Apple's article)    | either     | near, far (or swapped)          |
+| DisparityRange | the same, ends given in 1/metres           | disparity  | at black, at white              |
+| Depth          | metres × 1/scale                           | depth      | offset, offset + scale·divisor  |
+| Disparity      | 1/metres                                   | disparity  | offset, offset + scale·divisor  |
+| Stereo         | pixels of shift: (d + doffs)/(f·B)         | disparity  | doffs/(f·B), (d + doffs)/(f·B)  |
+| ZBuffer        | a GPU's depth buffer                       | disparity  | 1/near, 1/far (or swapped)      |
+| Distance       | metres along the ray, not the axis         | depth      | as Depth, times a factor a pixel|
+
+`linear(quantity, max_code)` gives the rule for a source whose largest integer code is `max_code` (None: floats).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from .numeric import Linear
+from .pixel_format import Quantity
+
+NEAREST = 1e-6  # metres; below it 1/near and its products come close to float32's subnormals
+
+UNITS = {"m": Fraction(1), "dm": Fraction(1, 10), "cm": Fraction(1, 100), "mm": Fraction(1, 1000)}
+
+
+class Encoding(Protocol):
+    """A rule code → quantity."""
+
+    def linear(self, quantity: Quantity, max_code: int | None) -> Linear:
+        """The rule that gives `quantity`; `max_code` is 255 or 65535 for integer sources, None for floats."""
+
+    def describe(self, max_code: int | None) -> str:
+        """One line for people: what the codes were taken to mean."""
+
+
+def parse_scale(text: str | float | Fraction) -> Fraction:
+    """ "1/256", "mm", "0.001", 5e-3 → units per code as an exact fraction. Raises UsageError unless positive."""
+    try:
+        if isinstance(text, str) and text.strip() in UNITS:
+            scale = UNITS[text.strip()]
+        elif isinstance(text, float):
+            scale = Fraction(repr(text))
+        else:
+            scale = Fraction(text)
+    except (ValueError, ZeroDivisionError, OverflowError, TypeError):
+        raise UsageError(f"scale {text!r} is not a number", hint="0.001, 1/256, or a unit: m, cm, mm") from None
+    if scale <= 0:
+        raise UsageError(f"scale {text!r} is not positive")
+    return scale
+
+
+def _metres(value: float) -> str:
+    return "infinity" if math.isinf(value) else f"{value:.2f} m" if value >= 0.1 else f"{value:.4g} m"
+
+
+def _ends(near: float, far: float) -> None:
+    if math.isnan(near) or math.isnan(far) or not near < far:
+        raise UsageError(f"near ({near:g} m) must be smaller than far ({far:g} m)",
+                         hint="near is the distance of the closest point; if white is close, add --white near")
+    if near < 0:
+        raise UsageError(f"near ({near:g} m) is negative")
+
+
+def _positive_near(near: float) -> None:
+    if near < NEAREST:
+        raise UsageError(f"near ({near:g} m) has no disparity: 1/near must be finite",
+                         hint=f"near of at least {NEAREST:g} m, or a depth format: --format hdep with --curve depth")
+
+
+@dataclass(frozen=True)
+class Gray:
+    """Apple's article: gray values between zNear and zFar, in metres.
+
+    curve   which quantity is linear in gray
+    white   "far": black = near, white = far (the article). "near": white = near, as MiDaS and most networks draw
+    """
+
+    near: float
+    far: float
+    curve: Literal["depth", "disparity"] = "depth"
+    white: Literal["far", "near"] = "far"
+
+    def __post_init__(self) -> None:
+        _ends(self.near, self.far)
+        if self.curve == "disparity":
+            _positive_near(self.near)
+        elif math.isinf(self.far):
+            raise UsageError("far is infinite, which only a gray linear in disparity can reach",
+                             hint="add --curve disparity, or name a finite far")
+
+    def linear(self, quantity: Quantity, max_code: int | None) -> Linear:
+        if quantity is Quantity.DISPARITY:
+            _positive_near(self.near)
+        black, white = (self.near, self.far) if self.white == "far" else (self.far, self.near)
+        if self.curve == "disparity":
+            black, white = 1 / black, 1 / white
+        return Linear(max_code or 1, black, white, reciprocal=quantity is not Quantity(self.curve))
+
+    def describe(self, max_code: int | None) -> str:
+        black, white = (self.near, self.far) if self.white == "far" else (self.far, self.near)
+        return f"black = {_metres(black)}, white = {_metres(white)}, linear in {self.curve}"
+
+
+@dataclass(frozen=True)
+class DisparityRange:
+    """Gray values linear in disparity, both ends in 1/metres."""
+
+    black: float
+    white: float
+
+    def __post_init__(self) -> None:
+        for name, value in (("black", self.black), ("white", self.white)):
+            if not (math.isfinite(value) and value >= 0):
+                raise UsageError(f"disparity at {name} ({value:g} 1/m) must be finite and not negative")
+        if self.black == self.white:
+            raise UsageError(f"disparity at black and at white are the same ({self.black:g} 1/m)")
+
+    def linear(self, quantity: Quantity, max_code: int | None) -> Linear:
+        return Linear(max_code or 1, self.black, self.white, reciprocal=quantity is Quantity.DEPTH)
+
+    def describe(self, max_code: int | None) -> str:
+        black, white = (math.inf if d == 0 else 1 / d for d in (self.black, self.white))
+        return f"black = {_metres(black)}, white = {_metres(white)}, linear in disparity"
+
+
+@dataclass(frozen=True)
+class Depth:
+    """Metric depth: metres = code · scale + offset. Code 0 means "no value" unless `invalid` says else, as do
+    floats ≤ 0."""
+
+    scale: Fraction = Fraction(1)
+    offset: float = 0.0
+    invalid: tuple[int, ...] | None = None
+    quantity = Quantity.DEPTH
+
+    def linear(self, quantity: Quantity, max_code: int | None) -> Linear:
+        # dividing by 256 is exact where multiplying by a rounded 1/256-like factor is not
+        divisor = float(1 / self.scale)
+        default = (0,) if self.quantity is Quantity.DEPTH and max_code is not None else ()
+        return Linear(divisor, self.offset, self.offset + 1.0, reciprocal=quantity is not self.quantity,
+                      invalid=default if self.invalid is None else self.invalid,
+                      positive=self.quantity is Quantity.DEPTH and self.offset == 0)
+
+    def describe(self, max_code: int | None) -> str:
+        plus = f" {self.offset:+g}" if self.offset else ""
+        return f"{self.quantity} = value · {self.scale}{plus} {self.quantity.unit}"
+
+
+@dataclass(frozen=True)
+class Disparity(Depth):
+    """Metric disparity: 1/metres = code · scale + offset. Zero is valid: infinitely far."""
+
+    quantity = Quantity.DISPARITY
+
+
+@dataclass(frozen=True)
+class Stereo:
+    """Stereo shift in pixels: disparity = (code · scale + doffs) / (focal_px · baseline_m).
+
+    doffs is Middlebury's difference of the principal points; leaving it out bends the far field badly.
+    """
+
+    focal_px: float
+    baseline_m: float
+    doffs: float = 0.0
+    scale: Fraction = Fraction(1)
+    invalid: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("focal_px", "baseline_m"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise UsageError(f"{name} ({value:g}) must be positive and finite")
+
+    def linear(self, quantity: Quantity, max_code: int | None) -> Linear:
+        fb = self.focal_px * self.baseline_m
+        # Integer codes span 0..max so that no term of the sum is larger than the result.
+        top = float(max_code) if max_code is not None else 1.0
+        end = (top * float(self.scale) + self.doffs) / fb
+        default = (0,) if max_code is not None and self.doffs == 0 else ()
+        return Linear(top, self.doffs / fb, end, reciprocal=quantity is Quantity.DEPTH,
+                      invalid=default if self.invalid is None else self.invalid, positive=self.doffs == 0)
+
+    def describe(self, max_code: int | None) -> str:
+        plus = f" {self.doffs:+g}" if self.doffs else ""
+        return f"disparity = (value · {self.scale}{plus} px) / ({self.focal_px:g} px · {self.baseline_m:g} m)"
+
+
+@dataclass(frozen=True)
+class ZBuffer:
+    """A rendered depth buffer: 1/z is linear in it. far may be inf.
+
+    reversed   1 at the near plane (Unity, Unreal, Godot 4)
+    ndc        OpenGL's normalised device coordinates −1…1 (float sources only)
+    """
+
+    near: float
+    far: float = math.inf
+    reversed: bool = False
+    ndc: bool = False
+
+    def __post_init__(self) -> None:
+        _ends(self.near, self.far)
+        _positive_near(self.near)
+
+    def linear(self, quantity: Quantity, max_code: int | None) -> Linear:
+        at0, at1 = 1 / self.near, 1 / self.far
+        if self.reversed:
+            at0, at1 = at1, at0
+        if self.ndc:
+            if max_code is not None:
+                raise UsageError("ndc: normalised device coordinates are floats from -1 to 1, these are integer codes",
+                                 hint="leave ndc out: integer buffers run from 0 to 1")
+            at0 = (at0 + at1) / 2
+        return Linear(max_code or 1, at0, at1, reciprocal=quantity is Quantity.DEPTH)
+
+    def describe(self, max_code: int | None) -> str:
+        first, last = (self.far, self.near) if self.reversed else (self.near, self.far)
+        return f"z-buffer: {'-1' if self.ndc else '0'} = {_metres(first)}, 1 = {_metres(last)}"
+
+
+@dataclass(frozen=True)
+class Distance(Depth):
+    """Metres along the ray (Hypersim): depth = distance · f / √(x² + y² + f²), x and y from the principal point.
+
+    focal_px, cx, cy are in pixels of the map; the centre defaults to the middle of the picture.
+    """
+
+    focal_px: float = 0.0
+    cx: float | None = None
+    cy: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.focal_px) and self.focal_px > 0):
+            raise UsageError("distance along the ray needs the focal length in pixels of the map",
+                             hint="focal_px: 886.81")
+
+    def factor(self, width: int, height: int) -> NDArray[np.float32]:
+        """(H, W) float32 multiplier distance → depth along the axis, computed in float64 and rounded once."""
+        cx = (width - 1) / 2 if self.cx is None else self.cx
+        cy = (height - 1) / 2 if self.cy is None else self.cy
+        x = (np.arange(width) - cx)[None, :]
+        y = (np.arange(height) - cy)[:, None]
+        return np.asarray(self.focal_px / np.sqrt(x * x + y * y + self.focal_px**2), np.float32)
+
+    def describe(self, max_code: int | None) -> str:
+        return f"distance along the ray = value · {self.scale} m, focal length {self.focal_px:g} px"
+
+
+def factor_of(encoding: Encoding, width: int, height: int) -> NDArray[np.float32] | None:
+    """The per-pixel multiplier an encoding needs, or None."""
+    return encoding.factor(width, height) if isinstance(encoding, Distance) else None

@@ -1,0 +1,144 @@
+"""Every error this package raises on purpose.
+
+    GpudepthError                    exit 1   it could not be done, for the reason given
+    ├── UsageError                   exit 2   what was asked makes no sense (near >= far, unknown option value)
+    │   ├── JobError                 exit 2   a job file is wrong; lists every mistake with file:line
+    │   └── MissingInputError        exit 2   a named input does not exist
+    ├── FileError                    exit 1   a file is not what it should be; says where in the file
+    │   ├── TruncatedError           exit 1   it ends too early
+    │   ├── MalformedError           exit 1   it contradicts its format
+    │   ├── UnsupportedError         exit 1   valid, but not something we handle; says why
+    │   └── LimitError               exit 1   it asks for more than `limits` allows; names limit and value
+    ├── DepthError                   exit 1   the depth itself is the problem
+    │   ├── NoDepthError             exit 1   there is none in the file
+    │   ├── ExistingDepthError       exit 1   there is one already, and replacing was not asked for
+    │   ├── HolesError               exit 1   invalid pixels, and a stored format that has no code for them
+    │   ├── RangeError               exit 1   no usable range: constant where it must not be, missing, not finite
+    │   └── AspectError              exit 1   map and photo do not show the same field of view
+    ├── BackendError                 exit 1   an explicitly named back end cannot be used
+    ├── PartialRunError              exit 3   a run finished, and some items failed
+    ├── OutputError                  exit 74  disk full, not writable, I/O error
+    └── LockedError                  exit 75  another run holds the output folder
+
+A message says what is wrong; `where` says in which file and where in it (``photo.heic: meta/iprp/ipco[9]/auxC``);
+`hint` says what to do next.
+"""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+
+
+class GpudepthError(Exception):
+    """Root of the tree. `exit_code` is what the command line ends with."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, where: str | PathLike[str] | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = fspath(where) if where is not None else None
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text} ({self.hint})" if self.hint else text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only fields must survive the trip out of a worker process.
+        return (_rebuild, (type(self), self.message, self.where, self.hint, self.__dict__.copy()))
+
+    def within(self, outer: str | PathLike[str]) -> GpudepthError:
+        """The same error, with `outer` (a file, or an enclosing box) put before its place."""
+        prefix = fspath(outer)
+        if self.where is None:
+            self.where = prefix
+        elif not self.where.startswith(prefix):
+            self.where = f"{prefix}: {self.where}"
+        return self
+
+
+def _rebuild(
+    cls: type[GpudepthError], message: str, where: str | None, hint: str | None, state: dict[str, object]
+) -> GpudepthError:
+    error = cls.__new__(cls)
+    GpudepthError.__init__(error, message, where=where, hint=hint)
+    error.__dict__.update(state)
+    return error
+
+
+class UsageError(GpudepthError):
+    exit_code = 2
+
+
+class JobError(UsageError):
+    """A job file is wrong. `problems` holds one line per mistake, each with file:line and dotted path."""
+
+    def __init__(self, problems: list[str], *, where: str | PathLike[str] | None = None) -> None:
+        super().__init__("\n".join(problems), where=None)
+        self.problems = list(problems)
+        self.job = fspath(where) if where is not None else None
+
+
+class MissingInputError(UsageError):
+    pass
+
+
+class FileError(GpudepthError):
+    pass
+
+
+class TruncatedError(FileError):
+    pass
+
+
+class MalformedError(FileError):
+    pass
+
+
+class UnsupportedError(FileError):
+    pass
+
+
+class LimitError(FileError):
+    pass
+
+
+class DepthError(GpudepthError):
+    pass
+
+
+class NoDepthError(DepthError):
+    pass
+
+
+class ExistingDepthError(DepthError):
+    pass
+
+
+class HolesError(DepthError):
+    pass
+
+
+class RangeError(DepthError):
+    pass
+
+
+class AspectError(DepthError):
+    pass
+
+
+class BackendError(GpudepthError):
+    pass
+
+
+class PartialRunError(GpudepthError):
+    exit_code = 3
+
+
+class OutputError(GpudepthError):
+    exit_code = 74
+
+
+class LockedError(GpudepthError):
+    exit_code = 75
