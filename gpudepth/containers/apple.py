@@ -1,0 +1,199 @@
+"""Apple's depth metadata: the XMP packet of an auxiliary depth image, written and read.
+
+Namespaces and spellings are those of files that Apple software wrote. Numbers are text: ranges with six decimals,
+matrices with 17 digits of their float32 and column by column, booleans "True" and "False".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import numpy as np
+
+from ..depth.calibration import Calibration
+from ..depth.pixel_format import PixelFormat, Quantity, pixel_format, quantity_of
+from ..errors import MalformedError, UsageError
+from ..formats import xmp
+from ..formats.xmp import Packet, Property, Value
+from .base import CodedMap
+
+APDI = "http://ns.apple.com/pixeldatainfo/1.0/"
+DEPTH_DATA = "http://ns.apple.com/depthData/1.0/"
+BLUR = "http://ns.apple.com/depthBlurEffect/1.0/"
+LIGHTING = "http://ns.apple.com/portraitLightingEffect/2.0/"
+PREFIXES = {APDI: "apdi", DEPTH_DATA: "depthData", BLUR: "depthBlurEffect", LIGHTING: "portraitLightingEffect"}
+
+DEPTH_DATA_VERSION = 0x10005  # 1.5, as iOS 16 to 18 write it
+
+# The orders are those of the files; readers do not care, byte-for-byte tests do.
+_CAMERA_ORDER: tuple[str, ...] = (
+    "IntMaxValue", "StoredFormat", "NativeFormat", "IntMinValue", "FloatMaxValue", "FloatMinValue",
+    "AuxiliaryImageType",
+    "IntrinsicMatrixReferenceWidth", "DepthDataVersion", "Quality", "IntrinsicMatrix",
+    "IntrinsicMatrixReferenceHeight", "InverseLensDistortionCoefficients", "LensDistortionCenterOffsetX",
+    "LensDistortionCoefficients", "Accuracy", "PixelSize", "Filtered", "ExtrinsicMatrix",
+    "LensDistortionCenterOffsetY",
+)
+_ARTICLE_ORDER: tuple[str, ...] = (
+    "NativeFormat", "AuxiliaryImageType", "StoredFormat", "FloatMaxValue", "IntMinValue", "FloatMinValue",
+    "IntMaxValue",
+    "Accuracy", "PortraitScore", "PortraitScoreIsHigh", "Quality", "Filtered",
+)
+_APDI_NAMES = frozenset(_CAMERA_ORDER[:7])
+
+
+def serialise(coded: CodedMap, profile: str) -> bytes:
+    """The packet for a map. Profiles: `apple-depth` (like the camera), `article` (like ImageIO given no metadata)."""
+    values: dict[str, Value] = {
+        "NativeFormat": str(coded.pixel_format.fourcc),
+        "StoredFormat": str(coded.storage.format.fourcc),
+        "IntMinValue": "0",
+        "IntMaxValue": str(coded.storage.format.max_code),
+        "FloatMinValue": f"{coded.storage.lo:.6f}",
+        "FloatMaxValue": f"{coded.storage.hi:.6f}",
+        "AuxiliaryImageType": str(quantity_of(coded.pixel_format)),
+        "Accuracy": coded.accuracy,
+    }
+    if profile == "article":
+        values |= {"PortraitScore": "0.000000", "PortraitScoreIsHigh": "False", "Quality": "low", "Filtered": "False"}
+        order = _ARTICLE_ORDER
+    elif profile == "apple-depth":
+        values |= {"DepthDataVersion": str(DEPTH_DATA_VERSION), "Quality": coded.quality,
+                   "Filtered": str(coded.filtered)}
+        if coded.calibration is not None:
+            values |= _calibration_values(coded.calibration)
+        order = _CAMERA_ORDER
+    else:
+        raise UsageError(f"unknown profile {profile!r}", hint="apple-depth or article")
+    properties = [Property(APDI if name in _APDI_NAMES else DEPTH_DATA, name, values[name])
+                  for name in order if name in values]
+    if profile == "article":
+        properties.append(Property(LIGHTING, "EffectStrength", "0.000000"))
+    return xmp.serialise(properties, PREFIXES)
+
+
+def _number(value: float) -> str:
+    """As Apple prints matrices: %.17g of the float32, but 0.0 for zero."""
+    single = float(np.float32(value))
+    return "0.0" if single == 0 else f"{single:.17g}"
+
+
+def _numbers(values: object) -> tuple[str, ...]:
+    return tuple(_number(v) for v in np.asarray(values, np.float64).ravel())
+
+
+def _calibration_values(c: Calibration) -> dict[str, Value]:
+    x, y = c.distortion_center or c.center
+    out: dict[str, Value] = {
+        "IntrinsicMatrix": _numbers(c.intrinsics.T),
+        "IntrinsicMatrixReferenceWidth": f"{c.reference_width:g}",
+        "IntrinsicMatrixReferenceHeight": f"{c.reference_height:g}",
+        "ExtrinsicMatrix": _numbers(c.extrinsics.T),
+        "PixelSize": f"{c.pixel_size:.6f}",
+        "LensDistortionCenterOffsetX": _number(x),
+        "LensDistortionCenterOffsetY": _number(y),
+    }
+    if c.distortion:
+        out["LensDistortionCoefficients"] = _numbers(c.distortion)
+    if c.inverse_distortion:
+        out["InverseLensDistortionCoefficients"] = _numbers(c.inverse_distortion)
+    return out
+
+
+@dataclass(frozen=True)
+class DepthMetadata:
+    """What a packet says; None where it says nothing."""
+
+    quantity: Quantity | None = None
+    native: PixelFormat | None = None
+    stored: PixelFormat | None = None
+    float_min: float | None = None
+    float_max: float | None = None
+    int_min: int = 0
+    int_max: int | None = None
+    accuracy: Literal["relative", "absolute"] = "relative"
+    quality: Literal["high", "low"] = "high"
+    filtered: bool = True
+    calibration: Calibration | None = None
+
+
+def parse(packet: Packet, where: str = "XMP") -> DepthMetadata:
+    """Read a packet. Raises MalformedError for values that are not what their name says."""
+
+    def number(namespace: str, name: str) -> float | None:
+        text = packet.text(namespace, name)
+        if text is None:
+            return None
+        try:
+            value = float(text)
+        except ValueError:
+            raise MalformedError(f"{name} is {text[:40]!r}, not a number", where=where) from None
+        if not np.isfinite(value):
+            raise MalformedError(f"{name} is {text[:40]!r}, not finite", where=where)
+        return value
+
+    def whole(name: str) -> int | None:
+        value = number(APDI, name)
+        return None if value is None else int(value)
+
+    def fourcc(name: str) -> PixelFormat | None:
+        value = whole(name)
+        try:
+            return None if value is None else pixel_format(value)
+        except UsageError:
+            raise MalformedError(f"{name} is {value}, which is no pixel format we know", where=where) from None
+
+    def word(name: str, allowed: tuple[str, str], default: str) -> str:
+        text = (packet.text(DEPTH_DATA, name) or default).lower()
+        return text if text in allowed else default
+
+    kind = packet.text(APDI, "AuxiliaryImageType")
+    native = fourcc("NativeFormat")
+    return DepthMetadata(
+        quantity=Quantity(kind) if kind in ("depth", "disparity") else None,
+        native=native if native is not None and native.quantity is not None else None,
+        stored=fourcc("StoredFormat"),
+        float_min=number(APDI, "FloatMinValue"), float_max=number(APDI, "FloatMaxValue"),
+        int_min=whole("IntMinValue") or 0, int_max=whole("IntMaxValue"),
+        accuracy=cast('Literal["relative", "absolute"]', word("Accuracy", ("relative", "absolute"), "relative")),
+        quality=cast('Literal["high", "low"]', word("Quality", ("high", "low"), "high")),
+        filtered=word("Filtered", ("true", "false"), "true") == "true",
+        calibration=_parse_calibration(packet, number, where),
+    )
+
+
+def _parse_calibration(packet: Packet, get: Callable[[str, str], float | None], where: str) -> Calibration | None:
+    width, height = (get(DEPTH_DATA, f"IntrinsicMatrixReference{side}") for side in ("Width", "Height"))
+
+    def array(name: str) -> tuple[float, ...]:
+        value = packet.get(DEPTH_DATA, name)
+        if not isinstance(value, tuple):
+            return ()
+        try:
+            numbers = tuple(float(v) for v in value)
+        except ValueError:
+            raise MalformedError(f"{name} holds something that is not a number", where=where) from None
+        if not np.isfinite(numbers).all():
+            raise MalformedError(f"{name} holds something that is not finite", where=where)
+        return numbers
+
+    matrix, extrinsic = array("IntrinsicMatrix"), array("ExtrinsicMatrix")
+    if len(matrix) != 9 or not width or not height:
+        return None
+    if width < 0 or height < 0:
+        raise MalformedError(f"IntrinsicMatrix is of a picture of {width:g} × {height:g}", where=where)
+    x, y = (get(DEPTH_DATA, f"LensDistortionCenterOffset{axis}") for axis in "XY")
+    fields: dict[str, object] = {}
+    if len(extrinsic) == 12:
+        fields["extrinsics"] = np.array(extrinsic).reshape(4, 3).T
+    return Calibration(
+        np.array(matrix).reshape(3, 3).T, width, height,
+        pixel_size=get(DEPTH_DATA, "PixelSize") or 0.0,
+        distortion=array("LensDistortionCoefficients"),
+        inverse_distortion=array("InverseLensDistortionCoefficients"),
+        distortion_center=None if x is None or y is None else (x, y),
+        **fields,  # type: ignore[arg-type]
+    )
+

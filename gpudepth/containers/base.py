@@ -1,0 +1,110 @@
+"""What every container offers, and the records that go in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from numpy.typing import NDArray
+
+from ..depth import orientation as exif
+from ..depth.calibration import Calibration
+from ..depth.data import DepthData, Storage
+from ..depth.pixel_format import PixelFormat
+from ..formats.bytesource import ByteSource, Splice
+
+PROFILES = ("apple-depth", "article")
+
+
+@dataclass(frozen=True)
+class CodedMap:
+    """A map ready to be stored: integer codes (H, W) in the coded orientation of the picture, and their meaning.
+
+    calibration is of the coded picture. crf: None stores the codes lossless.
+    """
+
+    codes: NDArray[Any]
+    storage: Storage
+    pixel_format: PixelFormat
+    calibration: Calibration | None = None
+    accuracy: Literal["relative", "absolute"] = "relative"
+    quality: Literal["high", "low"] = "high"
+    filtered: bool = True
+    crf: int | None = None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The primary picture of a file. coded_* is before, width × height after its orientation is applied."""
+
+    coded_width: int
+    coded_height: int
+    orientation: int = 1
+    focal35: float | None = None
+
+    @property
+    def width(self) -> int:
+        return exif.size(self.orientation, self.coded_width, self.coded_height)[0]
+
+    @property
+    def height(self) -> int:
+        return exif.size(self.orientation, self.coded_width, self.coded_height)[1]
+
+
+@dataclass(frozen=True)
+class Auxiliary:
+    """One auxiliary image: its kind in words, the URN (or type) the file names, its coded size."""
+
+    kind: str
+    urn: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What `inspect` shows of a file."""
+
+    container: str
+    picture: Picture
+    auxiliary: Sequence[Auxiliary] = ()
+    depth: DepthData | None = None
+    warnings: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """The outcome of an edit: what to write, and what could not survive."""
+
+    splice: Splice
+    warnings: Sequence[str] = ()
+
+
+class Container(Protocol):
+    """One file format. Every method raises errors of `gpudepth.errors` that say where in the file."""
+
+    name: str
+    suffixes: tuple[str, ...]
+
+    def sniff(self, head: bytes) -> bool:
+        """Is a file that starts with these 32 bytes one of ours?"""
+
+    def storage(self, fmt: PixelFormat, lo: float, hi: float, bits: int = 8) -> Storage:
+        """How a map of a native format with values in [lo, hi] will be stored, the range rounded outward if need be."""
+
+    def picture(self, source: ByteSource) -> Picture:
+        """The primary picture; reads headers only."""
+
+    def read(self, source: ByteSource) -> DepthData | None:
+        """The depth in *coded* orientation with `orientation` set, or None."""
+
+    def inspect(self, source: ByteSource) -> Contents:
+        """Everything there is to say about a file's depth."""
+
+    def attach(self, source: ByteSource, coded: CodedMap, *, profile: str = "apple-depth",
+               replace: bool = False) -> Edit:
+        """Put depth in without touching the coded picture. ExistingDepthError unless `replace`."""
+
+    def remove(self, source: ByteSource) -> Edit:
+        """Take depth out, its bytes and metadata too. NoDepthError when there is none."""

@@ -1,0 +1,74 @@
+"""The HEIF container."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from ...depth.data import DepthData, Storage
+from ...depth.pixel_format import PixelFormat
+from ...errors import GpudepthError
+from ...formats.bytesource import ByteSource
+from ..base import CodedMap, Contents, Edit, Picture
+from . import writer
+from .file import HeifFile
+from .reader import read_depth
+from .rewrite import Rewriter
+
+_OTHER_BRANDS = (b"qt  ", b"crx ", b"M4A ", b"M4V ", b"isom", b"mp41", b"mp42", b"avc1", b"3gp4", b"3gp5", b"dash")
+
+
+@contextlib.contextmanager
+def _inside(source: ByteSource) -> Iterator[None]:
+    """Errors from here name the file before the place in it."""
+    try:
+        yield
+    except GpudepthError as error:
+        raise error.within(source.name) from None
+
+
+class Heif:
+    """`Container` for HEIC, HEIF and AVIF files."""
+
+    name = "heif"
+    suffixes: tuple[str, ...] = (".heic", ".heif", ".hif", ".avif")
+
+    def sniff(self, head: bytes) -> bool:
+        return head[4:8] == b"ftyp" and head[8:12] not in _OTHER_BRANDS
+
+    def storage(self, fmt: PixelFormat, lo: float, hi: float, bits: int = 8) -> Storage:
+        return writer.storage(fmt, lo, hi, bits)
+
+    def picture(self, source: ByteSource) -> Picture:
+        with _inside(source):
+            return HeifFile(source).picture()
+
+    def read(self, source: ByteSource) -> DepthData | None:
+        with _inside(source):
+            return read_depth(HeifFile(source))
+
+    def inspect(self, source: ByteSource) -> Contents:
+        file = HeifFile(source)
+        notes: list[str] = []
+        depth = None
+        try:
+            depth = read_depth(file)
+        except GpudepthError as error:
+            notes.append(str(error))
+        with _inside(source):
+            return Contents(self.name, file.picture(), file.describe_auxiliaries(), depth, notes)
+
+    def attach(self, source: ByteSource, coded: CodedMap, *, profile: str = "apple-depth",
+               replace: bool = False) -> Edit:
+        with _inside(source):
+            file = HeifFile(source)
+            edit = Rewriter(file)
+            warnings = writer.attach(file, edit, coded, profile, replace=replace)
+            return Edit(edit.splice(), warnings)
+
+    def remove(self, source: ByteSource) -> Edit:
+        with _inside(source):
+            file = HeifFile(source)
+            edit = Rewriter(file)
+            warnings = writer.remove(file, edit)
+            return Edit(edit.splice(), warnings)

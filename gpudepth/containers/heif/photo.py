@@ -1,0 +1,114 @@
+"""Pictures that are not HEIF → a HEIC file, encoded once by libheif (pillow-heif).
+
+pillow-heif codes the pixels and the colour profile; orientation, Exif and XMP are added by us: orientation as irot
+and imir, Exif and XMP unchanged. The pixels stay in their stored orientation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+import warnings
+from pathlib import Path
+from typing import Any
+
+from ...depth import orientation as exif
+from ...errors import FileError, LimitError, MalformedError, UnsupportedError
+from ...formats import exif as exif_format
+from ...formats.bytesource import ByteSource
+from ...limits import DEFAULT, Limits
+from ..base import Picture
+from .file import HeifFile
+from .rewrite import Rewriter
+from .writer import XMP_TYPE
+
+DEFAULT_QUALITY = 90
+
+
+def open_photo(path: str | Path, limits: Limits = DEFAULT) -> Any:
+    """A Pillow image, header read and size checked, pixels not decoded. The caller closes it.
+
+    Raises MissingInputError, UnsupportedError (no picture, not a regular file), LimitError, MalformedError.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    with ByteSource(path, limits) as source:  # existence, kind and size of the file
+        if source.size == 0:
+            raise MalformedError("the file is empty", where=source.name)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limits decide
+            image = Image.open(path)
+    except UnidentifiedImageError:
+        raise UnsupportedError("is not a picture we can read", where=path,
+                               hint="HEIC, JPEG, PNG, TIFF, WebP and what else Pillow opens") from None
+    except Image.DecompressionBombError as error:
+        raise LimitError(str(error), where=path) from None
+    except (OSError, ValueError, SyntaxError, struct.error, EOFError, MemoryError, OverflowError) as error:
+        raise MalformedError(f"cannot be read: {error}", where=path) from None
+    try:
+        limits.check_picture(*image.size, 4, where=str(path))
+    except LimitError:
+        image.close()
+        raise
+    return image
+
+
+def picture(path: str | Path, limits: Limits = DEFAULT) -> Picture:
+    """Size, orientation and focal length of a picture that is not HEIF, from its header."""
+    with open_photo(path, limits) as image:
+        about = _exif(image)
+        return Picture(image.width, image.height, about.orientation, about.focal35)
+
+
+def _exif(image: Any) -> exif_format.Exif:
+    block = image.info.get("exif")
+    if isinstance(block, bytes):
+        with contextlib.suppress(MalformedError):
+            return exif_format.parse(block)
+    return exif_format.Exif()
+
+
+def encode_photo(path: str | Path, quality: int = DEFAULT_QUALITY, limits: Limits = DEFAULT) -> bytes:
+    """A whole HEIC file. `quality` is libheif's 0–100; -1 is lossless. Raises as `open_photo` does."""
+    with open_photo(path, limits) as image:
+        about, info = _exif(image), dict(image.info)
+        try:
+            with warnings.catch_warnings():
+                from PIL import Image
+
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in info
+                pixels = image.convert("RGBA" if alpha else "RGB")
+        except (OSError, ValueError, SyntaxError, struct.error, EOFError, MemoryError) as error:
+            raise MalformedError(f"its pixels cannot be decoded: {error}", where=path) from None
+    return encode_pixels(pixels, quality=quality, orientation=about.orientation, exif_block=info.get("exif"),
+                         xmp_packet=info.get("xmp"), icc_profile=info.get("icc_profile"), where=str(path))
+
+
+def encode_pixels(pixels: Any, *, quality: int = DEFAULT_QUALITY, orientation: int = 1,
+                  exif_block: bytes | None = None, xmp_packet: bytes | None = None,
+                  icc_profile: bytes | None = None, where: str = "photo") -> bytes:
+    """A Pillow image (RGB or RGBA) in stored orientation → HEIC bytes that display with `orientation`."""
+    import pillow_heif
+
+    pixels.info.clear()  # pillow-heif would turn the pixels by the Exif it finds, and write irot as well
+    buffer = io.BytesIO()
+    try:
+        heif = pillow_heif.from_pillow(pixels)
+        extra = {"icc_profile": icc_profile} if icc_profile else {}
+        heif.save(buffer, quality=quality, **extra)
+    except (OSError, ValueError, RuntimeError, MemoryError) as error:
+        raise FileError(f"libheif could not encode it: {error}", where=where) from None
+    with ByteSource(buffer.getvalue()) as source:
+        file = HeifFile(source)
+        edit, primary = Rewriter(file), file.meta.primary
+        for kind, value in exif.to_heif(orientation):
+            file.meta.properties.associate(primary, b"\0\0\0\x09" + kind.encode() + bytes([value]))
+        if exif_block:
+            body = exif_block if exif_block[:6] == b"Exif\0\0" else b"Exif\0\0" + exif_block
+            edit.refer("cdsc", edit.add("Exif", b"\0\0\0\x06" + body), primary)
+        if xmp_packet:
+            edit.refer("cdsc", edit.add("mime", xmp_packet, content_type=XMP_TYPE), primary)
+        return edit.splice().to_bytes()

@@ -1,0 +1,158 @@
+"""Depth items → DepthData."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...depth import numeric
+from ...depth.data import DepthData, Storage
+from ...depth.pixel_format import HDEP, HDIS, PixelFormat, Quantity, quantity_of, stored
+from ...errors import GpudepthError, MalformedError, RangeError, UnsupportedError
+from ...formats import xmp
+from ...formats.hevc.codec import decode_luma
+from ...formats.hevc.configuration import Configuration
+from ...formats.hevc.depth_sei import UNIFORM_Z, DepthRepresentation
+from ...formats.isobmff.box import Cursor
+from .. import apple
+from ..apple import DepthMetadata
+from .file import HeifFile
+
+
+def read_depth(file: HeifFile) -> DepthData | None:
+    """The primary's depth in coded orientation, `orientation` set; None when there is none.
+
+    With several depth images the last one counts, as in libheif. The SEI's range comes before the XMP's six
+    decimals. Raises RangeError when neither gives one, UnsupportedError for codecs other than HEVC.
+    """
+    items = file.depth_items()
+    if not items:
+        return None
+    item = items[-1]
+    try:
+        return _read(file, item)
+    except GpudepthError as error:
+        raise error.within(f"{file.source.name}: depth item {item}") from None
+
+
+def representation(file: HeifFile, item: int) -> DepthRepresentation | None:
+    """What auxC's SEI says, or None when auxC holds only the URN."""
+    urn = file.urn(item)
+    return DepthRepresentation.parse(urn[1], "auxC") if urn and urn[1] else None
+
+
+def metadata(file: HeifFile, item: int) -> DepthMetadata:
+    """What the XMP of a depth item says; all defaults when there is none."""
+    for i in file.metadata_of(item):
+        packet = xmp.parse(file.data(i), f"XMP item {i}", file.source.limits)
+        if packet.has(apple.APDI) or packet.has(apple.DEPTH_DATA):
+            return apple.parse(packet, f"XMP item {i}")
+    return DepthMetadata()
+
+
+def _read(file: HeifFile, item: int) -> DepthData:
+    sei, about = representation(file, item), metadata(file, item)
+    fmt = _native_format(sei, about)
+    codes, bits = _decode(file, item)
+    storage = Storage(stored(bits), *_range(sei, about, quantity_of(fmt)))
+    lo, hi, top = storage.lo, storage.hi, storage.format.max_code or 0
+    if about.int_max is not None and (about.int_min, about.int_max) != (0, top) and about.int_max > about.int_min:
+        # the range belongs to codes int_min…int_max: extend it to 0…top
+        step = (hi - lo) / (about.int_max - about.int_min)
+        lo, hi = lo - about.int_min * step, hi + (top - about.int_max) * step
+    if not (np.isfinite(np.float32(lo)) and np.isfinite(np.float32(hi))):
+        raise RangeError(f"its codes stand for {lo:g} to {hi:g}, which no float holds", where="XMP")
+    table = numeric.pack(numeric.code_values(numeric.Linear(top, lo, hi), top), fmt)
+    calibration = about.calibration
+    if calibration is not None:
+        _, _, width, height = file.window(file.meta.primary)
+        turned = (calibration.reference_width < calibration.reference_height) != (width < height)
+        if turned and width != height:
+            calibration = None  # of another orientation than the coded picture: nothing says which
+    return DepthData(table[codes], fmt, orientation=file.orientation(item), calibration=calibration,
+                     accuracy=about.accuracy, quality=about.quality, filtered=about.filtered, storage=storage)
+
+
+def _native_format(sei: DepthRepresentation | None, about: DepthMetadata) -> PixelFormat:
+    if about.native is not None:
+        return about.native
+    if sei is not None:
+        return HDEP if sei.kind == UNIFORM_Z or (sei.z_near is not None and sei.d_min is None) else HDIS
+    return HDEP if about.quantity is Quantity.DEPTH else HDIS
+
+
+def _range(sei: DepthRepresentation | None, about: DepthMetadata, quantity: Quantity) -> tuple[float, float]:
+    """(lo, hi) in the native quantity: what code 0 and the largest code mean."""
+    if sei is not None:
+        if sei.kind not in (0, 1, 2):
+            raise UnsupportedError("uses a non-uniform disparity table", where="auxC")
+        planes = (sei.z_near, sei.z_far) if quantity is Quantity.DEPTH else (sei.d_min, sei.d_max)
+        if planes[0] is not None and planes[1] is not None:
+            return planes[0], planes[1]
+        other = (sei.z_near, sei.z_far)
+        if quantity is Quantity.DISPARITY and other[0] and other[1]:
+            return 1 / other[1], 1 / other[0]
+    if about.float_min is not None and about.float_max is not None:
+        return about.float_min, about.float_max
+    raise RangeError("holds codes without a range: neither SEI nor XMP says what they mean in metres",
+                     hint="attach the depth again with --near and --far")
+
+
+def _decode(file: HeifFile, item: int) -> tuple[NDArray[Any], int]:
+    """The item's codes after its own clap, before irot and imir."""
+    kind = file.meta.items[item].type
+    if kind == "hvc1":
+        codes, bits = _decode_hvc1(file, item)
+    elif kind == "grid":
+        codes, bits = _decode_grid(file, item)
+    else:
+        raise UnsupportedError(f"is coded as {kind!r}; we read HEVC (hvc1) and grids of it",
+                               hint="convert the file to HEIC with another tool first")
+    width, height = file.stored_size(item)
+    if codes.shape[0] < height or codes.shape[1] < width:
+        raise MalformedError(f"decodes to {codes.shape[1]}×{codes.shape[0]}, ispe says {width}×{height}")
+    x, y, w, h = file.window(item)
+    return np.ascontiguousarray(codes[:height, :width][y : y + h, x : x + w]), bits
+
+
+def _decode_hvc1(file: HeifFile, item: int) -> tuple[NDArray[Any], int]:
+    prop = file.meta.properties.first(item, "hvcC")
+    if prop is None:
+        raise MalformedError("has no hvcC property", where=f"item {item}")
+    return decode_luma(Configuration.parse(prop.payload, prop.path), file.data(item), file.source.limits,
+                       f"item {item}")
+
+
+def _decode_grid(file: HeifFile, item: int) -> tuple[NDArray[Any], int]:
+    """ImageGrid (ISO/IEC 23008-12, 6.6.2.3): rows and columns of equal tiles, cropped to the output size."""
+    c = Cursor(file.data(item), f"item {item}")
+    c.uint(1)
+    size = 4 if c.uint(1) & 1 else 2
+    rows, columns = c.uint(1) + 1, c.uint(1) + 1
+    width, height = c.uint(size), c.uint(size)
+    file.source.limits.check_picture(width, height, 2, where=c.where)
+    tiles = file.meta.targets("dimg", item)
+    if len(tiles) != rows * columns:
+        raise MalformedError(f"grid of {rows} × {columns} has {len(tiles)} tiles", where=c.where)
+    out: NDArray[Any] | None = None
+    bits = 8
+    for n, tile in enumerate(tiles):
+        if file.meta.items.get(tile) is None or file.meta.items[tile].type != "hvc1":
+            raise UnsupportedError(f"grid tile {tile} is not HEVC", where=c.where)
+        codes, bits = _decode_hvc1(file, tile)
+        h, w = codes.shape
+        if out is None:
+            fits = width <= w * columns < width + w and height <= h * rows < height + h
+            if not fits:
+                raise MalformedError(f"{columns} × {rows} tiles of {w}×{h} do not make {width}×{height}", where=c.where)
+            file.source.limits.check_picture(w * columns, h * rows, 2, where=c.where)
+            out = np.zeros((h * rows, w * columns), codes.dtype)
+        if codes.shape != (out.shape[0] // rows, out.shape[1] // columns) or codes.dtype != out.dtype:
+            raise MalformedError("grid tiles differ in size or depth", where=c.where)
+        y, x = divmod(n, columns)
+        out[y * h : (y + 1) * h, x * w : (x + 1) * w] = codes
+    if out is None:
+        raise MalformedError("grid has no tiles", where=c.where)
+    return out[:height, :width], bits

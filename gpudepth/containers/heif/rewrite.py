@@ -1,0 +1,174 @@
+"""Edits of a HEIF file that keep every other item's bytes.
+
+Only the meta box is rebuilt. The rest of the file is copied as it stands, less the bytes of dropped items; new data
+goes into one mdat after the last structural box and before vendor trailers (which are found from the end of the
+file). Every offset into the file is then mapped to where its bytes went.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from ...errors import MalformedError, UnsupportedError
+from ...formats.bytesource import Splice
+from ...formats.isobmff.box import Box, make
+from ...formats.isobmff.items import ItemInfo, Reference
+from ...formats.isobmff.locations import FILE, Extent, Location
+from .file import HeifFile
+
+Range = tuple[int, int]
+STRUCTURE = ("ftyp", "meta", "mdat", "free", "skip", "wide")
+
+
+class Rewriter:
+    """Collects an edit of `file`; `splice()` carries it out. The file's meta object is edited in place."""
+
+    def __init__(self, file: HeifFile) -> None:
+        self.file = file
+        self.meta = file.meta
+        self._new: list[tuple[int, bytes]] = []
+        self._dropped: list[Range] = []
+        for item, location in self.meta.locations.items.items():
+            if location.method == FILE and not location.data_reference:
+                for e in location.extents:
+                    box = file.meta_box
+                    if e.length and e.offset < box.end and e.offset + e.length > box.start:
+                        raise UnsupportedError(
+                            f"item {item} keeps its data inside the meta box, which an edit moves",
+                            where=f"{file.source.name}: meta/iloc: item {item}",
+                            hint="rewrite the file with another tool first")
+
+    def drop(self, items: set[int]) -> None:
+        """Remove items, and their bytes unless another item shares them."""
+        for item in items:
+            self._dropped += self._ranges(self.meta.locations.items.get(item))
+        self.meta.drop(items)
+
+    def add(self, kind: str, data: bytes, *, hidden: bool = True, content_type: bytes = b"") -> int:
+        """A new item with its data; returns its id."""
+        item = self.meta.next_id()
+        self.meta.items[item] = ItemInfo(item, kind, hidden, content_type=content_type)
+        self.meta.locations.add(item, (Extent(0, len(data)),))
+        self._new.append((item, data))
+        return item
+
+    def refer(self, kind: str, source: int, *targets: int) -> None:
+        self.meta.references.append(Reference(kind, source, targets))
+
+    @staticmethod
+    def _ranges(location: Location | None) -> list[Range]:
+        if location is None or location.method != FILE or location.data_reference:
+            return []
+        return [(e.offset, e.offset + e.length) for e in location.extents if e.length]
+
+    def splice(self) -> Splice:
+        """The edited file. Raises MalformedError when an item's bytes cannot be followed."""
+        file, meta = self.file, self.meta
+        meta.locations = meta.locations.shape(file.source.size + sum(len(d) for _, d in self._new) + (1 << 20))
+        meta_size = len(meta.serialise())
+        self.file.source.limits.check("max_items", len(meta.items), where=f"{file.source.name}: meta/iinf")
+        out = Splice(file.source)
+        moved: list[tuple[int, int, int]] = []  # old start, old end, new start
+        meta_at = self._copy(out, moved, meta_size)
+        self._relocate(moved, out.size)
+        blob = meta.serialise()
+        if len(blob) != meta_size:
+            raise MalformedError("the meta box changed its size while being laid out", where=file.source.name)
+        out.pieces[meta_at] = blob
+        return out
+
+    def _copy(self, out: Splice, moved: list[tuple[int, int, int]], meta_size: int) -> int:
+        """Lay the file out; returns the index of the piece that the meta box will fill."""
+        boxes = self.file.boxes
+        last = max(i for i, b in enumerate(boxes) if b.type in STRUCTURE)
+        new_items = {item for item, _ in self._new}
+        used = sorted(r for item, loc in self.meta.locations.items.items() if item not in new_items
+                      for r in self._ranges(loc))
+        cuts = subtract(self._dropped, used)
+        meta_at = -1
+        growth = 0
+        for i, box in enumerate(boxes):
+            if box is self.file.meta_box:
+                meta_at = len(out.pieces)
+                out.add(bytes(meta_size))
+                growth = meta_size - box.size
+            elif i and boxes[i - 1] is self.file.meta_box and self._absorbs(box, growth, used):
+                if box.size > growth:
+                    out.add(make(box.type, bytes(box.size - growth - 8)))
+            elif box.type == "mdat":
+                self._copy_mdat(out, moved, box, cuts, appended=i == last and bool(self._new))
+            elif box.open_ended and i == last and self._new:
+                out.add(header(box.type, box.end - box.payload))  # else it would swallow what follows
+                moved.append((box.payload, box.end, out.keep(box.payload, box.end - box.payload)))
+            else:
+                moved.append((box.start, box.end, out.keep(box.start, box.size)))
+            if i == last and self._new:
+                self._append(out)
+        return meta_at
+
+    @staticmethod
+    def _absorbs(box: Box, growth: int, used: list[Range]) -> bool:
+        """Can a free box behind meta take up the change of size? Only exactly, or with 8 bytes left for itself."""
+        left = box.size - growth
+        return (box.type in ("free", "skip") and not box.open_ended and growth != 0 and (left == 0 or left >= 8)
+                and left < 1 << 32 and not any(a < box.end and b > box.start for a, b in used))
+
+    @staticmethod
+    def _copy_mdat(out: Splice, moved: list[tuple[int, int, int]], box: Box, cuts: list[Range], *,
+                   appended: bool) -> None:
+        keep = subtract([(box.payload, box.end)], cuts)
+        size = sum(b - a for a, b in keep)
+        whole = size == box.end - box.payload
+        if not whole and size == 0:
+            return  # it held nothing but what was dropped
+        if whole and not (box.open_ended and appended):
+            moved.append((box.start, box.end, out.keep(box.start, box.size)))
+            return
+        out.add(header("mdat", size, wide=box.header == 16))
+        for start, end in keep:
+            moved.append((start, end, out.keep(start, end - start)))
+
+    def _append(self, out: Splice) -> None:
+        out.add(header("mdat", sum(len(d) for _, d in self._new)))
+        # metadata before pictures, as Apple orders them
+        for item, data in sorted(self._new, key=lambda new: self.meta.items[new[0]].type not in ("Exif", "mime")):
+            self.meta.locations.items[item] = Location(FILE, (Extent(out.add(data), len(data)),))
+
+    def _relocate(self, moved: list[tuple[int, int, int]], new_size: int) -> None:
+        moved.sort()
+        starts = [m[0] for m in moved]
+        new_items = {item for item, _ in self._new}
+        for item, location in self.meta.locations.items.items():
+            if item in new_items or location.method != FILE or location.data_reference:
+                continue
+            extents = []
+            for e in location.extents:
+                if e.length == 0:
+                    extents.append(e)
+                    continue
+                i = bisect_right(starts, e.offset) - 1
+                if i < 0 or e.offset + e.length > moved[i][1]:
+                    raise MalformedError(f"data at {e.offset:,} is not inside one box of the file",
+                                         where=f"{self.file.source.name}: meta/iloc: item {item}")
+                extents.append(Extent(e.offset - moved[i][0] + moved[i][2], e.length, e.index))
+            self.meta.locations.items[item] = Location(FILE, tuple(extents))
+        if new_size >= 1 << 32 and self.meta.locations.offset_size < 8:
+            raise MalformedError("the file outgrew its 32-bit offsets", where=self.file.source.name)
+
+
+def header(kind: str, payload: int, *, wide: bool = False) -> bytes:
+    """The header of a box with that many bytes of payload: 8 bytes, or 16 when they need it or `wide` asks for it."""
+    if wide or payload + 8 >= 1 << 32:
+        return b"\0\0\0\1" + kind.encode("latin-1") + (payload + 16).to_bytes(8, "big")
+    return (payload + 8).to_bytes(4, "big") + kind.encode("latin-1")
+
+
+def subtract(ranges: list[Range], holes: list[Range]) -> list[Range]:
+    """Sorted, merged `ranges` without `holes`."""
+    out: list[Range] = []
+    for start, end in sorted(ranges):
+        pieces = [(max(start, out[-1][1]) if out else start, end)]
+        for a, b in holes:
+            pieces = [piece for s, e in pieces for piece in ((s, min(e, a)), (max(s, b), e)) if piece[0] < piece[1]]
+        out += [p for p in pieces if p[0] < p[1]]
+    return out

@@ -1,0 +1,109 @@
+"""Codes → a depth item and its XMP item, with the properties and references that Apple writes."""
+
+from __future__ import annotations
+
+from ...depth.data import Storage
+from ...depth.pixel_format import PixelFormat, Quantity, quantity_of, stored
+from ...errors import ExistingDepthError, NoDepthError, UnsupportedError, UsageError
+from ...formats.hevc.codec import encode_monochrome
+from ...formats.hevc.depth_sei import UNIFORM_DISPARITY, UNIFORM_Z, DepthRepresentation
+from ...formats.isobmff.box import make_full
+from .. import apple
+from ..base import PROFILES, CodedMap
+from .file import DEPTH_URNS, GAIN_MAP_URNS, HeifFile
+from .rewrite import Rewriter
+
+IPCO_LIMIT = 100  # libheif 1.23 refuses files with more property boxes
+XMP_TYPE = b"application/rdf+xml"
+
+
+def storage(fmt: PixelFormat, lo: float, hi: float, bits: int = 8) -> Storage:
+    """8, 10 or 12 bits over [lo, hi]; Apple's cameras write 8."""
+    if bits not in (8, 10, 12):
+        raise UsageError(f"HEIC depth has 8, 10 or 12 bits, not {bits}")
+    return Storage(stored(bits), lo, hi)
+
+
+def aux_c(coded: CodedMap) -> bytes:
+    """auxC: the HEVC depth URN, then the range as an SEI message."""
+    lo, hi = coded.storage.lo, coded.storage.hi
+    if quantity_of(coded.pixel_format) is Quantity.DISPARITY:
+        sei = DepthRepresentation(UNIFORM_DISPARITY, d_min=lo, d_max=hi)
+    else:
+        sei = DepthRepresentation(UNIFORM_Z, z_near=lo, z_far=hi)
+    return make_full("auxC", 0, 0, DEPTH_URNS[0].encode() + b"\0" + sei.serialise())
+
+
+def attach(file: HeifFile, edit: Rewriter, coded: CodedMap, profile: str, *, replace: bool) -> list[str]:
+    """Add the items to an edit; returns warnings. Raises ExistingDepthError, UnsupportedError."""
+    meta, primary, name = file.meta, file.meta.primary, file.source.name
+    if profile not in PROFILES:
+        raise UsageError(f"unknown profile {profile!r}", hint=" or ".join(PROFILES))
+    if file.depth_items():
+        if not replace:
+            raise ExistingDepthError("has depth already", where=name, hint="--replace-depth puts the new map there")
+        remove(file, edit)
+    if meta.targets("thmb", primary) or meta.targets("pred", primary):
+        raise UnsupportedError(f"primary item {primary} is a thumbnail or a predicted picture of another item; "
+                               "readers would not look for its depth", where=f"{name}: meta/iref")
+    hvcc, data = encode_monochrome(coded.codes, coded.storage.format.bits, coded.crf)
+    packet = apple.serialise(coded, profile)
+    depth = edit.add("hvc1", data)
+    about = edit.add("mime", packet, content_type=XMP_TYPE)  # in mdat: ImageIO is reported to ignore XMP in idat
+    height, width = coded.codes.shape
+    properties = meta.properties
+    properties.associate(depth, make_full("ispe", 0, 0, width.to_bytes(4, "big") + height.to_bytes(4, "big")))
+    turns = [p.raw for p in properties.of(primary) if p.kind in ("irot", "imir")]
+    if not any(raw[4:8] == b"irot" for raw in turns):
+        turns.insert(0, b"\0\0\0\x09irot\0")  # Apple always writes one
+    for raw in turns:
+        properties.associate(depth, raw)
+    properties.associate(depth, make_full("pixi", 0, 0, bytes([1, coded.storage.format.bits])))
+    properties.associate(depth, aux_c(coded))
+    properties.associate(depth, hvcc)
+    edit.refer("auxl", depth, primary, *_tone_mapped(file))
+    edit.refer("cdsc", about, depth)
+    warnings = _warnings(file)
+    if len(properties.boxes) > IPCO_LIMIT:
+        warnings.append(f"{len(properties.boxes)} property boxes: libheif 1.23 opens files with at most {IPCO_LIMIT}")
+    return warnings
+
+
+def remove(file: HeifFile, edit: Rewriter) -> list[str]:
+    """Drop every depth item of the primary, its XMP and its tiles. Raises NoDepthError."""
+    meta = file.meta
+    depth = set(file.depth_items())
+    if not depth:
+        raise NoDepthError("has no depth to remove", where=file.source.name)
+    gone = set(depth)
+    for item in depth:
+        for other in (*meta.to("cdsc", item), *meta.targets("dimg", item)):
+            users = {t for r in meta.references if r.kind == "cdsc" and r.source == other for t in r.targets}
+            users |= set(meta.to("dimg", other))
+            if users <= depth:
+                gone.add(other)
+    edit.drop(gone - {meta.primary})
+    return _warnings(file)
+
+
+def _tone_mapped(file: HeifFile) -> list[int]:
+    """The tmap items that the file's other auxiliaries (gain map aside) refer to besides the primary.
+
+    A second target makes libheif 1.15 to 1.17 refuse the whole file, so it is added only where the file has it.
+    """
+    meta, out = file.meta, []
+    for item, urn in file.auxiliaries():
+        if urn not in (*GAIN_MAP_URNS, *DEPTH_URNS):
+            out += [t for t in meta.targets("auxl", item) if t != meta.primary and t in meta.items
+                    and meta.items[t].type == "tmap"]
+    return list(dict.fromkeys(out))
+
+
+def _warnings(file: HeifFile) -> list[str]:
+    types = {i.type for i in file.meta.items.values()}
+    c2pa = any(b.type == "jumb" for b in file.boxes) or "c2pa" in types or any(
+        b.type == "uuid" and file.source.read(b.payload, min(16, b.size - b.header)) == _C2PA for b in file.boxes)
+    return ["the file's C2PA provenance signature does not cover the change and will not verify"] if c2pa else []
+
+
+_C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # the uuid box of the C2PA specification, A.5

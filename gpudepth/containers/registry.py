@@ -1,0 +1,42 @@
+"""The containers we know, found by what a file starts with; third parties add theirs as entry points."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import entry_points
+from typing import cast
+
+from ..errors import UnsupportedError
+from ..formats.bytesource import ByteSource
+from .base import Container
+from .heif.heif import Heif
+
+GROUP = "gpudepth.containers"
+
+
+@cache
+def containers() -> tuple[Container, ...]:
+    """Ours, then those of entry points in the group `gpudepth.containers`."""
+    extra = [cast(Container, entry.load()()) for entry in entry_points(group=GROUP)]
+    return (Heif(), *extra)
+
+
+def find(source: ByteSource) -> Container | None:
+    """The container that a file is, by its first bytes; None for a file none of them knows."""
+    head = source.read(0, min(32, source.size))
+    return next((c for c in containers() if c.sniff(head)), None)
+
+
+def require(source: ByteSource) -> Container:
+    """`find`, or UnsupportedError."""
+    found = find(source)
+    if found is None:
+        known = ", ".join(s for c in containers() for s in c.suffixes)
+        kind = "the file is empty" if source.size == 0 else "is not a file that can hold depth"
+        raise UnsupportedError(kind, where=source.name, hint=f"we read and write {known}")
+    return found
+
+
+def by_suffix(suffix: str) -> Container | None:
+    """The container that writes files with this suffix (".heic"), or None."""
+    return next((c for c in containers() if suffix.lower() in c.suffixes), None)

@@ -1,0 +1,140 @@
+"""Random access to an input file, and outputs described as pieces of it.
+
+Files of hundreds of megabytes are never loaded: headers are read, everything else is copied in chunks.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from ..errors import FileError, LimitError, MissingInputError, OutputError, TruncatedError, UnsupportedError
+from ..limits import DEFAULT, Limits
+
+CHUNK = 1 << 20
+
+
+class ByteSource:
+    """A regular file (or bytes), read by position. Use as a context manager.
+
+    Raises MissingInputError, UnsupportedError (not a regular file), LimitError (max_file) on opening.
+    """
+
+    def __init__(self, file: str | os.PathLike[str] | bytes, limits: Limits = DEFAULT) -> None:
+        self._file: BinaryIO | None = None
+        self._data: bytes | None = None
+        self.limits = limits
+        if isinstance(file, bytes):
+            self._data, self.name, self.size = file, "bytes", len(file)
+            return
+        self.name = os.fspath(file)
+        try:
+            # A FIFO or a device would block or never end: look before opening.
+            kind = os.stat(file).st_mode  # noqa: PTH116  (bytes paths too)
+        except FileNotFoundError:
+            raise MissingInputError("no such file", where=self.name) from None
+        except (OSError, ValueError) as error:
+            raise FileError(f"cannot be read: {error}", where=self.name) from None
+        if stat.S_ISDIR(kind):
+            raise UnsupportedError("is a folder, not a file", where=self.name)
+        if not stat.S_ISREG(kind):
+            raise UnsupportedError("is not a regular file", where=self.name)
+        try:
+            self._file = Path(self.name).open("rb", buffering=0)  # noqa: SIM115  (closed by close())
+        except OSError as error:
+            raise FileError(f"cannot be read: {error.strerror}", where=self.name) from None
+        self.size = os.fstat(self._file.fileno()).st_size
+        if limits.max_file and self.size > limits.max_file:
+            self.close()
+            raise LimitError(f"has {self.size:,} bytes, limits.max_file is {limits.max_file:,}", where=self.name)
+
+    def read(self, offset: int, length: int, what: str = "data") -> bytes:
+        """`length` bytes at `offset`; raises TruncatedError when the file does not hold them."""
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise TruncatedError(
+                f"{what} at {offset:,}…{offset + length:,} lies outside the file of {self.size:,} bytes",
+                where=self.name)
+        if self._data is not None:
+            return self._data[offset : offset + length]
+        if self._file is None:
+            raise ValueError("the source is closed")
+        parts = []
+        while length:
+            self._file.seek(offset)
+            part = self._file.read(length)
+            if not part:
+                raise TruncatedError(f"{what} at {offset:,} could not be read: the file got shorter", where=self.name)
+            parts.append(part)
+            offset, length = offset + len(part), length - len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def chunks(self, offset: int, length: int) -> Iterator[bytes]:
+        """The same bytes in pieces of at most 1 MiB."""
+        while length:
+            part = self.read(offset, min(CHUNK, length))
+            yield part
+            offset, length = offset + len(part), length - len(part)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> ByteSource:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class Splice:
+    """An output: bytes of ours and ranges of a source, in order. The source must stay open until it is written."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self.source = source
+        self.pieces: list[bytes | tuple[int, int]] = []
+        self.size = 0
+
+    def add(self, data: bytes) -> int:
+        """Append bytes; returns the position they will have."""
+        at = self.size
+        if data:
+            self.pieces.append(data)
+            self.size += len(data)
+        return at
+
+    def keep(self, offset: int, length: int) -> int:
+        """Append a range of the source; returns the position it will have."""
+        at = self.size
+        if length:
+            last = self.pieces[-1] if self.pieces else None
+            if isinstance(last, tuple) and last[0] + last[1] == offset:
+                self.pieces[-1] = (last[0], last[1] + length)
+            else:
+                self.pieces.append((offset, length))
+            self.size += length
+        return at
+
+    def chunks(self) -> Iterator[bytes]:
+        for piece in self.pieces:
+            if isinstance(piece, bytes):
+                yield piece
+            else:
+                yield from self.source.chunks(*piece)
+
+    def write(self, file: BinaryIO) -> None:
+        """Write everything; every short write is an OutputError."""
+        for chunk in self.chunks():
+            view = memoryview(chunk)
+            while view:
+                try:
+                    done = file.write(view)
+                except OSError as error:
+                    raise OutputError(f"could not be written: {error.strerror}") from error
+                view = view[done:]
+
+    def to_bytes(self) -> bytes:
+        return b"".join(self.chunks())

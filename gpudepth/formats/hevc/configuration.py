@@ -1,0 +1,71 @@
+"""hvcC, the HEVCDecoderConfigurationRecord (ISO/IEC 14496-15, 8.3.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...errors import MalformedError
+from ..isobmff.box import Cursor, make
+from .nal import PPS, SPS, VPS, nal_type
+from .parameter_sets import ProfileTierLevel, SequenceParameters
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Parameter sets by type, in file order, and the size of NAL lengths in the item."""
+
+    arrays: tuple[tuple[int, tuple[bytes, ...]], ...]
+    length_size: int = 4
+
+    @classmethod
+    def parse(cls, payload: bytes, path: str = "hvcC") -> Configuration:
+        c = Cursor(payload, path)
+        version = c.uint(1)
+        if version != 1:
+            raise MalformedError(f"configuration version {version}", where=path)
+        c.take(20)
+        length_size = (c.uint(1) & 3) + 1
+        arrays = []
+        for _ in range(c.uint(1)):
+            kind = c.uint(1) & 0x3F
+            arrays.append((kind, tuple(c.take(c.uint(2)) for _ in range(c.uint(2)))))
+        return cls(tuple(arrays), length_size)
+
+    @classmethod
+    def of(cls, nals: list[bytes]) -> Configuration:
+        """From a coded picture's NAL units: VPS, SPS and PPS, one array each."""
+        arrays = tuple((kind, tuple(n for n in nals if nal_type(n) == kind)) for kind in (VPS, SPS, PPS))
+        for kind, found in arrays:
+            if not found:
+                raise MalformedError(f"no NAL unit of type {kind} in the coded picture", where="hvcC")
+        return cls(arrays)
+
+    def first(self, kind: int) -> bytes | None:
+        return next((n for k, nals in self.arrays if k == kind for n in nals), None)
+
+    def sequence(self) -> SequenceParameters:
+        """What the SPS says; raises MalformedError when there is none."""
+        sps = self.first(SPS)
+        if sps is None:
+            raise MalformedError("holds no SPS", where="hvcC")
+        return SequenceParameters.parse(sps)
+
+    def serialise(self) -> bytes:
+        """The box, as Apple writes it: min_spatial_segmentation 0, parallelism 0, one temporal layer."""
+        sps = self.first(SPS)
+        if sps is None:
+            raise MalformedError("holds no SPS", where="hvcC")
+        parameters = SequenceParameters.parse(sps)
+        depth = 0xF8 | parameters.bit_depth - 8
+        out = b"\x01" + ProfileTierLevel.of(sps).serialise()
+        out += bytes.fromhex("f000 fc") + bytes([0xFC | parameters.chroma_format, depth, depth])
+        # avgFrameRate 0; constantFrameRate 0, one temporal layer, temporalIdNested 0, lengths of 4 bytes
+        out += bytes(2) + bytes([0x08 | self.length_size - 1, len(self.arrays)])
+        for kind, nals in self.arrays:
+            out += bytes([0x80 | kind]) + len(nals).to_bytes(2, "big")  # 0x80: array_completeness
+            out += b"".join(len(n).to_bytes(2, "big") + n for n in nals)
+        return make("hvcC", out)
+
+    def annex_b(self) -> bytes:
+        """The parameter sets with start codes."""
+        return b"".join(b"\0\0\0\1" + n for _, nals in self.arrays for n in nals)

@@ -1,0 +1,99 @@
+"""NAL units: Annex B byte streams, length-prefixed streams, emulation prevention (H.265 7.3.1.1, 7.4.2, B.1)."""
+
+from __future__ import annotations
+
+from ...errors import MalformedError
+
+VPS, SPS, PPS, PREFIX_SEI, SUFFIX_SEI = 32, 33, 34, 39, 40
+
+
+def nal_type(nal: bytes) -> int:
+    """nal_unit_type of a NAL unit with its two-byte header."""
+    return nal[0] >> 1 & 0x3F
+
+
+def split_annex_b(stream: bytes) -> list[bytes]:
+    """An Annex B stream → its NAL units, without start codes and trailing zero bytes."""
+    parts = (p.rstrip(b"\0") for p in stream.split(b"\0\0\1")[1:])
+    return [p for p in parts if p]
+
+
+def split_lengths(data: bytes, length_size: int, where: str = "hvc1") -> list[bytes]:
+    """Length-prefixed NAL units, as items and samples hold them."""
+    out, at = [], 0
+    while at < len(data):
+        n = int.from_bytes(data[at : at + length_size], "big")
+        at += length_size
+        if n > len(data) - at:
+            raise MalformedError(f"NAL unit of {n:,} bytes at {at:,}, {len(data) - at:,} are left", where=where)
+        out.append(data[at : at + n])
+        at += n
+    return out
+
+
+def join_lengths(nals: list[bytes]) -> bytes:
+    """NAL units with 4-byte lengths."""
+    return b"".join(len(n).to_bytes(4, "big") + n for n in nals)
+
+
+def unescape(nal: bytes) -> bytes:
+    """Remove emulation prevention bytes: 00 00 03 → 00 00."""
+    return nal.replace(b"\0\0\3", b"\0\0")
+
+
+def escape(rbsp: bytes) -> bytes:
+    """Insert emulation prevention bytes: 00 00 0x → 00 00 03 0x for x ≤ 3."""
+    out = bytearray()
+    zeros = 0
+    for byte in rbsp:
+        if zeros >= 2 and byte <= 3:
+            out.append(3)
+            zeros = 0
+        out.append(byte)
+        zeros = zeros + 1 if byte == 0 else 0
+    return bytes(out)
+
+
+class Bits:
+    """Reads bits, most significant first, and Exp-Golomb codes."""
+
+    def __init__(self, data: bytes, where: str = "") -> None:
+        self.value = int.from_bytes(data, "big")
+        self.left = 8 * len(data)
+        self.where = where
+
+    def u(self, n: int) -> int:
+        if n > self.left:
+            raise MalformedError(f"needs {n} bits, has {self.left}", where=self.where)
+        self.left -= n
+        return self.value >> self.left & (1 << n) - 1
+
+    def ue(self) -> int:
+        zeros = 0
+        while not self.u(1):
+            zeros += 1
+            if zeros > 32:
+                raise MalformedError("Exp-Golomb code is too long", where=self.where)
+        return (1 << zeros) - 1 + self.u(zeros)
+
+
+class BitWriter:
+    """Writes bits, most significant first."""
+
+    def __init__(self) -> None:
+        self.value = self.length = 0
+
+    def u(self, n: int, value: int) -> None:
+        self.value = self.value << n | value & (1 << n) - 1
+        self.length += n
+
+    def ue(self, value: int) -> None:
+        n = (value + 1).bit_length()
+        self.u(2 * n - 1, value + 1)
+
+    def align(self) -> bytes:
+        """A one bit, zeros up to a whole byte, and the bytes; nothing is added when aligned already."""
+        if self.length % 8:
+            self.u(1, 1)
+            self.u(-self.length % 8, 0)
+        return self.value.to_bytes(self.length // 8, "big")

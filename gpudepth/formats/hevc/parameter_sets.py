@@ -1,0 +1,104 @@
+"""VPS and SPS: the fields a still depth map turns on (H.265 7.3.2.1, 7.3.2.2, 7.3.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...errors import MalformedError
+from .nal import SPS, VPS, Bits, escape, nal_type, unescape
+
+# MaxLumaPs of table A.8 → general_level_idc: 2, 2.1, 3, 3.1, 4, 5, 6
+LEVELS = ((122_880, 60), (245_760, 63), (552_960, 90), (983_040, 93), (2_228_224, 120), (8_912_896, 150),
+          (35_651_584, 180))
+
+RANGE_EXTENSIONS = 4
+# progressive, not packed, frames only; max 12, 10, 8 bit; max 4:2:2, 4:2:0, monochrome; lower bit rate (A.3.5):
+# the Monochrome profile as Apple writes it, and the Monochrome 10 and 12 profiles
+MONOCHROME = {8: bytes.fromhex("bfc800000000"), 10: bytes.fromhex("bdc800000000"), 12: bytes.fromhex("b9c800000000")}
+
+# where profile_tier_level starts in the unescaped unit: after the NAL header and 4 bytes of VPS, 1 of SPS
+_PTL = {VPS: 6, SPS: 3}
+
+
+def level_idc(luma_samples: int) -> int:
+    """The smallest level whose MaxLumaPs holds the coded picture, as Apple writes it.
+
+    Raises MalformedError above level 6's 35,651,584 samples.
+    """
+    for limit, level in LEVELS:
+        if luma_samples <= limit:
+            return level
+    raise MalformedError(f"{luma_samples:,} luma samples are beyond HEVC level 6.2",
+                         hint="make the map smaller: --resize")
+
+
+@dataclass(frozen=True)
+class ProfileTierLevel:
+    """The 12 general bytes: profile byte, compatibility flags, constraint flags, level."""
+
+    profile: int
+    compatibility: bytes
+    constraints: bytes
+    level: int
+
+    @classmethod
+    def of(cls, nal: bytes) -> ProfileTierLevel:
+        """Read them from a VPS or SPS."""
+        raw = unescape(nal)
+        at = _PTL[nal_type(nal)]
+        if len(raw) < at + 12:
+            raise MalformedError("parameter set is too short", where="hvcC")
+        return cls(raw[at], raw[at + 1 : at + 5], raw[at + 5 : at + 11], raw[at + 11])
+
+    def serialise(self) -> bytes:
+        return bytes([self.profile]) + self.compatibility + self.constraints + bytes([self.level])
+
+    def put_into(self, nal: bytes) -> bytes:
+        """A VPS or SPS with these bytes; other NAL units come back as they are."""
+        at = _PTL.get(nal_type(nal))
+        if at is None:
+            return nal
+        raw = unescape(nal)
+        return escape(raw[:at] + self.serialise() + raw[at + 12 :])
+
+
+@dataclass(frozen=True)
+class SequenceParameters:
+    """Of an SPS. coded_* is what the bitstream codes, width × height what is left inside the conformance window."""
+
+    chroma_format: int
+    coded_width: int
+    coded_height: int
+    width: int
+    height: int
+    bit_depth: int
+
+    @classmethod
+    def parse(cls, nal: bytes) -> SequenceParameters:
+        """Up to the bit depths; raises MalformedError."""
+        where = "hvcC/SPS"
+        b = Bits(unescape(nal)[2:], where)
+        b.u(4)
+        sub_layers = b.u(3)
+        b.u(1)
+        b.u(96)  # general profile, tier, level
+        flags = [(b.u(1), b.u(1)) for _ in range(sub_layers)]
+        if sub_layers:
+            b.u(2 * (8 - sub_layers))
+        for profile, level in flags:
+            b.u(88 * profile + 8 * level)
+        b.ue()
+        chroma = b.ue()
+        if chroma > 3:
+            raise MalformedError(f"chroma_format_idc {chroma}", where=where)
+        if chroma == 3:
+            b.u(1)
+        w, h = b.ue(), b.ue()
+        left = right = top = bottom = 0
+        if b.u(1):
+            left, right, top, bottom = b.ue(), b.ue(), b.ue(), b.ue()
+        sx, sy = {0: (1, 1), 1: (2, 2), 2: (2, 1), 3: (1, 1)}[chroma]
+        inner_w, inner_h = w - sx * (left + right), h - sy * (top + bottom)
+        if inner_w <= 0 or inner_h <= 0:
+            raise MalformedError(f"{w} × {h} picture with nothing inside its conformance window", where=where)
+        return cls(chroma, w, h, inner_w, inner_h, 8 + b.ue())

@@ -1,0 +1,142 @@
+"""Boxes: `size u32, type u32[, largesize u64]`, full boxes: `version u8, flags u24`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from ...errors import LimitError, MalformedError, TruncatedError
+from ...limits import DEFAULT, Limits
+
+
+class Readable(Protocol):
+    """What boxes are read from: a ByteSource."""
+
+    size: int
+
+    def read(self, offset: int, length: int, what: str = ...) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where a box lies: [start, end) with a header of `header` bytes. `open_ended`: its size field is 0."""
+
+    type: str
+    start: int
+    header: int
+    end: int
+    path: str
+    open_ended: bool = False
+
+    @property
+    def payload(self) -> int:
+        return self.start + self.header
+
+    @property
+    def size(self) -> int:
+        return self.end - self.start
+
+
+def fourcc(raw: bytes) -> str:
+    """Four bytes as text; bytes outside Latin-1's printable range stay readable in messages."""
+    return raw.decode("latin-1")
+
+
+def walk(source: Readable, start: int, end: int, path: str = "", limits: Limits = DEFAULT) -> Iterator[Box]:
+    """The boxes in [start, end), one level. Raises MalformedError for a size below the header or beyond the parent.
+
+    A last box that goes on past the end of a *file* is a TruncatedError.
+    """
+    at, count, seen = start, 0, dict[str, int]()
+    top = path == ""
+    while at < end:
+        count += 1
+        if limits.max_items and count > 4 * limits.max_items + 100:
+            raise LimitError(f"more than {count - 1} boxes side by side", where=path or "file")
+        if end - at < 8:
+            raise MalformedError(f"{end - at} stray bytes at {at:,} where a box should start", where=path or "file")
+        head = source.read(at, min(16, end - at), "box header")
+        size, kind = int.from_bytes(head[:4], "big"), fourcc(head[4:8])
+        nth = seen[kind] = seen.get(kind, -1) + 1
+        where = f"{path}/{kind}" if path else kind
+        if nth:
+            where += f"[{nth}]"
+        header, open_ended = 8, False
+        if size == 1:
+            if len(head) < 16:
+                raise TruncatedError("64-bit size is cut off", where=where)
+            header, size = 16, int.from_bytes(head[8:16], "big")
+        elif size == 0:
+            open_ended, size = True, end - at
+        if size < header:
+            raise MalformedError(f"size {size} is smaller than its header", where=where)
+        if at + size > end:
+            error = TruncatedError if top else MalformedError
+            parent = "the file" if top else path
+            raise error(f"size {size:,} at {at:,} goes past the end of {parent} at {end:,}", where=where)
+        yield Box(kind, at, header, at + size, where, open_ended)
+        at += size
+
+
+def make(kind: str, payload: bytes) -> bytes:
+    """A box with a 32-bit size; raises MalformedError when it needs more."""
+    size = 8 + len(payload)
+    if size >= 1 << 32:
+        raise MalformedError(f"box of {size:,} bytes needs a 64-bit size", where=kind)
+    return size.to_bytes(4, "big") + kind.encode("latin-1") + payload
+
+
+def make_full(kind: str, version: int, flags: int, payload: bytes) -> bytes:
+    """A full box."""
+    return make(kind, bytes([version]) + flags.to_bytes(3, "big") + payload)
+
+
+class Cursor:
+    """Reads big-endian fields of a byte string; errors say where."""
+
+    def __init__(self, data: bytes, where: str) -> None:
+        self.data, self.where, self.at = data, where, 0
+
+    @property
+    def left(self) -> int:
+        return len(self.data) - self.at
+
+    def take(self, length: int) -> bytes:
+        if length < 0 or length > self.left:
+            raise TruncatedError(f"needs {length} bytes at offset {self.at}, has {self.left}", where=self.where)
+        self.at += length
+        return self.data[self.at - length : self.at]
+
+    def uint(self, length: int) -> int:
+        """An unsigned integer of 0 to 8 bytes (0 bytes: 0, as iloc's absent fields)."""
+        return int.from_bytes(self.take(length), "big")
+
+    def fourcc(self) -> str:
+        return fourcc(self.take(4))
+
+    def cstring(self) -> bytes:
+        """Bytes up to a NUL, which is consumed; a missing NUL is a TruncatedError."""
+        stop = self.data.find(b"\0", self.at)
+        if stop < 0:
+            raise TruncatedError(f"string at offset {self.at} has no end", where=self.where)
+        out = self.data[self.at : stop]
+        self.at = stop + 1
+        return out
+
+    def rest(self) -> bytes:
+        return self.take(self.left)
+
+    def full(self) -> tuple[int, int]:
+        """(version, flags) of a full box."""
+        return self.uint(1), self.uint(3)
+
+    def count(self, n: int, at_least: int) -> int:
+        """`n` itself, after checking that n entries of at least that many bytes can still follow."""
+        if n * at_least > self.left:
+            raise MalformedError(f"claims {n:,} entries of {at_least}+ bytes, has {self.left} bytes", where=self.where)
+        return n
+
+    def done(self) -> None:
+        if self.left:
+            raise MalformedError(f"{self.left} bytes too many", where=self.where)

@@ -1,0 +1,111 @@
+"""iloc: where each item's bytes are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from ...errors import LimitError, MalformedError
+from ...limits import DEFAULT, Limits
+from .box import Cursor, make_full
+
+FILE, IDAT, ITEM = 0, 1, 2  # construction_method
+
+
+@dataclass(frozen=True)
+class Extent:
+    """`offset` is absolute for construction method 0 (base_offset is added in), relative to idat or an item else.
+
+    length 0 means "to the end of the file" (ISO/IEC 14496-12, 8.11.3).
+    """
+
+    offset: int
+    length: int
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class Location:
+    method: int
+    extents: tuple[Extent, ...]
+    data_reference: int = 0
+
+
+@dataclass
+class Locations:
+    """The table. It is always re-serialised whole: an offset_size of 0 leaves no field to patch.
+
+    version and sizes are those found, raised when something no longer fits.
+    """
+
+    version: int = 1
+    offset_size: int = 4
+    length_size: int = 4
+    index_size: int = 0
+    base_size: int = 0
+    items: dict[int, Location] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, payload: bytes, path: str, limits: Limits = DEFAULT) -> Locations:
+        c = Cursor(payload, path)
+        version, _ = c.full()
+        if version > 2:
+            raise MalformedError(f"version {version}", where=path)
+        sizes = c.uint(2)
+        offset_size, length_size, base_size, index_size = (sizes >> s & 15 for s in (12, 8, 4, 0))
+        if version == 0:
+            index_size = 0
+        for name, value in (("offset", offset_size), ("length", length_size), ("base_offset", base_size),
+                            ("index", index_size)):
+            if value not in (0, 4, 8):
+                raise MalformedError(f"{name}_size is {value}, not 0, 4 or 8", where=path)
+        out = cls(version, offset_size or 4, length_size or 4, index_size, base_size)
+        id_bytes = 4 if version == 2 else 2
+        n = c.count(c.uint(id_bytes), id_bytes + 4 + base_size)
+        limits.check("max_items", n, where=path)
+        for _ in range(n):
+            item = c.uint(id_bytes)
+            where = f"{path}: item {item}"
+            method = c.uint(2) & 15 if version else FILE
+            reference, base = c.uint(2), c.uint(base_size)
+            count = c.uint(2)
+            if limits.max_extents and count > limits.max_extents:
+                raise LimitError(f"{count} extents, limits.max_extents is {limits.max_extents}", where=where)
+            extents = []
+            for _ in range(count):
+                index = c.uint(index_size)
+                offset = c.uint(offset_size)
+                extents.append(Extent(base + offset, c.uint(length_size), index))
+            if item in out.items:
+                raise MalformedError("is located twice", where=where)
+            out.items[item] = Location(method, tuple(extents), reference)
+        return out
+
+    def add(self, item: int, extents: tuple[Extent, ...]) -> None:
+        self.items[item] = Location(FILE, extents)
+
+    def shape(self, largest: int) -> Locations:
+        """The same table with fields wide enough for offsets and lengths up to `largest`."""
+        wide = 8 if largest >= 1 << 32 else 4
+        lengths = max((e.length for loc in self.items.values() for e in loc.extents), default=0)
+        version = max(self.version, int(any(loc.method for loc in self.items.values())))
+        if any(item > 0xFFFF for item in self.items):
+            version = 2
+        return replace(self, version=version, offset_size=max(self.offset_size, wide),
+                       length_size=max(self.length_size, 8 if lengths >= 1 << 32 else 4))
+
+    def serialise(self) -> bytes:
+        """The box; every base_offset that the file has room for is 0, it is part of the offsets."""
+        index_size = self.index_size if self.version else 0
+        out = (self.offset_size << 12 | self.length_size << 8 | self.base_size << 4 | index_size).to_bytes(2, "big")
+        id_bytes = 4 if self.version == 2 else 2
+        out += len(self.items).to_bytes(id_bytes, "big")
+        for item, location in self.items.items():
+            out += item.to_bytes(id_bytes, "big")
+            if self.version:
+                out += location.method.to_bytes(2, "big")
+            out += location.data_reference.to_bytes(2, "big") + bytes(self.base_size)
+            out += len(location.extents).to_bytes(2, "big")
+            for e in location.extents:
+                out += e.index.to_bytes(index_size, "big") if index_size else b""
+                out += e.offset.to_bytes(self.offset_size, "big") + e.length.to_bytes(self.length_size, "big")
+        return make_full("iloc", self.version, 0, out)

@@ -1,0 +1,118 @@
+"""XMP packets: a strict reader of simple properties and arrays, and a writer of Apple's form.
+
+Apple's depth packets have no xpacket wrapper, three spaces of indentation, every property as an element, and the
+namespaces on rdf:Description in the order of their first use. A packet in that form is rewritten byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+from ..errors import LimitError, MalformedError
+from ..limits import DEFAULT, Limits
+
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+META = "adobe:ns:meta/"
+TOOLKIT = "XMP Core 6.0.0"
+MAX_DEPTH = 256
+MAX_ITEMS = 1000
+_ARRAYS = {f"{{{RDF}}}{kind}" for kind in ("Seq", "Bag", "Alt")}
+
+Value = str | tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Property:
+    """A simple property (str) or an array (tuple of str); other kinds are not kept."""
+
+    namespace: str
+    name: str
+    value: Value
+
+
+@dataclass(frozen=True)
+class Packet:
+    """Properties in document order."""
+
+    properties: tuple[Property, ...]
+
+    def get(self, namespace: str, name: str) -> Value | None:
+        return next((p.value for p in self.properties if p.namespace == namespace and p.name == name), None)
+
+    def text(self, namespace: str, name: str) -> str | None:
+        """A simple property, or None when it is missing or an array."""
+        value = self.get(namespace, name)
+        return value if isinstance(value, str) else None
+
+    def has(self, namespace: str) -> bool:
+        return any(p.namespace == namespace for p in self.properties)
+
+
+def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Packet:
+    """Element and attribute form alike. Raises MalformedError (not XML, DTDs, too deep) or LimitError (max_xmp)."""
+    limits.check("max_xmp", len(data), where=where)
+    text = data.strip(b"\0 \t\r\n\xef\xbb\xbf")
+    if b"\0" in text:
+        raise MalformedError("is not UTF-8", where=where)
+    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
+        raise MalformedError("declares a document type or an entity, which XMP never does", where=where)
+    try:
+        parser: Any = ElementTree.XMLPullParser(("start", "end"))
+        parser.feed(text)
+        parser.close()
+        depth = 0
+        root: Any = None
+        for event, element in parser.read_events():
+            depth += 1 if event == "start" else -1
+            root = element if root is None else root
+            if depth > MAX_DEPTH:
+                raise MalformedError(f"is nested deeper than {MAX_DEPTH}", where=where)
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise MalformedError(f"is not well-formed XML: {error}", where=where) from None
+    properties: list[Property] = []
+    if root is not None:
+        for description in root.iter(f"{{{RDF}}}Description"):
+            for key, text in description.attrib.items():
+                _keep(properties, key, text)
+            for child in description:
+                array = next((c for c in child if c.tag in _ARRAYS), None)
+                if array is not None:
+                    items = tuple((li.text or "").strip() for li in array)
+                    if len(items) > MAX_ITEMS:
+                        raise LimitError(f"an array of {len(items)} items, {MAX_ITEMS} are allowed", where=where)
+                    _keep(properties, child.tag, items)
+                elif len(child) == 0:
+                    _keep(properties, child.tag, (child.text or "").strip())
+    return Packet(tuple(properties))
+
+
+def _keep(properties: list[Property], key: str, value: Value) -> None:
+    if not key.startswith("{"):
+        return
+    namespace, _, name = key[1:].partition("}")
+    if namespace not in (RDF, "http://www.w3.org/XML/1998/namespace"):
+        properties.append(Property(namespace, name, value))
+
+
+def serialise(properties: Iterable[Property], prefixes: dict[str, str]) -> bytes:
+    """Properties in their order → a packet in Apple's form. `prefixes` maps a namespace to its prefix."""
+    listed = list(properties)
+    used = list(dict.fromkeys(p.namespace for p in listed))
+    lines = [f'<x:xmpmeta xmlns:x="{META}" x:xmptk="{TOOLKIT}">', f'   <rdf:RDF xmlns:rdf="{RDF}">',
+             '      <rdf:Description rdf:about=""']
+    lines += [f'            xmlns:{prefixes[n]}="{n}"' for n in used]
+    lines[-1] += ">"
+    for p in listed:
+        tag = f"{prefixes[p.namespace]}:{p.name}"
+        if isinstance(p.value, str):
+            lines.append(f"         <{tag}>{escape(p.value)}</{tag}>")
+        else:
+            lines += [f"         <{tag}>", "            <rdf:Seq>"]
+            lines += [f"               <rdf:li>{escape(item)}</rdf:li>" for item in p.value]
+            lines += ["            </rdf:Seq>", f"         </{tag}>"]
+    lines += ["      </rdf:Description>", "   </rdf:RDF>", "</x:xmpmeta>", ""]
+    return "\n".join(lines).encode()
