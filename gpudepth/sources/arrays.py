@@ -1,0 +1,165 @@
+"""numpy's files, `.npy` and `.npz`, without trust: sizes are checked before anything is loaded, pickles never are.
+
+Format: `numpy.lib.format`: magic, version, header length, then a Python dict as text with descr, fortran_order, shape.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass
+from typing import IO, Any
+from zipfile import BadZipFile, ZipFile, ZipInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FileError, GpudepthError, MalformedError, TruncatedError, UnsupportedError
+from ..limits import DEFAULT, Limits
+
+MAGIC = b"\x93NUMPY"
+PREFERRED = ("depth", "disparity")
+"""Keys of an `.npz` that are taken unasked, in this order: Depth Pro writes `depth`."""
+
+_MAX_HEADER = 10_000                    # numpy's own default limit
+_MAX_MEMBERS = 1000
+_DESCR = re.compile(r"'descr':\s*'([<>|=]?)([a-zA-Z])([0-9]{1,3})'")
+_ORDER = re.compile(r"'fortran_order':\s*(True|False)")
+_SHAPE = re.compile(r"'shape':\s*\(([0-9L,\s]*)\)")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a `.npy` declares: `start` is where its values begin."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    fortran: bool
+    start: int
+
+    @property
+    def pixels(self) -> int:
+        return int(np.prod(self.shape, dtype=object))
+
+    def __str__(self) -> str:
+        return f"{self.dtype.name} {self.shape}"
+
+
+def read_npy(stream: IO[bytes], size: int, *, where: str, limits: Limits = DEFAULT) -> NDArray[Any]:
+    """Read an array of `size` bytes from the start of `stream`.
+
+    Returns it as (H,W), C order, native byte order, dtype as stored; (H,W,1) and (1,H,W) lose their empty axis. Raises
+    LimitError before loading, UnsupportedError for objects, records, other dtypes and shapes, TruncatedError,
+    MalformedError.
+    """
+    header = _read_header(stream, where)
+    height, width = _plane(header, where)
+    limits.check_picture(width, height, header.dtype.itemsize, where=where)
+    wanted = header.pixels * header.dtype.itemsize
+    there = size - header.start
+    if there < wanted:
+        raise TruncatedError(f"declares {header}, {wanted:,} bytes; {there:,} are there", where=where)
+    if there > wanted:
+        raise MalformedError(f"{there - wanted:,} bytes more than {header} needs", where=where)
+    data = stream.read(wanted)
+    if len(data) != wanted or stream.read(1):           # reading on to the end also checks a zip member's CRC
+        raise TruncatedError(f"declares {header}, {wanted:,} bytes; {len(data):,} could be read", where=where)
+    flat = np.frombuffer(data, dtype=header.dtype)
+    array = flat.reshape(header.shape, order="F" if header.fortran else "C").reshape(height, width)
+    return np.ascontiguousarray(array, dtype=header.dtype.newbyteorder("="))
+
+
+def read_npz(stream: IO[bytes], *, key: str | None, where: str, limits: Limits = DEFAULT) -> NDArray[Any]:
+    """Read one array of an archive: `key`, else one of PREFERRED, else the only one that is a (H,W) map.
+
+    Raises what `read_npy` does; UnsupportedError with the keys that are there when none, or more than one, fits.
+    """
+    try:
+        with ZipFile(stream) as archive:
+            members = {_key(info): info for info in archive.infolist()[:_MAX_MEMBERS]}
+            info = _choose(archive, members, key, where)
+            limits.check("max_decoded_bytes", info.file_size, where=where)
+            with archive.open(info) as member:
+                return read_npy(member, info.file_size, where=f"{where}: {_key(info)}", limits=limits)
+    except GpudepthError:
+        raise
+    except EOFError as error:
+        raise TruncatedError(f"the archive ends too early: {error}", where=where) from error
+    except (NotImplementedError, RuntimeError) as error:            # encrypted, or an exotic compression
+        raise UnsupportedError(f"the archive cannot be read: {error}", where=where) from error
+    except (BadZipFile, zlib.error, ValueError, OSError, LookupError, OverflowError) as error:
+        raise MalformedError(f"the archive is damaged: {error}", where=where,
+                             hint="an .npz that was cut off has lost its table of contents") from error
+
+
+def _key(info: ZipInfo) -> str:
+    return info.filename.removesuffix(".npy")
+
+
+def _choose(archive: ZipFile, members: dict[str, ZipInfo], key: str | None, where: str) -> ZipInfo:
+    if key is not None:
+        if key in members:
+            return members[key]
+        raise UnsupportedError(f"no array {key!r} in the archive", where=where,
+                               hint="it holds " + (", ".join(members) or "nothing"))
+    for name in PREFERRED:
+        if name in members:
+            return members[name]
+    found, described = [], []
+    for name, info in members.items():
+        try:
+            with archive.open(info) as member:
+                header = _read_header(member, where)
+            described.append(f"{name}: {header}")
+            _plane(header, where)
+            found.append(info)
+        except FileError:
+            described.extend([] if described and described[-1].startswith(f"{name}: ") else [f"{name}: not a map"])
+    if len(found) == 1:
+        return found[0]
+    what = "more than one array that could be the map" if found else "no (height, width) array"
+    raise UnsupportedError(f"the archive holds {what}", where=where,
+                           hint="name one with key=: " + ("; ".join(described) or "it is empty"))
+
+
+def _read_header(stream: IO[bytes], where: str) -> Header:
+    fixed = stream.read(8)
+    if fixed[:6] != MAGIC[: len(fixed)]:
+        raise MalformedError("is not a .npy array", where=where)
+    width = {b"\1": 2, b"\2": 4, b"\3": 4}.get(fixed[6:7], 2)
+    length = stream.read(width)
+    if len(fixed) < 8 or len(length) < width:
+        raise TruncatedError("the .npy header is cut off", where=where)
+    size = int.from_bytes(length, "little")
+    if fixed[6] not in {1, 2, 3} or size > _MAX_HEADER:
+        raise MalformedError(f".npy version {fixed[6]}.{fixed[7]} with a header of {size:,} bytes", where=where)
+    text = stream.read(size)
+    if len(text) < size:
+        raise TruncatedError("the .npy header is cut off", where=where)
+    header = text.decode("latin-1")
+    # Patterns and not an evaluated dict: no record types, no surprises, and Python 2's 480L is read as well.
+    descr, order, shape = (pattern.search(header) for pattern in (_DESCR, _ORDER, _SHAPE))
+    if order is None or shape is None or "'descr'" not in header:
+        raise MalformedError("the .npy header lacks descr, fortran_order or shape", where=where)
+    if descr is None or descr[2] + descr[3] not in {f"{k}{n}" for k in "iu" for n in (1, 2, 4, 8)} | {"f2", "f4", "f8"}:
+        what = "booleans" if descr and descr[2] == "b" else "objects" if "'|O'" in header else "no plain numbers"
+        raise UnsupportedError(f"the array holds {what}; a map holds integers, or floats of 16, 32 or 64 bits",
+                               where=where, hint="save it with astype(numpy.float32)")
+    sizes = [part.strip(" \n\tL") for part in shape[1].split(",")]
+    if any(len(part) > 18 or (part and not part.isdigit()) for part in sizes):
+        raise MalformedError(f"the .npy header says shape ({shape[1]})", where=where)
+    return Header(np.dtype(descr[1] + descr[2] + descr[3]), tuple(int(part) for part in sizes if part),
+                  order[1] == "True", 8 + width + size)
+
+
+def _plane(header: Header, where: str) -> tuple[int, int]:
+    """(height, width) of a map that may have one empty axis, at its end or its start."""
+    shape = header.shape
+    if len(shape) == 3 and shape[2] == 1:
+        shape = shape[:2]
+    elif len(shape) == 3 and shape[0] == 1:
+        shape = shape[1:]
+    if len(shape) != 2 or 0 in shape:
+        raise UnsupportedError(f"the array has shape {header.shape}; a map is (height, width)", where=where,
+                               hint="save one map per file: array[..., 0], or array.squeeze()")
+    return shape

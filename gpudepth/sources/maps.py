@@ -1,0 +1,119 @@
+"""Read a map, whatever it is kept in, as codes: what they mean is the encoding's business."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FileError, LimitError, MissingInputError, TruncatedError, UnsupportedError
+from ..limits import DEFAULT, Limits
+from . import arrays, pictures
+from .pfm import read_pfm
+from .pgm import read_pgm
+
+
+@dataclass(frozen=True, eq=False)
+class SourceMap:
+    """A map as its file has it.
+
+    codes        (H,W) uint8, uint16, float16, float32 or float64; C order, native byte order
+    max_code     the code that means 1.0: 255 or 65535; a PGM's own maximum; None for floats
+    orientation  the map's Exif orientation, 1–8; the codes are as stored, not turned by it
+    path         where it was read
+    """
+
+    codes: NDArray[Any]
+    max_code: int | None
+    orientation: int
+    path: Path
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels, as stored."""
+        return self.codes.shape[1], self.codes.shape[0]
+
+
+def read_map(
+    path: str | os.PathLike[str], *, limits: Limits = DEFAULT, key: str | None = None,
+    photo_size: tuple[int, int] | None = None,
+) -> SourceMap:
+    """Read a map from PNG, TIFF, BMP, JPEG, WebP, PGM, PFM, .npy or .npz; the content decides, not the suffix.
+
+    `key` names the array of an .npz; without it `depth`, `disparity`, or the only map in it. `photo_size`, (width,
+    height), lets a picture of photo and map side by side be recognised.
+
+    Codes are kept as stored, with these exceptions: integers of other widths become uint16 where all lie in 0..65535,
+    else float32 where that is exact; three equal channels become one. A TIFF is turned upright while it is decoded.
+
+    Raises MissingInputError for a missing file, and for what is wrong with one that exists: LimitError (before
+    decoding), TruncatedError, MalformedError, UnsupportedError.
+    """
+    path = Path(path)
+    where = os.fspath(path)
+    orientation, maximum = 1, None
+    with _open(path, where) as (stream, size):
+        limits.check("max_file", size, where=where)
+        magic = stream.read(8)
+        stream.seek(0)
+        if not magic:
+            raise TruncatedError("is empty", where=where)
+        if magic.startswith(arrays.MAGIC):
+            values = arrays.read_npy(stream, size, where=where, limits=limits)
+        elif magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+            values = arrays.read_npz(stream, key=key, where=where, limits=limits)
+        elif magic[:2] in {b"Pf", b"PF"}:
+            values = read_pfm(stream, size, where=where, limits=limits)
+        elif magic[:2] in {b"P2", b"P5"}:
+            values, maximum = read_pgm(stream, size, where=where, limits=limits)
+        else:
+            values, orientation = pictures.read_picture(stream, where=where, limits=limits, photo_size=photo_size)
+    codes = _codes(values, where)
+    if codes.dtype.kind == "u" and maximum is None:
+        maximum = int(np.iinfo(codes.dtype).max)
+    return SourceMap(codes, maximum, orientation, path)
+
+
+def _codes(values: NDArray[Any], where: str) -> NDArray[Any]:
+    if values.dtype.kind == "f" or values.dtype in (np.uint8, np.uint16):
+        return values
+    low, high = int(values.min()), int(values.max())
+    if low >= 0 and high <= 65535:
+        return values.astype(np.uint16)
+    if max(-low, high) <= 1 << 53:                      # float64 holds these, so the comparison is exact
+        exact = values.astype(np.float32)
+        if np.array_equal(exact.astype(np.float64), values.astype(np.float64)):
+            return exact
+    raise UnsupportedError(f"holds integers from {low} to {high}: more than 16 bits, or than float32 holds",
+                           where=where, hint="save them as float64, or scaled into 0..65535")
+
+
+@contextmanager
+def _open(path: Path, where: str) -> Iterator[tuple[BinaryIO, int]]:
+    """The file and its size. Only regular files: a pipe would block, a device never end."""
+    try:
+        # Not blocking, so that opening a pipe that nobody writes to returns and can be refused.
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise MissingInputError("no such file", where=where) from error
+    except OSError as error:
+        raise FileError(f"cannot be opened: {error.strerror}", where=where) from error
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        what = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+        raise UnsupportedError(f"is {what}", where=where, hint="name the map's file")
+    with os.fdopen(handle, "rb") as stream:
+        try:
+            yield stream, status.st_size
+        except MemoryError as error:
+            raise LimitError("does not fit into memory", where=where) from error
+        except OSError as error:
+            raise FileError(f"cannot be read: {error.strerror or error}", where=where) from error
