@@ -1,0 +1,119 @@
+"""float16 and float32 seen as integers: what numpy does slowly on halves, it does fast on their bits.
+
+Non-negative IEEE numbers order like their bits, and every NaN, infinity and negative number lies above the finite
+non-negative ones when the bits are read as unsigned. So one unsigned maximum tells whether a piece needs any care.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..depth.numeric import NAN16, NAN32, canonical
+from .threads import Room
+
+INF16 = 0x7C00
+INF32 = 0x7F800000
+NORMAL16_AS_32 = 0x38800000     # 2^-14, the smallest normal half
+OVERFLOW16_AS_32 = 0x477FF000   # 65520, the smallest float32 that rounds to an infinite half
+REBIAS = (127 - 15) << 23       # between the exponents of float32 and float16
+
+PIECE = 1 << 18
+"""Elements between the two passes over a piece: so few are still in a cache, and so many hide numpy's overhead."""
+
+Part = tuple[int, int, int]
+
+
+def of(values: NDArray[Any]) -> NDArray[Any]:
+    """The bits of a native float16 or float32 array, as a view: uint16 or uint32."""
+    return values.view(np.uint16 if values.itemsize == 2 else np.uint32)
+
+
+def top(u: NDArray[Any]) -> int:
+    """The largest of some bits. (The ufunc itself: the method `max` adds as much overhead as a small piece costs.)"""
+    return int(np.maximum.reduce(u, axis=None))
+
+
+def bottom(u: NDArray[Any]) -> int:
+    """The smallest of some bits."""
+    return int(np.minimum.reduce(u, axis=None))
+
+
+def inf_of(bits: NDArray[Any]) -> int:
+    """The bits of +inf in the width of `bits`."""
+    return INF16 if bits.itemsize == 2 else INF32
+
+
+def pack(room: Room, v: NDArray[np.float32], out: NDArray[Any]) -> None:
+    """float32 → `out` (float16 or float32): the bits of `numeric.pack`. `v` is overwritten."""
+    u = v.view(np.uint32)
+    most = top(u)
+    if out.dtype == np.float32:
+        np.copyto(out, v if most <= INF32 else canonical(v))
+    elif most < OVERFLOW16_AS_32 and bottom(u) >= NORMAL16_AS_32:
+        # Half of a half's last bit, less one when its last bit is even: round to nearest even by integer addition.
+        odd = room.like(v, np.uint32, "odd")
+        np.right_shift(u, 13, out=odd)
+        np.bitwise_and(odd, 1, out=odd)
+        np.add(u, odd, out=u)
+        np.subtract(u, REBIAS - 0xFFF, out=u)
+        np.right_shift(u, 13, out=u)
+        np.copyto(of(out), u, casting="unsafe")
+    else:
+        np.copyto(out, canonical(v.astype(np.float16)))
+
+
+def put_nan(out: NDArray[Any], where: NDArray[np.bool_]) -> None:
+    """The canonical NaN into `out` at `where`."""
+    np.copyto(of(out), NAN16 if out.itemsize == 2 else NAN32, where=where)
+
+
+def holes(values: NDArray[Any]) -> int:
+    """How many of `values` are NaN or infinite."""
+    u = of(values)
+    if top(u) < inf_of(u):
+        return 0
+    return int(values.size - np.count_nonzero(np.isfinite(values)))
+
+
+def span(values: NDArray[Any]) -> Part:
+    """(lo, hi, count) of the finite values of a contiguous array, lo and hi as ranks; count is 0 when there are none.
+
+    A rank is an integer that orders like the value: its bits, or less the bits of its magnitude when it is negative.
+    """
+    u = of(values).reshape(-1)
+    pieces = [u[i:i + PIECE] for i in range(0, u.size, PIECE)]
+    # Nothing but reductions in this loop: each streams the cache clean of anything else that Python would need.
+    ends = [(np.maximum.reduce(piece), np.minimum.reduce(piece)) for piece in pieces]
+    inf = inf_of(u)
+    parts = [(int(lo), int(hi), piece.size) if hi < inf else _careful_span(piece, int(hi))
+             for (hi, lo), piece in zip(ends, pieces, strict=True)]
+    return merge(parts)
+
+
+def merge(parts: list[Part]) -> Part:
+    """The span of several spans."""
+    found = [part for part in parts if part[2]]
+    if not found:
+        return 0, 0, 0
+    lo, hi, counts = zip(*found, strict=True)
+    return min(lo), max(hi), sum(counts)
+
+
+def _careful_span(u: NDArray[Any], most: int) -> Part:
+    inf, sign = inf_of(u), 1 << (8 * u.itemsize - 1)
+    if most >= sign:
+        finite = u[(u & (sign - 1)) < inf].astype(np.int64)
+        ranks = np.where(finite < sign, finite, sign - finite)
+        return (int(ranks.min()), int(ranks.max()), ranks.size) if ranks.size else (0, 0, 0)
+    good = u < inf
+    # Holes lie above every value, so the minimum may see them; for the maximum they become 0.
+    return bottom(u), top(u * good), int(np.count_nonzero(good))
+
+
+def value(rank: int, dtype: np.dtype[Any]) -> float:
+    """The value of a rank; zero is +0."""
+    magnitude = float(np.array(abs(rank), f"u{dtype.itemsize}").view(dtype.newbyteorder("=")))
+    return magnitude if rank >= 0 else -magnitude

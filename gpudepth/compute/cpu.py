@@ -1,0 +1,237 @@
+"""The numpy back end: tables for 8- and 16-bit pixels, arithmetic on bits for floats, piece by piece through the cache.
+
+No number is decided here. Tables come from `depth.numeric`; the float paths repeat its operations in its order, and
+leave a step out only where it cannot change a bit, which is said where it is done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import nan
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..depth.numeric import Linear
+from ..depth.pixel_format import PixelFormat, Quantity, native
+from ..errors import HolesError, UsageError
+from . import bits, tables
+from .interface import Array, Filled, Span
+from .refine.fill import fill
+from .refine.resize import resize
+from .threads import CHUNK, Room, spread, sweep
+
+F32 = np.float32
+PAIRS_FROM = 1 << 16     # pixels from which the table of pairs is worth making
+LOOK_UP_CHUNK = 1 << 17  # one call per piece, so larger pieces pay
+SPAN_CHUNK = 1 << 21     # bits.span cuts it further
+TILE = 256               # rows and columns of a tile in a turn by 90°: both sides of the copy stay in the cache
+
+
+class NumpyBackend:
+    """`compute.interface.Backend` in numpy, on `threads` threads."""
+
+    name = "numpy"
+
+    def __init__(self, threads: int = 1) -> None:
+        if threads < 1:
+            raise UsageError(f"{threads} threads cannot compute anything", hint="1 or more")
+        self.threads = threads
+
+    def convert(self, codes: Array, rule: Linear, fmt: PixelFormat, *, factor: NDArray[np.float32] | None = None,
+                out: Array | None = None) -> Array:
+        """See `Backend.convert`."""
+        _expect(codes, "u1 u2 f2 f4 f8")
+        out = _destination(codes, native(fmt).dtype, out)
+        if factor is None and codes.itemsize <= 2:
+            paired = codes.dtype == np.uint8 and out.itemsize == 2 and codes.size >= PAIRS_FROM
+            self._look_up(tables.of_codes(rule, fmt, codes.dtype), codes, out,
+                          tables.of_code_pairs(rule, fmt) if paired else None)
+            return out
+        if codes.dtype.kind != "f":
+            rule = replace(rule, positive=False)    # it speaks of float sources only
+        if factor is None:
+            sweep(lambda room, part, to: _convert_floats(room, part, rule, None, to), codes, out, threads=self.threads)
+        else:
+            _expect(factor, "f4")
+            if factor.shape != codes.shape:
+                raise ValueError(f"factor is {factor.shape}, codes are {codes.shape}")
+            sweep(lambda room, part, to, times: _convert_floats(room, part, rule, times, to), codes, out, factor,
+                  threads=self.threads)
+        return out
+
+    def span(self, values: Array) -> Span:
+        """See `Backend.span`."""
+        _expect(values, "f2 f4")
+        parts = sweep(lambda room, part: bits.span(_plain(room, part)), values, threads=self.threads, chunk=SPAN_CHUNK)
+        lo, hi, valid = bits.merge(parts)
+        if not valid:
+            return Span(nan, nan, 0, values.size)
+        return Span(bits.value(lo, values.dtype), bits.value(hi, values.dtype), valid, values.size)
+
+    def quantise(self, values: Array, lo: float, hi: float, fmt: PixelFormat) -> Array:
+        """See `Backend.quantise`."""
+        _expect(values, "f2 f4")
+        max_code = _max_code(fmt)
+        out = _destination(values, fmt.dtype, None)
+        table = tables.of_stored(float(F32(lo)), float(F32(hi)), fmt) if values.itemsize == 2 else None
+
+        def stage(room: Room, part: Array, to: Array) -> int:
+            part = _plain(room, part)
+            gone = bits.holes(part)
+            if table is None:
+                _store_floats(room, part, to, lo=F32(lo), hi=F32(hi), max_code=max_code)
+            else:
+                np.take(table, bits.of(part), mode="clip", out=to)
+            return gone
+
+        chunk = CHUNK if table is None else LOOK_UP_CHUNK
+        missing = sum(sweep(stage, values, out, threads=self.threads, chunk=chunk))
+        if missing:
+            share = 100 * missing / values.size
+            raise HolesError(f"{missing:,} of {values.size:,} pixels ({share:.3g} %) hold no value, and {fmt} has no "
+                             "code for that",
+                             hint="name a fill, nearest, far or near: --fill nearest")
+        return out
+
+    def load(self, codes: Array, lo: float, hi: float, stored: PixelFormat, native: PixelFormat) -> Array:
+        """See `Backend.load`."""
+        _expect(codes, "u1 u2")
+        return self.convert(codes, Linear(_max_code(stored), lo, hi), native)
+
+    def reciprocal_to(self, values: Array, fmt: PixelFormat) -> Array:
+        """See `Backend.reciprocal_to`."""
+        _expect(values, "f2 f4")
+        out = _destination(values, native(fmt).dtype, None)
+        if values.itemsize == 2:
+            self._look_up(tables.of_reciprocals(fmt), values, out)
+        else:
+            sweep(lambda room, part, to: bits.pack(room, np.divide(F32(1), part, out=room.like(part, F32, "v")), to),
+                  values, out, threads=self.threads)
+        return out
+
+    def orient(self, values: Array, orientation: int) -> Array:
+        """See `Backend.orient`."""
+        _expect(values)
+        if orientation not in range(1, 9):
+            raise UsageError(f"{orientation} is no Exif orientation", hint="1 to 8")
+        turned = orientation >= 5
+        # Every orientation is a flip of rows and columns, followed by a transposition for 5 to 8.
+        flipped = values[::-1 if orientation in (3, 4, 6, 7) else 1, ::-1 if orientation in (2, 3, 7, 8) else 1]
+        if not turned:
+            return flipped.copy(order="C")
+        height, width = flipped.shape
+        out = np.empty((width, height), values.dtype)
+
+        def stage(_: Room, row: int) -> None:
+            for column in range(0, width, TILE):
+                tile = flipped[row:row + TILE, column:column + TILE]
+                out[column:column + TILE, row:row + TILE] = tile.T
+
+        spread(stage, range(0, height, TILE), self.threads)
+        return out
+
+    def fill(self, values: Array, how: str, quantity: Quantity) -> tuple[Array, Filled]:
+        """See `Backend.fill`."""
+        _expect(values, "f2 f4")
+        return fill(values, how, quantity, self.span(values), threads=self.threads)
+
+    def resize(self, values: Array, width: int, height: int, method: str = "area") -> Array:
+        """See `Backend.resize`."""
+        _expect(values, "f2 f4")
+        return resize(values, width, height, method, threads=self.threads)
+
+    def _look_up(self, table: Array, codes: Array, out: Array, pairs: Array | None = None) -> None:
+        def stage(room: Room, part: Array, to: Array) -> None:
+            part = _plain(room, part)
+            part = part if part.dtype == np.uint8 else part.view(np.uint16)
+            # take wants a contiguous target of the table's dtype; mode="clip" spares it a second pass over the indices
+            target = to if to.flags.c_contiguous else room.like(to, to.dtype, "target")
+            if pairs is None:
+                np.take(table, part, mode="clip", out=target)
+            else:
+                source, flat, even = part.reshape(-1), target.reshape(-1), part.size & ~1
+                np.take(pairs, source[:even].view(np.uint16), mode="clip", out=flat[:even].view(pairs.dtype))
+                flat[even:] = table[source[even:]]
+            if target is not to:
+                np.copyto(to, target)
+
+        sweep(stage, codes, out, threads=self.threads, chunk=LOOK_UP_CHUNK)
+
+
+def _convert_floats(room: Room, codes: Array, rule: Linear, factor: Array | None, out: Array) -> None:
+    v = room.like(codes, F32, "v")
+    np.copyto(v, codes, casting="same_kind" if codes.dtype.kind == "f" else "unsafe")
+    u = v.view(np.uint32)
+    ordinary = bits.top(u) < bits.INF32     # finite, and no sign bit anywhere
+    zero_is_bad = rule.positive or 0 in rule.invalid
+    bad = None
+    if not ordinary or any(code != 0 for code in rule.invalid) or (zero_is_bad and not bits.bottom(u)):
+        bad = ~np.isfinite(v)
+        if rule.positive:
+            bad |= ~(v > 0)
+        for code in rule.invalid:
+            bad |= v == F32(code)
+        if bad.any():
+            np.copyto(v, F32(rule.divisor), where=bad)      # any harmless number: NaN is put in at the end
+            ordinary = bits.top(u) < bits.INF32
+        else:
+            bad = None
+    if rule.divisor != 1:
+        np.divide(v, F32(rule.divisor), out=v)
+    # 0·(1−g) + 1·g is g itself, unless g is −0 or has overflowed.
+    if not (rule.a == 0 and rule.b == 1 and ordinary and rule.divisor >= 1):
+        left = np.subtract(F32(1), v, out=room.like(v, F32, "left"))
+        np.multiply(F32(rule.a), left, out=left)
+        np.multiply(F32(rule.b), v, out=v)
+        np.add(left, v, out=v)
+    if factor is not None:
+        np.multiply(v, factor, out=v, dtype=F32)
+    if rule.reciprocal:
+        np.divide(F32(1), v, out=v)
+    bits.pack(room, v, out)
+    if bad is not None:
+        bits.put_nan(out, bad)
+
+
+def _store_floats(room: Room, v: Array, out: Array, *, lo: np.float32, hi: np.float32, max_code: int) -> None:
+    if not hi > lo:
+        out[...] = 0
+        return
+    x = np.subtract(v, lo, out=room.like(v, F32, "x"))
+    np.divide(x, hi - lo, out=x)
+    np.multiply(x, F32(max_code), out=x)
+    np.clip(x, F32(0), F32(max_code), out=x)
+    np.rint(x, out=x)
+    np.copyto(out, x, casting="unsafe")
+
+
+def _plain(room: Room, part: Array) -> Array:
+    """`part` itself, or a copy in scratch when it is strided, misaligned or in the other byte order."""
+    if part.flags.c_contiguous and part.flags.aligned and part.dtype.isnative:
+        return part
+    copy = room.like(part, part.dtype.newbyteorder("="), "plain")
+    np.copyto(copy, part)
+    return copy
+
+
+def _expect(values: Array, kinds: str = "") -> None:
+    if values.ndim != 2:
+        raise ValueError(f"a map has two dimensions, not {values.ndim}")
+    if kinds and f"{values.dtype.kind}{values.itemsize}" not in kinds.split():
+        raise TypeError(f"dtype {values.dtype} is none of {kinds}")
+
+
+def _destination(values: Array, dtype: np.dtype[Any], out: Array | None) -> Array:
+    if out is None:
+        return np.empty(values.shape, dtype)
+    if out.dtype != dtype or not out.dtype.isnative or out.shape != values.shape:
+        raise ValueError(f"out is {out.dtype} {out.shape}, not {dtype} {values.shape}")
+    return out
+
+
+def _max_code(fmt: PixelFormat) -> int:
+    if fmt.max_code is None:
+        raise UsageError(f"{fmt} holds values, not codes", hint="a stored format: L008, L010, L012 or L016")
+    return fmt.max_code

@@ -1,0 +1,118 @@
+"""Give the holes of a map a value. A hole is a pixel that is NaN or infinite; every other pixel keeps its bits.
+
+far, near   the farthest or nearest finite value of the map: the largest or smallest depth, the reverse for disparity.
+nearest     the value of the nearest valid pixel, found by jump flooding ("1+JFA"), in integers only:
+
+    Each pixel holds a seed: the coordinates of a valid pixel, or none. A valid pixel starts with itself, a hole with
+    none. N is the smallest power of two that is not below width and height. There is a pass for each of the steps
+    1, N/2, N/4, …, 1, in that order. In a pass every hole looks at nine pixels: (x + i·step, y + j·step) for i, j in
+    −1, 0, 1, those outside the map left out. Of the seeds these held *before* the pass it takes the one with the
+    smallest squared distance (x−sx)² + (y−sy)²; of several equally near, the first in raster order. A valid pixel
+    always keeps itself, so the order in which pixels and taps are visited changes nothing.
+
+    Jump flooding may miss the nearest pixel by a little where three seeds almost tie; it is the definition all the
+    same, and any machine repeats it exactly.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...depth.pixel_format import Quantity
+from ...errors import HolesError, UsageError
+from .. import bits
+from ..interface import Filled, Span
+from ..threads import CHUNK, Room, spread
+
+METHODS = ("nearest", "far", "near")
+MAX_SIDE = 1 << 14
+"""Longest side for `nearest`: up to here squared distances fit 31 bits, that to the "no seed" below included."""
+
+NO_SEED = np.int32(0x7FFF7FFF)
+"""y and x of 32767: farther from any pixel of the map than any seed in it, so it loses without being asked about."""
+
+
+def fill(values: NDArray[Any], how: str, quantity: Quantity, span: Span, *,
+         threads: int = 1) -> tuple[NDArray[Any], Filled]:
+    """A contiguous copy of `values` (float16 or float32, 2-D) without holes, and how many there were.
+
+    span   the map's own, as a back end gives it.
+
+    Raises HolesError when every pixel is a hole; UsageError for another `how`, or for `nearest` on a map with a side
+    above MAX_SIDE.
+    """
+    if how not in METHODS:
+        raise UsageError(f"unknown fill {how!r}", hint="one of " + ", ".join(METHODS))
+    filled = values.astype(values.dtype.newbyteorder("="), order="C", copy=True)
+    count = span.total - span.valid
+    if not count:
+        return filled, Filled(0, 0.0)
+    if not span.valid:
+        raise HolesError(f"none of the map's {span.total:,} pixels holds a value: there is nothing to fill it with")
+    hole = np.flatnonzero(~np.isfinite(filled))
+    if how == "nearest":
+        raw = bits.of(filled).reshape(-1)
+        raw[hole] = raw[_nearest(filled.shape[0], filled.shape[1], hole, threads)]
+    else:
+        largest = (how == "far") == (quantity is Quantity.DEPTH)
+        filled.reshape(-1)[hole] = span.hi if largest else span.lo
+    return filled, Filled(count, count / span.total)
+
+
+def _nearest(height: int, width: int, hole: NDArray[np.intp], threads: int) -> NDArray[np.intp]:
+    """Raster indices of the pixels that the pixels `hole` (raster indices, ascending) take their values from."""
+    longest = max(height, width)
+    if longest > MAX_SIDE:
+        raise UsageError(f"a map of {width}×{height} is too large to fill from the nearest pixel",
+                         hint=f"at most {MAX_SIDE:,} pixels a side: resize it first, or fill with far or near")
+    # A seed is y << 16 | x: integers in raster order, whose halves come back by shift and mask.
+    seeds = np.arange(height, dtype=np.int32)[:, None] << 16 | np.arange(width, dtype=np.int32)
+    flat = seeds.reshape(-1)
+    home = flat[hole]
+    flat[hole] = NO_SEED
+    found = np.empty_like(home)
+    for step in (1, *(1 << k for k in reversed(range((longest - 1).bit_length())))):
+        def stage(room: Room, start: int, step: int = step) -> None:
+            part = slice(start, start + CHUNK)
+            _pass(room, seeds, step, (hole[part], home[part]), found[part])
+
+        spread(stage, range(0, hole.size, CHUNK), threads)
+        flat[hole] = found     # only now: a pass must not see its own results
+    chosen = found.astype(np.intp)
+    return (chosen >> 16) * width + (chosen & 0xFFFF)
+
+
+def _pass(room: Room, seeds: NDArray[np.int32], step: int, holes: tuple[NDArray[np.intp], NDArray[np.int32]],
+          found: NDArray[np.int32]) -> None:
+    """One pass over `holes` (their raster indices, and y << 16 | x): the best seed of the nine into `found`."""
+    (height, width), (at, home) = seeds.shape, holes
+    y, x = home >> 16, home & 0xFFFF
+    where, key, best = (room.like(at, np.int64, name) for name in ("where", "key", "best"))
+    seed, dy, dx = (room.like(at, np.int32, name) for name in ("seed", "dy", "dx"))
+    best.fill(np.iinfo(np.int64).max)
+    outside = {-step: x < step, 0: None, step: x >= width - step}
+    for jump in (-step, 0, step):
+        # Holes come in raster order, so those whose tap is inside the map's rows are one run.
+        run = slice(*np.searchsorted(y, (-jump, height - jump)))
+        for slide, gone in outside.items():
+            np.add(at[run], jump * width + slide, out=where[run])
+            np.take(seeds, where[run], mode="clip", out=seed[run])
+            if gone is not None:
+                np.copyto(seed[run], NO_SEED, where=gone[run])
+            np.right_shift(seed[run], 16, out=dy[run])
+            np.subtract(dy[run], y[run], out=dy[run])
+            np.multiply(dy[run], dy[run], out=dy[run])
+            np.bitwise_and(seed[run], 0xFFFF, out=dx[run])
+            np.subtract(dx[run], x[run], out=dx[run])
+            np.multiply(dx[run], dx[run], out=dx[run])
+            np.add(dy[run], dx[run], out=dy[run])
+            # Distance above, seed below: the smaller key is the nearer seed, or the earlier of two equally near.
+            np.copyto(key[run], dy[run])
+            np.left_shift(key[run], 32, out=key[run])
+            np.bitwise_or(key[run], seed[run], out=key[run])
+            np.minimum(best[run], key[run], out=best[run])
+    np.bitwise_and(best, 0xFFFFFFFF, out=best)
+    np.copyto(found, best, casting="unsafe")

@@ -1,0 +1,73 @@
+"""Tables: a source or map of 8 or 16 bits has at most 65,536 different pixels, so each is computed once.
+
+They are made by `gpudepth.depth.numeric` itself: a back end that looks values up agrees with the contract, and with
+every other back end, by construction. A float16 is looked up by its bits. Cached, and read-only.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..depth import numeric
+from ..depth.numeric import Linear
+from ..depth.pixel_format import PixelFormat
+
+
+def of_codes(rule: Linear, fmt: PixelFormat, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The native value (`fmt.dtype`) of every bit pattern of `dtype`: uint8, uint16 or float16."""
+    return _of_codes(rule, _exact(rule), fmt, dtype.kind, dtype.itemsize)
+
+
+def of_code_pairs(rule: Linear, fmt: PixelFormat) -> NDArray[Any]:
+    """65,536 words, each the values of two neighbouring 8-bit codes: one look-up for two pixels.
+
+    Indexed by the two bytes read as one uint16; a word is uint32 for halves. Byte order takes care of itself, since
+    both sides are views of memory.
+    """
+    return _of_code_pairs(rule, _exact(rule), fmt)
+
+
+@lru_cache(maxsize=8)
+def of_reciprocals(fmt: PixelFormat) -> NDArray[Any]:
+    """The reciprocal in `fmt` of every float16, by its bits."""
+    return _sealed(numeric.pack(numeric.reciprocal(_every(np.dtype(np.float16))), fmt))
+
+
+@lru_cache(maxsize=8)
+def of_stored(lo: float, hi: float, fmt: PixelFormat) -> NDArray[Any]:
+    """The code in the stored format `fmt` of every float16, by its bits; 0 for NaN and infinities."""
+    halves = _every(np.dtype(np.float16))
+    halves[~np.isfinite(halves)] = 0
+    return _sealed(numeric.store(halves, lo, hi, fmt.max_code or 0))
+
+
+@lru_cache(maxsize=16)
+def _of_codes(rule: Linear, exact: bytes, fmt: PixelFormat, kind: str, size: int) -> NDArray[Any]:
+    return _sealed(numeric.pack(numeric.values(_every(np.dtype(f"{kind}{size}")), rule), fmt))
+
+
+@lru_cache(maxsize=8)
+def _of_code_pairs(rule: Linear, exact: bytes, fmt: PixelFormat) -> NDArray[Any]:
+    single = _of_codes(rule, exact, fmt, "u", 1)
+    both = single[np.arange(65536, dtype=np.uint16).view(np.uint8)]
+    return _sealed(both.view(f"u{2 * single.itemsize}"))
+
+
+def _exact(rule: Linear) -> bytes:
+    # -0.0 == 0.0, but 1/-0.0 is another infinity: the cache must tell them apart.
+    return struct.pack("<3f", rule.divisor, rule.a, rule.b)
+
+
+def _every(dtype: np.dtype[Any]) -> NDArray[Any]:
+    bits = np.arange(256, dtype=np.uint8) if dtype.itemsize == 1 else np.arange(65536, dtype=np.uint16)
+    return bits.view(dtype)
+
+
+def _sealed(table: NDArray[Any]) -> NDArray[Any]:
+    table.flags.writeable = False
+    return table
