@@ -72,8 +72,8 @@ def find_pairs(base: Path, color: str, depth: str, output: str | None = None) ->
     depth   a template of color's placeholders and `{stem}`, the photo's name less its last suffix; it may end in `.*`
     output  a template of the same, or None
 
-    Raises UsageError for a bad template and for an output with `..` after its beginning, MissingInputError when no photo
-    matches. All else (no map for a photo, several, …) is told in the result.
+    Raises UsageError for a bad template and for an output with `..` after its beginning, MissingInputError when no
+    photo matches. All else (no map for a photo, several, …) is told in the result.
     """
     base = Path(base)
     check_placeholders(color)

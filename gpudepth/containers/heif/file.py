@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from ...depth import orientation as exif
@@ -9,7 +10,7 @@ from ...errors import GpudepthError, MalformedError, TruncatedError, Unsupported
 from ...formats import exif as exif_format
 from ...formats.bytesource import ByteSource
 from ...formats.isobmff.box import Box, Cursor, walk
-from ...formats.isobmff.locations import FILE, IDAT, Extent, Location
+from ...formats.isobmff.locations import FILE, IDAT, Extent
 from ...formats.isobmff.meta import Meta
 from ..base import Auxiliary, Picture
 
@@ -84,7 +85,7 @@ class HeifFile:
                     raise TruncatedError(f"data at {e.offset:,}…{e.offset + length:,} lies outside the file of "
                                          f"{self.source.size:,} bytes", where=where)
                 out.append(Extent(e.offset, length, e.index))
-            self.meta.locations.items[item] = Location(FILE, tuple(out))
+            self.meta.locations.items[item] = replace(location, extents=tuple(out))
 
     def data(self, item: int) -> bytes:
         """An item's bytes. Raises MalformedError, TruncatedError, UnsupportedError."""

@@ -8,6 +8,7 @@ file). Every offset into the file is then mapped to where its bytes went.
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import replace
 
 from ...errors import MalformedError, UnsupportedError
 from ...formats.bytesource import Splice
@@ -151,7 +152,7 @@ class Rewriter:
                     raise MalformedError(f"data at {e.offset:,} is not inside one box of the file",
                                          where=f"{self.file.source.name}: meta/iloc: item {item}")
                 extents.append(Extent(e.offset - moved[i][0] + moved[i][2], e.length, e.index))
-            self.meta.locations.items[item] = Location(FILE, tuple(extents))
+            self.meta.locations.items[item] = replace(location, extents=tuple(extents))
         if new_size >= 1 << 32 and self.meta.locations.offset_size < 8:
             raise MalformedError("the file outgrew its 32-bit offsets", where=self.file.source.name)
 

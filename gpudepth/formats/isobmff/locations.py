@@ -25,9 +25,12 @@ class Extent:
 
 @dataclass(frozen=True)
 class Location:
+    """based: the file says where by a base_offset, and its offsets count from there (libheif writes so)."""
+
     method: int
     extents: tuple[Extent, ...]
     data_reference: int = 0
+    based: bool = False
 
 
 @dataclass
@@ -74,10 +77,12 @@ class Locations:
             for _ in range(count):
                 index = c.uint(index_size)
                 offset = c.uint(offset_size)
+                if base + offset >= 1 << 64:
+                    raise MalformedError("offset is beyond 64 bits", where=where)
                 extents.append(Extent(base + offset, c.uint(length_size), index))
             if item in out.items:
                 raise MalformedError("is located twice", where=where)
-            out.items[item] = Location(method, tuple(extents), reference)
+            out.items[item] = Location(method, tuple(extents), reference, base > 0)
         return out
 
     def add(self, item: int, extents: tuple[Extent, ...]) -> None:
@@ -85,16 +90,18 @@ class Locations:
 
     def shape(self, largest: int) -> Locations:
         """The same table with fields wide enough for offsets and lengths up to `largest`."""
-        wide = 8 if largest >= 1 << 32 else 4
-        lengths = max((e.length for loc in self.items.values() for e in loc.extents), default=0)
+        extents = [e for loc in self.items.values() for e in loc.extents]
+        wide = 8 if max([largest, *(e.offset for e in extents)]) >= 1 << 32 else 4
+        lengths = max((e.length for e in extents), default=0)
         version = max(self.version, int(any(loc.method for loc in self.items.values())))
         if any(item > 0xFFFF for item in self.items):
             version = 2
         return replace(self, version=version, offset_size=max(self.offset_size, wide),
-                       length_size=max(self.length_size, 8 if lengths >= 1 << 32 else 4))
+                       length_size=max(self.length_size, 8 if lengths >= 1 << 32 else 4),
+                       base_size=self.base_size and max(self.base_size, wide))
 
     def serialise(self) -> bytes:
-        """The box; every base_offset that the file has room for is 0, it is part of the offsets."""
+        """The box. base_offset is 0, or the smallest offset of an item that had one."""
         index_size = self.index_size if self.version else 0
         out = (self.offset_size << 12 | self.length_size << 8 | self.base_size << 4 | index_size).to_bytes(2, "big")
         id_bytes = 4 if self.version == 2 else 2
@@ -103,9 +110,11 @@ class Locations:
             out += item.to_bytes(id_bytes, "big")
             if self.version:
                 out += location.method.to_bytes(2, "big")
-            out += location.data_reference.to_bytes(2, "big") + bytes(self.base_size)
+            out += location.data_reference.to_bytes(2, "big")
+            base = min(e.offset for e in location.extents) if location.based and location.extents else 0
+            out += base.to_bytes(self.base_size, "big")
             out += len(location.extents).to_bytes(2, "big")
             for e in location.extents:
                 out += e.index.to_bytes(index_size, "big") if index_size else b""
-                out += e.offset.to_bytes(self.offset_size, "big") + e.length.to_bytes(self.length_size, "big")
+                out += (e.offset - base).to_bytes(self.offset_size, "big") + e.length.to_bytes(self.length_size, "big")
         return make_full("iloc", self.version, 0, out)

@@ -1,0 +1,39 @@
+"""gpudepth: depth maps in photos, off Apple's platforms.
+
+    import gpudepth
+    gpudepth.attach("photo.heic", "depth.png", "out.heic", near=0.5, far=12)
+    metres = gpudepth.read("out.heic").depth()
+
+The names below are all there is to know; they are loaded when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .api import attach, inspect, read, remove, run
+    from .depth.calibration import Calibration
+    from .depth.data import DepthData
+    from .errors import GpudepthError
+
+_HOMES = {
+    "attach": "api", "inspect": "api", "read": "api", "remove": "api", "run": "api",
+    "DepthData": "depth.data", "Calibration": "depth.calibration", "GpudepthError": "errors",
+}
+
+__all__ = ["Calibration", "DepthData", "GpudepthError", "__version__", "attach", "inspect", "read", "remove", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'gpudepth' has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{home}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,103 @@
+"""What `import gpudepth` offers.
+
+    read(path)                       depth out of a file, in metres
+    attach(photo, depth, out, …)     depth into a photo, its picture untouched
+    remove(path, out)                depth out of the way
+    inspect(path)                    what a file says of its depth
+    run(job)                         a job file over a folder
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from .containers import registry
+from .depth.data import DepthData
+from .depth.encoding import Depth, Encoding, Gray
+from .depth.pixel_format import PixelFormat, native
+from .errors import UsageError
+from .formats.bytesource import ByteSource
+from .limits import DEFAULT, Limits
+from .pipeline.intake import DepthInput
+from .pipeline.output import atomic
+from .pipeline.recipe import Recipe, Resize
+from .pipeline.report import Report
+
+if TYPE_CHECKING:
+    from .pipeline.runner import RunSummary
+
+Orientation = Literal["display", "coded"]
+
+
+def read(path: str | Path, *, orientation: Orientation = "display", limits: Limits = DEFAULT) -> DepthData | None:
+    """The depth of a photo, or None when it holds none.
+
+    orientation   "display": as the photo is shown. "coded": as its pixels are stored; `DepthData.orientation` says
+                  how to turn it
+
+    Raises FileError and its kin for damaged files, MissingInputError.
+    """
+    with ByteSource(path, limits) as source:
+        data = registry.require(source).read(source)
+    return data if data is None or orientation == "coded" else data.displayed()
+
+
+def attach(
+    photo: str | Path, depth: DepthInput, out: str | Path | None = None, *,
+    near: float | None = None, far: float | None = None, curve: Literal["depth", "disparity"] = "depth",
+    white: Literal["far", "near"] = "far", encoding: Encoding | None = None,
+    pixel_format: str | PixelFormat = "hdis", profile: str = "apple-depth", replace_depth: bool = False,
+    resize: tuple[int, int] | int | None = None, in_place: bool = False, backend: str = "auto", **recipe: Any,
+) -> Path:
+    """Attach a depth map to a photo without re-encoding the picture; returns the path written.
+
+    depth         a map file, a file that holds depth, a DepthData, or an array (H, W): uint8 and uint16 are gray
+                  codes, floats are gray 0…1 with near and far, and metres without
+    near, far     metres at the ends of gray; `white` says which end is far; `curve` what is linear in gray
+    encoding      any rule of `gpudepth.depth.encoding` instead
+    resize        (width, height) in display orientation, or the long side
+    in_place      write over the photo (the file is replaced whole or not at all)
+    recipe        any other field of `gpudepth.pipeline.recipe.Recipe`: fill, clamp, fit, bits, crf, accuracy…
+
+    Raises errors of `gpudepth.errors`; nothing is left behind when it does.
+    """
+    from .compute import backend as make_backend
+    from .pipeline.road import run_item
+
+    if (out is None) != in_place:
+        raise UsageError("name an output, or in_place=True to write over the photo")
+    if encoding is None and (near is not None or far is not None):
+        if near is None or far is None:
+            raise UsageError("near and far go together")
+        encoding = Gray(near, far, curve, white)
+    if encoding is None and getattr(getattr(depth, "dtype", None), "kind", "") == "f":
+        encoding = Depth()
+    size = resize if resize is None or isinstance(resize, tuple) else (resize,)
+    shape = None if size is None else Resize(*size) if len(size) == 2 else Resize(long_side=size[0])
+    settings = Recipe(encoding=encoding, pixel_format=native(pixel_format), profile=profile, resize=shape,
+                      replace_depth=replace_depth, **recipe)
+    return run_item(photo, depth, photo if out is None else out, settings, make_backend(backend)).output
+
+
+def remove(path: str | Path, out: str | Path, *, limits: Limits = DEFAULT) -> Path:
+    """Write the photo without its depth, the depth's metadata and bytes. Raises NoDepthError when it holds none."""
+    path, out = Path(path), Path(out)
+    with ByteSource(path, limits) as source:
+        edit = registry.require(source).remove(source)
+        with atomic(out, like=path.stat()) as file:
+            edit.splice.write(file)
+    return out
+
+
+def inspect(path: str | Path, *, limits: Limits = DEFAULT) -> Report:
+    """What a file says of its picture, its depth and its other auxiliary images."""
+    with ByteSource(path, limits) as source:
+        return Report.of(registry.require(source).inspect(source), str(path))
+
+
+def run(job: str | Path, *, shard: tuple[int, int] | None = None, engine: str = "local", **options: Any) -> RunSummary:
+    """Run a job file; see `gpudepth.pipeline.runner.run`."""
+    from .pipeline.runner import run as run_job
+
+    return run_job(job, shard=shard, engine=engine, **options)

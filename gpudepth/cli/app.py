@@ -1,0 +1,93 @@
+"""The application: verbs, errors, exit codes.
+
+0 done · 1 could not be done · 2 usage or job error · 3 some items of a run failed · 70 a bug of ours ·
+74 disk or I/O trouble · 75 another run holds the folder · 130/143 interrupted
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Any
+
+import typer
+
+from ..errors import GpudepthError, JobError
+
+# Click's base of all usage errors. Newer typers carry a click of their own and export only this branch of the tree.
+_CommandLineError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+                  context_settings={"help_option_names": ["-h", "--help"]},
+                  help="Depth maps in photos, the way Apple devices keep them: in, out, many at a time.")
+
+
+def _register() -> None:
+    from . import attach, config, demo, extract, inspect, remove, run
+
+    app.command("attach")(attach.attach)
+    app.command("extract")(extract.extract)
+    app.command("inspect")(inspect.inspect)
+    app.command("remove")(remove.remove)
+    app.command("run")(run.run)
+    app.command("demo")(demo.demo)
+    app.add_typer(config.app, name="config")
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+    if version:
+        from .. import __version__
+
+        print(f"gpudepth {__version__}")
+        raise typer.Exit
+
+
+def report(error: GpudepthError) -> None:
+    """An error as people read it: what, where, what next."""
+    lines = [f"error: {line}" for line in error.problems] if isinstance(error, JobError) else [
+        f"error: {error.where}: {error.message}" if error.where else f"error: {error.message}"]
+    if error.hint:
+        lines.append(f"  {error.hint}")
+    print("\n".join(lines), file=sys.stderr)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The entry point; always ends with SystemExit."""
+    sys.exit(run_command(arguments))
+
+
+def run_command(arguments: list[str] | None = None) -> int:
+    """Run one command line; returns the exit code."""
+    from ..pipeline.runner import Interrupted
+
+    try:
+        result = typer.main.get_command(app)(args=arguments, prog_name="gpudepth", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except GpudepthError as error:
+        report(error)
+        return error.exit_code
+    except typer.Exit as error:
+        return error.exit_code
+    except _CommandLineError as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted", file=sys.stderr)
+        return 130
+    except Interrupted as interrupted:
+        print("interrupted; what was done is in the ledger, run the job again to go on", file=sys.stderr)
+        return interrupted.code
+    except BrokenPipeError:
+        # the reader of our output went away: not an error worth a message
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception:
+        traceback.print_exc()
+        print("error: this is a bug in gpudepth; please report it with the lines above", file=sys.stderr)
+        return 70
+
+
+_register()

@@ -1,0 +1,60 @@
+"""gpudepth attach"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from ..errors import UsageError
+from . import options as o
+
+
+def attach(
+    photo: o.Photo, depth: o.Depth, output: o.Out = None, near: o.Near = None, far: o.Far = None,
+    white: o.White = "far", curve: o.Curve = "depth", disparity_range: o.DisparityRange = None,
+    metric: o.Metric = False, values: o.Values = None, scale: o.Scale = None, offset: o.Offset = 0.0,
+    invalid: o.Invalid = None, clamp: o.Clamp = None, resize: o.ResizeTo = None, fill: o.Fill = None,
+    fit: o.Fit = "error", coded: o.Coded = False, fmt: o.Format = "hdis", bits: o.Bits = 8, crf: o.Crf = None,
+    profile: o.Profile = "apple-depth", accuracy: o.Accuracy = None, calibration: o.Calibration = "source",
+    replace_depth: o.ReplaceDepth = False, transcode: o.Transcode = False, quality: o.Quality = 90,
+    key: o.Key = None, backend: o.Backend = "auto", in_place: o.InPlace = False, as_json: o.Json = False,
+) -> None:
+    """Put a depth map into a photo; the picture itself is not touched.
+
+    Gray g runs from 0 (black) to 1 (white): depth = near·(1−g) + far·g, in metres; with --white near the ends change
+    places; with --curve disparity the same is done with 1/near and 1/far.
+
+    \b
+    gpudepth attach photo.heic depth.png --near 0.5 --far 12 -o out.heic
+    gpudepth attach photo.heic depth.png --near 0.5 --far 12 --white near -o out.heic
+    gpudepth attach photo.heic depth.npy --metric -o out.heic
+    gpudepth attach color.png kitti.png --scale 1/256 --fill nearest -o out.heic
+    gpudepth attach edited.heic IMG_0001.HEIC -o out.heic
+    """
+    from ..compute import backend as make_backend
+    from ..pipeline.road import run_item
+
+    if (output is None) != in_place:
+        raise UsageError("name an output with -o, or write over the photo with --in-place")
+    recipe = o.recipe(
+        encoding=o.encoding(near=near, far=far, white=white, curve=curve, disparity_range=disparity_range,
+                            metric=metric, values=values, scale=scale, offset=offset, invalid=invalid),
+        clamp=clamp, resize_to=resize, fill=fill, fit=fit, coded=coded, fmt=fmt, accuracy=accuracy,
+        calibration=calibration, bits=bits, crf=crf, profile=profile, replace_depth=replace_depth,
+        transcode=transcode, photo_quality=quality, key=key)
+    outcome = run_item(photo, depth, photo if output is None else output, recipe, make_backend(backend))
+    for warning in outcome.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    if outcome.filled:
+        print(f"filled {outcome.filled:,} pixels ({fill})", file=sys.stderr)
+    if as_json:
+        near_m, far_m = outcome.metres
+        print(json.dumps({
+            "output": str(outcome.output), "said": outcome.line(), "native_format": outcome.pixel_format.name,
+            "stored_format": outcome.storage.format.name, "min": outcome.storage.lo, "max": outcome.storage.hi,
+            "near": near_m, "far": far_m if far_m != float("inf") else None,
+            "width": outcome.width, "height": outcome.height, "filled": outcome.filled,
+            "warnings": list(outcome.warnings)}))
+    else:
+        print(outcome.line(), file=sys.stderr)
+        print(outcome.output)

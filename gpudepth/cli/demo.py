@@ -1,0 +1,36 @@
+"""gpudepth demo"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import UsageError
+
+Folder = Annotated[Path | None, typer.Argument(help="Folder to fill: photos, maps, the job, the results.",
+                                               show_default=False)]
+Fixtures = Annotated[Path | None, typer.Option(metavar="DIR", show_default=False,
+                                               help="Write a kit of tiny test files for app developers instead.")]
+
+
+def demo(folder: Folder = None, fixtures: Fixtures = None) -> None:
+    """Render a small scene with exact depth, attach it to twelve photos, read it back and compare.
+
+    \b
+    gpudepth demo demo-out
+    gpudepth demo --fixtures kit
+    """
+    if (folder is None) == (fixtures is None):
+        raise UsageError("name a folder, or --fixtures DIR", hint="gpudepth demo demo-out")
+    if fixtures is not None:
+        from ..demo.fixtures import write_kit
+
+        print(write_kit(fixtures))
+        return
+    from ..demo.tour import tour
+
+    assert folder is not None
+    for line in tour(folder):
+        print(line)

@@ -1,0 +1,125 @@
+"""Options that several verbs share, each defined once, and what they are made into."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from ..depth import encoding as enc
+from ..depth.pixel_format import native
+from ..errors import UsageError
+from ..pipeline.recipe import Recipe, Resize
+
+Photo = Annotated[Path, typer.Argument(help="The photo: HEIC; or PNG, TIFF, WebP, encoded once into a HEIC.",
+                                       show_default=False)]
+Depth = Annotated[Path, typer.Argument(help="The map: PNG, TIFF, PGM, PFM, .npy, .npz; or a photo that holds depth.",
+                                       show_default=False)]
+Out = Annotated[Path | None, typer.Option("-o", "--output", help="Where to write.", show_default=False)]
+InPlace = Annotated[bool, typer.Option("--in-place", help="Write over the photo (whole, or not at all).")]
+Near = Annotated[float | None, typer.Option(help="Metres at the near end of gray.", show_default=False)]
+Far = Annotated[float | None, typer.Option(help="Metres at the far end of gray.", show_default=False)]
+White = Annotated[str, typer.Option(help="Which end white is: far (Apple's article) or near (most depth networks).")]
+Curve = Annotated[str, typer.Option(help="What is linear in gray: depth or disparity.")]
+DisparityRange = Annotated[str | None, typer.Option("--disparity-range", metavar="BLACK,WHITE", show_default=False,
+                                                    help="1/metres at black and at white, instead of near and far.")]
+Metric = Annotated[bool, typer.Option("--metric", help="The values are metres: the same as --values depth.")]
+Values = Annotated[str | None, typer.Option(help="What the values are: depth (metres) or disparity (1/metres).",
+                                            show_default=False)]
+Scale = Annotated[str | None, typer.Option(help="One unit of the values, in metres: 0.001, 1/256, mm, cm.",
+                                           show_default=False)]
+Offset = Annotated[float, typer.Option(help="Added after --scale.")]
+Invalid = Annotated[list[int] | None, typer.Option(help="Code that means no value; may be repeated. [default: 0]",
+                                                   show_default=False)]
+Clamp = Annotated[str | None, typer.Option(metavar="MIN,MAX", help="Metres; values outside are moved to the ends.",
+                                           show_default=False)]
+ResizeTo = Annotated[str | None, typer.Option("--resize", metavar="WxH|LONG_SIDE", show_default=False,
+                                              help="Size of the map as displayed. [default: as it is]")]
+Fill = Annotated[str | None, typer.Option(help="For pixels without a value: nearest, far or near.",
+                                          show_default=False)]
+Fit = Annotated[str, typer.Option(help="For a map of another aspect: error, crop or stretch.")]
+Coded = Annotated[bool, typer.Option("--coded", help="The stored orientation of pixels, before rotation.")]
+Format = Annotated[str, typer.Option("--format", help="Native format: hdis, fdis, hdep or fdep.")]
+Bits = Annotated[int, typer.Option(help="Bits per stored value: 8 (as Apple's cameras), 10 or 12.")]
+Crf = Annotated[int | None, typer.Option(help="Lossy HEVC with this rate factor. [default: lossless]",
+                                         show_default=False)]
+Profile = Annotated[str, typer.Option(help="Metadata to write: apple-depth, or article (Apple's recipe, literally).")]
+Accuracy = Annotated[str | None, typer.Option(help="relative or absolute. [default: what the map says, or relative]",
+                                              show_default=False)]
+Calibration = Annotated[str, typer.Option(help="source (what the depth came with), exif (35 mm focal length), none.")]
+ReplaceDepth = Annotated[bool, typer.Option("--replace-depth", help="Put the new map in the place of an old one.")]
+Transcode = Annotated[bool, typer.Option("--transcode", help="Allow a JPEG photo to be re-encoded into a HEIC.")]
+Quality = Annotated[int, typer.Option(help="HEIC quality of a photo that has to be encoded; -1 is lossless.")]
+Key = Annotated[str | None, typer.Option(help="Array of an .npz.", show_default=False)]
+Backend = Annotated[str, typer.Option(help="auto, numpy or cupy.", envvar="GPUDEPTH_BACKEND")]
+Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
+
+
+def choice(name: str, value: str, allowed: tuple[str, ...]) -> Any:
+    """`value` itself; UsageError unless it is allowed."""
+    if value not in allowed:
+        raise UsageError(f"--{name} {value!r} is not one of {', '.join(allowed)}")
+    return value
+
+
+def pair(name: str, text: str) -> tuple[float, float]:
+    """Two numbers with a comma between."""
+    try:
+        first, second = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--{name} {text!r} is not two numbers", hint=f"--{name} 0.3,20") from None
+    return first, second
+
+
+def resize(text: str | None) -> Resize | None:
+    """ "188x250" or "768"."""
+    if text is None:
+        return None
+    try:
+        numbers = [int(part) for part in text.lower().replace("×", "x").split("x")]
+    except ValueError:
+        numbers = []
+    if len(numbers) == 1:
+        return Resize(long_side=numbers[0])
+    if len(numbers) == 2:
+        return Resize(numbers[0], numbers[1])
+    raise UsageError(f"--resize {text!r} is not a size", hint="--resize 188x250, or --resize 768 for the long side")
+
+
+def encoding(*, near: float | None, far: float | None, white: str, curve: str, disparity_range: str | None,
+             metric: bool, values: str | None, scale: str | None, offset: float,
+             invalid: list[int] | None) -> enc.Encoding | None:
+    """The one encoding that the options name, or None when they name none. Raises UsageError for two."""
+    kinds = {"--near/--far": near is not None or far is not None, "--disparity-range": disparity_range is not None,
+             "--metric/--values": metric or values is not None or scale is not None}
+    named = [k for k, given in kinds.items() if given]
+    if len(named) > 1:
+        raise UsageError(f"{' and '.join(named)} both say what the values mean: give one of them")
+    if disparity_range is not None:
+        return enc.DisparityRange(*pair("disparity-range", disparity_range))
+    if kinds["--metric/--values"]:
+        kind = choice("values", values or "depth", ("depth", "disparity"))
+        if metric and kind != "depth":
+            raise UsageError("--metric means --values depth: give one of them")
+        codes = tuple(invalid) if invalid else None
+        cls = enc.Depth if kind == "depth" else enc.Disparity
+        return cls(enc.parse_scale(scale or "1"), offset, codes)
+    if named:
+        if near is None or far is None:
+            raise UsageError("--near and --far go together", hint="--near 0.5 --far 12")
+        which: Literal["far", "near"] = choice("white", white, ("far", "near"))
+        what: Literal["depth", "disparity"] = choice("curve", curve, ("depth", "disparity"))
+        return enc.Gray(near, far, what, which)
+    return None
+
+
+def recipe(*, encoding: enc.Encoding | None, clamp: str | None, resize_to: str | None, fill: str | None, fit: str,
+           coded: bool, fmt: str, accuracy: str | None, calibration: str, **rest: Any) -> Recipe:
+    """The recipe that the options name."""
+    return Recipe(
+        encoding=encoding, pixel_format=native(fmt), clamp=pair("clamp", clamp) if clamp else None,
+        resize=resize(resize_to), fill=choice("fill", fill, ("nearest", "far", "near")) if fill else None,
+        fit=choice("fit", fit, ("error", "crop", "stretch")), orientation="coded" if coded else "display",
+        accuracy=choice("accuracy", accuracy, ("relative", "absolute")) if accuracy else None,
+        calibration=choice("calibration", calibration, ("source", "exif", "none")), **rest)

@@ -1,0 +1,64 @@
+"""gpudepth run"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import PartialRunError, UsageError
+from . import options as o
+
+JobFile = Annotated[Path, typer.Argument(help="A job file (YAML).", show_default=False)]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", show_default=False,
+                                               help="Any leaf of the job: --set encoding.far=12. May be repeated.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")]
+Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Only the I-th of N parts; I counts from 0.",
+                                           show_default=False)]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
+
+
+def run(job: JobFile, settings: Set = None, dry_run: DryRun = False, shard: Shard = None, quiet: Quiet = False,
+        as_json: o.Json = False) -> None:
+    """Do a job: many photos, one set of rules. Done items are left out when it is run again.
+
+    Paths in a job are relative to the job file. Exit code 3: some items failed, the others are done.
+
+    \b
+    gpudepth run job.yaml --dry-run
+    gpudepth run job.yaml --set encoding.far=12
+    """
+    from ..pipeline import runner
+
+    part = _shard(shard)
+    if dry_run:
+        print("\n".join(runner.plan(job, settings=settings, shard=part).lines()))
+        return
+    summary = runner.run(job, settings=settings, shard=part, quiet=quiet)
+    for row in summary.rows:
+        if as_json:
+            print(row.to_json())
+        elif row.status == "ok":
+            print(f"{summary.plan.root / row.output}: {row.said}")
+    for note in summary.plan.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"done": summary.done, "skipped": summary.skipped, "failed": summary.failed}))
+    print(summary.line(), file=sys.stderr)
+    for bug in summary.bugs:
+        print(bug, file=sys.stderr)
+    if summary.failed:
+        raise PartialRunError(f"{summary.failed} of {len(summary.rows)} items failed", where=job,
+                              hint="the ledger names them and why; run the job again to redo only those")
+
+
+def _shard(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    first, slash, last = text.partition("/")
+    if not (slash and first.isdigit() and last.isdigit()):
+        raise UsageError(f"--shard {text!r} is not I/N", hint="--shard 0/4")
+    return int(first), int(last)

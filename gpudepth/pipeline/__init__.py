@@ -1,0 +1,1 @@
+"""From files to files: what to do (`recipe`, `job`), with what (`plan`), how (`road`, `workers`), and its record."""

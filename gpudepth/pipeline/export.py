@@ -1,0 +1,88 @@
+"""The right end of `extract`: depth → .npy, .npz, .pfm, .png (millimetres), .tiff."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..depth.data import DepthData
+from ..depth.pixel_format import Quantity
+from ..errors import RangeError, UsageError
+from ..sources.pfm import encode_pfm
+from .output import atomic
+
+MILLIMETRES = 1000
+
+
+def save(data: DepthData, path: str | Path, quantity: str | Quantity = Quantity.DEPTH) -> Path:
+    """Write float32 values of `quantity` (H, W) as the suffix says; PNG holds 16-bit millimetres, 0 = no value.
+
+    Raises UsageError for another suffix or disparity in a PNG, RangeError beyond 65.535 m in a PNG, OutputError.
+    """
+    path, quantity = Path(path), Quantity(quantity)
+    encoder = _ENCODERS.get(path.suffix.lower())
+    if encoder is None:
+        raise UsageError(f"cannot write {path.suffix!r}", where=path, hint="one of " + ", ".join(_ENCODERS))
+    blob = encoder(data, quantity, path)
+    with atomic(path) as file:
+        file.write(blob)
+    return path
+
+
+def _npy(data: DepthData, quantity: Quantity, path: Path) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, data.values(quantity), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _npz(data: DepthData, quantity: Quantity, path: Path) -> bytes:
+    """Describes itself: the map under its quantity's name, and what is known of it beside."""
+    fields: dict[str, Any] = {
+        str(quantity): data.values(quantity), "unit": quantity.unit, "native_format": data.pixel_format.name,
+        "orientation": data.orientation, "accuracy": data.accuracy, "quality": data.quality, "filtered": data.filtered,
+    }
+    if data.calibration is not None:
+        camera = data.calibration.scaled(data.width, data.height)
+        fields |= {"intrinsics": camera.intrinsics, "extrinsics": camera.extrinsics}
+    buffer = io.BytesIO()
+    np.savez(buffer, **fields)
+    return buffer.getvalue()
+
+
+def _pfm(data: DepthData, quantity: Quantity, path: Path) -> bytes:
+    return encode_pfm(data.values(quantity))
+
+
+def _tiff(data: DepthData, quantity: Quantity, path: Path) -> bytes:
+    return _picture(data.values(quantity), "TIFF")
+
+
+def _png(data: DepthData, quantity: Quantity, path: Path) -> bytes:
+    if quantity is not Quantity.DEPTH:
+        raise UsageError("a PNG holds millimetres of depth, not disparity", where=path, hint=".npy, .pfm or .tiff")
+    metres = data.depth()
+    finite = np.isfinite(metres)
+    top = float(metres[finite].max()) if finite.any() else 0.0
+    if top * MILLIMETRES > np.iinfo(np.uint16).max + 0.5:
+        raise RangeError(f"the farthest value is {top:.2f} m, and a 16-bit PNG in millimetres ends at 65.535 m",
+                         where=path, hint=".npy, .pfm or .tiff")
+    rounded = np.rint(np.where(finite, metres, 0).astype(np.float64) * MILLIMETRES)
+    return _picture(rounded.clip(0, 65535).astype(np.uint16), "PNG")
+
+
+def _picture(values: NDArray[Any], kind: str) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, kind)
+    return buffer.getvalue()
+
+
+_ENCODERS: dict[str, Callable[[DepthData, Quantity, Path], bytes]] = {
+    ".npy": _npy, ".npz": _npz, ".pfm": _pfm, ".png": _png, ".tiff": _tiff, ".tif": _tiff,
+}

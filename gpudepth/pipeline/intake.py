@@ -1,0 +1,125 @@
+"""The left end of the road: a map file, an array or a file that holds depth → a native map in display orientation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..compute import Backend
+from ..containers import registry
+from ..depth.calibration import Calibration
+from ..depth.data import DepthData
+from ..depth.encoding import Encoding, factor_of
+from ..depth.pixel_format import FDEP, FDIS, PixelFormat, Quantity, quantity_of
+from ..errors import GpudepthError, NoDepthError, UsageError
+from ..formats.bytesource import ByteSource
+from ..sources.maps import SourceMap, read_map
+from .recipe import Recipe
+
+DepthInput = str | Path | DepthData | NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Intake:
+    """A map and what came with it. `values` is in `fmt`; `said` tells people what was understood."""
+
+    values: NDArray[Any]
+    fmt: PixelFormat
+    said: str
+    data: DepthData | None = None
+
+    @property
+    def calibration(self) -> Calibration | None:
+        return self.data.calibration if self.data else None
+
+
+def working_format(recipe: Recipe) -> PixelFormat:
+    """float32 while there is arithmetic to do between decoding and packing; the native format itself otherwise."""
+    if recipe.clamp or recipe.resize:
+        return FDIS if quantity_of(recipe.pixel_format) is Quantity.DISPARITY else FDEP
+    return recipe.pixel_format
+
+
+def take(depth: DepthInput, recipe: Recipe, backend: Backend, photo_size: tuple[int, int] | None) -> Intake:
+    """Read and convert. photo_size is (width, height) as displayed, to recognise side-by-side pictures.
+
+    Raises what the readers raise, and UsageError when nothing says what the codes mean.
+    """
+    if isinstance(depth, DepthData):
+        return _from_data(depth, recipe, "a depth map")
+    if isinstance(depth, np.ndarray):
+        return _from_codes(_wrap(depth), recipe, backend)
+    found = _from_container(Path(depth), recipe)
+    if found is not None:
+        return found
+    return _from_codes(read_map(depth, limits=recipe.limits, key=recipe.key, photo_size=photo_size), recipe, backend)
+
+
+def _from_container(path: Path, recipe: Recipe) -> Intake | None:
+    """None when the file is no container of ours."""
+    with ByteSource(path, recipe.limits) as source:
+        container = registry.find(source)
+        if container is None:
+            return None
+        data = container.read(source)
+    if data is None:
+        raise NoDepthError("holds no depth", where=path,
+                           hint="the second argument is the map, or a photo that holds depth")
+    if recipe.encoding is not None:
+        raise UsageError("knows its own range in metres; near, far and the like do not apply", where=path,
+                         hint="leave the encoding out")
+    return _from_data(data, recipe, str(path))
+
+
+def _from_data(data: DepthData, recipe: Recipe, name: str) -> Intake:
+    shown = data.displayed() if recipe.orientation == "display" else data
+    lo, hi = shown.range()
+    said = f"{shown.quantity} {lo:.4g} to {hi:.4g} {shown.quantity.unit} from {name}"
+    shown = shown.to(working_format(recipe))
+    return Intake(shown.map, shown.pixel_format, said, shown)
+
+
+def _wrap(array: NDArray[Any]) -> SourceMap:
+    """An array as a source: uint8 and uint16 are codes, floats are values."""
+    if array.ndim != 2 or 0 in array.shape:
+        raise UsageError(f"a map is (height, width), not {array.shape}")
+    if array.dtype.kind == "f":
+        top = None
+    elif array.dtype in (np.uint8, np.uint16):
+        top = int(np.iinfo(array.dtype).max)
+    else:
+        raise UsageError(f"a map of {array.dtype}", hint="uint8, uint16, float16, float32 or float64")
+    return SourceMap(array, top, 1, Path("array"))
+
+
+def _from_codes(source: SourceMap, recipe: Recipe, backend: Backend) -> Intake:
+    encoding = recipe.encoding
+    if encoding is None:
+        raise UsageError("nothing says what its values mean", where=source.path,
+                         hint="--near and --far in metres (add --white near if white is close), or --metric")
+    fmt = working_format(recipe)
+    height, width = source.codes.shape
+    try:
+        rule = encoding.linear(quantity_of(fmt), source.max_code)
+    except GpudepthError as error:
+        raise error.within(source.path) from None
+    _check_gray(source, encoding)
+    values = backend.convert(source.codes, rule, fmt, factor=factor_of(encoding, width, height))
+    if source.orientation != 1:
+        values = backend.orient(values, source.orientation)
+    return Intake(values, fmt, encoding.describe(source.max_code))
+
+
+def _check_gray(source: SourceMap, encoding: Encoding) -> None:
+    """Gray means 0…1 for floats: metres given as gray would be off without a word."""
+    from ..depth.encoding import DisparityRange, Gray
+
+    if source.max_code is None and isinstance(encoding, Gray | DisparityRange):
+        finite = source.codes[np.isfinite(source.codes)]
+        if finite.size and (finite.min() < -1e-3 or finite.max() > 1.001):
+            raise UsageError(f"holds floats from {finite.min():.4g} to {finite.max():.4g}, and gray runs from 0 to 1",
+                             where=source.path, hint="--metric if they are metres; else scale them to 0…1 first")

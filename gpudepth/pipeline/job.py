@@ -1,0 +1,365 @@
+"""A job: what to pair, what codes mean, what to write. YAML in, frozen records out.
+
+Every record refuses unknown keys; all mistakes are reported at once, each with file, line and dotted path.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from ..depth import encoding as enc
+from ..depth.pixel_format import native
+from ..errors import GpudepthError, JobError, UsageError
+from ..limits import Limits
+from .recipe import Recipe, Resize
+from .strict_yaml import Document, load, parse, scalar
+
+_SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+
+def _bytes(value: Any) -> Any:
+    match = re.fullmatch(r"\s*([0-9.]+)\s*([KMG]i?B|B|)\s*", value) if isinstance(value, str) else None
+    return int(float(match.group(1)) * _SIZES[match.group(2)]) if match else value
+
+
+def _scale(value: Any) -> Any:
+    """Text or number; a whole fraction like 1/256 or a unit like mm is kept exact."""
+    try:
+        enc.parse_scale(value)
+    except GpudepthError as error:
+        raise ValueError(str(error)) from None
+    return str(value)
+
+
+ByteSize = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
+Scale = Annotated[str, BeforeValidator(_scale)]
+Pair = tuple[float, float]
+
+
+class Record(BaseModel):
+    """Frozen, and nothing but the known keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _EncodingRecord(Record):
+    """A record that must make a valid encoding: its errors become the job's."""
+
+    @model_validator(mode="after")
+    def _check(self) -> _EncodingRecord:
+        try:
+            self.encoding()
+        except GpudepthError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def encoding(self) -> enc.Encoding | None:
+        raise NotImplementedError
+
+
+class GrayRecord(_EncodingRecord):
+    """Gray 0 = black … 1 = white: near and far in metres, or `disparity: [at black, at white]` in 1/metres."""
+
+    kind: Literal["gray"] = "gray"
+    near: float | None = None
+    far: float | None = None
+    curve: Literal["depth", "disparity"] = "depth"
+    white: Literal["far", "near"] = "far"
+    disparity: Pair | None = None
+
+    def encoding(self) -> enc.Encoding:
+        if self.disparity is not None:
+            if self.near is not None or self.far is not None:
+                raise UsageError("near and far, or disparity: not both")
+            return enc.DisparityRange(*self.disparity)
+        if self.near is None or self.far is None:
+            raise UsageError("gray needs near and far in metres, or disparity: [at black, at white]")
+        return enc.Gray(self.near, self.far, self.curve, self.white)
+
+
+class DepthRecord(_EncodingRecord):
+    """Metres = value · scale + offset; `scale` may be a number, a fraction (1/256) or a unit (mm)."""
+
+    kind: Literal["depth"]
+    scale: Scale = "1"
+    offset: float = 0.0
+    invalid: tuple[int, ...] | None = None
+
+    def encoding(self) -> enc.Encoding:
+        return enc.Depth(enc.parse_scale(self.scale), self.offset, self.invalid)
+
+
+class DisparityRecord(_EncodingRecord):
+    """1/metres = value · scale + offset."""
+
+    kind: Literal["disparity"]
+    scale: Scale = "1"
+    offset: float = 0.0
+    invalid: tuple[int, ...] | None = None
+
+    def encoding(self) -> enc.Encoding:
+        return enc.Disparity(enc.parse_scale(self.scale), self.offset, self.invalid)
+
+
+class StereoRecord(_EncodingRecord):
+    """Pixels of shift: disparity = (value · scale + doffs) / (focal_px · baseline_m)."""
+
+    kind: Literal["stereo"]
+    focal_px: float
+    baseline_m: float
+    doffs: float = 0.0
+    scale: Scale = "1"
+    invalid: tuple[int, ...] | None = None
+
+    def encoding(self) -> enc.Encoding:
+        return enc.Stereo(self.focal_px, self.baseline_m, self.doffs, enc.parse_scale(self.scale), self.invalid)
+
+
+class ZBufferRecord(_EncodingRecord):
+    """A rendered depth buffer. `far: .inf` is allowed; reversed: 1 at the near plane; ndc: OpenGL's −1…1."""
+
+    kind: Literal["zbuffer"]
+    near: float
+    far: float = float("inf")
+    reversed: bool = False
+    ndc: bool = False
+
+    def encoding(self) -> enc.Encoding:
+        return enc.ZBuffer(self.near, self.far, self.reversed, self.ndc)
+
+
+class DistanceRecord(_EncodingRecord):
+    """Metres along the ray; the focal length, in pixels of the map, turns them into depth along the axis."""
+
+    kind: Literal["distance"]
+    focal_px: float
+    scale: Scale = "1"
+    invalid: tuple[int, ...] | None = None
+    cx: float | None = None
+    cy: float | None = None
+
+    def encoding(self) -> enc.Encoding:
+        return enc.Distance(enc.parse_scale(self.scale), 0.0, self.invalid, self.focal_px, self.cx, self.cy)
+
+
+class EmbeddedRecord(_EncodingRecord):
+    """The depth files hold depth and know their own range."""
+
+    kind: Literal["embedded"]
+
+    def encoding(self) -> None:
+        return None
+
+
+EncodingRecord = Annotated[
+    GrayRecord | DepthRecord | DisparityRecord | StereoRecord | ZBufferRecord | DistanceRecord | EmbeddedRecord,
+    Field(discriminator="kind")]
+
+
+class SourceRecord(Record):
+    """color: a glob, or a template with {placeholders}; depth: a template. Relative to the job file."""
+
+    color: str
+    depth: str
+    key: str | None = None
+    orientation: Literal["display", "coded"] = "display"
+    allow_missing: bool = False
+
+
+class ResizeRecord(Record):
+    """width and height in display orientation, or long_side."""
+
+    width: int = Field(0, ge=0)
+    height: int = Field(0, ge=0)
+    long_side: int = Field(0, ge=0)
+    method: Literal["area", "bilinear", "nearest"] = "area"
+
+    @model_validator(mode="after")
+    def _check(self) -> ResizeRecord:
+        try:
+            self.resize()
+        except GpudepthError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def resize(self) -> Resize:
+        return Resize(self.width, self.height, self.long_side, self.method)
+
+
+class RefineRecord(Record):
+    """clamp: [min, max] in metres, before the range is taken. fit: for maps of another aspect than the photo."""
+
+    clamp: Pair | None = None
+    fit: Literal["error", "crop", "stretch"] = "error"
+    fill: Literal["nearest", "far", "near"] | None = None
+    resize: ResizeRecord | None = None
+
+
+class MapRecord(Record):
+    """What is stored. crf: lossy HEVC with that constant rate factor; lossless without."""
+
+    pixel_format: Literal["hdis", "fdis", "hdep", "fdep"] = "hdis"
+    bits: Literal[8, 10, 12] = 8
+    crf: int | None = Field(None, ge=0, le=51)
+    accuracy: Literal["relative", "absolute"] | None = None
+    quality: Literal["high", "low"] | None = None
+    filtered: bool | None = None
+    calibration: Literal["source", "exif", "none"] = "source"
+
+
+class OutputRecord(Record):
+    """path: a template of the same placeholders. quality: of photos that have to be encoded."""
+
+    path: str
+    container: Literal["heic"] = "heic"
+    profile: Literal["apple-depth", "article"] = "apple-depth"
+    replace_depth: bool = False
+    transcode: bool = False
+    quality: int = Field(90, ge=-1, le=100)
+
+
+class RunRecord(Record):
+    """on_existing: what to do about outputs that the ledger does not know. ledger: relative to the job file."""
+
+    backend: Literal["auto", "numpy", "cupy"] = "auto"
+    workers: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
+    memory: ByteSize = 2 << 30
+    on_existing: Literal["resume", "overwrite", "error"] = "resume"
+    on_error: Literal["continue", "stop"] = "continue"
+    ledger: str | None = None
+
+
+class LimitsRecord(Record):
+    """0 switches a limit off."""
+
+    max_pixels: int = Field(Limits.max_pixels, ge=0)
+    max_decoded_bytes: ByteSize = Limits.max_decoded_bytes
+    max_file: ByteSize = Limits.max_file
+    max_items: int = Field(Limits.max_items, ge=0)
+    max_extents: int = Field(Limits.max_extents, ge=0)
+    max_xmp: ByteSize = Limits.max_xmp
+    seconds_per_item: float = Field(120.0, ge=0)
+
+    def limits(self) -> Limits:
+        return Limits(**self.model_dump(exclude={"seconds_per_item"}))
+
+
+class Job(Record):
+    """A whole job file."""
+
+    source: SourceRecord
+    output: OutputRecord
+    encoding: EncodingRecord = Field(default_factory=lambda: EmbeddedRecord(kind="embedded"))
+    refine: RefineRecord = RefineRecord()
+    map: MapRecord = MapRecord()
+    run: RunRecord = RunRecord()
+    limits: LimitsRecord = LimitsRecord()
+
+    @model_validator(mode="after")
+    def _check(self) -> Job:
+        try:
+            recipe = self.recipe()
+            if recipe.encoding is not None:
+                recipe.encoding.linear(recipe.pixel_format.quantity, None)  # type: ignore[arg-type]
+        except GpudepthError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def recipe(self) -> Recipe:
+        """What one item needs."""
+        resize = self.refine.resize.resize() if self.refine.resize else None
+        return Recipe(
+            encoding=self.encoding.encoding(), pixel_format=native(self.map.pixel_format), key=self.source.key,
+            clamp=self.refine.clamp, resize=resize, fill=self.refine.fill, fit=self.refine.fit,
+            orientation=self.source.orientation, accuracy=self.map.accuracy, quality=self.map.quality,
+            filtered=self.map.filtered, calibration=self.map.calibration, bits=self.map.bits, crf=self.map.crf,
+            profile=self.output.profile, replace_depth=self.output.replace_depth,
+            photo_quality=self.output.quality, transcode=self.output.transcode, limits=self.limits.limits())
+
+
+def load_job(path: str | Path, settings: list[str] | None = None) -> Job:
+    """Read a job file, with `key.path=value` settings applied on top. Raises JobError with every mistake."""
+    return validate(load(path), settings)
+
+
+def parse_job(text: str, settings: list[str] | None = None, name: str = "job") -> Job:
+    """The same from a text."""
+    return validate(parse(text, name), settings)
+
+
+def validate(document: Document, settings: list[str] | None = None) -> Job:
+    origins = {path: text for text in settings or [] for path in [_apply(document.data, text)]}
+    data = document.data
+    if isinstance(data.get("encoding"), dict) and "kind" not in data["encoding"]:
+        data["encoding"]["kind"] = "gray"
+    try:
+        return Job.model_validate(data)
+    except ValidationError as error:
+        raise JobError([_explain(e, document, origins) for e in error.errors()], where=document.name) from None
+
+
+def _apply(data: dict[str, Any], text: str) -> tuple[str, ...]:
+    """Put one `encoding.far=12` into the data."""
+    name, equals, value = text.partition("=")
+    keys = tuple(name.strip().split("."))
+    if not equals or not all(keys):
+        raise UsageError(f"--set {text!r} is not key=value", hint="--set encoding.far=12")
+    at = data
+    for key in keys[:-1]:
+        below = at.setdefault(key, {})
+        if not isinstance(below, dict):
+            raise UsageError(f"--set {text!r}: {key} is not a section")
+        at = below
+    try:
+        at[keys[-1]] = _setting(value.strip())
+    except ValueError as error:
+        raise UsageError(f"--set {text!r}: {error}") from None
+    return keys
+
+
+def _setting(text: str) -> Any:
+    if text.startswith("[") and text.endswith("]"):
+        return [scalar(part.strip()) for part in text[1:-1].split(",")]
+    return scalar(text)
+
+
+_KINDS = ("gray", "depth", "disparity", "stereo", "zbuffer", "distance", "embedded")
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "source": SourceRecord, "output": OutputRecord, "refine": RefineRecord, "map": MapRecord, "run": RunRecord,
+    "limits": LimitsRecord}
+_ENCODINGS: dict[str, type[BaseModel]] = {
+    "gray": GrayRecord, "depth": DepthRecord, "disparity": DisparityRecord, "stereo": StereoRecord,
+    "zbuffer": ZBufferRecord, "distance": DistanceRecord, "embedded": EmbeddedRecord}
+
+
+def _explain(error: Any, document: Document, origins: dict[tuple[str, ...], str]) -> str:
+    """One pydantic error as `job.yaml:12: encoding.far: what is wrong`."""
+    loc = tuple(p for i, p in enumerate(error["loc"]) if not (i == 1 and error["loc"][0] == "encoding" and p in _KINDS))
+    if error["loc"] and error["loc"][-1] in ("int", "literal['auto']", "constrained-int"):
+        loc = loc[:-1]
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        message = "unknown key" + _suggest(str(loc[-1]), error["loc"])
+    elif error["type"] == "missing":
+        message = "is missing"
+    place = f"--set {origins[loc]}" if loc in origins else document.place(loc)
+    return f"{place}: {message[:1].lower()}{message[1:]}"
+
+
+def _suggest(key: str, loc: tuple[Any, ...]) -> str:
+    record: type[BaseModel] = Job
+    if len(loc) > 1:
+        if loc[0] == "encoding":
+            record = _ENCODINGS.get(str(loc[1]), GrayRecord)
+        else:
+            record = _SECTIONS.get(str(loc[0]), Job)
+        if loc[:2] == ("refine", "resize"):
+            record = ResizeRecord
+    known = list(record.model_fields)
+    close = difflib.get_close_matches(key, known, 1)
+    return f"; did you mean {close[0]}?" if close else "; known: " + ", ".join(known)

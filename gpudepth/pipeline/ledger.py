@@ -1,0 +1,156 @@
+"""The ledger: one JSON line per finished item, in the order they finished. Resume believes it, not file names.
+
+An item is done when its last row says so, the job's settings are the same, its inputs are unchanged (size,
+modification time and inode agree, or else the SHA-256 does), and the output is there with the size written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import LockedError, OutputError
+from .plan import Item
+
+
+@dataclass(frozen=True)
+class FileState:
+    """A file as it was. `sha256` is of its content."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> FileState:
+        stat = path.stat()
+        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ino, sha256(path))
+
+    def still(self, path: Path) -> bool:
+        """Is the file unchanged? The hash is taken only when size agrees and the rest does not."""
+        try:
+            stat = path.stat()
+            if stat.st_size != self.size:
+                return False
+            return (stat.st_mtime_ns, stat.st_ino) == (self.mtime_ns, self.inode) or sha256(path) == self.sha256
+        except OSError:
+            return False
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line. status: "ok" or "error". `output` is relative to the plan's root."""
+
+    key: str
+    status: str
+    job: str
+    photo: FileState | None = None
+    depth: FileState | None = None
+    output: str = ""
+    output_size: int = 0
+    output_sha256: str = ""
+    said: str = ""
+    range: tuple[float, float] | None = None
+    metres: tuple[float | None, float | None] | None = None
+    filled: int = 0
+    warnings: tuple[str, ...] = ()
+    error: str = ""
+    message: str = ""
+    seconds: float = 0.0
+
+    def to_json(self) -> str:
+        return json.dumps({k: v for k, v in asdict(self).items() if v not in (None, "", (), 0)}, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> Row:
+        data: dict[str, Any] = json.loads(line)
+        for name in ("photo", "depth"):
+            if data.get(name):
+                data[name] = FileState(**data[name])
+        for name in ("range", "metres", "warnings"):
+            if name in data:
+                data[name] = tuple(data[name])
+        return cls(**data)
+
+    def done(self, item: Item, job: str) -> bool:
+        """Does this row make redoing `item` needless?"""
+        if self.status != "ok" or self.job != job or self.output != item.target:
+            return False
+        if self.photo is None or self.depth is None:
+            return False
+        with suppress(OSError):
+            if item.output.stat().st_size == self.output_size:
+                return self.photo.still(item.photo) and self.depth.still(item.depth)
+        return False
+
+
+@dataclass
+class Ledger:
+    """Open for appending, and locked: a second run of the same folder gets LockedError. Use as a context manager."""
+
+    path: Path
+    rows: dict[str, Row] = field(default_factory=dict)
+    _handle: int = -1
+
+    def __enter__(self) -> Ledger:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        except OSError as error:
+            raise OutputError(f"cannot be written: {error.strerror}", where=self.path) from None
+        try:
+            self._lock()
+            self._load()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._handle >= 0:
+            os.close(self._handle)  # and with it the lock
+            self._handle = -1
+
+    def _lock(self) -> None:
+        try:
+            import fcntl
+        except ImportError:  # Windows: no lock, and that is said in the documentation
+            return
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise LockedError("another run is writing this folder", where=self.path.parent,
+                              hint="wait for it to end, or write elsewhere") from None
+
+    def _load(self) -> None:
+        """Read what is there; a last line torn by a kill is cut off."""
+        with self.path.open("rb") as file:
+            text = file.read()
+        whole = text.rfind(b"\n") + 1
+        if whole != len(text):
+            os.ftruncate(self._handle, whole)
+        for line in text[:whole].splitlines():
+            with suppress(ValueError, TypeError):
+                row = Row.from_json(line.decode())
+                self.rows[row.key] = row
+
+    def add(self, row: Row) -> None:
+        """Append one row, with a single write. Raises OutputError."""
+        self.rows[row.key] = row
+        line = (row.to_json() + "\n").encode()
+        try:
+            if os.write(self._handle, line) != len(line):
+                raise OutputError("the disk is full", where=self.path)
+        except OSError as error:
+            raise OutputError(f"cannot be written: {error.strerror}", where=self.path) from None

@@ -1,0 +1,74 @@
+"""Outputs that are whole or not there: temporary file in the target folder, fsync, rename, fsync of the folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from ..errors import OutputError
+
+TEMP_MARK = ".gpudepth-"
+
+
+@contextlib.contextmanager
+def atomic(path: Path, *, like: os.stat_result | None = None, make_folder: bool = False) -> Iterator[BinaryIO]:
+    """A file to write to that becomes `path` when the block ends well, and vanishes when it does not.
+
+    like          stat of the photo: its modification time is kept
+    make_folder   make the missing folders of `path`
+
+    Raises OutputError for whatever goes wrong on the disk.
+    """
+    temp = path.with_name(f"{TEMP_MARK}{path.stem[:40]}-{secrets.token_hex(4)}.tmp")
+    try:
+        if path.is_dir():
+            raise OutputError("is a folder", where=path, hint="name a file")
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        # O_EXCL: nobody else's file; O_NOFOLLOW is implied by it
+        handle = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    except FileNotFoundError:
+        raise OutputError(f"the folder {path.parent} does not exist", where=path) from None
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror or error}", where=path) from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if like is not None:
+            os.utime(temp, ns=(like.st_atime_ns, like.st_mtime_ns))
+        temp.replace(path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temp.unlink()
+        if isinstance(error, OSError):
+            raise OutputError(f"cannot be written: {error.strerror or error}", where=path) from error
+        if isinstance(error, OutputError):
+            raise error.within(path) from None
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    if hasattr(os, "O_DIRECTORY"):  # POSIX: the rename itself must reach the disk
+        with contextlib.suppress(OSError):
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+
+def remove_stale(folder: Path) -> int:
+    """Delete temporary files that a killed run left in `folder`; returns how many. Only while holding the lock."""
+    count = 0
+    for stale in folder.glob(f"{TEMP_MARK}*.tmp"):
+        with contextlib.suppress(OSError):
+            stale.unlink()
+            count += 1
+    return count

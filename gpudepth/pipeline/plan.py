@@ -1,0 +1,108 @@
+"""The plan of a run: which map goes to which photo, and where the result goes. Made before the first pixel."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..containers import registry
+from ..errors import UsageError
+from ..sources.pairing import Pairing, find_pairs
+from .job import Job
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Item:
+    """One photo of a run. `key` names it: the photo's path relative to the job file; `target` is the output's path
+    relative to the plan's root, so that a ledger means the same from every working directory."""
+
+    key: str
+    photo: Path
+    depth: Path
+    output: Path
+    target: str
+
+    def in_shard(self, shard: tuple[int, int] | None) -> bool:
+        """Shards are 0-based, by SHA-256 of the key: adding files moves none of the others."""
+        if shard is None:
+            return True
+        digest = hashlib.sha256(self.key.encode("utf-8", "surrogateescape")).digest()
+        return int.from_bytes(digest[:8], "big") % shard[1] == shard[0]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`root` is the folder that all outputs lie under: the ledger lives there."""
+
+    job: Job
+    items: tuple[Item, ...]
+    root: Path
+    pairing: Pairing
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ledger(self) -> Path:
+        return self.root / "gpudepth-ledger.jsonl"
+
+    def lines(self) -> list[str]:
+        """What a dry run shows."""
+        out = [f"{len(self.items)} items, ledger {self.ledger}"]
+        out += [f"  {i.key} + {i.depth} -> {i.output}" for i in self.items]
+        return out + [f"note: {n}" for n in self.notes]
+
+
+def job_hash(job: Job) -> str:
+    """SHA-256 of the settings that decide the bytes of an output; `run` and `limits` are not among them."""
+    settings = job.model_dump(mode="json", include={"encoding", "refine", "map"})
+    settings["source"] = job.source.model_dump(mode="json", include={"key", "orientation"})
+    settings["output"] = job.output.model_dump(mode="json", exclude={"path", "replace_depth"})
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Plan:
+    """Pair and check. Raises UsageError for colliding outputs, ambiguous maps, and photos without a map
+    (unless `source.allow_missing`), MissingInputError when no photo matches."""
+    pairing = find_pairs(base, job.source.color, job.source.depth, job.output.path)
+    _refuse("several pairs would write the same file",
+            [f"{c.output} ({c.reason}): {', '.join(c.keys[:SHOWN])}" for c in pairing.collisions],
+            "output.path needs another placeholder")
+    _refuse("more than one map for a photo",
+            [f"{d.key}: {', '.join(str(p) for p in d.paths[:SHOWN])}" for d in pairing.duplicates if not d.shared],
+            "make source.depth more specific")
+    if not job.source.allow_missing:
+        _refuse("no map for some photos", [str(p) for p in pairing.unmatched_color],
+                f"source.depth is {job.source.depth!r}; source.allow_missing: true leaves them out")
+    root = _root(base, job.output.path)
+    items = tuple(Item(p.key, p.color, p.depth, p.output, Path(os.path.relpath(p.output, root)).as_posix())
+                  for p in pairing.pairs if p.output is not None)
+    for item in items:
+        target = registry.by_suffix(item.output.suffix)
+        if target is None:
+            raise UsageError(f"output.path gives {item.output.name}: no format with that suffix holds depth",
+                             hint="output.path: out/{stem}.heic")
+    notes = []
+    if pairing.unmatched_color:
+        notes.append(f"{len(pairing.unmatched_color)} photos have no map and are left out")
+    if pairing.unmatched_depth:
+        notes.append(f"{len(pairing.unmatched_depth)} maps belong to no photo, "
+                     f"{pairing.unmatched_depth[0].name} for one")
+    notes += [f"{d.reason}: {d.key}" for d in pairing.duplicates if d.shared]
+    mine = tuple(i for i in items if i.in_shard(shard))
+    return Plan(job, mine, root, pairing, tuple(notes))
+
+
+def _root(base: Path, template: str) -> Path:
+    """The folders of an output template before its first placeholder."""
+    fixed = template.split("{", 1)[0]
+    return base / fixed.rpartition("/")[0] if "/" in fixed else base
+
+
+def _refuse(what: str, found: list[str], hint: str) -> None:
+    if found:
+        more = f", and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        raise UsageError(f"{what}: {'; '.join(found[:SHOWN])}{more}", hint=hint)

@@ -1,0 +1,87 @@
+"""What `inspect` says of a file, as a record that turns into JSON."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..containers.base import Contents
+from ..depth.data import DepthData
+
+
+@dataclass(frozen=True)
+class Report:
+    """width × height is the picture as displayed; `depth` is None when there is none."""
+
+    file: str
+    container: str
+    width: int
+    height: int
+    depth: dict[str, Any] | None
+    auxiliary: list[dict[str, Any]]
+    warnings: list[str]
+
+    @classmethod
+    def of(cls, contents: Contents, file: str) -> Report:
+        return cls(file, contents.container, contents.picture.width, contents.picture.height,
+                   _depth(contents.depth), [asdict(a) for a in contents.auxiliary], list(contents.warnings))
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """For people."""
+        out = [f"{self.file}: {self.container}, {self.width}×{self.height}"]
+        d = self.depth
+        if d is None:
+            out.append("  no depth")
+        else:
+            unit = "m" if d["quantity"] == "depth" else "1/m"
+            out.append(f"  depth: {d['quantity']} {d['min']:.4g} to {d['max']:.4g} {unit} "
+                       f"({_span(d['near'], d['far'])}), {d['width']}×{d['height']}, "
+                       f"{d['native_format']} as {d['stored_format']}")
+            out.append(f"         accuracy {d['accuracy']}, quality {d['quality']}, "
+                       f"{'filtered' if d['filtered'] else 'not filtered'}")
+            c = d["calibration"]
+            if c is not None:
+                out.append(f"         focal length {c['focal'][0]:.1f} px, centre {c['center'][0]:.1f}, "
+                           f"{c['center'][1]:.1f} of {c['reference_width']:g}×{c['reference_height']:g}")
+        out += [f"  auxiliary: {a['kind']} ({a['urn']}), {a['width']}×{a['height']}" for a in self.auxiliary]
+        out += [f"  warning: {w}" for w in self.warnings]
+        return out
+
+
+def _span(near: float | None, far: float | None) -> str:
+    return " to ".join("infinity" if v is None else f"{v:.3g} m" for v in (near, far))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _depth(data: DepthData | None) -> dict[str, Any] | None:
+    """min and max are in the native quantity; near and far in metres, null for infinity."""
+    if data is None:
+        return None
+    shown = data.displayed()
+    lo, hi = (shown.storage.lo, shown.storage.hi) if shown.storage else shown.range()
+    metres = (lo, hi) if shown.quantity == "depth" else tuple(1 / v if v else math.inf for v in (hi, lo))
+    camera = shown.calibration
+    return {
+        "quantity": str(shown.quantity),
+        "native_format": shown.pixel_format.name,
+        "stored_format": shown.storage.format.name if shown.storage else shown.pixel_format.name,
+        "width": shown.width, "height": shown.height,
+        "min": lo, "max": hi, "near": _finite(metres[0]), "far": _finite(metres[1]),
+        "accuracy": shown.accuracy, "quality": shown.quality, "filtered": shown.filtered,
+        "orientation": data.orientation,
+        "calibration": None if camera is None else {
+            "focal": list(camera.focal), "center": list(camera.center),
+            "reference_width": camera.reference_width, "reference_height": camera.reference_height,
+            "pixel_size_mm": camera.pixel_size,
+            "extrinsics": camera.extrinsics.tolist(),
+            "distortion": list(camera.distortion), "inverse_distortion": list(camera.inverse_distortion),
+            "distortion_center": list(camera.distortion_center) if camera.distortion_center else None,
+        },
+    }

@@ -1,0 +1,181 @@
+"""A run: plan, leave out what the ledger knows, work, record."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+from types import FrameType
+
+from ..compute import backend as make_backend
+from ..errors import GpudepthError, OutputError, UsageError
+from .job import Job, load_job
+from .ledger import FileState, Ledger, Row
+from .output import remove_stale
+from .plan import Item, Plan, job_hash, make_plan
+from .progress import Progress
+from .recipe import Recipe
+from .road import run_item
+from .workers import Done, available_cores, run_tasks
+
+ENGINES = ("local",)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker gets."""
+
+    item: Item
+    recipe: Recipe
+    backend: str
+    job: str
+
+
+@dataclass
+class RunSummary:
+    """rows: what this run did, in the order it finished. skipped: items the ledger knew as done."""
+
+    plan: Plan
+    rows: list[Row] = field(default_factory=list)
+    skipped: int = 0
+    bugs: list[str] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        return sum(r.status == "ok" for r in self.rows)
+
+    @property
+    def failed(self) -> int:
+        return sum(r.status != "ok" for r in self.rows)
+
+    def line(self) -> str:
+        return f"{self.done} done, {self.skipped} already done, {self.failed} failed"
+
+
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM; `code` is the exit code that says so."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"interrupted by signal {signum}")
+        self.code = 128 + signum
+
+
+def plan(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
+         shard: tuple[int, int] | None = None) -> Plan:
+    """Read a job and pair its files. Paths are relative to the job file, or to `base` for a Job object."""
+    if shard is not None and not 0 <= shard[0] < shard[1]:
+        raise UsageError(f"shard {shard[0]}/{shard[1]}: shards count from 0", hint=f"0/{shard[1]} to {shard[1] - 1}/…")
+    if isinstance(job, Job):
+        return make_plan(job, base or Path(), shard)
+    return make_plan(load_job(job, settings), base or Path(job).parent, shard)
+
+
+def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
+        shard: tuple[int, int] | None = None, engine: str = "local", quiet: bool = True) -> RunSummary:
+    """Do a job. Items that fail are rows of the summary; the others are done all the same.
+
+    Raises JobError, UsageError, MissingInputError before anything runs; LockedError; OutputError when the disk is
+    full or the folder cannot be written (what was done is in the ledger); Interrupted.
+    """
+    if engine not in ENGINES:
+        raise UsageError(f"unknown engine {engine!r}", hint="one of " + ", ".join(ENGINES))
+    the_plan = plan(job, base=base, settings=settings, shard=shard)
+    settings_hash = job_hash(the_plan.job)
+    make_backend(the_plan.job.run.backend)  # an unusable one fails here, not once per item
+    path = the_plan.ledger
+    if the_plan.job.run.ledger:
+        path = (base or (Path(job).parent if not isinstance(job, Job) else Path())) / the_plan.job.run.ledger
+    if shard is not None:
+        path = path.with_name(f"{path.stem}.{shard[0]}-of-{shard[1]}{path.suffix}")
+    summary = RunSummary(the_plan)
+    with Ledger(path) as ledger, _signals():
+        todo = _todo(the_plan, ledger, settings_hash, summary)
+        if shard is None:
+            for folder in {i.output.parent for i in the_plan.items}:
+                remove_stale(folder)
+        _work(todo, the_plan, ledger, settings_hash, summary, quiet=quiet)
+    return summary
+
+
+def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) -> list[Item]:
+    """The items that are left.
+
+    on_existing: "resume" leaves out what the ledger knows as done, and writes over outputs it does not know (a kill
+    between rename and row leaves such); "overwrite" does everything again; "error" refuses before anything runs.
+    """
+    todo = []
+    for item in plan_.items:
+        row = ledger.rows.get(item.key)
+        if plan_.job.run.on_existing != "overwrite" and row is not None and row.done(item, settings_hash):
+            summary.skipped += 1
+            continue
+        known = row is not None and row.output == item.target
+        if not known and plan_.job.run.on_existing == "error" and item.output.exists():
+            raise UsageError("exists, and the ledger does not know it", where=item.output,
+                             hint="run.on_existing: overwrite, or another output.path")
+        todo.append(item)
+    return todo
+
+
+def _work(todo: list[Item], plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary, *,
+          quiet: bool) -> None:
+    job, recipe = plan_.job, plan_.job.recipe()
+    tasks = [Task(item, recipe, job.run.backend, settings_hash) for item in todo]
+    workers = available_cores() if job.run.workers == "auto" else job.run.workers
+    results = run_tasks(do_task, tasks, min(workers, max(1, len(tasks))), job.limits.seconds_per_item)
+    with contextlib.closing(results), Progress(len(tasks), quiet=quiet) as progress:  # type: ignore[type-var]
+        for done in results:
+            row = done.result if done.error is None else _failure(done, settings_hash)
+            ledger.add(row)
+            summary.rows.append(row)
+            progress.step(failed=row.status != "ok")
+            for warning in row.warnings:
+                progress.say(f"warning: {row.key}: {warning}")
+            if done.error is not None:
+                progress.say(f"error: {row.key}: {row.message}")
+                if done.bug:
+                    summary.bugs.append(done.bug)
+                if isinstance(done.error, OutputError):
+                    raise done.error
+                if job.run.on_error == "stop":
+                    return
+
+
+def do_task(task: Task) -> Row:
+    """In a worker: one item, whole."""
+    item = task.item
+    outcome = run_item(item.photo, item.depth, item.output, task.recipe, make_backend(task.backend), make_folder=True)
+    written = FileState.of(item.output)
+    near, far = (m if isfinite(m) else None for m in outcome.metres)
+    return Row(item.key, "ok", task.job, FileState.of(item.photo), FileState.of(item.depth), item.target,
+               written.size, written.sha256, outcome.line(), (outcome.storage.lo, outcome.storage.hi), (near, far),
+               outcome.filled, outcome.warnings)
+
+
+def _failure(done: Done, settings_hash: str) -> Row:
+    error = done.error or GpudepthError("unknown")
+    return Row(done.task.item.key, "error", settings_hash, output=done.task.item.target,
+               error=type(error).__name__, message=str(error), seconds=round(done.seconds, 3))
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """SIGINT and SIGTERM become Interrupted, once; a second one ends the process at once."""
+    def stop(signum: int, frame: FrameType | None) -> None:
+        for s in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(s, signal.SIG_DFL)
+        raise Interrupted(signum)
+
+    try:
+        before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread: the caller's business
+        yield
+        return
+    try:
+        yield
+    finally:
+        for s, handler in before.items():
+            signal.signal(s, handler)

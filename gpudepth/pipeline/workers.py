@@ -1,0 +1,187 @@
+"""Workers: one spawned process takes one item at a time, from reading to rename; no pixels travel.
+
+A worker that dies costs its item and one retry of it; one that takes too long is killed. The pool is ours because
+`concurrent.futures` gives up the whole run when a worker is killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
+
+from ..errors import GpudepthError
+
+Task = TypeVar("Task")
+
+RETRIES = 1
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came back for a task: a result, or an error of ours; `bug` holds a traceback when it was none of ours."""
+
+    task: Any
+    result: Any = None
+    error: GpudepthError | None = None
+    bug: str = ""
+    seconds: float = 0.0
+
+
+def available_cores() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def attempt(function: Callable[[Any], Any], task: Any) -> Done:
+    """Run one task here."""
+    start = time.monotonic()
+    try:
+        return Done(task, function(task), seconds=time.monotonic() - start)
+    except GpudepthError as error:
+        return Done(task, error=error, seconds=time.monotonic() - start)
+    except MemoryError:
+        starved = GpudepthError("not enough memory for this item", hint="run.workers: 1 leaves more for each")
+        return Done(task, error=starved, seconds=time.monotonic() - start)
+    except Exception as error:
+        bug = GpudepthError(f"internal error: {type(error).__name__}: {error}")
+        return Done(task, error=bug, bug=traceback.format_exc(), seconds=time.monotonic() - start)
+
+
+def run_tasks(function: Callable[[Task], Any], tasks: Iterable[Task], workers: int,
+              seconds_per_task: float = 0) -> Iterator[Done]:
+    """Results as they come. `function` must be importable and its argument picklable; one worker runs right here."""
+    if workers <= 1:
+        for task in tasks:
+            yield attempt(function, task)
+        return
+    pool = _Pool(function, workers, seconds_per_task)
+    try:
+        yield from pool.run(tasks)
+    finally:
+        pool.stop()
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    pipe: Connection
+    task: Any = None
+    busy: bool = False
+    since: float = 0.0
+    tries: int = 0
+
+
+class _Pool:
+    def __init__(self, function: Callable[[Any], Any], count: int, seconds: float) -> None:
+        # spawn: a fork would copy locks, CUDA state and the pipe ends of siblings
+        self.context = multiprocessing.get_context("spawn")
+        self.function, self.count, self.seconds = function, count, seconds
+        self.workers: list[_Worker] = []
+
+    def start(self) -> _Worker:
+        ours, theirs = self.context.Pipe()
+        process = self.context.Process(target=_serve, args=(theirs, self.function), daemon=True)
+        process.start()
+        theirs.close()
+        worker = _Worker(process, ours)
+        self.workers.append(worker)
+        return worker
+
+    def run(self, tasks: Iterable[Any]) -> Iterator[Done]:
+        source = iter(tasks)
+        again: deque[tuple[Any, int]] = deque()
+        exhausted = False
+
+        def take() -> tuple[Any, int] | None:
+            nonlocal exhausted
+            if again:
+                return again.popleft()
+            if exhausted:
+                return None
+            for task in source:
+                return task, 0
+            exhausted = True
+            return None
+
+        while True:
+            idle = [w for w in self.workers if not w.busy]
+            while idle or len(self.workers) < self.count:
+                job = take()
+                if job is None:
+                    break
+                worker = idle.pop() if idle else self.start()
+                self.give(worker, *job)
+            busy = [w for w in self.workers if w.busy]
+            if not busy:
+                return
+            ready = wait([w.pipe for w in busy], timeout=POLL_SECONDS)
+            for worker in busy:
+                if worker.pipe in ready:
+                    try:
+                        done = worker.pipe.recv()
+                    except (EOFError, OSError):
+                        done = self.lost(worker, again)
+                    worker.busy = False
+                    if done is not None:
+                        yield done
+                elif self.seconds and time.monotonic() - worker.since > self.seconds:
+                    self.discard(worker)
+                    yield Done(worker.task, error=GpudepthError(
+                        f"took longer than {self.seconds:g} s and was stopped", hint="limits.seconds_per_item"),
+                        seconds=self.seconds)
+
+    def give(self, worker: _Worker, task: Any, tries: int) -> None:
+        worker.task, worker.tries, worker.busy, worker.since = task, tries, True, time.monotonic()
+        with contextlib.suppress(OSError):  # it died while idle: reading from its pipe will say so
+            worker.pipe.send(task)
+
+    def lost(self, worker: _Worker, again: deque[tuple[Any, int]]) -> Done | None:
+        """A worker died over its task: give the task to another one, once."""
+        self.discard(worker)
+        if worker.tries < RETRIES:
+            again.append((worker.task, worker.tries + 1))
+            return None
+        code = worker.process.exitcode
+        return Done(worker.task, error=GpudepthError(f"the worker died over it, twice (exit status {code})",
+                                                     hint="out of memory? run.workers: 1 leaves more for each"),
+                    seconds=time.monotonic() - worker.since)
+
+    def discard(self, worker: _Worker) -> None:
+        self.workers.remove(worker)
+        worker.process.kill()
+        worker.process.join()
+        worker.pipe.close()
+
+    def stop(self) -> None:
+        for worker in list(self.workers):
+            if worker.busy:
+                worker.process.terminate()
+            worker.pipe.close()  # idle workers end at the end of their pipe
+        for worker in self.workers:
+            worker.process.join(5)
+            if worker.process.exitcode is None:
+                worker.process.kill()
+                worker.process.join()
+
+
+def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
+    """The worker: take a task, send what became of it, until the pipe ends."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    while True:
+        try:
+            task = pipe.recv()
+        except (EOFError, OSError):
+            return
+        pipe.send(attempt(function, task))

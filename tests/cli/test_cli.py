@@ -1,0 +1,202 @@
+"""The command line as a user types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from photo_kit import gray, heic, plain
+
+from gpudepth.cli.app import run_command
+
+
+def cli(*arguments: object) -> int:
+    return run_command([str(a) for a in arguments])
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    return heic(tmp_path / "photo.heic", 128, 96, 6)
+
+
+@pytest.fixture
+def depth(tmp_path: Path) -> Path:
+    return gray(tmp_path / "depth.png", 48, 64)
+
+
+def test_attach_inspect_extract_remove(tmp_path: Path, photo: Path, depth: Path,
+                                       capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out.heic"
+    assert cli("attach", photo, depth, "--near", 0.5, "--far", 12, "-o", out) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{out}\n"
+    assert said.err == "black = 0.50 m, white = 12.00 m, linear in depth, 48×64, hdis as L008\n"
+
+    assert cli("inspect", out, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["container"], report["width"], report["height"]) == ("heif", 96, 128)
+    d = report["depth"]
+    assert {k: d[k] for k in ("quantity", "native_format", "stored_format", "width", "height", "accuracy", "quality",
+                              "filtered", "calibration")} == {
+        "quantity": "disparity", "native_format": "hdis", "stored_format": "L008", "width": 48, "height": 64,
+        "accuracy": "relative", "quality": "high", "filtered": True, "calibration": None}
+    assert (d["min"], d["max"]) == pytest.approx((1 / 12, 2), rel=1e-3)
+    assert [a["kind"] for a in report["auxiliary"]] == ["depth"]
+    assert cli("inspect", out) == 0
+    assert "0.5 m to 12 m" in capsys.readouterr().out
+
+    for suffix in ("npy", "npz", "pfm", "png", "tiff"):
+        assert cli("extract", out, "-o", tmp_path / f"depth.{suffix}") == 0
+    metres = np.load(tmp_path / "depth.npy")
+    assert metres.shape == (64, 48)
+    assert metres[0, 0] == pytest.approx(0.5, rel=1e-3)
+    assert cli("extract", out, "--values", "disparity", "--coded", "-o", tmp_path / "disparity.npy") == 0
+    assert np.load(tmp_path / "disparity.npy").shape == (48, 64)
+
+    assert cli("remove", out, "-o", tmp_path / "plain.heic") == 0
+    assert (tmp_path / "plain.heic").read_bytes() == photo.read_bytes()
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    (["--near", "0.5", "--far", "12", "--white", "near"], "black = 12.00 m, white = 0.50 m, linear in depth"),
+    (["--near", "0.5", "--far", "12", "--curve", "disparity"], "black = 0.50 m, white = 12.00 m, linear in disparity"),
+    (["--disparity-range", "1.25,5"], "black = 0.80 m, white = 0.20 m, linear in disparity"),
+    (["--scale", "1/256", "--fill", "nearest"], "depth = value · 1/256 m"),
+    (["--scale", "mm", "--fill", "far", "--clamp", "0.3,20"], "depth = value · 1/1000 m"),
+    (["--near", "0.5", "--far", "12", "--format", "fdep", "--bits", "12"], "fdep as L012"),
+    (["--near", "0.5", "--far", "12", "--resize", "24x32"], "24×32"),
+    (["--near", "0.5", "--far", "12", "--resize", "32"], "24×32"),
+])
+def test_attach_says_what_it_understood(tmp_path: Path, photo: Path, depth: Path, options: list[str], said: str,
+                                        capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli("attach", photo, depth, *options, "-o", tmp_path / "o.heic") == 0
+    assert said in capsys.readouterr().err
+
+
+def test_attach_from_npy_and_from_a_photo(tmp_path: Path, photo: Path, depth: Path) -> None:
+    np.save(tmp_path / "d.npy", np.linspace(1, 5, 48 * 64, dtype=np.float32).reshape(64, 48))
+    assert cli("attach", photo, tmp_path / "d.npy", "--metric", "-o", tmp_path / "a.heic") == 0
+    assert cli("attach", photo, tmp_path / "d.npy", "--values", "depth", "-o", tmp_path / "b.heic") == 0
+    assert (tmp_path / "a.heic").read_bytes() == (tmp_path / "b.heic").read_bytes()
+    assert cli("attach", photo, tmp_path / "a.heic", "-o", tmp_path / "c.heic") == 0
+    assert (tmp_path / "a.heic").read_bytes() == (tmp_path / "c.heic").read_bytes()
+    assert cli("attach", photo, depth, "--near", 1, "--far", 2, "--in-place") == 0
+
+
+@pytest.mark.parametrize(("arguments", "code", "message"), [
+    (["attach", "photo.heic", "depth.png", "--near", "12", "--far", "0.5", "-o", "o.heic"], 2, "near (12 m) must be"),
+    (["attach", "photo.heic", "depth.png", "--near", "0", "--far", "5", "-o", "o.heic"], 2, "--format hdep"),
+    (["attach", "photo.heic", "depth.png", "--near", "1", "-o", "o.heic"], 2, "go together"),
+    (["attach", "photo.heic", "depth.png", "-o", "o.heic"], 2, "--near and --far in metres"),
+    (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2"], 2, "-o"),
+    (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2", "--metric", "-o", "o.heic"], 2, "both say"),
+    (["attach", "photo.heic", "none.png", "--near", "1", "--far", "2", "-o", "o.heic"], 2, "no such file"),
+    (["attach", "none.heic", "depth.png", "--near", "1", "--far", "2", "-o", "o.heic"], 2, "no such file"),
+    (["attach", "photo.heic", "wide.png", "--near", "1", "--far", "2", "-o", "o.heic"], 1, "--fit crop"),
+    (["attach", "photo.heic", "depth.png", "--scale", "mm", "-o", "o.heic"], 1, "--fill nearest"),
+    (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2", "-o", "no/o.heic"], 74, "does not exist"),
+    (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2", "-o", "o.jpg"], 2, "suffix"),
+    (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2", "--bits", "9", "-o", "o.heic"], 2, "8, 10 or 12"),
+    (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2", "--backend", "cupy", "-o", "o.heic"], 1, "cupy"),
+    (["attach", "photo.heic", "depth.png", "--resize", "axb", "--near", "1", "--far", "2", "-o", "o.heic"], 2, "188x250"),
+    (["attach", "photo.heic", "depth.png", "--clamp", "1", "--near", "1", "--far", "2", "-o", "o.heic"], 2, "two numbers"),
+    (["attach", "photo.jpg", "depth.png", "--near", "1", "--far", "2", "-o", "o.heic"], 2, "--transcode"),
+    (["attach", "cut.heic", "depth.png", "--near", "1", "--far", "2", "-o", "o.heic"], 1, "cut.heic: mdat"),
+    (["attach", "empty.heic", "depth.png", "--near", "1", "--far", "2", "-o", "o.heic"], 1, "empty"),
+    (["extract", "photo.heic", "-o", "d.npy"], 1, "holds no depth"),
+    (["extract", "depth.png", "-o", "d.npy"], 1, "not a file that can hold depth"),
+    (["remove", "photo.heic", "-o", "x.heic"], 1, "no depth to remove"),
+    (["inspect", "none.heic"], 2, "no such file"),
+    (["nonsense"], 2, "No such command"),
+    (["attach", "--nonsense"], 2, "No such option"),
+    (["demo"], 2, "name a folder"),
+    (["run", "none.yaml"], 2, "no such job file"),
+    (["run", "bad.yaml"], 2, "bad.yaml:2: encoding.naer: unknown key; did you mean near?"),
+    (["run", "good.yaml", "--shard", "x"], 2, "not I/N"),
+])
+def test_exit_codes_and_messages(tmp_path: Path, photo: Path, depth: Path, arguments: list[str], code: int, message: str,
+                                 capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    gray(tmp_path / "wide.png", 100, 40)
+    plain(tmp_path / "photo.jpg", 96, 128)
+    (tmp_path / "cut.heic").write_bytes(photo.read_bytes()[:-50])
+    (tmp_path / "empty.heic").write_bytes(b"")
+    (tmp_path / "bad.yaml").write_text("source: {color: a, depth: b}\nencoding: {naer: 1}\noutput: {path: c}\nx: 1\n")
+    (tmp_path / "good.yaml").write_text("source: {color: a, depth: b}\noutput: {path: c}\n")
+    before = sorted(p.name for p in tmp_path.iterdir())
+    assert cli(*arguments) == code
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.out == ""
+    assert "Traceback" not in said.err
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_all_job_mistakes_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("source: {color: a}\nencoding: {naer: 1}\nx: 1\n")
+    assert cli("config", "validate", path) == 2
+    said = capsys.readouterr().err
+    for part in ("bad.yaml:1: source.depth: is missing", "bad.yaml:2: encoding.naer", "bad.yaml:3: x: unknown key",
+                 "output: is missing"):
+        assert part in said
+
+
+def test_run_dry_run_and_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "depth").mkdir()
+    for i in range(3):
+        heic(tmp_path / "photos" / f"a{i}.heic", 64, 48)
+        gray(tmp_path / "depth" / f"a{i}.png", 32, 24)
+    job = tmp_path / "job.yaml"
+    job.write_text('source: {color: "photos/*.heic", depth: "depth/{stem}.png"}\nencoding: {near: 1, far: 4}\n'
+                   'output: {path: "out/{stem}.heic"}\nrun: {workers: 1}\n')
+    assert cli("run", job, "--dry-run") == 0
+    assert "3 items" in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
+    assert cli("run", job, "--json") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[-1] == {"done": 3, "skipped": 0, "failed": 0}
+    gray(tmp_path / "depth" / "a1.png", 99, 24)
+    assert cli("run", job, "--set", "encoding.far=5") == 3
+    said = capsys.readouterr()
+    assert "1 of 3 items failed" in said.err
+    assert said.out.count("out/a") == 2
+    assert cli("config", "validate", job) == 0
+    assert cli("config", "show", job, "--set", "encoding.far=7") == 0
+    assert "far: 7.0" in capsys.readouterr().out
+    assert cli("config", "schema") == 0
+    assert json.loads(capsys.readouterr().out.partition("valid\n")[2] or "{}") is not None
+
+
+def test_help_of_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in ("attach", "extract", "inspect", "remove", "run", "demo", "config"):
+        assert cli(verb, "--help") == 0
+        said = capsys.readouterr().out
+        assert "Usage: gpudepth" in said
+        if verb != "config":
+            assert f"gpudepth {verb}" in said.partition("\n")[2]
+    assert cli("--version") == 0
+    assert capsys.readouterr().out.startswith("gpudepth ")
+
+
+def test_a_bug_is_exit_code_70(photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from gpudepth import api
+
+    monkeypatch.setattr(api, "inspect", lambda path: 1 // 0)
+    assert cli("inspect", photo) == 70
+    said = capsys.readouterr().err
+    assert "ZeroDivisionError" in said and "report it" in said
+
+
+def test_as_a_process(tmp_path: Path, photo: Path, depth: Path) -> None:
+    """The installed entry point, in a locale that is not UTF-8."""
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": ""}
+    run = subprocess.run([sys.executable, "-m", "gpudepth", "attach", str(photo), str(depth), "--near", "0.5", "--far",
+                          "12", "-o", str(tmp_path / "o.heic")], capture_output=True, env=environment, check=False)
+    assert run.returncode == 0, run.stderr
