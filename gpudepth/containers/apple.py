@@ -25,6 +25,7 @@ BLUR = "http://ns.apple.com/depthBlurEffect/1.0/"
 LIGHTING = "http://ns.apple.com/portraitLightingEffect/2.0/"
 PREFIXES = {APDI: "apdi", DEPTH_DATA: "depthData", BLUR: "depthBlurEffect", LIGHTING: "portraitLightingEffect"}
 
+_LARGEST = float(np.finfo(np.float32).max)
 DEPTH_DATA_VERSION = 0x10005  # 1.5, as iOS 16 to 18 write it
 
 # The orders are those of the files; readers do not care, byte-for-byte tests do.
@@ -88,8 +89,8 @@ def _calibration_values(c: Calibration) -> dict[str, Value]:
     x, y = c.distortion_center or c.center
     out: dict[str, Value] = {
         "IntrinsicMatrix": _numbers(c.intrinsics.T),
-        "IntrinsicMatrixReferenceWidth": f"{c.reference_width:g}",
-        "IntrinsicMatrixReferenceHeight": f"{c.reference_height:g}",
+        "IntrinsicMatrixReferenceWidth": f"{c.reference_width:.17g}",
+        "IntrinsicMatrixReferenceHeight": f"{c.reference_height:.17g}",
         "ExtrinsicMatrix": _numbers(c.extrinsics.T),
         "PixelSize": f"{c.pixel_size:.6f}",
         "LensDistortionCenterOffsetX": _number(x),
@@ -130,12 +131,14 @@ def parse(packet: Packet, where: str = "XMP") -> DepthMetadata:
             value = float(text)
         except ValueError:
             raise MalformedError(f"{name} is {text[:40]!r}, not a number", where=where) from None
-        if not np.isfinite(value):
+        if not abs(value) <= _LARGEST:
             raise MalformedError(f"{name} is {text[:40]!r}, not finite", where=where)
         return value
 
     def whole(name: str) -> int | None:
         value = number(APDI, name)
+        if value is not None and abs(value) >= 1 << 32:
+            raise MalformedError(f"{name} is {value:g}, more than 32 bits hold", where=where)
         return None if value is None else int(value)
 
     def fourcc(name: str) -> PixelFormat | None:
@@ -175,7 +178,7 @@ def _parse_calibration(packet: Packet, get: Callable[[str, str], float | None], 
             numbers = tuple(float(v) for v in value)
         except ValueError:
             raise MalformedError(f"{name} holds something that is not a number", where=where) from None
-        if not np.isfinite(numbers).all():
+        if not all(abs(n) <= _LARGEST for n in numbers):
             raise MalformedError(f"{name} holds something that is not finite", where=where)
         return numbers
 

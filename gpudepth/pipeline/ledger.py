@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LockedError, OutputError
-from .plan import Item
 
 
 @dataclass(frozen=True)
@@ -83,15 +82,13 @@ class Row:
                 data[name] = tuple(data[name])
         return cls(**data)
 
-    def done(self, item: Item, job: str) -> bool:
-        """Does this row make redoing `item` needless?"""
-        if self.status != "ok" or self.job != job or self.output != item.target:
-            return False
-        if self.photo is None or self.depth is None:
+    def done(self, job: str, photo: Path, depth: Path, output: Path) -> bool:
+        """Does this row make redoing the item needless?"""
+        if self.status != "ok" or self.job != job or self.photo is None or self.depth is None:
             return False
         with suppress(OSError):
-            if item.output.stat().st_size == self.output_size:
-                return self.photo.still(item.photo) and self.depth.still(item.depth)
+            if output.stat().st_size == self.output_size:
+                return self.photo.still(photo) and self.depth.still(depth)
         return False
 
 

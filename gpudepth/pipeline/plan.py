@@ -11,28 +11,10 @@ from pathlib import Path
 from ..containers import registry
 from ..errors import UsageError
 from ..sources.pairing import Pairing, find_pairs
+from .item import Item
 from .job import Job
 
 SHOWN = 5
-
-
-@dataclass(frozen=True)
-class Item:
-    """One photo of a run. `key` names it: the photo's path relative to the job file; `target` is the output's path
-    relative to the plan's root, so that a ledger means the same from every working directory."""
-
-    key: str
-    photo: Path
-    depth: Path
-    output: Path
-    target: str
-
-    def in_shard(self, shard: tuple[int, int] | None) -> bool:
-        """Shards are 0-based, by SHA-256 of the key: adding files moves none of the others."""
-        if shard is None:
-            return True
-        digest = hashlib.sha256(self.key.encode("utf-8", "surrogateescape")).digest()
-        return int.from_bytes(digest[:8], "big") % shard[1] == shard[0]
 
 
 @dataclass(frozen=True)

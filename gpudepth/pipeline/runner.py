@@ -6,32 +6,20 @@ import contextlib
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import Path
 from types import FrameType
 
 from ..compute import backend as make_backend
 from ..errors import GpudepthError, OutputError, UsageError
+from .item import Item, Task, do_task
 from .job import Job, load_job
-from .ledger import FileState, Ledger, Row
+from .ledger import Ledger, Row
 from .output import remove_stale
-from .plan import Item, Plan, job_hash, make_plan
+from .plan import Plan, job_hash, make_plan
 from .progress import Progress
-from .recipe import Recipe
-from .road import run_item
 from .workers import Done, available_cores, run_tasks
 
 ENGINES = ("local",)
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a worker gets."""
-
-    item: Item
-    recipe: Recipe
-    backend: str
-    job: str
 
 
 @dataclass
@@ -109,10 +97,11 @@ def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) 
     todo = []
     for item in plan_.items:
         row = ledger.rows.get(item.key)
-        if plan_.job.run.on_existing != "overwrite" and row is not None and row.done(item, settings_hash):
+        known = row is not None and row.output == item.target
+        if (plan_.job.run.on_existing != "overwrite" and row is not None and known
+                and row.done(settings_hash, item.photo, item.depth, item.output)):
             summary.skipped += 1
             continue
-        known = row is not None and row.output == item.target
         if not known and plan_.job.run.on_existing == "error" and item.output.exists():
             raise UsageError("exists, and the ledger does not know it", where=item.output,
                              hint="run.on_existing: overwrite, or another output.path")
@@ -142,17 +131,6 @@ def _work(todo: list[Item], plan_: Plan, ledger: Ledger, settings_hash: str, sum
                     raise done.error
                 if job.run.on_error == "stop":
                     return
-
-
-def do_task(task: Task) -> Row:
-    """In a worker: one item, whole."""
-    item = task.item
-    outcome = run_item(item.photo, item.depth, item.output, task.recipe, make_backend(task.backend), make_folder=True)
-    written = FileState.of(item.output)
-    near, far = (m if isfinite(m) else None for m in outcome.metres)
-    return Row(item.key, "ok", task.job, FileState.of(item.photo), FileState.of(item.depth), item.target,
-               written.size, written.sha256, outcome.line(), (outcome.storage.lo, outcome.storage.hi), (near, far),
-               outcome.filled, outcome.warnings)
 
 
 def _failure(done: Done, settings_hash: str) -> Row:

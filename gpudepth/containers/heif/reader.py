@@ -62,7 +62,7 @@ def _read(file: HeifFile, item: int) -> DepthData:
         # the range belongs to codes int_min…int_max: extend it to 0…top
         step = (hi - lo) / (about.int_max - about.int_min)
         lo, hi = lo - about.int_min * step, hi + (top - about.int_max) * step
-    if not (np.isfinite(np.float32(lo)) and np.isfinite(np.float32(hi))):
+    if not max(abs(lo), abs(hi)) <= float(np.finfo(np.float32).max):
         raise RangeError(f"its codes stand for {lo:g} to {hi:g}, which no float holds", where="XMP")
     table = numeric.pack(numeric.code_values(numeric.Linear(top, lo, hi), top), fmt)
     calibration = about.calibration

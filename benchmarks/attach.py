@@ -1,0 +1,167 @@
+"""Attaching to a 12-megapixel HEIC, against decoding and re-encoding it; and a folder on one worker and on two.
+
+    python -m benchmarks.attach
+
+The photo is the first 12-megapixel HEIC under GPUDEPTH_SAMPLES, its depth removed; without one, a noisy picture is
+encoded by libheif (that takes a minute).
+
+"mux" is everything but coding the map: parse the file, lay it out anew, write it to memory. "attach" is the whole
+call: decode a 16-bit PNG of 768×576, convert, quantise, code it with x265, mux, write to disk with fsync. "re-encode"
+is what attaching without surgery would take: libheif decodes the photo and encodes it again at quality 80.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pillow_heif
+from PIL import Image
+
+from gpudepth import api
+from gpudepth.compute import backend
+from gpudepth.containers.heif import writer
+from gpudepth.containers.heif.heif import Heif
+from gpudepth.containers.heif.photo import encode_pixels
+from gpudepth.depth.encoding import Gray
+from gpudepth.formats.bytesource import ByteSource
+from gpudepth.pipeline.job import parse_job
+from gpudepth.pipeline.recipe import Recipe
+from gpudepth.pipeline.road import prepare, run_item
+from gpudepth.pipeline.runner import run
+
+SIZE = (4032, 3024)
+PHOTOS = 40
+RUNS = 9
+JOB = """
+source:   {color: "photos/*.heic", depth: "depth/{stem}.png"}
+encoding: {near: 0.5, far: 12}
+output:   {path: "out/{stem}.heic"}
+run:      {on_existing: overwrite}
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured thing: seconds, and what it has to hold."""
+
+    name: str
+    value: float
+    unit: str
+    limit: str
+    holds: bool
+
+
+def photo(folder: Path) -> Path:
+    """A 12-megapixel HEIC without depth."""
+    path = folder / "photo.heic"
+    for candidate in sorted(Path(os.environ.get("GPUDEPTH_SAMPLES", "/nonexistent")).glob("heic/*.heic")):
+        report = api.inspect(candidate)
+        if report.width * report.height == SIZE[0] * SIZE[1]:
+            if report.depth is None:
+                shutil.copy(candidate, path)
+            else:
+                api.remove(candidate, path)
+            return path
+    noise = np.random.default_rng(1).normal(0, 6, (SIZE[1], SIZE[0], 3))
+    y, x = np.mgrid[: SIZE[1], : SIZE[0]]
+    smooth = np.stack([x * 255 // SIZE[0], y * 255 // SIZE[1], (x + y) // 30 % 256], -1)
+    pixels = np.clip(smooth + noise, 0, 255).astype(np.uint8)
+    path.write_bytes(encode_pixels(Image.fromarray(pixels), quality=60))
+    return path
+
+
+def gray(path: Path, seed: int = 0) -> Path:
+    """A 16-bit map like a network's: smooth surfaces, a few edges, a little noise."""
+    y, x = np.mgrid[:576, :768]
+    depth = 0.3 + 0.4 * y / 576 + 0.1 * np.sin((x + 37 * seed) / 60)
+    depth[(x - 380) ** 2 + (y - 300) ** 2 < 150**2] = 0.15
+    depth += np.random.default_rng(seed).normal(0, 0.002, depth.shape)
+    Image.fromarray((np.clip(depth, 0, 1) * 65535).astype(np.uint16)).save(path)
+    return path
+
+
+def median(run_: Callable[[], object], runs: int = RUNS) -> float:
+    """Median wall seconds after a warm-up."""
+    run_()
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        run_()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def mux_seconds(path: Path, depth: Path) -> float:
+    """Everything but the coding of the map, into memory."""
+    container = Heif()
+    with ByteSource(path) as source:
+        coded = prepare(depth, container.picture(source), Recipe(encoding=Gray(0.5, 12)), backend(), container).coded
+    ready = writer.encode_monochrome(coded.codes)
+    original = writer.encode_monochrome
+    writer.encode_monochrome = lambda *_, **__: ready  # type: ignore[assignment]
+    try:
+        def mux() -> None:
+            with ByteSource(path) as source:
+                container.attach(source, coded).splice.write(io.BytesIO())
+
+        return median(mux, 31)
+    finally:
+        writer.encode_monochrome = original
+
+
+def rows(*, folder_only: bool = False) -> list[Row]:
+    """All figures; the re-encoding takes a minute or more."""
+    out = []
+    with tempfile.TemporaryDirectory(prefix="gpudepth-bench-") as name:
+        folder = Path(name)
+        source, depth = photo(folder), gray(folder / "depth.png")
+        if not folder_only:
+            mux = mux_seconds(source, depth)
+            out.append(Row("mux", mux * 1000, "ms", "≤ 10 ms", mux <= 0.010))
+            recipe = Recipe(encoding=Gray(0.5, 12))
+            attach = median(lambda: run_item(source, depth, folder / "o.heic", recipe, backend()))
+            out.append(Row("attach, whole", attach * 1000, "ms", "", True))
+
+            def reencode() -> None:
+                pillow_heif.open_heif(source).save(folder / "re.heic", quality=80)
+
+            start = time.perf_counter()
+            reencode()
+            again = time.perf_counter() - start
+            out.append(Row("decode + re-encode (pillow-heif)", again * 1000, "ms", "", True))
+            out.append(Row("re-encode / attach", again / attach, "×", "≥ 50", again / attach >= 50))
+        (folder / "photos").mkdir()
+        (folder / "depth").mkdir()
+        for i in range(PHOTOS):
+            os.link(source, folder / "photos" / f"p{i:02d}.heic")
+            gray(folder / "depth" / f"p{i:02d}.png", i)
+        seconds = {}
+        for workers in (1, 2, 1, 2):
+            start = time.perf_counter()
+            summary = run(parse_job(JOB, [f"run.workers={workers}"]), base=folder)
+            assert summary.done == PHOTOS
+            seconds[workers] = min(time.perf_counter() - start, seconds.get(workers, float("inf")))
+        out.append(Row(f"{PHOTOS} photos, one worker", seconds[1], "s", "", True))
+        out.append(Row(f"{PHOTOS} photos, two workers", seconds[2], "s", "", True))
+        out.append(Row("one worker / two", seconds[1] / seconds[2], "×", "≥ 1.7", seconds[1] / seconds[2] >= 1.7))
+    return out
+
+
+def table(measured: list[Row]) -> str:
+    lines = ["| | measured | must hold | |", "|---|--:|--:|---|"]
+    lines += [f"| {r.name} | {r.value:.3g} {r.unit} | {r.limit} | {'' if r.holds else '**missed**'} |" for r in measured]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table(rows(folder_only="--folder" in sys.argv)))
