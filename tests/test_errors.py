@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from gpudepth import errors
+from gpudepth.errors import GpudepthError, HolesError, JobError, LimitError
+from gpudepth.limits import Limits
+
+TREE = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, GpudepthError)]
+
+
+@pytest.mark.parametrize("kind", TREE, ids=lambda e: e.__name__)
+def test_every_error_survives_the_way_out_of_a_worker(kind: type[GpudepthError]) -> None:
+    error = kind(["a", "b"], where="f") if kind is JobError else kind("wrong", where="f: meta", hint="do this")
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is kind
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)
+
+
+def test_exit_codes_are_those_of_the_drawing() -> None:
+    """The tree at the top of the module says class, exit code; the classes must agree with it."""
+    import re
+
+    drawn = dict(re.findall(r"(\w+Error)\s+exit (\d+)", errors.__doc__ or ""))
+    assert {e.__name__: str(e.exit_code) for e in TREE} == drawn
+
+
+def test_places_nest() -> None:
+    error = HolesError("9 pixels", where="auxC")
+    assert str(error.within("photo.heic")) == "photo.heic: auxC: 9 pixels"
+    assert str(error.within("photo.heic")) == "photo.heic: auxC: 9 pixels"
+    assert str(HolesError("9 pixels").within("map.png")) == "map.png: 9 pixels"
+
+
+def test_limits() -> None:
+    limits = Limits(max_pixels=100)
+    limits.check_picture(10, 10, 4)
+    with pytest.raises(LimitError, match=r"x.png: asks for 110, limits.max_pixels is 100"):
+        limits.check_picture(10, 11, 4, where="x.png")
+    with pytest.raises(LimitError, match="max_decoded_bytes"):
+        Limits(max_pixels=0, max_decoded_bytes=10).check_picture(2, 2, 3)
+    Limits(max_pixels=0, max_decoded_bytes=0).check_picture(1 << 20, 1 << 20, 4)
