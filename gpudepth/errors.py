@@ -142,3 +142,11 @@ class OutputError(GpudepthError):
 
 class LockedError(GpudepthError):
     exit_code = 75
+
+
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM, like KeyboardInterrupt no error; `code` is the exit code that says so: 130 or 143."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"interrupted by signal {signum}")
+        self.code = 128 + signum

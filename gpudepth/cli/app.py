@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from ..errors import GpudepthError, JobError
+from ..errors import GpudepthError, Interrupted, JobError
 
 # Click's base of all usage errors. Newer typers carry a click of their own and export only this branch of the tree.
 _CommandLineError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -60,8 +60,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run_command(arguments: list[str] | None = None) -> int:
     """Run one command line; returns the exit code."""
-    from ..pipeline.runner import Interrupted
-
     try:
         result = typer.main.get_command(app)(args=arguments, prog_name="gpudepth", standalone_mode=False)
         sys.stdout.flush()

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from ..compute import backend as make_backend
-from ..errors import GpudepthError, OutputError, UsageError
+from ..errors import GpudepthError, Interrupted, OutputError, UsageError
 from .item import Item, Task, do_task
 from .job import Job, load_job
 from .ledger import Ledger, Row
@@ -41,14 +41,6 @@ class RunSummary:
 
     def line(self) -> str:
         return f"{self.done} done, {self.skipped} already done, {self.failed} failed"
-
-
-class Interrupted(BaseException):
-    """SIGINT or SIGTERM; `code` is the exit code that says so."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(f"interrupted by signal {signum}")
-        self.code = 128 + signum
 
 
 def plan(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,

@@ -1,0 +1,56 @@
+"""One photo of a run, and what a worker does with it.
+
+Workers import this and what it needs, not the job model: a spawned process is ready sooner.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+
+from ..compute import backend
+from .ledger import FileState, Row
+from .recipe import Recipe
+from .road import run_item
+
+
+@dataclass(frozen=True)
+class Item:
+    """One photo of a run. `key` names it: the photo's path relative to the job file; `target` is the output's path
+    relative to the plan's root, so that a ledger means the same from every working directory."""
+
+    key: str
+    photo: Path
+    depth: Path
+    output: Path
+    target: str
+
+    def in_shard(self, shard: tuple[int, int] | None) -> bool:
+        """Shards are 0-based, by SHA-256 of the key: adding files moves none of the others."""
+        if shard is None:
+            return True
+        digest = hashlib.sha256(self.key.encode("utf-8", "surrogateescape")).digest()
+        return int.from_bytes(digest[:8], "big") % shard[1] == shard[0]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker gets. `job` is the hash of the settings."""
+
+    item: Item
+    recipe: Recipe
+    backend: str
+    job: str
+
+
+def do_task(task: Task) -> Row:
+    """One item, from reading to rename; returns its row of the ledger. Raises errors of `gpudepth.errors`."""
+    item = task.item
+    outcome = run_item(item.photo, item.depth, item.output, task.recipe, backend(task.backend), make_folder=True)
+    written = FileState.of(item.output)
+    near, far = (m if isfinite(m) else None for m in outcome.metres)
+    return Row(item.key, "ok", task.job, FileState.of(item.photo), FileState.of(item.depth), item.target,
+               written.size, written.sha256, outcome.line(), (outcome.storage.lo, outcome.storage.hi), (near, far),
+               outcome.filled, outcome.warnings)
