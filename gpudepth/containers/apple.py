@@ -25,8 +25,8 @@ BLUR = "http://ns.apple.com/depthBlurEffect/1.0/"
 LIGHTING = "http://ns.apple.com/portraitLightingEffect/2.0/"
 PREFIXES = {APDI: "apdi", DEPTH_DATA: "depthData", BLUR: "depthBlurEffect", LIGHTING: "portraitLightingEffect"}
 
-_LARGEST = float(np.finfo(np.float32).max)
 DEPTH_DATA_VERSION = 0x10005  # 1.5, as iOS 16 to 18 write it
+_LARGEST = float(np.finfo(np.float32).max)
 
 # The orders are those of the files; readers do not care, byte-for-byte tests do.
 _CAMERA_ORDER: tuple[str, ...] = (
@@ -132,7 +132,7 @@ def parse(packet: Packet, where: str = "XMP") -> DepthMetadata:
         except ValueError:
             raise MalformedError(f"{name} is {text[:40]!r}, not a number", where=where) from None
         if not abs(value) <= _LARGEST:
-            raise MalformedError(f"{name} is {text[:40]!r}, not finite", where=where)
+            raise MalformedError(f"{name} is {text[:40]!r}, not a finite float", where=where)
         return value
 
     def whole(name: str) -> int | None:
@@ -179,7 +179,7 @@ def _parse_calibration(packet: Packet, get: Callable[[str, str], float | None], 
         except ValueError:
             raise MalformedError(f"{name} holds something that is not a number", where=where) from None
         if not all(abs(n) <= _LARGEST for n in numbers):
-            raise MalformedError(f"{name} holds something that is not finite", where=where)
+            raise MalformedError(f"{name} holds something that is not a finite float", where=where)
         return numbers
 
     matrix, extrinsic = array("IntrinsicMatrix"), array("ExtrinsicMatrix")

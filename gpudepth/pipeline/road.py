@@ -71,7 +71,12 @@ def run_item(photo: str | Path, depth: DepthInput, out: str | Path, recipe: Reci
         else:
             _check_suffix(photo, container, target, out)
             picture = container.picture(source)
-        prepared = prepare(depth, picture, recipe, backend, target)
+        try:
+            prepared = prepare(depth, picture, recipe, backend, target)
+        except GpudepthError as error:
+            if error.where is None and isinstance(depth, str | Path):
+                error.where = str(depth)
+            raise
         coded = prepared.coded
         stat = os.stat(photo)  # noqa: PTH116
         if container is None:
