@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -60,6 +61,7 @@ def attach(
     in_place      write over the photo (the file is replaced whole or not at all)
     recipe        any other field of `gpudepth.pipeline.recipe.Recipe`: fill, clamp, fit, bits, crf, accuracy…
 
+    Warns (UserWarning) of what is right but not good: a range that wastes the codes, a signature that breaks.
     Raises errors of `gpudepth.errors`; nothing is left behind when it does.
     """
     from .compute import backend as make_backend
@@ -77,7 +79,10 @@ def attach(
     shape = None if size is None else Resize(*size) if len(size) == 2 else Resize(long_side=size[0])
     settings = Recipe(encoding=encoding, pixel_format=native(pixel_format), profile=profile, resize=shape,
                       replace_depth=replace_depth, **recipe)
-    return run_item(photo, depth, photo if out is None else out, settings, make_backend(backend)).output
+    outcome = run_item(photo, depth, photo if out is None else out, settings, make_backend(backend))
+    for warning in outcome.warnings:
+        warnings.warn(warning, stacklevel=2)
+    return outcome.output
 
 
 def remove(path: str | Path, out: str | Path, *, limits: Limits = DEFAULT) -> Path:

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import cast
 
-from ..errors import UnsupportedError
+from ..errors import TruncatedError, UnsupportedError
 from ..formats.bytesource import ByteSource
 from .base import Container
 from .heif.heif import Heif
@@ -28,12 +28,14 @@ def find(source: ByteSource) -> Container | None:
 
 
 def require(source: ByteSource) -> Container:
-    """`find`, or UnsupportedError."""
+    """`find`, or UnsupportedError; TruncatedError for an empty file."""
     found = find(source)
     if found is None:
         known = ", ".join(s for c in containers() for s in c.suffixes)
-        kind = "the file is empty" if source.size == 0 else "is not a file that can hold depth"
-        raise UnsupportedError(kind, where=source.name, hint=f"we read and write {known}")
+        if source.size == 0:
+            raise TruncatedError("the file is empty", where=source.name)
+        raise UnsupportedError("is not a file that can hold depth", where=source.name,
+                               hint=f"we read and write {known}")
     return found
 
 

@@ -57,12 +57,12 @@ class HeifFile:
         kinds = [b.type for b in self.boxes]
         brand = source.read(8, 4).decode("latin-1")
         if "moov" in kinds or "moof" in kinds:
-            raise UnsupportedError(f"is an image sequence or a video (it has a moov box, brand {brand!r}); "
-                                   "its sample tables would have to move too", where="moov",
-                                   hint="export the still picture first")
+            raise UnsupportedError(f"is an image sequence or a video (it has a moov box, brand {brand!r}), "
+                                   "whose sample tables would have to move with the data; still pictures are handled",
+                                   where="moov", hint="export the still picture first")
         if "mini" in kinds:
-            raise UnsupportedError("is a low-overhead 'mini' file, which has no meta box to put items into",
-                                   where="mini", hint="convert it to a plain HEIC or AVIF first")
+            raise UnsupportedError("is a low-overhead 'mini' file: it has no meta box, so no items that could "
+                                   "hold depth", where="mini", hint="convert it to a plain HEIC or AVIF first")
         if "meta" not in kinds:
             raise UnsupportedError(f"has no meta box (brand {brand!r}): not a HEIF still picture")
         self.meta_box: Box = next(b for b in self.boxes if b.type == "meta")

@@ -90,7 +90,10 @@ def encode_photo(path: str | Path, quality: int = DEFAULT_QUALITY, limits: Limit
 def encode_pixels(pixels: Any, *, quality: int = DEFAULT_QUALITY, orientation: int = 1,
                   exif_block: bytes | None = None, xmp_packet: bytes | None = None,
                   icc_profile: bytes | None = None, where: str = "photo") -> bytes:
-    """A Pillow image (RGB or RGBA) in stored orientation → HEIC bytes that display with `orientation`."""
+    """A Pillow image (RGB or RGBA) in stored orientation → HEIC bytes that display with `orientation`.
+
+    libheif codes at least 64 pixels a side and even sizes; smaller and odd ones carry a clap.
+    """
     import pillow_heif
 
     pixels.info.clear()  # pillow-heif would turn the pixels by the Exif it finds, and write irot as well

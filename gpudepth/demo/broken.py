@@ -1,0 +1,186 @@
+"""HEIF files with one thing wrong: `bad` ones give an error or no depth, `odd` ones can be read all the same.
+
+Each is a good file after one edit of its boxes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from ..containers.heif.file import DEPTH_URNS, HeifFile
+from ..containers.heif.rewrite import Rewriter
+from ..containers.heif.writer import XMP_TYPE
+from ..depth import orientation as exif
+from ..errors import GpudepthError, MalformedError, NoDepthError, RangeError, TruncatedError, UnsupportedError
+from ..formats.bytesource import ByteSource
+from ..formats.hevc.codec import encode_monochrome
+from ..formats.isobmff.box import make, make_full
+from ..formats.isobmff.items import Reference
+from ..formats.isobmff.locations import FILE, Extent, Location
+from ..formats.isobmff.properties import Property
+from .pattern import HEIGHT, WIDTH, Truth
+
+
+@dataclass(frozen=True)
+class Bad:
+    """`extract` fails with `error`, whose message contains `contains`; `inspect` ends with `inspect_code`."""
+
+    name: str
+    says: str
+    data: bytes
+    error: type[GpudepthError]
+    contains: str
+    inspect_code: int = 1
+
+
+@dataclass(frozen=True)
+class Odd:
+    """A file that holds `truth` in spite of what is odd about it."""
+
+    name: str
+    says: str
+    data: bytes
+    truth: Truth
+
+
+class Surgery:
+    """A good file opened for an edit; `close()` gives the edited file."""
+
+    def __init__(self, good: bytes) -> None:
+        self.good = good
+        self.file = HeifFile(ByteSource(good))
+        self.edit, self.meta = Rewriter(self.file), self.file.meta
+        self.depth = self.file.depth_items()[-1]
+        self.about = self.file.metadata_of(self.depth)[0]
+        urn = self.file.urn(self.depth)
+        self.sei = urn[1] if urn else b""
+
+    def property(self, box: bytes) -> None:
+        """Put a box in the place of the depth item's property of that kind."""
+        kind, boxes = box[4:8].decode("latin-1"), self.meta.properties.boxes
+        for index, _ in self.meta.properties.associations[self.depth]:
+            if boxes[index - 1].kind == kind:
+                boxes[index - 1] = Property(kind, box)
+
+    def aux_c(self, urn: str, subtype: bytes = b"") -> None:
+        self.property(make_full("auxC", 0, 0, urn.encode() + b"\0" + subtype))
+
+    def xmp(self, change: Callable[[bytes], bytes] | None) -> None:
+        """Change the depth item's XMP, or drop it."""
+        packet = self.file.data(self.about)
+        self.edit.drop({self.about})
+        if change is not None:
+            self.edit.refer("cdsc", self.edit.add("mime", change(packet), content_type=XMP_TYPE), self.depth)
+
+    def close(self) -> bytes:
+        return self.edit.splice().to_bytes()
+
+    def close_in_place(self) -> bytes:
+        """Only the meta box is written anew, with offsets as they were set."""
+        box, blob = self.file.meta_box, self.meta.serialise()
+        return self.good[: box.start] + blob + self.good[box.end :]
+
+
+def bad(good: bytes) -> Iterator[Bad]:
+    """Broken files, made of a good one with 8-bit depth, SEI and XMP."""
+    whole = Surgery(good)
+    last, meta = whole.file.boxes[-1], whole.file.meta_box
+    yield Bad("truncated_mdat", "The file ends in the middle of its last mdat box.",
+              good[: (last.payload + last.end) // 2], TruncatedError, "goes past the end of the file")
+    yield Bad("truncated_meta", "The file ends in the middle of its meta box.",
+              good[: (meta.payload + meta.end) // 2], TruncatedError, "goes past the end of the file")
+    yield Bad("empty", "The file has no bytes.", b"", TruncatedError, "the file is empty")
+    yield Bad("not_an_image", "A text file with the suffix of a photo.",
+              b"This is not a picture, whatever its name says.\n", UnsupportedError, "not a file that can hold depth")
+
+    s = Surgery(good)
+    s.aux_c(DEPTH_URNS[0], b"\0\0")
+    yield Bad("sei_cut", "auxC holds 2 bytes of the depth representation SEI.", s.close(), TruncatedError,
+              "SEI of 2 bytes", inspect_code=0)
+
+    s = Surgery(good)
+    s.xmp(lambda packet: packet[: len(packet) // 2])
+    yield Bad("xmp_malformed", "The XMP of the depth image ends in the middle.", s.close(), MalformedError,
+              "is not well-formed XML", inspect_code=0)
+
+    s = Surgery(good)
+    s.aux_c(DEPTH_URNS[0])
+    s.xmp(None)
+    yield Bad("no_range", "Neither SEI nor XMP says what the codes mean in metres.", s.close(), RangeError,
+              "codes without a range", inspect_code=0)
+
+    s = Surgery(good)
+    s.meta.references = [replace(r, targets=(s.about,)) if r.kind == "auxl" else r for r in s.meta.references]
+    yield Bad("auxl_elsewhere", "The depth image refers to its own XMP item, and not to the picture: no depth.",
+              s.close(), NoDepthError, "holds no depth", inspect_code=0)
+
+    s = Surgery(good)
+    s.aux_c("urn:mpeg:hevc:2015:auxid:9", s.sei)
+    yield Bad("wrong_urn", "auxC names a kind of auxiliary image that is not depth: no depth.", s.close(),
+              NoDepthError, "holds no depth", inspect_code=0)
+
+    s = Surgery(good)
+    s.property(make_full("ispe", 0, 0, (2 * WIDTH).to_bytes(4, "big") + (2 * HEIGHT).to_bytes(4, "big")))
+    yield Bad("size_mismatch", "ispe says that the map is twice as large as it is coded.", s.close(), MalformedError,
+              f"decodes to {WIDTH}×{HEIGHT}, ispe says {2 * WIDTH}×{2 * HEIGHT}", inspect_code=0)
+
+    s = Surgery(good)
+    s.meta.locations.items[s.depth] = Location(FILE, (Extent(len(good) + 4096, 100),))
+    yield Bad("iloc_beyond_file", "The depth image is said to lie behind the end of the file.", s.close_in_place(),
+              TruncatedError, "lies outside the file")
+
+    yield Bad("sequence", "An image sequence: a moov box, and no meta box.",
+              make("ftyp", b"msf1\0\0\0\0msf1hevc") + make("moov", make_full("mvhd", 0, 0, bytes(96))),
+              UnsupportedError, "is an image sequence or a video")
+    yield Bad("mini", "A low-overhead file: a mini box in the place of meta.",
+              make("ftyp", b"mif3heicmif3") + make("mini", bytes(24)), UnsupportedError, "low-overhead 'mini' file")
+
+
+def odd(good: bytes, truth: Truth) -> Iterator[Odd]:
+    """Files that bend a rule and can be read, made of a good one that holds `truth`."""
+    s = Surgery(good)
+    s.xmp(lambda packet: _replaced(_replaced(packet, "FloatMinValue", "1.000000"), "FloatMaxValue", "2.000000"))
+    yield Odd("ranges_disagree", "The XMP says 1 to 2 and the SEI says something else: the SEI counts.",
+              s.close(), truth)
+
+    s = Surgery(good)
+    s.aux_c(DEPTH_URNS[0])
+    yield Odd("xmp_only", "auxC holds no SEI: the range is in the XMP alone.", s.close(), truth)
+
+    s = Surgery(good)
+    s.xmp(None)
+    yield Odd("sei_only", "No XMP: the range is in the SEI alone, the rest is what it is by default.",
+              s.close(), truth)
+
+    s = Surgery(good)
+    s.aux_c(DEPTH_URNS[1], s.sei)
+    yield Odd("mpeg_urn", "auxC has the codec-independent URN for depth.", s.close(), truth)
+
+    s = Surgery(good)
+    for item in (s.depth, s.about):
+        s.meta.items[item] = replace(s.meta.items[item], hidden=False, raw=b"")
+    yield Odd("not_hidden", "Depth and XMP items lack the hidden flag: viewers must not show them as pictures.",
+              s.close(), truth)
+
+    s = Surgery(good)
+    second = truth.reversed()
+    yield Odd("two_maps", "Two depth images, the second with near and far exchanged: the last one counts.",
+              _with_second(s, second), second)
+
+
+def _replaced(packet: bytes, name: str, value: str) -> bytes:
+    """The packet with another text in a simple element."""
+    before, start, rest = packet.partition(f"{name}>".encode())
+    return before + start + value.encode() + rest[rest.index(b"<") :]
+
+
+def _with_second(s: Surgery, truth: Truth) -> bytes:
+    """A second depth image like the first, behind it: same range, other codes."""
+    coded = exif.apply(exif.inverse(s.file.orientation(s.depth)), truth.codes)
+    hvcc, data = encode_monochrome(coded.astype("u1"))
+    item = s.edit.add("hvc1", data)
+    for p in s.meta.properties.of(s.depth):
+        s.meta.properties.associate(item, hvcc if p.kind == "hvcC" else p.raw)
+    s.meta.references.append(Reference("auxl", item, (s.meta.primary,)))
+    return s.close()

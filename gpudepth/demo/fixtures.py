@@ -1,0 +1,250 @@
+"""A kit of tiny test files for app developers, with what a reader should get from each.
+
+    good/<container>/    a map in every native format and orientation, and some of what else is written
+    none/<container>/    the same photos without depth
+    odd/, bad/           HEIF files with one thing wrong that can, or cannot, be read all the same
+    dictionary/          ImageIO's auxiliary data dictionary of a map in every native format
+    expected.json        by file name: the picture, the map, points to compare, or the error
+
+What is expected comes from the definition of the maps (`pattern`), never from reading the files. The files are the
+same bytes each time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import api
+from ..containers import registry
+from ..containers.base import Container
+from ..containers.heif.heif import Heif
+from ..depth import orientation as exif
+from ..depth.auxiliary import DATA, DATA_DESCRIPTION, TYPE_DEPTH, TYPE_DISPARITY
+from ..depth.pixel_format import FDEP, FDIS, HDIS, NATIVE, Quantity
+from ..errors import NoDepthError, OutputError, UnsupportedError, UsageError
+from ..pipeline.output import atomic
+from . import pattern, still
+from .broken import bad, odd
+from .pattern import Truth
+
+ORIENTATIONS = range(1, 9)
+FOCAL_35MM = 28
+ROW_ALIGNMENT = 64              # bytes; Core Video pads rows so
+LOSSY_CODES = 8                 # how many codes a lossy map may be off
+RGB_TOLERANCE = 24              # of a picture that went through HEVC and a colour conversion
+
+README = """\
+gpudepth test kit: tiny photos with depth maps, and what a reader should get from each.
+
+1. expected.json lists the files. "picture" and "depth" are as displayed, after the file's rotation and mirroring.
+2. Every picture shows the letter F, upright, between corners that are red (top left), green (top right), blue
+   (bottom left) and yellow (bottom right). If yours does not look so, the orientation was not applied.
+   picture.pixels names some, right within rgb_tolerance.
+3. Compare the map at depth.points: x to the right, y down, from the upper left pixel of the displayed map.
+   Compare "disparity" (1/m) where depth.quantity is disparity, else "metres"; both within depth.tolerance, which is
+   what one stored code is worth (several in a lossy map). metres null means infinitely far.
+4. Swift: CGImageSourceCopyAuxiliaryDataInfoAtIndex with kCGImageAuxiliaryDataTypeDisparity (or …Depth), then
+   AVDepthData(fromDictionaryRepresentation:) and applyingExifOrientation(depth.orientation); read depthDataMap.
+   Kotlin, JS, C++: heif_image_handle_get_depth_image_handle of libheif, or your own reader, gives codes;
+   value = min + code / (largest code of stored_format) * (max - min).
+5. none/ holds no depth: show the photo. odd/ is unusual and readable. bad/ must end in your own error, never in a
+   crash; "error" and "exit_code" are what `gpudepth extract` answers. Photos in bad/ may be shown without depth.
+6. dictionary/*.bin are rows of little-endian floats, each padded to BytesPerRow, and *.json describes them.
+
+The files of this kit are dedicated to the public domain (CC0 1.0). No rights reserved.
+"""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One good file. `photo` names the photo it is attached to; `metadata` is what is to be read back."""
+
+    name: str
+    says: str
+    truth: Truth
+    orientation: int
+    photo: str = ""
+    recipe: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    slack: int = 1
+
+    @property
+    def photo_name(self) -> str:
+        return f"{self.photo or 'photo'}_o{self.orientation}"
+
+
+class Kit:
+    """Writes files into a folder and collects what is expected of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.expected: dict[str, dict[str, Any]] = {}
+
+    def path(self, name: str) -> Path:
+        """The path of a file of the kit; its folder is made."""
+        path = self.folder / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot be made: {error.strerror or error}", where=path.parent) from None
+        return path
+
+    def write(self, name: str, data: bytes, expected: dict[str, Any] | None = None) -> None:
+        with atomic(self.path(name)) as file:
+            file.write(data)
+        if expected is not None:
+            self.expected[name] = expected
+
+
+def write_kit(folder: Path) -> str:
+    """Write the kit; returns a line that says what it holds. Files of a former kit are written over.
+
+    Raises OutputError where the folder cannot be made or written.
+    """
+    kit = Kit(folder)
+    for container in registry.containers():
+        _photos(kit, container)
+        _good(kit, container)
+        if isinstance(container, Heif):
+            _broken(kit, container)
+    _dictionaries(kit)
+    about = {"kit": "gpudepth test kit", "version": 1, "licence": "CC0-1.0", "rgb_tolerance": RGB_TOLERANCE}
+    kit.write("expected.json", _json({**about, "files": kit.expected}))
+    kit.write("README.txt", README.encode())
+    count = {kind: sum(name.startswith(f"{kind}/") for name in kit.expected)
+             for kind in ("good", "none", "odd", "bad", "dictionary")}
+    return (f"{folder}: {count['good']} photos with depth, {count['none']} without, {count['odd']} odd, "
+            f"{count['bad']} broken, {count['dictionary']} dictionaries; expected.json says what to get from each")
+
+
+def _photos(kit: Kit, container: Container) -> None:
+    """The photos without depth, which the good files are made of."""
+    kinds: list[tuple[str, int, dict[str, Any]]] = [("photo", o, {}) for o in ORIENTATIONS]
+    kinds += [("alpha", 1, {"alpha": True}), ("focal", 6, {"focal_35mm": FOCAL_35MM})]
+    for name, orientation, extra in kinds:
+        data = photo(container, orientation, **extra)
+        if data is not None:
+            kit.write(f"none/{container.name}/{name}_o{orientation}{container.suffixes[0]}", data, {
+                "says": "A photo without depth.", "picture": _picture(orientation), "depth": None,
+                "error": NoDepthError.__name__, "exit_code": NoDepthError.exit_code,
+                "message_contains": "holds no depth", "inspect_exit_code": 0})
+
+
+def photo(container: Container, orientation: int, *, alpha: bool = False, focal_35mm: int = 0) -> bytes | None:
+    """A small photo of the container's format; None where neither we nor Pillow can make one."""
+    from PIL import Image
+
+    shown = pattern.picture(orientation)
+    stored = np.ascontiguousarray(exif.apply(exif.inverse(orientation), shown))
+    tags = Image.Exif()
+    if focal_35mm:
+        tags.get_ifd(0x8769)[0xA405] = focal_35mm
+    if isinstance(container, Heif):
+        transparency = np.full(stored.shape[:2], 255, np.uint8)
+        transparency[: len(transparency) // 2] = 128
+        return still.heic(stored, orientation, alpha=transparency if alpha else None,
+                          exif_block=tags.tobytes() if focal_35mm else None)
+    kind = Image.registered_extensions().get(container.suffixes[0])
+    if kind not in Image.SAVE:
+        return None
+    tags[0x0112] = orientation
+    buffer = io.BytesIO()
+    Image.fromarray(stored).save(buffer, kind, exif=tags)
+    return buffer.getvalue()
+
+
+def _good(kit: Kit, container: Container) -> None:
+    for variant in _all_formats():
+        _attach(kit, container, variant)
+    for variant in _specials():
+        with contextlib.suppress(UnsupportedError, UsageError):     # not every container knows every special
+            _attach(kit, container, variant)
+
+
+def _attach(kit: Kit, container: Container, variant: Variant) -> None:
+    suffix = container.suffixes[0]
+    source = f"none/{container.name}/{variant.photo_name}{suffix}"
+    name = f"good/{container.name}/{variant.name}_o{variant.orientation}{suffix}"
+    if source not in kit.expected:
+        return
+    # a profile writes its own metadata, whatever the map says
+    given = {} if "profile" in variant.recipe else variant.metadata
+    api.attach(kit.folder / source, variant.truth.data(**given), kit.path(name), pixel_format=variant.truth.fmt,
+               bits=variant.truth.bits, **variant.recipe)
+    kit.expected[name] = _expected(variant)
+
+
+def _all_formats() -> Iterator[Variant]:
+    for fmt in NATIVE:
+        for o in ORIENTATIONS:
+            yield Variant(fmt.name, f"{fmt} in a photo stored with orientation {o}.", Truth.of(fmt, o), o)
+
+
+def _specials() -> Iterator[Variant]:
+    yield Variant("hdis_10bit", "10 bits a value.", Truth.of(HDIS, 6, 10), 6)
+    # ranges of float32 maps are widened to half floats: this base puts both ends on one
+    yield Variant("fdis_12bit", "12 bits a value.", Truth.of(FDIS, 6, 12, 0.25 + 1 / 1024), 6)
+    yield Variant("article", "Metadata as ImageIO writes it for the map of Apple's article.", Truth.of(HDIS, 6), 6,
+                  recipe={"profile": "article"}, metadata={"quality": "low", "filtered": False})
+    yield Variant("metadata", "Absolute accuracy, low quality, not filtered.", Truth.of(FDEP, 3), 3,
+                  metadata={"accuracy": "absolute", "quality": "low", "filtered": False})
+    yield Variant("calibrated", "With a calibration from the photo's focal length.", Truth.of(HDIS, 6), 6, "focal",
+                  recipe={"calibration": "exif"})
+    yield Variant("alpha", "A photo with alpha beside its depth.", Truth.of(HDIS, 1), 1, "alpha")
+    yield Variant("constant", "Every value is the same.", Truth.constant(HDIS, 1, 0.5), 1)
+    yield Variant("infinity", "The upper left corner is infinitely far: disparity 0.", Truth.of(HDIS, 8, base=0.0), 8)
+    yield Variant("lossy", "The map is coded lossy.", Truth.of(HDIS, 1), 1, recipe={"crf": 12}, slack=LOSSY_CODES)
+
+
+def _expected(variant: Variant) -> dict[str, Any]:
+    depth = variant.truth.expected(**variant.metadata, slack=variant.slack)
+    if variant.recipe.get("calibration") == "exif":
+        width, height = (pattern.ZOOM * side for side in pattern.displayed_size(variant.orientation))
+        focal = FOCAL_35MM / 36 * max(width, height)
+        depth["calibration"] = {"focal": [focal, focal], "center": [width / 2, height / 2],
+                                "reference_width": width, "reference_height": height}
+    return {"says": variant.says, "picture": _picture(variant.orientation),
+            "depth": {**depth, "orientation": variant.orientation}}
+
+
+def _picture(orientation: int) -> dict[str, Any]:
+    width, height = (pattern.ZOOM * side for side in pattern.displayed_size(orientation))
+    return {"width": width, "height": height, "orientation": orientation, "pixels": pattern.pixels(orientation)}
+
+
+def _broken(kit: Kit, container: Container) -> None:
+    base = Variant("hdis", "", Truth.of(HDIS, 6), 6)
+    good = (kit.folder / f"good/{container.name}/{base.name}_o6{container.suffixes[0]}").read_bytes()
+    for case in bad(good):
+        kit.write(f"bad/{case.name}{container.suffixes[0]}", case.data, {
+            "says": case.says, "error": case.error.__name__, "exit_code": case.error.exit_code,
+            "message_contains": case.contains, "inspect_exit_code": case.inspect_code})
+    for oddity in odd(good, base.truth):
+        kit.write(f"odd/{oddity.name}{container.suffixes[0]}", oddity.data,
+                  _expected(Variant(oddity.name, oddity.says, oddity.truth, base.orientation)))
+
+
+def _dictionaries(kit: Kit) -> None:
+    """Upright maps 24 pixels wide, so that every row has padding."""
+    for fmt in NATIVE:
+        truth = Truth.of(fmt, 6)
+        data = truth.data()
+        tight = data.width * fmt.dtype.itemsize
+        info = data.auxiliary_data_info(-(-tight // ROW_ALIGNMENT) * ROW_ALIGNMENT)
+        kind = TYPE_DISPARITY if data.quantity is Quantity.DISPARITY else TYPE_DEPTH
+        kit.write(f"dictionary/{fmt}.json", _json({"AuxiliaryDataType": kind, DATA: f"{fmt}.bin",
+                                                   DATA_DESCRIPTION: info[DATA_DESCRIPTION]}))
+        kit.write(f"dictionary/{fmt}.bin", info[DATA],
+                  {"says": f"{kind} as {fmt}; {fmt}.json describes the rows.", "depth": truth.expected()})
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
