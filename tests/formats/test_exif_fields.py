@@ -1,0 +1,74 @@
+"""Orientation and focal length out of Exif, in both byte orders."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpudepth.errors import MalformedError
+from gpudepth.formats import exif
+from gpudepth.formats.exif import Exif
+
+
+def hexed(text):
+    return bytes.fromhex("".join(line.split("#")[0] for line in text.splitlines()))
+
+
+LITTLE = hexed("""
+    4949 2a00 08000000                  # II, 42, IFD 0 at 8
+    0200                                # 2 entries
+    1201 0300 01000000 06000000         # Orientation, SHORT, 1: 6
+    6987 0400 01000000 26000000         # ExifIFD, LONG, 1: at 38
+    00000000                            # no IFD 1
+    0100                                # 1 entry
+    05a4 0300 01000000 1a000000         # FocalLengthIn35mmFilm, SHORT, 1: 26
+    00000000
+""")
+BIG = hexed("""
+    4d4d 002a 00000008                  # MM, 42, IFD 0 at 8
+    0002                                # 2 entries
+    0112 0003 00000001 00080000         # Orientation, SHORT, 1: 8
+    8769 0004 00000001 00000026         # ExifIFD, LONG, 1: at 38
+    00000000                            # no IFD 1
+    0001                                # 1 entry
+    a405 0003 00000001 001c0000         # FocalLengthIn35mmFilm, SHORT, 1: 28
+    00000000
+""")
+
+
+@pytest.mark.parametrize(("block", "found"), [(LITTLE, Exif(6, 26.0)), (BIG, Exif(8, 28.0))])
+def test_both_byte_orders(block, found):
+    assert exif.parse(block) == found
+    assert exif.parse(b"Exif\0\0" + block) == found
+    assert exif.parse_item(b"\0\0\0\0" + block) == found
+    assert exif.parse_item(b"\0\0\0\6Exif\0\0" + block) == found
+
+
+def test_values_that_say_nothing():
+    assert exif.parse(LITTLE.replace(b"\6\0\0\0", b"\x09\0\0\0")) == Exif(1, 26.0)
+    assert exif.parse(LITTLE.replace(b"\x1a\0\0\0", b"\0\0\0\0")) == Exif(6, None)
+    assert exif.parse(hexed("4949 2a00 08000000 0000")) == Exif(1, None)
+
+
+@pytest.mark.parametrize("block", [b"", b"II*\0", b"XX*\0\x08\0\0\0", LITTLE[:20], LITTLE[:40],
+                                   b"II*\0\xff\xff\xff\xff", b"II*\0\x08\0\0\0\xff\xff"])
+def test_damaged(block):
+    with pytest.raises(MalformedError):
+        exif.parse(block)
+
+
+def test_item_that_points_nowhere():
+    for item in (b"", b"\0\0", b"\xff\xff\xff\xff" + LITTLE):
+        with pytest.raises(MalformedError):
+            exif.parse_item(item)
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=60))
+def test_any_bytes(data):
+    for block in (data, b"II*\0\x08\0\0\0" + data, b"MM\0*\0\0\0\x08" + data):
+        with contextlib.suppress(MalformedError):
+            exif.parse(block)

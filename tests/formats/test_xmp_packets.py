@@ -1,0 +1,103 @@
+"""XMP packets: Apple's form byte for byte, other forms read, everything else refused."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpudepth.errors import GpudepthError, LimitError, MalformedError
+from gpudepth.formats import xmp
+from gpudepth.formats.xmp import Packet, Property
+from gpudepth.limits import Limits
+
+A, B = "http://ns.example/a/", "http://ns.example/b/"
+PREFIXES = {A: "a", B: "b"}
+APPLE = f'''<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="XMP Core 6.0.0">
+   <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+      <rdf:Description rdf:about=""
+            xmlns:b="{B}"
+            xmlns:a="{A}">
+         <b:First>1 &lt; 2 &amp; 3</b:First>
+         <a:List>
+            <rdf:Seq>
+               <rdf:li>0.0</rdf:li>
+               <rdf:li>1</rdf:li>
+            </rdf:Seq>
+         </a:List>
+         <b:Last></b:Last>
+      </rdf:Description>
+   </rdf:RDF>
+</x:xmpmeta>
+'''.encode()
+PROPERTIES = (Property(B, "First", "1 < 2 & 3"), Property(A, "List", ("0.0", "1")), Property(B, "Last", ""))
+
+
+def test_apples_form():
+    assert xmp.parse(APPLE) == Packet(PROPERTIES)
+    assert xmp.serialise(PROPERTIES, PREFIXES) == APPLE
+
+
+def test_look_up():
+    packet = Packet(PROPERTIES)
+    assert packet.text(B, "First") == "1 < 2 & 3"
+    assert packet.text(A, "List") is None
+    assert packet.get(A, "List") == ("0.0", "1")
+    assert packet.get(A, "First") is None
+    assert packet.has(A)
+    assert not packet.has("http://ns.example/c/")
+
+
+@pytest.mark.parametrize("wrap", [
+    lambda d: b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n' + d + b'   \n<?xpacket end="w"?>',
+    lambda d: b"\xef\xbb\xbf" + d, lambda d: d + bytes(100), lambda d: b'<?xml version="1.0"?>' + d])
+def test_wrappers_and_padding(wrap):
+    assert xmp.parse(wrap(APPLE)) == Packet(PROPERTIES)
+
+
+def test_attribute_form_and_other_arrays():
+    data = (f'<rdf:RDF xmlns:rdf="{xmp.RDF}" xmlns:a="{A}"><rdf:Description rdf:about="" a:One="1" xml:lang="x">'
+            f'<a:Bag><rdf:Bag><rdf:li> 5 </rdf:li></rdf:Bag></a:Bag><a:Deep rdf:parseType="Resource"><a:X>1</a:X></a:Deep>'
+            f'</rdf:Description><rdf:Description a:Two="2"/></rdf:RDF>').encode()
+    assert xmp.parse(data) == Packet((Property(A, "One", "1"), Property(A, "Bag", ("5",)), Property(A, "Two", "2")))
+
+
+@pytest.mark.parametrize(("data", "words"), [
+    (b'<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>', "document type"),
+    ('<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>'.encode("utf-16"), "not UTF-8"),
+    ("<x/>".encode("utf-32"), "not UTF-8"),
+    (b"<x>\xff</x>", "not well-formed"),
+    (b"<x>", "not well-formed"),
+    (b"<a:x/>", "not well-formed"),
+    (b"", "not well-formed"),
+    (b'<?xml version="1.0" encoding="no-such"?><x/>', "not well-formed"),
+    (b"<x>" * 257 + b"</x>" * 257, "nested deeper"),
+])
+def test_refused(data, words):
+    with pytest.raises(MalformedError, match=words) as caught:
+        xmp.parse(data, "item 7")
+    assert caught.value.where == "item 7"
+
+
+def test_limits():
+    with pytest.raises(LimitError, match="max_xmp"):
+        xmp.parse(APPLE, limits=Limits(max_xmp=100))
+    long = f'<rdf:RDF xmlns:rdf="{xmp.RDF}" xmlns:a="{A}"><rdf:Description><a:L><rdf:Seq>{"<rdf:li/>" * 1001}</rdf:Seq></a:L></rdf:Description></rdf:RDF>'
+    with pytest.raises(LimitError, match="1001 items"):
+        xmp.parse(long.encode())
+
+
+@settings(deadline=None)
+@given(st.text(alphabet=st.characters(codec="utf-8", categories=("L", "N", "P", "S")), max_size=30))
+def test_any_text_comes_back(text):
+    properties = (Property(A, "T", text), Property(B, "L", (text, "x")))
+    assert xmp.parse(xmp.serialise(properties, PREFIXES)).properties == properties
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=80))
+def test_any_bytes(data):
+    with contextlib.suppress(GpudepthError):
+        xmp.parse(data)
