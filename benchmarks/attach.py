@@ -159,7 +159,8 @@ def rows(*, folder_only: bool = False) -> list[Row]:
 
 def table(measured: list[Row]) -> str:
     lines = ["| | measured | must hold | |", "|---|--:|--:|---|"]
-    lines += [f"| {r.name} | {r.value:.3g} {r.unit} | {r.limit} | {'' if r.holds else '**missed**'} |" for r in measured]
+    for r in measured:
+        lines.append(f"| {r.name} | {r.value:.4g} {r.unit} | {r.limit} | {'' if r.holds else '**missed**'} |")
     return "\n".join(lines)
 
 

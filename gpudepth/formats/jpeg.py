@@ -1,0 +1,189 @@
+"""JPEG streams (ITU-T T.81, JFIF, Exif): segments, where a stream ends, what its frame is.
+
+Only headers are interpreted. Entropy-coded data is scanned for the next marker and never changed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..errors import LimitError, MalformedError, TruncatedError
+
+SOI, EOI, SOS, DQT, DRI, DHT, DNL, COM = 0xD8, 0xD9, 0xDA, 0xDB, 0xDD, 0xC4, 0xDC, 0xFE
+APP0, APP1, APP2, APP10, APP14 = 0xE0, 0xE1, 0xE2, 0xEA, 0xEE
+SOF = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
+ARITHMETIC = frozenset({0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
+LOSSLESS = 0xC3
+MAX_SEGMENTS = 4096
+MAX_PAYLOAD = 65533
+CHUNK = 1 << 20
+
+XMP = b"http://ns.adobe.com/xap/1.0/\0"
+EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
+EXIF = b"Exif\0\0"
+JFIF, JFXX, MPF, ICC, AROT, ADOBE = b"JFIF\0", b"JFXX\0", b"MPF\0", b"ICC_PROFILE\0", b"AROT\0\0", b"Adobe"
+
+# In entropy-coded data ff 00 is a byte and ff d0…d7 are restarts; everything else is a marker, after any fill bytes.
+_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+
+
+class Readable(Protocol):
+    """What streams are read from: a ByteSource."""
+
+    name: str
+    size: int
+
+    def read(self, offset: int, length: int, what: str = ...) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One marker segment: [start, end), from its ff (fill bytes included) to the next marker or entropy-coded data."""
+
+    marker: int
+    start: int
+    payload: bytes
+    end: int
+
+    @property
+    def name(self) -> str:
+        known = {SOI: "SOI", EOI: "EOI", SOS: "SOS", DQT: "DQT", DRI: "DRI", DHT: "DHT", DNL: "DNL", COM: "COM"}
+        if 0xE0 <= self.marker <= 0xEF:
+            return f"APP{self.marker - 0xE0}"
+        return known.get(self.marker, f"SOF{self.marker - 0xC0}" if self.marker in SOF else f"{self.marker:02x}")
+
+    def starts(self, marker: int, tag: bytes) -> bool:
+        return self.marker == marker and self.payload.startswith(tag)
+
+    def serialise(self) -> bytes:
+        return make(self.marker, self.payload)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Of the start-of-frame segment."""
+
+    marker: int
+    bits: int
+    width: int
+    height: int
+    components: int
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One image: [start, end) from SOI to the byte after EOI. `header` holds the segments before the first SOS,
+    `scan` is where that SOS starts."""
+
+    start: int
+    header: tuple[Segment, ...]
+    scan: int
+    end: int
+    frame: Frame
+
+    @property
+    def size(self) -> int:
+        return self.end - self.start
+
+    def find(self, marker: int, tag: bytes = b"") -> Segment | None:
+        return next((s for s in self.header if s.starts(marker, tag)), None)
+
+    def xmp(self) -> bytes | None:
+        """The main XMP packet, without its APP1 heading."""
+        found = self.find(APP1, XMP)
+        return found.payload[len(XMP) :] if found else None
+
+
+def make(marker: int, payload: bytes) -> bytes:
+    """A marker segment; raises MalformedError above 65,533 bytes."""
+    if len(payload) > MAX_PAYLOAD:
+        raise MalformedError(f"{len(payload):,} bytes do not fit a JPEG segment of {MAX_PAYLOAD:,}")
+    return bytes([0xFF, marker]) + (len(payload) + 2).to_bytes(2, "big") + payload
+
+
+def parse(source: Readable, start: int = 0, where: str = "") -> Stream:
+    """The stream that starts at `start`.
+
+    Raises TruncatedError (no EOI), MalformedError (no SOI, a second SOI, garbage between segments, no picture).
+    """
+    prefix = f"{where}: " if where else ""
+    if start + 4 > source.size or source.read(start, 2) != b"\xff\xd8":
+        raise MalformedError(f"no JPEG starts at {start:,}", where=where or None)
+    header: list[Segment] = []
+    frame: Frame | None = None
+    scan = count = 0
+    at = start + 2
+    while True:
+        count += 1
+        if count > MAX_SEGMENTS:
+            raise LimitError(f"more than {MAX_SEGMENTS:,} segments", where=f"{prefix}{at:,}")
+        segment = _segment(source, at, prefix)
+        if segment.marker == EOI:
+            break
+        if segment.marker == SOI:
+            raise MalformedError(f"a second SOI at {segment.start:,}", where=where or None,
+                                 hint="the file was damaged or joined by another program; save it again first")
+        if segment.marker in SOF and frame is None:
+            frame = _frame(segment, prefix)
+        if scan == 0 and segment.marker != SOS:
+            header.append(segment)
+        at = segment.end
+        if segment.marker == SOS:
+            scan = scan or segment.start
+            at = _next_marker(source, at, prefix)
+    if frame is None or not scan:
+        raise MalformedError("holds tables but no picture", where=where or None)
+    return Stream(start, tuple(header), scan, segment.end, frame)
+
+
+def _segment(source: Readable, at: int, prefix: str) -> Segment:
+    start = at
+    if at + 2 > source.size:
+        raise TruncatedError(f"ends at {source.size:,} without an EOI marker", where=f"{prefix}{at:,}",
+                             hint="the file is cut off; appending to it would hide the damage")
+    head = source.read(at, 2)
+    if head[0] != 0xFF:
+        raise MalformedError(f"byte {head[0]:02x} at {at:,} where a marker should be", where=f"{prefix}{at:,}",
+                             hint="the file was damaged; save it again first")
+    while head[1] == 0xFF:  # fill bytes
+        at += 1
+        if at + 2 > source.size or at - start > CHUNK:
+            raise TruncatedError("only fill bytes follow", where=f"{prefix}{at:,}")
+        head = source.read(at, 2)
+    marker = head[1]
+    if marker == 0 or 0xD0 <= marker <= 0xD7:
+        raise MalformedError(f"marker {marker:02x} at {at:,} outside entropy-coded data", where=f"{prefix}{at:,}")
+    if marker in (SOI, EOI, 0x01):
+        return Segment(marker, start, b"", at + 2)
+    if at + 4 > source.size:
+        raise TruncatedError("ends inside a segment header", where=f"{prefix}{at:,}")
+    length = int.from_bytes(source.read(at + 2, 2), "big")
+    if length < 2:
+        raise MalformedError(f"segment {marker:02x} of {length} bytes", where=f"{prefix}{at:,}")
+    return Segment(marker, start, source.read(at + 4, length - 2, f"segment {marker:02x}"), at + 2 + length)
+
+
+def _next_marker(source: Readable, at: int, prefix: str) -> int:
+    """Where the first marker after entropy-coded data starts."""
+    while at < source.size:
+        chunk = source.read(at, min(CHUNK, source.size - at))
+        found = _MARKER.search(chunk)
+        if found:
+            return at + found.start()
+        if len(chunk) < CHUNK:
+            break
+        at += len(chunk) - 1  # an ff may be the last byte
+    raise TruncatedError(f"entropy-coded data goes on to the end at {source.size:,}: no EOI marker",
+                         where=f"{prefix}{at:,}", hint="the file is cut off; appending to it would hide the damage")
+
+
+def _frame(segment: Segment, prefix: str) -> Frame:
+    p = segment.payload
+    if len(p) < 6 or len(p) < 6 + 3 * p[5]:
+        raise TruncatedError("start of frame is too short", where=f"{prefix}{segment.name}")
+    height, width = int.from_bytes(p[1:3], "big"), int.from_bytes(p[3:5], "big")
+    if not width or not height:
+        raise MalformedError(f"{width} × {height} picture", where=f"{prefix}{segment.name}")
+    return Frame(segment.marker, p[0], width, height, p[5])

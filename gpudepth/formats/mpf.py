@@ -1,0 +1,156 @@
+"""MPF, the multi-picture format (CIPA DC-007): the APP2 segment that lists the images of a JPEG file.
+
+A small TIFF: header, index IFD (version, number of images, 16 bytes per image, …), perhaps an attribute IFD. Offsets
+of images count from the TIFF header, that is from the byte after "MPF\\0".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from ..errors import LimitError, MalformedError
+from .jpeg import MPF
+
+VERSION, COUNT, ENTRIES, UIDS = 0xB000, 0xB001, 0xB002, 0xB003
+BASELINE_PRIMARY = 0x030000  # type "Baseline MP Primary Image", JPEG
+MAX_IMAGES = 64
+MAX_TAGS = 64
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8}
+UNDEFINED, LONG = 7, 4
+
+ByteOrder = Literal["big", "little"]
+_ORDERS: dict[bytes, ByteOrder] = {b"MM\0*": "big", b"II*\0": "little"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image: attribute flags and type, size in bytes, offset from the MPF's TIFF header (0 for the first)."""
+
+    attribute: int
+    size: int
+    offset: int
+    dependent: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A field that is kept as it stands; `data` has the file's byte order."""
+
+    tag: int
+    type: int
+    count: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Mpf:
+    """The index of a file's first image, or (with no entries) the two-tag stub of the others."""
+
+    entries: tuple[Entry, ...]
+    count: int
+    order: ByteOrder = "big"
+    tags: tuple[Tag, ...] = ()
+    attributes: tuple[Tag, ...] = field(default=())
+
+    def adding(self, entry: Entry) -> Mpf:
+        """With one more image; a UID list gets an empty one."""
+        tags = tuple(replace(t, count=t.count + 33, data=t.data + bytes(33)) if t.tag == UIDS else t for t in self.tags)
+        return replace(self, entries=(*self.entries, entry), count=len(self.entries) + 1, tags=tags)
+
+    def without(self, index: int) -> Mpf:
+        """Less one image."""
+        tags = tuple(replace(t, count=t.count - 33, data=t.data[: 33 * index] + t.data[33 * (index + 1) :])
+                     if t.tag == UIDS and t.count >= 33 * (index + 1) else t for t in self.tags)
+        kept = self.entries[:index] + self.entries[index + 1 :]
+        return replace(self, entries=kept, count=len(kept), tags=tags)
+
+
+def parse(payload: bytes, where: str = "APP2 MPF") -> Mpf:
+    """An APP2 payload, "MPF\\0" included. Raises MalformedError, LimitError."""
+    tiff = payload[len(MPF) :]
+    order = _ORDERS.get(tiff[:4])
+    if order is None or len(tiff) < 8:
+        raise MalformedError(f"byte order mark {tiff[:4].hex()}", where=where)
+
+    def uint(at: int, size: int) -> int:
+        raw = tiff[at : at + size]
+        if at < 0 or len(raw) < size:
+            raise MalformedError(f"points to {at}, it has {len(tiff)} bytes", where=where)
+        return int.from_bytes(raw, order)
+
+    def directory(at: int) -> tuple[list[Tag], int]:
+        n = uint(at, 2)
+        if n > MAX_TAGS:
+            raise LimitError(f"{n} tags in one directory", where=where)
+        found = []
+        for i in range(n):
+            entry = at + 2 + 12 * i
+            kind, count = uint(entry + 2, 2), uint(entry + 4, 4)
+            size = _SIZES.get(kind, 1) * count
+            if size > len(tiff):
+                raise MalformedError(f"tag {uint(entry, 2):04x} claims {size:,} bytes", where=where)
+            start = entry + 8 if size <= 4 else uint(entry + 8, 4)
+            uint(start + max(size - 1, 0), 1)
+            found.append(Tag(uint(entry, 2), kind, count, tiff[start : start + size]))
+        return found, uint(at + 2 + 12 * n, 4)
+
+    tags, following = directory(uint(4, 4))
+    attributes = directory(following)[0] if following else []
+    values = {t.tag: t for t in tags}
+    count = int.from_bytes(values[COUNT].data, order) if COUNT in values else 0
+    table = values[ENTRIES].data if ENTRIES in values else b""
+    if len(table) // 16 > MAX_IMAGES or count > MAX_IMAGES:
+        raise LimitError(f"{max(len(table) // 16, count)} images, {MAX_IMAGES} are allowed", where=where)
+    entries = []
+    for i in range(0, len(table) - 15, 16):
+        a, size, offset = (int.from_bytes(table[i + k : i + k + 4], order) for k in (0, 4, 8))
+        pair = tuple(int.from_bytes(table[i + k : i + k + 2], order) for k in (12, 14))
+        entries.append(Entry(a, size, offset, (pair[0], pair[1])))
+    kept = tuple(t for t in tags if t.tag not in (COUNT, ENTRIES))
+    return Mpf(tuple(entries), count, order, kept, tuple(attributes))
+
+
+def serialise(mpf: Mpf) -> bytes:
+    """The APP2 payload. Layout: header, index IFD, its data in tag order, attribute IFD, its data."""
+    order = mpf.order
+    table = b"".join(
+        e.attribute.to_bytes(4, order) + e.size.to_bytes(4, order) + e.offset.to_bytes(4, order)
+        + b"".join(d.to_bytes(2, order) for d in e.dependent) for e in mpf.entries)
+    tags = [*mpf.tags, Tag(COUNT, LONG, 1, mpf.count.to_bytes(4, order))]
+    if not any(t.tag == VERSION for t in tags):
+        tags.append(Tag(VERSION, UNDEFINED, 4, b"0100"))
+    if table:
+        tags.append(Tag(ENTRIES, UNDEFINED, len(table), table))
+    mark = b"MM\0*" if order == "big" else b"II*\0"
+    out = mark + (8).to_bytes(4, order)
+    out += _directory(sorted(tags, key=lambda t: t.tag), 8, order, more=bool(mpf.attributes))
+    if mpf.attributes:
+        out += _directory(list(mpf.attributes), len(out), order, more=False)
+    return MPF + out
+
+
+def size(mpf: Mpf) -> int:
+    """Bytes of the APP2 payload."""
+    return len(serialise(mpf))
+
+
+def _directory(tags: list[Tag], at: int, order: ByteOrder, *, more: bool) -> bytes:
+    """An IFD at offset `at` and the data it points to; `more`: the next directory follows it."""
+    head = len(tags).to_bytes(2, order)
+    data = b""
+    after = at + 2 + 12 * len(tags) + 4
+    for t in tags:
+        head += t.tag.to_bytes(2, order) + t.type.to_bytes(2, order) + t.count.to_bytes(4, order)
+        if len(t.data) <= 4:
+            head += t.data.ljust(4, b"\0")
+        else:
+            head += (after + len(data)).to_bytes(4, order)
+            data += t.data + b"\0" * (len(t.data) % 2)
+    following = after + len(data) if more else 0
+    return head + following.to_bytes(4, order) + data
+
+
+def stub(count: int) -> bytes:
+    """The payload that Apple's cameras put into the second and further images: version and number of images."""
+    return serialise(Mpf((), count))
