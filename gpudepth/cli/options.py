@@ -12,7 +12,7 @@ from ..depth.pixel_format import native
 from ..errors import UsageError
 from ..pipeline.recipe import Recipe, Resize
 
-Photo = Annotated[Path, typer.Argument(help="The photo: HEIC; or PNG, TIFF, WebP, encoded once into a HEIC.",
+Photo = Annotated[Path, typer.Argument(help="The photo: HEIC or JPEG; or PNG, TIFF, WebP, encoded once into a HEIC.",
                                        show_default=False)]
 Depth = Annotated[Path, typer.Argument(help="The map: PNG, TIFF, PGM, PFM, .npy, .npz; or a photo that holds depth.",
                                        show_default=False)]
@@ -44,6 +44,8 @@ Format = Annotated[str, typer.Option("--format", help="Native format: hdis, fdis
 Bits = Annotated[int, typer.Option(help="Bits per stored value: 8 (as Apple's cameras), 10 or 12.")]
 Crf = Annotated[int | None, typer.Option(help="Lossy HEVC with this rate factor. [default: lossless]",
                                          show_default=False)]
+JpegQuality = Annotated[int | None, typer.Option(help="Of a map in a JPEG photo. [default: Apple's quantisation table]",
+                                                 show_default=False)]
 Profile = Annotated[str, typer.Option(help="Metadata to write: apple-depth, or article (Apple's recipe, literally).")]
 Accuracy = Annotated[str | None, typer.Option(help="relative or absolute. [default: what the map says, or relative]",
                                               show_default=False)]

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..depth import numeric
 from ..depth.calibration import Calibration
+from ..depth.data import DepthData, Storage
 from ..depth.pixel_format import PixelFormat, Quantity, pixel_format, quantity_of
-from ..errors import MalformedError, UsageError
+from ..errors import MalformedError, RangeError, UsageError
 from ..formats import xmp
 from ..formats.xmp import Packet, Property, Value
 from .base import CodedMap
@@ -165,6 +168,29 @@ def parse(packet: Packet, where: str = "XMP") -> DepthMetadata:
         filtered=word("Filtered", ("true", "false"), "true") == "true",
         calibration=_parse_calibration(packet, number, where),
     )
+
+
+def depth_data(codes: NDArray[Any], storage: Storage, fmt: PixelFormat, about: DepthMetadata, *, orientation: int,
+               frame: tuple[int, int]) -> DepthData:
+    """Stored codes (H, W) and what a packet says of them → DepthData in coded orientation.
+
+    frame is the (width, height) of the coded picture. Raises RangeError when the codes stand for no float.
+    """
+    lo, hi, top = storage.lo, storage.hi, storage.format.max_code or 0
+    if about.int_max is not None and (about.int_min, about.int_max) != (0, top) and about.int_max > about.int_min:
+        # the range belongs to codes int_min…int_max: extend it to 0…top
+        step = (hi - lo) / (about.int_max - about.int_min)
+        lo, hi = lo - about.int_min * step, hi + (top - about.int_max) * step
+    if not max(abs(lo), abs(hi)) <= float(np.finfo(np.float32).max):
+        raise RangeError(f"its codes stand for {lo:g} to {hi:g}, which no float holds", where="XMP")
+    table = numeric.pack(numeric.code_values(numeric.Linear(top, lo, hi), top), fmt)
+    calibration = about.calibration
+    if calibration is not None:
+        turned = (calibration.reference_width < calibration.reference_height) != (frame[0] < frame[1])
+        if turned and frame[0] != frame[1]:
+            calibration = None  # of another orientation than the coded picture: nothing says which
+    return DepthData(table[codes], fmt, orientation=orientation, calibration=calibration, accuracy=about.accuracy,
+                     quality=about.quality, filtered=about.filtered, storage=storage)
 
 
 def _parse_calibration(packet: Packet, get: Callable[[str, str], float | None], where: str) -> Calibration | None:

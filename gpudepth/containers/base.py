@@ -21,8 +21,8 @@ PROFILES = ("apple-depth", "article")
 class CodedMap:
     """A map ready to be stored: integer codes (H, W) in the coded orientation of the picture, and their meaning.
 
-    calibration is of the coded picture. crf: None stores the codes lossless. compression: the container's own
-    default, or the name of one it knows.
+    calibration is of the coded picture. crf: of HEVC; None stores the codes lossless. jpeg_quality: libjpeg's, None is
+    Apple's table. compression: the container's own default, or the name of one it knows.
     """
 
     codes: NDArray[Any]
@@ -33,6 +33,7 @@ class CodedMap:
     quality: Literal["high", "low"] = "high"
     filtered: bool = True
     crf: int | None = None
+    jpeg_quality: int | None = None
     compression: str | None = None
 
 

@@ -10,6 +10,7 @@ from ..errors import TruncatedError, UnsupportedError
 from ..formats.bytesource import ByteSource
 from .base import Container
 from .heif.heif import Heif
+from .jpeg.jpeg import Jpeg
 
 GROUP = "gpudepth.containers"
 
@@ -18,7 +19,7 @@ GROUP = "gpudepth.containers"
 def containers() -> tuple[Container, ...]:
     """Ours, then those of entry points in the group `gpudepth.containers`."""
     extra = [cast(Container, entry.load()()) for entry in entry_points(group=GROUP)]
-    return (Heif(), *extra)
+    return (Heif(), Jpeg(), *extra)
 
 
 def find(source: ByteSource) -> Container | None:

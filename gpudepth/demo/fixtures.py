@@ -16,7 +16,7 @@ import contextlib
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from .. import api
 from ..containers import registry
 from ..containers.base import Container
 from ..containers.heif.heif import Heif
+from ..containers.jpeg.jpeg import Jpeg
 from ..depth import orientation as exif
 from ..depth.auxiliary import DATA, DATA_DESCRIPTION, TYPE_DEPTH, TYPE_DISPARITY
 from ..depth.pixel_format import FDEP, FDIS, HDIS, NATIVE, Quantity
@@ -39,6 +40,7 @@ ORIENTATIONS = range(1, 9)
 FOCAL_35MM = 28
 ROW_ALIGNMENT = 64              # bytes; Core Video pads rows so
 LOSSY_CODES = 8                 # how many codes a lossy map may be off
+JPEG_CODES = 2                  # and a map in a JPEG of quality 100
 RGB_TOLERANCE = 24              # of a picture that went through HEVC and a colour conversion
 
 README = """\
@@ -139,7 +141,7 @@ def _photos(kit: Kit, container: Container) -> None:
 
 
 def photo(container: Container, orientation: int, *, alpha: bool = False, focal_35mm: int = 0) -> bytes | None:
-    """A small photo of the container's format; None where neither we nor Pillow can make one."""
+    """A small photo of the container's format; None where neither we nor Pillow can make one like that."""
     from PIL import Image
 
     shown = pattern.picture(orientation)
@@ -153,11 +155,11 @@ def photo(container: Container, orientation: int, *, alpha: bool = False, focal_
         return still.heic(stored, orientation, alpha=transparency if alpha else None,
                           exif_block=tags.tobytes() if focal_35mm else None)
     kind = Image.registered_extensions().get(container.suffixes[0])
-    if kind not in Image.SAVE:
+    if kind not in Image.SAVE or alpha:
         return None
     tags[0x0112] = orientation
     buffer = io.BytesIO()
-    Image.fromarray(stored).save(buffer, kind, exif=tags)
+    Image.fromarray(stored).save(buffer, kind, exif=tags, quality=95, subsampling=0)
     return buffer.getvalue()
 
 
@@ -177,6 +179,10 @@ def _attach(kit: Kit, container: Container, variant: Variant) -> None:
         return
     # a profile writes its own metadata, whatever the map says
     given = {} if "profile" in variant.recipe else variant.metadata
+    if isinstance(container, Jpeg):  # there is no lossless one: the best that it can do
+        if "crf" in variant.recipe:
+            return
+        variant = replace(variant, recipe={**variant.recipe, "jpeg_quality": 100}, slack=JPEG_CODES)
     api.attach(kit.folder / source, variant.truth.data(**given), kit.path(name), pixel_format=variant.truth.fmt,
                bits=variant.truth.bits, **variant.recipe)
     kit.expected[name] = _expected(variant)

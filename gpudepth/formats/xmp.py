@@ -36,9 +36,10 @@ class Property:
 
 @dataclass(frozen=True)
 class Packet:
-    """Properties in document order."""
+    """Properties in document order, and the toolkit that wrote them (x:xmptk)."""
 
     properties: tuple[Property, ...]
+    toolkit: str = TOOLKIT
 
     def get(self, namespace: str, name: str) -> Value | None:
         return next((p.value for p in self.properties if p.namespace == namespace and p.name == name), None)
@@ -87,7 +88,8 @@ def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Packet:
                     _keep(properties, child.tag, items)
                 elif len(child) == 0:
                     _keep(properties, child.tag, (child.text or "").strip())
-    return Packet(tuple(properties))
+    toolkit = root.get(f"{{{META}}}xmptk", "") if root is not None else ""
+    return Packet(tuple(properties), toolkit)
 
 
 def _keep(properties: list[Property], key: str, value: Value) -> None:
@@ -98,11 +100,11 @@ def _keep(properties: list[Property], key: str, value: Value) -> None:
         properties.append(Property(namespace, name, value))
 
 
-def serialise(properties: Iterable[Property], prefixes: dict[str, str]) -> bytes:
+def serialise(properties: Iterable[Property], prefixes: dict[str, str], toolkit: str = TOOLKIT) -> bytes:
     """Properties in their order → a packet in Apple's form. `prefixes` maps a namespace to its prefix."""
     listed = list(properties)
     used = list(dict.fromkeys(p.namespace for p in listed))
-    lines = [f'<x:xmpmeta xmlns:x="{META}" x:xmptk="{TOOLKIT}">', f'   <rdf:RDF xmlns:rdf="{RDF}">',
+    lines = [f'<x:xmpmeta xmlns:x="{META}" x:xmptk="{toolkit}">', f'   <rdf:RDF xmlns:rdf="{RDF}">',
              '      <rdf:Description rdf:about=""']
     lines += [f'            xmlns:{prefixes[n]}="{n}"' for n in used]
     lines[-1] += ">"

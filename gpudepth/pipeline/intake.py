@@ -20,6 +20,8 @@ from ..formats.bytesource import ByteSource
 from ..sources.maps import SourceMap, read_map
 from .recipe import Recipe
 
+PICTURES = ("jpeg",)  # files of these containers can be maps themselves: a gray JPEG
+
 DepthInput = str | Path | DepthData | NDArray[Any]
 
 
@@ -67,6 +69,8 @@ def _from_container(path: Path, recipe: Recipe) -> Intake | None:
             return None
         data = container.read(source)
     if data is None:
+        if container.name in PICTURES and recipe.encoding is not None:
+            return None
         raise NoDepthError("holds no depth", where=path,
                            hint="the second argument is the map, or a photo that holds depth")
     if recipe.encoding is not None:

@@ -201,11 +201,13 @@ class RefineRecord(Record):
 
 
 class MapRecord(Record):
-    """What is stored. crf: lossy HEVC with that constant rate factor; lossless without."""
+    """What is stored. crf: lossy HEVC with that constant rate factor; lossless without. jpeg_quality: of maps in JPEG
+    files; Apple's quantisation table without."""
 
     pixel_format: Literal["hdis", "fdis", "hdep", "fdep"] = "hdis"
     bits: Literal[8, 10, 12] = 8
     crf: int | None = Field(None, ge=0, le=51)
+    jpeg_quality: int | None = Field(None, ge=1, le=100)
     accuracy: Literal["relative", "absolute"] | None = None
     quality: Literal["high", "low"] | None = None
     filtered: bool | None = None
@@ -213,10 +215,11 @@ class MapRecord(Record):
 
 
 class OutputRecord(Record):
-    """path: a template of the same placeholders. quality: of photos that have to be encoded."""
+    """path: a template of the same placeholders; its suffix names the format, which `container` only confirms.
+    quality: of photos that have to be encoded."""
 
     path: str
-    container: Literal["heic"] = "heic"
+    container: Literal["heic", "jpeg"] | None = None
     profile: Literal["apple-depth", "article"] = "apple-depth"
     replace_depth: bool = False
     transcode: bool = False
@@ -249,6 +252,9 @@ class LimitsRecord(Record):
         return Limits(**self.model_dump(exclude={"seconds_per_item"}))
 
 
+_CONTAINERS = {"heic": (".heic", ".heif", ".hif"), "jpeg": (".jpg", ".jpeg", ".jpe")}
+
+
 class Job(Record):
     """A whole job file."""
 
@@ -262,6 +268,10 @@ class Job(Record):
 
     @model_validator(mode="after")
     def _check(self) -> Job:
+        suffixes = _CONTAINERS.get(self.output.container or "")
+        if suffixes and not self.output.path.lower().endswith(suffixes):
+            raise ValueError(f"output.path {self.output.path!r} does not end in {suffixes[0]}, as "
+                             f"output.container: {self.output.container} has it")
         try:
             recipe = self.recipe()
             if recipe.encoding is not None:
@@ -278,6 +288,7 @@ class Job(Record):
             clamp=self.refine.clamp, resize=resize, fill=self.refine.fill, fit=self.refine.fit,
             orientation=self.source.orientation, accuracy=self.map.accuracy, quality=self.map.quality,
             filtered=self.map.filtered, calibration=self.map.calibration, bits=self.map.bits, crf=self.map.crf,
+            jpeg_quality=self.map.jpeg_quality,
             profile=self.output.profile, replace_depth=self.output.replace_depth,
             photo_quality=self.output.quality, transcode=self.output.transcode, limits=self.limits.limits())
 

@@ -49,6 +49,7 @@ class Recipe:
     orientation   whether maps come as displayed, or as the photo's pixels are stored
     calibration   "source": what the depth came with; "exif": from the photo's focal length; "none"
     bits, crf     stored bits per value; crf None is lossless
+    jpeg_quality  of a map in a JPEG file; None is Apple's quantisation table
     transcode     a JPEG photo may be re-encoded into a HEIC
     """
 
@@ -66,6 +67,7 @@ class Recipe:
     calibration: Literal["source", "exif", "none"] = "source"
     bits: int = 8
     crf: int | None = None
+    jpeg_quality: int | None = None
     profile: str = "apple-depth"
     replace_depth: bool = False
     photo_quality: int = DEFAULT_QUALITY
@@ -83,5 +85,7 @@ class Recipe:
             raise UsageError(f"a map is stored with 8, 10 or 12 bits, not {self.bits}")
         if self.crf is not None and not 0 <= self.crf <= 51:
             raise UsageError(f"crf {self.crf} is not between 0 and 51")
+        if self.jpeg_quality is not None and not 1 <= self.jpeg_quality <= 100:
+            raise UsageError(f"JPEG quality {self.jpeg_quality} is not between 1 and 100")
         if not -1 <= self.photo_quality <= 100:
             raise UsageError(f"photo quality {self.photo_quality} is not between 0 and 100 (-1: lossless)")

@@ -64,13 +64,8 @@ def run_item(photo: str | Path, depth: DepthInput, out: str | Path, recipe: Reci
     photo, out = Path(photo), Path(out)
     target = _target(out)
     with ByteSource(photo, recipe.limits) as source:
-        container = registry.find(source)
-        if container is None:
-            picture = photo_room.picture(photo, recipe.limits)
-            _check_transcode(photo, source, recipe, target)
-        else:
-            _check_suffix(photo, container, target, out)
-            picture = container.picture(source)
+        container = _container(photo, source, target, out, recipe)
+        picture = container.picture(source) if container else photo_room.picture(photo, recipe.limits)
         try:
             prepared = prepare(depth, picture, recipe, backend, target)
         except GpudepthError as error:
@@ -135,7 +130,7 @@ def prepare(depth: DepthInput, picture: Picture, recipe: Recipe, backend: Backen
         accuracy=recipe.accuracy or (data.accuracy if data else "relative"),
         quality=recipe.quality or (data.quality if data else "high"),
         filtered=recipe.filtered if recipe.filtered is not None else (data.filtered if data else True),
-        crf=recipe.crf)
+        crf=recipe.crf, jpeg_quality=recipe.jpeg_quality)
     return Prepared(coded, intake.said, warn_if_coarse(values, storage, recipe.pixel_format), filled)
 
 
@@ -220,20 +215,26 @@ def _target(out: Path) -> Container:
     return container
 
 
-def _check_suffix(photo: Path, container: Container, target: Container, out: Path) -> None:
-    if container.name != target.name:
-        raise UnsupportedError(f"{photo.name} is {container.name} and {out.name} would be {target.name}: "
-                               "depth is attached without re-encoding, so both are the same format", where=out)
+def _container(photo: Path, source: ByteSource, target: Container, out: Path, recipe: Recipe) -> Container | None:
+    """The container to attach to; None for a picture that is encoded into a HEIC, once.
 
-
-def _check_transcode(photo: Path, source: ByteSource, recipe: Recipe, target: Container) -> None:
-    """A picture that is encoded once: fine for PNG or TIFF, a named decision for JPEG."""
+    That is fine for PNG or TIFF, which hold no depth anyway, and a named decision for JPEG.
+    """
+    container = registry.find(source)
+    if container is not None and container.name == target.name:
+        return container
     if not isinstance(target, Heif):
-        raise UnsupportedError(f"cannot be turned into {target.name}", where=photo, hint="write a .heic")
-    if source.read(0, min(3, source.size)) == b"\xff\xd8\xff" and not recipe.transcode:
-        raise UsageError("is a JPEG; a HEIC of it is encoded anew: a little quality is lost, and so are further "
-                         "images in the file (gain map, motion photo)", where=photo,
-                         hint="--transcode if that is wanted")
+        kind = container.name if container else "no file that can hold depth"
+        raise UnsupportedError(f"{photo.name} is {kind} and {out.name} would be {target.name}: depth is attached "
+                               "without re-encoding, so both are the same format", where=out,
+                               hint="give the output the suffix of the photo, or write a .heic")
+    if out.suffix.lower() == ".avif":
+        raise UnsupportedError("photos are encoded with HEVC, not AV1", where=out, hint="write a .heic")
+    if container is not None and (container.name != "jpeg" or not recipe.transcode):
+        lost = "a little quality is lost, and so are further images in the file (gain map, motion photo)"
+        hint = f"--transcode if that is wanted, or write a {photo.suffix}" if container.name == "jpeg" else None
+        raise UsageError(f"is {container.name.upper()}; a HEIC of it is encoded anew: {lost}", where=photo, hint=hint)
+    return None
 
 
 def _attach(container: Container, source: ByteSource, coded: CodedMap, recipe: Recipe, photo: Path) -> Edit:

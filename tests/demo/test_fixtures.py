@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from heif_kit import libheif, tool
-from PIL import Image
+from PIL import Image, ImageOps
 
 import gpudepth
 from gpudepth import errors
@@ -79,13 +79,15 @@ def test_what_is_in_it(kit: Kit) -> None:
     for name in ("hdis_10bit_o6", "fdis_12bit_o6", "article_o6", "metadata_o3", "calibrated_o6", "alpha_o1",
                  "constant_o1", "infinity_o8", "lossy_o1"):
         assert f"good/heif/{name}.heic" in kit.files
-    assert len(kit.named("good/")) == 41 and len(kit.named("none/")) == 10
+    assert len(kit.named("good/heif/")) == 41 and len(kit.named("none/heif/")) == 10
+    # JPEG has 8 bits, no alpha and no lossless coding that "lossy" would differ from
+    assert len(kit.named("good/jpeg/")) == 32 + 5 and len(kit.named("none/jpeg/")) == 9
     assert len(kit.named("odd/")) == 6 and len(kit.named("bad/")) == 13
     assert all(entry["says"].endswith(".") for entry in kit.files.values())
     written = {p.relative_to(kit.folder).as_posix() for p in kit.folder.rglob("*") if p.is_file()}
     assert written == {*kit.files, "expected.json", "README.txt", *(f"dictionary/{f}.json" for f in NATIVE)}
     assert sum(p.stat().st_size for p in kit.folder.rglob("*")) < 3 << 20
-    assert "41 photos with depth, 10 without, 6 odd, 13 broken" in kit.said and "\n" not in kit.said
+    assert "78 photos with depth, 19 without, 6 odd, 13 broken" in kit.said and "\n" not in kit.said
     assert "CC0" in (kit.folder / "README.txt").read_text(encoding="utf-8")
 
 
@@ -138,8 +140,23 @@ def test_good_and_odd_files_by_ourselves(kit: Kit) -> None:
             assert found["calibration"][key] == pytest.approx(value, rel=1e-6)
 
 
+def test_jpeg_files_by_pillow(kit: Kit) -> None:
+    for name in kit.named("good/jpeg/"):
+        depth = kit.files[name]["depth"]
+        with Image.open(kit.folder / name) as opened:
+            check_picture(np.asarray(ImageOps.exif_transpose(opened)), kit.files[name])
+            assert opened.n_frames == 2  # type: ignore[attr-defined]
+            offset = opened.mpinfo[0xB002][1]["DataOffset"]  # type: ignore[attr-defined]
+        data = (kit.folder / name).read_bytes()
+        second = data[offset + data.index(b"MPF\0") + 4 :]
+        segment = second.index(b"MPF\0") - 4   # Pillow takes the two-tag MPF for a damaged file
+        with Image.open(io.BytesIO(second[:segment] + second[segment + 46 :])) as opened:
+            codes = exif.apply(depth["orientation"], np.asarray(opened).astype(np.float64))
+        check_map(depth["min"] + codes / 255 * (depth["max"] - depth["min"]), depth)
+
+
 def test_good_and_odd_files_by_libheif(kit: Kit) -> None:
-    for name in kit.named("good/", "odd/"):
+    for name in kit.named("good/heif/", "odd/"):
         depth = kit.files[name]["depth"]
         judged = libheif((kit.folder / name).read_bytes())
         check_picture(judged.pixels, kit.files[name])
@@ -151,7 +168,7 @@ def test_good_and_odd_files_by_libheif(kit: Kit) -> None:
 
 
 def test_photos_without_depth(kit: Kit) -> None:
-    for name in kit.named("none/"):
+    for name in kit.named("none/heif/"):
         judged = libheif((kit.folder / name).read_bytes())
         assert judged.depth is None
         check_picture(judged.pixels, kit.files[name])
@@ -303,7 +320,7 @@ def test_a_new_container_joins_by_itself(tmp_path: Path, monkeypatch: pytest.Mon
     write_kit(tmp_path)
     files = json.loads((tmp_path / "expected.json").read_text(encoding="utf-8"))["files"]
     names = [name for name in files if name.startswith("good/fake/")]
-    assert len(names) == 39 and not any("bit" in name for name in names)        # 10 and 12 bits it does not know
+    assert len(names) == 38 and not any("bit" in name for name in names)        # nor 10 and 12 bits, nor alpha
     for o in range(1, 9):
         data = (tmp_path / f"good/fake/fdis_o{o}.jpg").read_bytes()
         coded = np.frombuffer(data[-32 * 24:], np.uint8).reshape(24, 32)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...depth import numeric
 from ...depth.data import DepthData, Storage
 from ...depth.pixel_format import HDEP, HDIS, PixelFormat, Quantity, quantity_of, stored
 from ...errors import GpudepthError, MalformedError, RangeError, UnsupportedError
@@ -57,22 +56,8 @@ def _read(file: HeifFile, item: int) -> DepthData:
     fmt = _native_format(sei, about)
     codes, bits = _decode(file, item)
     storage = Storage(stored(bits), *_range(sei, about, quantity_of(fmt)))
-    lo, hi, top = storage.lo, storage.hi, storage.format.max_code or 0
-    if about.int_max is not None and (about.int_min, about.int_max) != (0, top) and about.int_max > about.int_min:
-        # the range belongs to codes int_min…int_max: extend it to 0…top
-        step = (hi - lo) / (about.int_max - about.int_min)
-        lo, hi = lo - about.int_min * step, hi + (top - about.int_max) * step
-    if not max(abs(lo), abs(hi)) <= float(np.finfo(np.float32).max):
-        raise RangeError(f"its codes stand for {lo:g} to {hi:g}, which no float holds", where="XMP")
-    table = numeric.pack(numeric.code_values(numeric.Linear(top, lo, hi), top), fmt)
-    calibration = about.calibration
-    if calibration is not None:
-        _, _, width, height = file.window(file.meta.primary)
-        turned = (calibration.reference_width < calibration.reference_height) != (width < height)
-        if turned and width != height:
-            calibration = None  # of another orientation than the coded picture: nothing says which
-    return DepthData(table[codes], fmt, orientation=file.orientation(item), calibration=calibration,
-                     accuracy=about.accuracy, quality=about.quality, filtered=about.filtered, storage=storage)
+    _, _, width, height = file.window(file.meta.primary)
+    return apple.depth_data(codes, storage, fmt, about, orientation=file.orientation(item), frame=(width, height))
 
 
 def _native_format(sei: DepthRepresentation | None, about: DepthMetadata) -> PixelFormat:

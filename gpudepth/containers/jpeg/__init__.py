@@ -1,0 +1,7 @@
+"""JPEG files: depth as a further image of a multi-picture file, Apple's way.
+
+    file      a parsed file: primary, MPF, the other images, what follows them
+    image     a map as a small gray JPEG in the form of Apple's cameras, and back
+    writer    the edit: MPF made or extended, images re-pointed, everything else copied
+    jpeg      the container: all of it behind `containers.base.Container`
+"""

@@ -1,0 +1,115 @@
+"""A parsed JPEG file: its primary image, the MPF index, the images that it lists, and the bytes after them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...errors import GpudepthError, MalformedError, TruncatedError
+from ...formats import exif as exif_format
+from ...formats import jpeg, mpf, xmp
+from ...formats.bytesource import ByteSource
+from ...formats.jpeg import Stream
+from ...formats.mpf import Mpf
+from .. import apple
+from ..apple import DepthMetadata
+from ..base import Auxiliary, Picture
+
+GAIN_MAP = "urn:com:apple:photo:2020:aux:hdrgainmap"
+
+
+@dataclass(frozen=True)
+class Image:
+    """One further image. `index` is its place in the MPF table; `about` is what Apple's XMP says of a depth image,
+    `type` the AuxiliaryImageType it names."""
+
+    index: int
+    stream: Stream
+    about: DepthMetadata | None = None
+    kind: str = "unknown"
+    type: str = ""
+
+    @property
+    def is_depth(self) -> bool:
+        """NativeFormat decides: a portrait matte calls itself "depth" in AuxiliaryImageType."""
+        return self.about is not None and self.about.native is not None
+
+
+class JpegFile:
+    """Raises TruncatedError, MalformedError, LimitError; images that the MPF lists but that are not there are in
+    `missing`, for reading can do without them and writing cannot."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self.source = source
+        if source.size == 0:
+            raise TruncatedError("the file is empty")
+        self.primary = jpeg.parse(source)
+        self.mpf: Mpf | None = None
+        self.base = 0
+        self.images: list[Image] = []
+        self.missing: list[str] = []
+        segment = self.primary.find(jpeg.APP2, jpeg.MPF)
+        if segment is not None:
+            self.mpf = mpf.parse(segment.payload)
+            self.base = segment.end - len(segment.payload) + len(jpeg.MPF)
+            self._find_images()
+
+    def _find_images(self) -> None:
+        """Offsets are right in every file seen, the primary's size is not: it is never used."""
+        assert self.mpf is not None
+        for index, entry in enumerate(self.mpf.entries[1:], 1):
+            where = f"MPF image {index + 1}"
+            try:
+                stream = jpeg.parse(self.source, self.base + entry.offset, where)
+            except GpudepthError as error:
+                self.missing.append(str(error))
+                continue
+            self.images.append(_describe(index, stream, self.source))
+
+    @property
+    def tail(self) -> int:
+        """Where the last image ends: what follows is a trailer."""
+        return max([self.primary.end, *(i.stream.end for i in self.images)])
+
+    def depth_images(self) -> list[Image]:
+        return [i for i in self.images if i.is_depth]
+
+    def check_whole(self) -> None:
+        """Raise MalformedError when the MPF lists images that are not there: they could not be re-pointed."""
+        if self.missing:
+            raise MalformedError(f"the MPF lists images that are not there: {'; '.join(self.missing)}",
+                                 where="APP2 MPF", hint="the file was cut or edited by a program without MPF support")
+
+    def exif(self) -> exif_format.Exif:
+        """The primary's Exif fields; defaults when there is none or it is damaged."""
+        segment = self.primary.find(jpeg.APP1, jpeg.EXIF)
+        if segment is not None:
+            try:
+                return exif_format.parse(segment.payload)
+            except MalformedError:
+                pass
+        return exif_format.Exif()
+
+    def picture(self) -> Picture:
+        about, frame = self.exif(), self.primary.frame
+        return Picture(frame.width, frame.height, about.orientation, about.focal35)
+
+    def describe_auxiliaries(self) -> list[Auxiliary]:
+        return [Auxiliary(i.kind, i.type, i.stream.frame.width, i.stream.frame.height) for i in self.images]
+
+
+def _describe(index: int, stream: Stream, source: ByteSource) -> Image:
+    """An image by its XMP; damaged XMP is as good as none, for its image is then nothing that we know."""
+    packet, where = stream.xmp(), f"MPF image {index + 1}: XMP"
+    if packet is None:
+        return Image(index, stream)
+    try:
+        parsed = xmp.parse(packet, where, source.limits)
+        about = apple.parse(parsed, where) if parsed.has(apple.APDI) else None
+    except GpudepthError:
+        return Image(index, stream)
+    kind = parsed.text(apple.APDI, "AuxiliaryImageType") or ""
+    if about is not None and about.native is not None:
+        return Image(index, stream, about, "depth", kind)
+    if parsed.text(apple.APDI, "AuxiliaryImageSubType") == "portraiteffectsmatte":
+        return Image(index, stream, None, "portrait effects matte", kind)
+    return Image(index, stream, None, "hdr gain map" if kind == GAIN_MAP else "unknown", kind)
