@@ -8,12 +8,13 @@ from ...errors import GpudepthError, RangeError, UsageError
 from ...formats.bytesource import ByteSource
 from .. import apple
 from ..base import CodedMap, Contents, Edit, Picture
+from ..google import gdepth
 from . import image, writer
 from .file import JpegFile
 
 
 class Jpeg:
-    """`Container` for JPEG files, Apple's layout."""
+    """`Container` for JPEG files: Apple's layout is written and read, GDepth is read."""
 
     name = "jpeg"
     suffixes: tuple[str, ...] = (".jpg", ".jpeg", ".jpe")
@@ -61,10 +62,10 @@ class Jpeg:
 
     @staticmethod
     def _read(file: JpegFile) -> DepthData | None:
-        """The first image whose XMP names a native depth format."""
+        """The first image whose XMP names a native depth format; without one, Google's depth."""
         found = file.depth_images()
         if not found or found[0].about is None or found[0].about.native is None:
-            return None
+            return gdepth.read(file.primary, file.exif().orientation, file.source.limits)
         about = found[0].about
         where = f"MPF image {found[0].index + 1}"
         if about.float_min is None or about.float_max is None:

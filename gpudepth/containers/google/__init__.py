@@ -1,0 +1,1 @@
+"""Google's depth in JPEG files: GDepth (XMP of the primary image)."""
