@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
@@ -109,7 +109,8 @@ def _work(todo: list[Item], plan_: Plan, ledger: Ledger, settings_hash: str, sum
     results = run_tasks(do_task, tasks, min(workers, max(1, len(tasks))), job.limits.seconds_per_item)
     with contextlib.closing(results), Progress(len(tasks), quiet=quiet) as progress:  # type: ignore[type-var]
         for done in results:
-            row = done.result if done.error is None else _failure(done, settings_hash)
+            row = replace(done.result, seconds=round(done.seconds, 3)) if done.error is None else _failure(
+                done, settings_hash)
             ledger.add(row)
             summary.rows.append(row)
             progress.step(failed=row.status != "ok")
