@@ -5,8 +5,6 @@ from __future__ import annotations
 import platform
 from importlib.metadata import version
 
-from . import attach, conversion
-
 
 def machine() -> str:
     """One line: processor, Python, the libraries that matter."""
@@ -21,7 +19,9 @@ def machine() -> str:
 
 
 def main() -> None:
-    print(f"{machine()}\n\n## Conversion\n\n{conversion.table()}\n")
+    from . import attach, conversion  # here: spawned workers import this module too, and need none of that
+
+    print(f"{machine()}\n\n## Conversion\n\n{conversion.table(conversion.rows())}\n")
     print(f"## Attach\n\n{attach.table(attach.rows())}")
 
 

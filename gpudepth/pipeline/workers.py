@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import sys
 import time
 import traceback
+import types
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -91,7 +93,8 @@ class _Pool:
     def start(self) -> _Worker:
         ours, theirs = self.context.Pipe()
         process = self.context.Process(target=_serve, args=(theirs, self.function), daemon=True)
-        process.start()
+        with _no_main():
+            process.start()
         theirs.close()
         worker = _Worker(process, ours)
         self.workers.append(worker)
@@ -172,6 +175,20 @@ class _Pool:
             if worker.process.exitcode is None:
                 worker.process.kill()
                 worker.process.join()
+
+
+@contextlib.contextmanager
+def _no_main() -> Iterator[None]:
+    """Hide the program's main module while a worker is spawned: multiprocessing would import it there once more.
+
+    Workers need nothing of it. They start sooner, and a script may call `gpudepth.run` without a `__main__` guard.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:

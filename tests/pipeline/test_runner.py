@@ -176,6 +176,14 @@ def test_unwritable_output(job: Path) -> None:
         run(job)
 
 
+def test_a_script_without_a_main_guard(job: Path) -> None:
+    """Spawned workers do not import the program's main module."""
+    script = job.parent / "script.py"
+    script.write_text(f"import gpudepth\nprint(gpudepth.run({str(job)!r}, settings=['run.workers=2']).line())\n")
+    run_ = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert run_.stdout == "5 done, 0 already done, 0 failed\n", run_.stderr
+
+
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_interrupts_leave_nothing_partial_and_resume(job: Path, signum: int, code: int) -> None:
     for i in range(6, 60):
