@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import entry_points
 from typing import cast
 
 from ..errors import TruncatedError, UnsupportedError
@@ -18,6 +17,8 @@ GROUP = "gpudepth.containers"
 @cache
 def containers() -> tuple[Container, ...]:
     """Ours, then those of entry points in the group `gpudepth.containers`."""
+    from importlib.metadata import entry_points  # slow to load, and not needed for --help
+
     extra = [cast(Container, entry.load()()) for entry in entry_points(group=GROUP)]
     return (Heif(), Jpeg(), *extra)
 

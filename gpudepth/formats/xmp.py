@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape
 
 from ..errors import LimitError, MalformedError
 from ..limits import DEFAULT, Limits
@@ -98,6 +97,11 @@ def _keep(properties: list[Property], key: str, value: Value) -> None:
     namespace, _, name = key[1:].partition("}")
     if namespace not in (RDF, "http://www.w3.org/XML/1998/namespace"):
         properties.append(Property(namespace, name, value))
+
+
+def escape(text: str) -> str:
+    """Text of an element. (xml.sax.saxutils has this, and loads urllib and http for it.)"""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def serialise(properties: Iterable[Property], prefixes: dict[str, str], toolkit: str = TOOLKIT) -> bytes:

@@ -61,7 +61,7 @@ def test_attribute_form_and_other_arrays():
     data = (f'<rdf:RDF xmlns:rdf="{xmp.RDF}" xmlns:a="{A}"><rdf:Description rdf:about="" a:One="1" xml:lang="x">'
             f'<a:Bag><rdf:Bag><rdf:li> 5 </rdf:li></rdf:Bag></a:Bag><a:Deep rdf:parseType="Resource"><a:X>1</a:X></a:Deep>'
             f'</rdf:Description><rdf:Description a:Two="2"/></rdf:RDF>').encode()
-    assert xmp.parse(data) == Packet((Property(A, "One", "1"), Property(A, "Bag", ("5",)), Property(A, "Two", "2")))
+    assert xmp.parse(data) == Packet((Property(A, "One", "1"), Property(A, "Bag", ("5",)), Property(A, "Two", "2")), "")
 
 
 @pytest.mark.parametrize(("data", "words"), [
