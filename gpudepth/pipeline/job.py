@@ -227,9 +227,9 @@ class OutputRecord(Record):
 
 
 class RunRecord(Record):
-    """workers: processes, each with one item in flight; with one, items run in the run's own process and
-    `limits.seconds_per_item` is not enforced. memory: accepted for later versions, which bound the bytes in flight by
-    it. on_existing: what to do about outputs that the ledger does not know. ledger: relative to the job file."""
+    """workers: processes, each with one item in flight; auto: one a core. memory: accepted for later versions, which
+    bound the bytes in flight by it. on_existing: what to do about outputs that the ledger does not know. ledger:
+    relative to the job file."""
 
     backend: Literal["auto", "numpy", "cupy"] = "auto"
     workers: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"

@@ -61,11 +61,10 @@ def attempt(function: Callable[[Any], Any], task: Any) -> Done:
 
 def run_tasks(function: Callable[[Task], Any], tasks: Iterable[Task], workers: int,
               seconds_per_task: float = 0) -> Iterator[Done]:
-    """Results as they come. `function` must be importable and its argument picklable; one worker runs right here."""
-    if workers <= 1:
-        for task in tasks:
-            yield attempt(function, task)
-        return
+    """Results as they come. `function` must be importable, its argument and result picklable.
+
+    A single worker is a process of its own too: what kills or hangs it must not end the run.
+    """
     pool = _Pool(function, workers, seconds_per_task)
     try:
         yield from pool.run(tasks)

@@ -54,8 +54,9 @@ def test_a_killed_worker_costs_one_retry(tmp_path: Path) -> None:
     assert sorted(str(d.result) for d in done) == ["2", "4", "6", "8", "second try"]
 
 
-def test_a_poison_task_is_one_named_error() -> None:
-    done = {d.task: d for d in run_tasks(work, [1, "die", *range(2, 12)], 2)}
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_poison_task_is_one_named_error(workers: int) -> None:
+    done = {d.task: d for d in run_tasks(work, [1, "die", *range(2, 12)], workers)}
     assert done["die"].error is not None
     assert "died over it, twice" in str(done["die"].error)
     assert all(done[i].result == 2 * i for i in range(1, 12))
