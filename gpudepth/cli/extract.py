@@ -13,16 +13,20 @@ from . import options as o
 
 File = Annotated[Path, typer.Argument(help="A photo that holds depth.", show_default=False)]
 Target = Annotated[Path, typer.Option("-o", "--output", show_default=False,
-                                      help=".npy, .npz (describes itself), .pfm, .tiff: float32; .png: millimetres.")]
-What = Annotated[str, typer.Option(help="depth (metres) or disparity (1/metres).")]
+                                      help=".npy, .npz (describes itself), .pfm, .tiff: float32; .png: millimetres; "
+                                           ".plist: ImageIO's dictionary; .hdis, .fdis, .hdep, .fdep: bare rows and a "
+                                           ".json.")]
+What = Annotated[str | None, typer.Option(show_default=False, help="depth (metres) or disparity (1/metres). [default: "
+                                                                   "depth; for .plist what the photo holds]")]
 
 
-def extract(file: File, output: Target, values: What = "depth", coded: o.Coded = False) -> None:
+def extract(file: File, output: Target, values: What = None, coded: o.Coded = False) -> None:
     """Take the depth out of a photo: float32 metres, as the photo is displayed.
 
     \b
     gpudepth extract IMG_0001.HEIC -o depth.npy
     gpudepth extract IMG_0001.HEIC --values disparity --coded -o disparity.npy
+    gpudepth extract IMG_0001.HEIC -o depth.plist
     """
     from ..api import read
     from ..pipeline.export import save
@@ -30,7 +34,8 @@ def extract(file: File, output: Target, values: What = "depth", coded: o.Coded =
     data = read(file, orientation="coded" if coded else "display")
     if data is None:
         raise NoDepthError("holds no depth", where=file, hint="gpudepth inspect shows what it does hold")
-    quantity = o.choice("values", values, ("depth", "disparity"))
+    default = str(data.quantity) if output.suffix.lower() == ".plist" else "depth"
+    quantity = o.choice("values", values or default, ("depth", "disparity"))
     save(data, output, quantity)
     lo, hi = data.range()
     print(f"{data.width}×{data.height}, {data.quantity} {lo:.4g} to {hi:.4g} {data.quantity.unit}, {data.accuracy}",

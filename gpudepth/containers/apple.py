@@ -78,6 +78,16 @@ def serialise(coded: CodedMap, profile: str) -> bytes:
     return xmp.serialise(properties, PREFIXES)
 
 
+def metadata_packet(calibration: Calibration | None, accuracy: str, quality: str, *, filtered: bool) -> bytes:
+    """The packet without what only a stored map has: no codes, no range."""
+    values: dict[str, Value] = {"DepthDataVersion": str(DEPTH_DATA_VERSION), "Quality": quality, "Accuracy": accuracy,
+                                "Filtered": str(filtered)}
+    if calibration is not None:
+        values |= _calibration_values(calibration)
+    properties = [Property(DEPTH_DATA, name, values[name]) for name in _CAMERA_ORDER if name in values]
+    return xmp.serialise(properties, PREFIXES)
+
+
 def _number(value: float) -> str:
     """As Apple prints matrices: %.17g of the float32, but 0.0 for zero."""
     single = float(np.float32(value))

@@ -8,6 +8,7 @@ from typing import cast
 from ..errors import TruncatedError, UnsupportedError
 from ..formats.bytesource import ByteSource
 from .base import Container
+from .dictionary import Dictionary
 from .heif.heif import Heif
 from .jpeg.jpeg import Jpeg
 
@@ -20,7 +21,7 @@ def containers() -> tuple[Container, ...]:
     from importlib.metadata import entry_points  # slow to load, and not needed for --help
 
     extra = [cast(Container, entry.load()()) for entry in entry_points(group=GROUP)]
-    return (Heif(), Jpeg(), *extra)
+    return (Heif(), Jpeg(), Dictionary(), *extra)
 
 
 def find(source: ByteSource) -> Container | None:

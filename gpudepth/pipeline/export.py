@@ -1,8 +1,9 @@
-"""The right end of `extract`: depth → .npy, .npz, .pfm, .png (millimetres), .tiff."""
+"""The right end of `extract`: depth → .npy, .npz, .pfm, .png (millimetres), .tiff, .plist, .hdis and its like."""
 
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..containers import dictionary
+from ..depth.auxiliary import DATA, DATA_DESCRIPTION
 from ..depth.data import DepthData
 from ..depth.pixel_format import Quantity
 from ..errors import RangeError, UsageError
@@ -22,6 +25,9 @@ MILLIMETRES = 1000
 def save(data: DepthData, path: str | Path, quantity: str | Quantity = Quantity.DEPTH) -> Path:
     """Write float32 values of `quantity` (H, W) as the suffix says; PNG holds 16-bit millimetres, 0 = no value.
 
+    .plist is ImageIO's dictionary in the map's own native format (`quantity` chooses another); .hdis, .fdis, .hdep and
+    .fdep are bare little-endian rows in that format, with a description in a .json beside them.
+
     Raises UsageError for another suffix or disparity in a PNG, RangeError beyond 65.535 m in a PNG, OutputError.
     """
     path, quantity = Path(path), Quantity(quantity)
@@ -31,6 +37,9 @@ def save(data: DepthData, path: str | Path, quantity: str | Quantity = Quantity.
     blob = encoder(data, quantity, path)
     with atomic(path) as file:
         file.write(blob)
+    if path.suffix.lower() in _RAW:
+        with atomic(path.with_name(path.name + ".json")) as file:
+            file.write(_description(data.to(path.suffix.lower()[1:])))
     return path
 
 
@@ -75,6 +84,26 @@ def _png(data: DepthData, quantity: Quantity, path: Path) -> bytes:
     return _picture(rounded.clip(0, 65535).astype(np.uint16), "PNG")
 
 
+def _plist(data: DepthData, quantity: Quantity, path: Path) -> bytes:
+    same = {Quantity.DEPTH: {"hdis": "hdep", "fdis": "fdep"}, Quantity.DISPARITY: {"hdep": "hdis", "fdep": "fdis"}}
+    return dictionary.serialise(data.to(same[quantity].get(data.pixel_format.name, data.pixel_format)))
+
+
+def _raw(data: DepthData, quantity: Quantity, path: Path) -> bytes:
+    info = data.to(path.suffix.lower()[1:]).auxiliary_data_info()
+    return bytes(info[DATA])
+
+
+def _description(data: DepthData) -> bytes:
+    """The keys of ImageIO's DataDescription, and what else is known."""
+    about = {**data.auxiliary_data_info()[DATA_DESCRIPTION], "PixelFormatName": data.pixel_format.name,
+             "unit": data.quantity.unit, "accuracy": data.accuracy, "quality": data.quality, "filtered": data.filtered}
+    if data.calibration is not None:
+        camera = data.calibration.scaled(data.width, data.height)
+        about |= {"intrinsics": camera.intrinsics.tolist(), "extrinsics": camera.extrinsics.tolist()}
+    return (json.dumps(about, indent=1) + "\n").encode()
+
+
 def _picture(values: NDArray[Any], kind: str) -> bytes:
     from PIL import Image
 
@@ -83,6 +112,8 @@ def _picture(values: NDArray[Any], kind: str) -> bytes:
     return buffer.getvalue()
 
 
+_RAW = (".hdis", ".fdis", ".hdep", ".fdep")
 _ENCODERS: dict[str, Callable[[DepthData, Quantity, Path], bytes]] = {
     ".npy": _npy, ".npz": _npz, ".pfm": _pfm, ".png": _png, ".tiff": _tiff, ".tif": _tiff,
+    ".plist": _plist, **dict.fromkeys(_RAW, _raw),
 }

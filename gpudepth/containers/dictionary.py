@@ -1,0 +1,89 @@
+"""ImageIO's auxiliary data dictionary as a property list: what `AVDepthData(fromDictionaryRepresentation:)` takes.
+
+    kCGImageAuxiliaryDataInfoData              rows of little-endian floats, padded to BytesPerRow
+    kCGImageAuxiliaryDataInfoDataDescription   PixelFormat, Width, Height, BytesPerRow
+    gpudepthAuxiliaryDataType                  …TypeDisparity or …TypeDepth, for CGImageDestinationAddAuxiliaryDataInfo
+    gpudepthMetadataXMP                        the metadata: no property list can hold the CGImageMetadata object that
+                                               belongs under kCGImageAuxiliaryDataInfoMetadata, so its packet is here,
+                                               for CGImageMetadataCreateFromXMPData
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..depth.auxiliary import DATA, DATA_DESCRIPTION, TYPE_DEPTH, TYPE_DISPARITY, map_from_info
+from ..depth.data import DepthData, Storage
+from ..depth.pixel_format import PixelFormat, Quantity
+from ..errors import GpudepthError, MalformedError, UnsupportedError, UsageError
+from ..formats import plist, xmp
+from ..formats.bytesource import ByteSource
+from . import apple
+from .base import CodedMap, Contents, Edit, Picture
+
+TYPE, PACKET = "gpudepthAuxiliaryDataType", "gpudepthMetadataXMP"
+ROW_ALIGNMENT = 64  # as Core Video pads the rows of its buffers
+
+
+def serialise(data: DepthData, *, binary: bool = False) -> bytes:
+    """A map in its native format → the property list."""
+    tight = data.width * data.pixel_format.dtype.itemsize
+    info: dict[str, Any] = data.auxiliary_data_info(-(-tight // ROW_ALIGNMENT) * ROW_ALIGNMENT)
+    info[TYPE] = TYPE_DISPARITY if data.quantity is Quantity.DISPARITY else TYPE_DEPTH
+    info[PACKET] = apple.metadata_packet(data.calibration, data.accuracy, data.quality, filtered=data.filtered)
+    return plist.serialise(info, binary=binary)
+
+
+def parse(raw: bytes, where: str = "plist") -> DepthData:
+    """The property list → DepthData. Raises MalformedError."""
+    info = plist.parse(raw, where)
+    if not (isinstance(info, dict) and isinstance(info.get(DATA), bytes)
+            and isinstance(info.get(DATA_DESCRIPTION), dict)):
+        raise MalformedError(f"is no auxiliary data dictionary, which holds {DATA} and {DATA_DESCRIPTION}", where=where)
+    try:
+        values, fmt = map_from_info(info)
+    except UsageError as error:
+        raise MalformedError(error.message, where=where) from None
+    packet = info.get(PACKET)
+    about = apple.parse(xmp.parse(packet, f"{where}: XMP")) if isinstance(packet, bytes) else apple.DepthMetadata()
+    return DepthData(values, fmt, calibration=about.calibration, accuracy=about.accuracy, quality=about.quality,
+                     filtered=about.filtered)
+
+
+class Dictionary:
+    """`Container` for property lists: depth and no photo, so it is read and written but nothing is attached to it."""
+
+    name = "dictionary"
+    suffixes: tuple[str, ...] = (".plist",)
+
+    def sniff(self, head: bytes) -> bool:
+        return plist.sniff(head)
+
+    def storage(self, fmt: PixelFormat, lo: float, hi: float, bits: int | None = None) -> Storage:
+        raise self._no_photo()
+
+    def picture(self, source: ByteSource) -> Picture:
+        data = self.read(source)
+        return Picture(data.width, data.height)
+
+    def read(self, source: ByteSource) -> DepthData:
+        try:
+            return parse(source.read(0, source.size), "plist")
+        except GpudepthError as error:
+            raise error.within(source.name) from None
+
+    def inspect(self, source: ByteSource) -> Contents:
+        data = self.read(source)
+        return Contents(self.name, Picture(data.width, data.height), (), data)
+
+    def attach(self, source: ByteSource, coded: CodedMap, *, profile: str = "apple-depth",
+               replace: bool = False) -> Edit:
+        raise self._no_photo(source)
+
+    def remove(self, source: ByteSource) -> Edit:
+        raise self._no_photo(source)
+
+    @staticmethod
+    def _no_photo(source: ByteSource | None = None) -> UnsupportedError:
+        return UnsupportedError("a dictionary holds depth and no photo", where=source.name if source else None,
+                                hint="gpudepth extract writes one: -o depth.plist")
