@@ -26,6 +26,7 @@ Task = TypeVar("Task")
 
 RETRIES = 1
 POLL_SECONDS = 0.5
+DRAIN_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
@@ -165,9 +166,12 @@ class _Pool:
         worker.pipe.close()
 
     def stop(self) -> None:
-        for worker in list(self.workers):
-            if worker.busy:
+        """End the workers; those at work get a few seconds to finish their item, so that nothing partial is left."""
+        deadline = time.monotonic() + DRAIN_SECONDS
+        for worker in self.workers:
+            if worker.busy and not worker.pipe.poll(max(0.0, deadline - time.monotonic())):
                 worker.process.terminate()
+        for worker in self.workers:
             worker.pipe.close()  # idle workers end at the end of their pipe
         for worker in self.workers:
             worker.process.join(5)

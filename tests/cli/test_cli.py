@@ -195,6 +195,24 @@ def test_a_bug_is_exit_code_70(photo: Path, monkeypatch: pytest.MonkeyPatch, cap
     assert "ZeroDivisionError" in said and "report it" in said
 
 
+def test_names_that_are_no_text(tmp_path: Path, photo: Path, depth: Path) -> None:
+    """Spaces, newlines, bytes that are no UTF-8: results name them byte for byte."""
+    for name in (b"a b.heic", b"new\nline.heic", b"caf\xe9.heic", "日本.heic".encode()):
+        odd = os.fsencode(tmp_path) + b"/" + name
+        Path(os.fsdecode(odd)).write_bytes(photo.read_bytes())
+        out = odd + b".out.heic"
+        command = [sys.executable, "-m", "gpudepth", "attach", odd, str(depth), "--near", "1", "--far", "2", "-o", out]
+        run = subprocess.run(command, capture_output=True, check=False)
+        assert (run.returncode, run.stdout) == (0, out + b"\n"), run.stderr
+        for verb in ("inspect", "extract"):
+            more = ["-o", odd + b".npy"] if verb == "extract" else ["--json"]
+            again = subprocess.run([sys.executable, "-m", "gpudepth", verb, out, *more], capture_output=True, check=False)
+            assert again.returncode == 0, again.stderr
+        missing = subprocess.run([sys.executable, "-m", "gpudepth", "inspect", odd + b"x"], capture_output=True,
+                                 env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=False)
+        assert missing.returncode == 2 and b"no such file" in missing.stderr
+
+
 def test_as_a_process(tmp_path: Path, photo: Path, depth: Path) -> None:
     """The installed entry point, in a locale that is not UTF-8."""
     environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": ""}
