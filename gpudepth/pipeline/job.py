@@ -10,12 +10,12 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
-from ..depth import encoding as enc
 from ..depth.pixel_format import native
 from ..errors import GpudepthError, JobError, UsageError
 from ..limits import Limits
+from .encoding_records import KINDS, EmbeddedRecord, EncodingRecord, GrayRecord, Pair, Record
 from .recipe import Recipe, Resize
 from .strict_yaml import Document, load, parse, scalar
 
@@ -27,138 +27,7 @@ def _bytes(value: Any) -> Any:
     return int(float(match.group(1)) * _SIZES[match.group(2)]) if match else value
 
 
-def _scale(value: Any) -> Any:
-    """Text or number; a whole fraction like 1/256 or a unit like mm is kept exact."""
-    try:
-        enc.parse_scale(value)
-    except GpudepthError as error:
-        raise ValueError(str(error)) from None
-    return str(value)
-
-
 ByteSize = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
-Scale = Annotated[str, BeforeValidator(_scale)]
-Pair = tuple[float, float]
-
-
-class Record(BaseModel):
-    """Frozen, and nothing but the known keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _EncodingRecord(Record):
-    """A record that must make a valid encoding: its errors become the job's."""
-
-    @model_validator(mode="after")
-    def _check(self) -> _EncodingRecord:
-        try:
-            self.encoding()
-        except GpudepthError as error:
-            raise ValueError(str(error)) from None
-        return self
-
-    def encoding(self) -> enc.Encoding | None:
-        raise NotImplementedError
-
-
-class GrayRecord(_EncodingRecord):
-    """Gray 0 = black … 1 = white: near and far in metres, or `disparity: [at black, at white]` in 1/metres."""
-
-    kind: Literal["gray"] = "gray"
-    near: float | None = None
-    far: float | None = None
-    curve: Literal["depth", "disparity"] = "depth"
-    white: Literal["far", "near"] = "far"
-    disparity: Pair | None = None
-
-    def encoding(self) -> enc.Encoding:
-        if self.disparity is not None:
-            if self.near is not None or self.far is not None:
-                raise UsageError("near and far, or disparity: not both")
-            return enc.DisparityRange(*self.disparity)
-        if self.near is None or self.far is None:
-            raise UsageError("gray needs near and far in metres, or disparity: [at black, at white]")
-        return enc.Gray(self.near, self.far, self.curve, self.white)
-
-
-class DepthRecord(_EncodingRecord):
-    """Metres = value · scale + offset; `scale` may be a number, a fraction (1/256) or a unit (mm)."""
-
-    kind: Literal["depth"]
-    scale: Scale = "1"
-    offset: float = 0.0
-    invalid: tuple[int, ...] | None = None
-
-    def encoding(self) -> enc.Encoding:
-        return enc.Depth(enc.parse_scale(self.scale), self.offset, self.invalid)
-
-
-class DisparityRecord(_EncodingRecord):
-    """1/metres = value · scale + offset."""
-
-    kind: Literal["disparity"]
-    scale: Scale = "1"
-    offset: float = 0.0
-    invalid: tuple[int, ...] | None = None
-
-    def encoding(self) -> enc.Encoding:
-        return enc.Disparity(enc.parse_scale(self.scale), self.offset, self.invalid)
-
-
-class StereoRecord(_EncodingRecord):
-    """Pixels of shift: disparity = (value · scale + doffs) / (focal_px · baseline_m)."""
-
-    kind: Literal["stereo"]
-    focal_px: float
-    baseline_m: float
-    doffs: float = 0.0
-    scale: Scale = "1"
-    invalid: tuple[int, ...] | None = None
-
-    def encoding(self) -> enc.Encoding:
-        return enc.Stereo(self.focal_px, self.baseline_m, self.doffs, enc.parse_scale(self.scale), self.invalid)
-
-
-class ZBufferRecord(_EncodingRecord):
-    """A rendered depth buffer. `far: .inf` is allowed; reversed: 1 at the near plane; ndc: OpenGL's −1…1."""
-
-    kind: Literal["zbuffer"]
-    near: float
-    far: float = float("inf")
-    reversed: bool = False
-    ndc: bool = False
-
-    def encoding(self) -> enc.Encoding:
-        return enc.ZBuffer(self.near, self.far, self.reversed, self.ndc)
-
-
-class DistanceRecord(_EncodingRecord):
-    """Metres along the ray; the focal length, in pixels of the map, turns them into depth along the axis."""
-
-    kind: Literal["distance"]
-    focal_px: float
-    scale: Scale = "1"
-    invalid: tuple[int, ...] | None = None
-    cx: float | None = None
-    cy: float | None = None
-
-    def encoding(self) -> enc.Encoding:
-        return enc.Distance(enc.parse_scale(self.scale), 0.0, self.invalid, self.focal_px, self.cx, self.cy)
-
-
-class EmbeddedRecord(_EncodingRecord):
-    """The depth files hold depth and know their own range."""
-
-    kind: Literal["embedded"]
-
-    def encoding(self) -> None:
-        return None
-
-
-EncodingRecord = Annotated[
-    GrayRecord | DepthRecord | DisparityRecord | StereoRecord | ZBufferRecord | DistanceRecord | EmbeddedRecord,
-    Field(discriminator="kind")]
 
 
 class SourceRecord(Record):
@@ -341,18 +210,14 @@ def _setting(text: str) -> Any:
     return scalar(text)
 
 
-_KINDS = ("gray", "depth", "disparity", "stereo", "zbuffer", "distance", "embedded")
 _SECTIONS: dict[str, type[BaseModel]] = {
     "source": SourceRecord, "output": OutputRecord, "refine": RefineRecord, "map": MapRecord, "run": RunRecord,
     "limits": LimitsRecord}
-_ENCODINGS: dict[str, type[BaseModel]] = {
-    "gray": GrayRecord, "depth": DepthRecord, "disparity": DisparityRecord, "stereo": StereoRecord,
-    "zbuffer": ZBufferRecord, "distance": DistanceRecord, "embedded": EmbeddedRecord}
 
 
 def _explain(error: Any, document: Document, origins: dict[tuple[str, ...], str]) -> str:
     """One pydantic error as `job.yaml:12: encoding.far: what is wrong`."""
-    loc = tuple(p for i, p in enumerate(error["loc"]) if not (i == 1 and error["loc"][0] == "encoding" and p in _KINDS))
+    loc = tuple(p for i, p in enumerate(error["loc"]) if not (i == 1 and error["loc"][0] == "encoding" and p in KINDS))
     if error["loc"] and error["loc"][-1] in ("int", "literal['auto']", "constrained-int"):
         loc = loc[:-1]
     message = error["msg"].removeprefix("Value error, ")
@@ -368,7 +233,7 @@ def _suggest(key: str, loc: tuple[Any, ...]) -> str:
     record: type[BaseModel] = Job
     if len(loc) > 1:
         if loc[0] == "encoding":
-            record = _ENCODINGS.get(str(loc[1]), GrayRecord)
+            record = KINDS.get(str(loc[1]), GrayRecord)
         else:
             record = _SECTIONS.get(str(loc[0]), Job)
         if loc[:2] == ("refine", "resize"):

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import shutil
-import subprocess
 from math import cos, radians, sin
 from pathlib import Path
 
 import numpy as np
 import pillow_heif
 import pytest
+from heif_kit import tool
 from PIL import Image, ImageOps
 
 from gpudepth.demo.scene import FAR, NEAR, Sample, View, render, views, write_set
@@ -122,10 +121,8 @@ def test_heic_photos_carry_both_the_boxes_and_the_tag(samples: list[Sample]) -> 
             assert (b"imir" in data) == (sample.orientation in {2, 4, 5, 7})
 
 
-@pytest.mark.skipif(shutil.which("exiftool") is None, reason="needs exiftool")
 def test_exiftool_reads_the_orientation(samples: list[Sample]) -> None:
-    command = ["exiftool", "-n", "-s3", "-Orientation", *(str(sample.photo) for sample in samples)]
-    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    lines = tool("exiftool", "-n", "-s3", "-Orientation", *(sample.photo for sample in samples)).splitlines()
     assert [int(line) for line in lines if line.isdigit()] == [sample.orientation for sample in samples]
 
 
