@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import subprocess
+import sys
 from importlib.metadata import version
 
 
@@ -19,10 +21,12 @@ def machine() -> str:
 
 
 def main() -> None:
-    from . import attach, conversion  # here: spawned workers import this module too, and need none of that
-
-    print(f"{machine()}\n\n## Conversion\n\n{conversion.table(conversion.rows())}\n")
-    print(f"## Attach\n\n{attach.table(attach.rows())}")
+    print(f"{machine()}\n")
+    for title, module in (("Conversion", "conversion"), ("Attach", "attach")):
+        # a process each: what one leaves in memory must not slow the other down
+        command = [sys.executable, "-m", f"{__package__}.{module}"]
+        table = subprocess.run(command, check=True, capture_output=True, text=True)
+        print(f"## {title}\n\n{table.stdout}", flush=True)
 
 
 if __name__ == "__main__":

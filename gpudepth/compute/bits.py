@@ -20,7 +20,7 @@ NORMAL16_AS_32 = 0x38800000     # 2^-14, the smallest normal half
 OVERFLOW16_AS_32 = 0x477FF000   # 65520, the smallest float32 that rounds to an infinite half
 REBIAS = (127 - 15) << 23       # between the exponents of float32 and float16
 
-PIECE = 1 << 18
+PIECE = 1 << 19
 """Elements between the two passes over a piece: so few are still in a cache, and so many hide numpy's overhead."""
 
 Part = tuple[int, int, int]
