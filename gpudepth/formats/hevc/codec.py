@@ -37,7 +37,7 @@ def encode_monochrome(codes: NDArray[Any], bits: int = 8, crf: int | None = None
                                hint="make it larger: --resize 64x64")
     if "libx265" not in av.codecs_available:
         raise UnsupportedError("this build of PyAV has no libx265", hint="install the av wheel from PyPI")
-    # lossless: slower presets gain 1 % of the size for half as much time again
+    # lossless: slower presets gain at most 1 % of the size for up to a third more time
     rate = "lossless=1:rd=1" if crf is None else f"crf={crf}"
     context = av.CodecContext.create("libx265", "w")
     context.width, context.height = width, height
