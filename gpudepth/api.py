@@ -48,7 +48,7 @@ def attach(
     photo: str | Path, depth: DepthInput, out: str | Path | None = None, *,
     near: float | None = None, far: float | None = None, curve: Literal["depth", "disparity"] = "depth",
     white: Literal["far", "near"] = "far", encoding: Encoding | None = None,
-    pixel_format: str | PixelFormat = "hdis", profile: str = "apple-depth", replace_depth: bool = False,
+    pixel_format: str | PixelFormat = "hdis", profile: str | None = None, replace_depth: bool = False,
     resize: tuple[int, int] | int | None = None, in_place: bool = False, backend: str = "auto", **recipe: Any,
 ) -> Path:
     """Attach a depth map to a photo without re-encoding the picture; returns the path written.

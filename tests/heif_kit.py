@@ -19,7 +19,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from gpudepth.containers.base import CodedMap
+from gpudepth.containers.base import CodedMap, Placement
 from gpudepth.containers.heif.file import HeifFile
 from gpudepth.containers.heif.heif import Heif
 from gpudepth.depth.data import DepthData, Storage
@@ -110,7 +110,7 @@ def parse(data: bytes) -> HeifFile:
 
 
 def attach(data: bytes, coded: CodedMap | None = None, **options: Any) -> bytes:
-    return HEIF.attach(ByteSource(data), coded or coded_map(), **options).splice.to_bytes()
+    return HEIF.attach(ByteSource(data), coded or coded_map(), Placement(**options)).splice.to_bytes()
 
 
 def remove(data: bytes) -> bytes:

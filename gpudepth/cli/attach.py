@@ -14,9 +14,10 @@ def attach(
     white: o.White = "far", curve: o.Curve = "depth", disparity_range: o.DisparityRange = None,
     metric: o.Metric = False, values: o.Values = None, scale: o.Scale = None, offset: o.Offset = 0.0,
     invalid: o.Invalid = None, clamp: o.Clamp = None, resize: o.ResizeTo = None, fill: o.Fill = None,
-    fit: o.Fit = "error", coded: o.Coded = False, fmt: o.Format = "hdis", bits: o.Bits = 8, crf: o.Crf = None,
-    jpeg_quality: o.JpegQuality = None,
-    profile: o.Profile = "apple-depth", accuracy: o.Accuracy = None, calibration: o.Calibration = "source",
+    fit: o.Fit = "error", coded: o.Coded = False, fmt: o.Format = "hdis", bits: o.Bits = None, crf: o.Crf = None,
+    jpeg_quality: o.JpegQuality = None, compression: o.Compression = None,
+    profile: o.Profile = None, trailer: o.Trailer = "keep",
+    accuracy: o.Accuracy = None, calibration: o.Calibration = "source",
     replace_depth: o.ReplaceDepth = False, transcode: o.Transcode = False, quality: o.Quality = 90,
     key: o.Key = None, backend: o.Backend = "auto", in_place: o.InPlace = False, as_json: o.Json = False,
 ) -> None:
@@ -41,9 +42,9 @@ def attach(
         encoding=o.encoding(near=near, far=far, white=white, curve=curve, disparity_range=disparity_range,
                             metric=metric, values=values, scale=scale, offset=offset, invalid=invalid),
         clamp=clamp, resize_to=resize, fill=fill, fit=fit, coded=coded, fmt=fmt, accuracy=accuracy,
-        calibration=calibration, bits=bits, crf=crf, jpeg_quality=jpeg_quality, profile=profile,
-        replace_depth=replace_depth,
-        transcode=transcode, photo_quality=quality, key=key)
+        calibration=calibration, bits=bits, crf=crf, jpeg_quality=jpeg_quality, compression=compression,
+        profile=profile, trailer=o.choice("trailer", trailer, ("keep", "drop", "refuse")),
+        replace_depth=replace_depth, transcode=transcode, photo_quality=quality, key=key)
     outcome = run_item(photo, depth, photo if output is None else output, recipe, make_backend(backend))
     for warning in outcome.warnings:
         print(f"warning: {warning}", file=sys.stderr)

@@ -41,12 +41,18 @@ Fill = Annotated[str | None, typer.Option(help="For pixels without a value: near
 Fit = Annotated[str, typer.Option(help="For a map of another aspect: error, crop or stretch.")]
 Coded = Annotated[bool, typer.Option("--coded", help="The stored orientation of pixels, before rotation.")]
 Format = Annotated[str, typer.Option("--format", help="Native format: hdis, fdis, hdep or fdep.")]
-Bits = Annotated[int, typer.Option(help="Bits per stored value: 8 (as Apple's cameras), 10 or 12.")]
+Bits = Annotated[int | None, typer.Option(show_default=False, help="Bits per stored value: 8, 10 or 12 in a HEIC, 16 "
+                                                                   "or 8 in a DNG. [default: 8; 16 in a DNG]")]
 Crf = Annotated[int | None, typer.Option(help="Lossy HEVC with this rate factor. [default: lossless]",
                                          show_default=False)]
 JpegQuality = Annotated[int | None, typer.Option(help="Of a map in a JPEG photo. [default: Apple's quantisation table]",
                                                  show_default=False)]
-Profile = Annotated[str, typer.Option(help="Metadata to write: apple-depth, or article (Apple's recipe, literally).")]
+Compression = Annotated[str | None, typer.Option(show_default=False, help="Of a map in a DNG: none, deflate, ljpeg or "
+                                                                          "jpegxl. [default: deflate]")]
+Profile = Annotated[str | None, typer.Option(show_default=False, help="Layout to write: apple-depth, article (Apple's "
+                                                                      "recipe, literally), dng. [default: apple-depth; "
+                                                                      "dng in a DNG]")]
+Trailer = Annotated[str, typer.Option(help="What follows the last image of a JPEG file: keep, drop or refuse.")]
 Accuracy = Annotated[str | None, typer.Option(help="relative or absolute. [default: what the map says, or relative]",
                                               show_default=False)]
 Calibration = Annotated[str, typer.Option(help="source (what the depth came with), exif (35 mm focal length), none.")]

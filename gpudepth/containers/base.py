@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -12,9 +12,41 @@ from ..depth import orientation as exif
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData, Storage
 from ..depth.pixel_format import PixelFormat
+from ..errors import UsageError
 from ..formats.bytesource import ByteSource, Splice
 
-PROFILES = ("apple-depth", "article")
+PROFILES = ("apple-depth", "article", "dng")
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How a map is put into a file.
+
+    profile   one of the container's `profiles`; None is the first of them
+    replace   put the map in the place of the depth that is there
+    also      further layouts to write beside it: of a JPEG file gdepth, dynamic-depth
+    trailer   what follows the last image of a JPEG file is kept at the end, dropped, or a reason to refuse
+    """
+
+    profile: str | None = None
+    replace: bool = False
+    also: tuple[str, ...] = ()
+    trailer: Literal["keep", "drop", "refuse"] = "keep"
+
+    def profile_of(self, container: Container) -> str:
+        """The profile to write. Raises UsageError when the container has none of that name, or nothing to add."""
+        profile = self.profile or container.profiles[0]
+        if profile not in container.profiles:
+            raise UsageError(f"a {container.name.upper()} file has no profile {profile!r}",
+                             hint=" or ".join(container.profiles))
+        for name in self.also:
+            if name not in container.companions:
+                raise UsageError(f"{name!r} is not written into {container.name.upper()} files",
+                                 hint=" or ".join(container.companions) or "leave `also` out")
+        return profile
+
+
+DEFAULT_PLACEMENT = Placement()
 
 
 @dataclass(frozen=True)
@@ -85,16 +117,27 @@ class Edit:
 
 
 class Container(Protocol):
-    """One file format. Every method raises errors of `gpudepth.errors` that say where in the file."""
+    """One file format. Every method raises errors of `gpudepth.errors` that say where in the file.
+
+    bits         of a stored value, the default first
+    profiles     the layouts it is written in, the default first
+    companions   layouts that can be written beside one of the profiles
+    """
 
     name: str
     suffixes: tuple[str, ...]
+    bits: tuple[int, ...]
+    profiles: tuple[str, ...]
+    companions: tuple[str, ...]
 
     def sniff(self, head: bytes) -> bool:
         """Is a file that starts with these 32 bytes one of ours?"""
 
-    def storage(self, fmt: PixelFormat, lo: float, hi: float, bits: int = 8) -> Storage:
-        """How a map of a native format with values in [lo, hi] will be stored, the range rounded outward if need be."""
+    def storage(self, fmt: PixelFormat, lo: float, hi: float, bits: int | None = None) -> Storage:
+        """How a map of a native format with values in [lo, hi] will be stored, the range rounded outward if need be.
+
+        bits None: as many as the container stores unless asked otherwise.
+        """
 
     def picture(self, source: ByteSource) -> Picture:
         """The primary picture; reads headers only."""
@@ -105,9 +148,16 @@ class Container(Protocol):
     def inspect(self, source: ByteSource) -> Contents:
         """Everything there is to say about a file's depth."""
 
-    def attach(self, source: ByteSource, coded: CodedMap, *, profile: str = "apple-depth",
-               replace: bool = False) -> Edit:
-        """Put depth in without touching the coded picture. ExistingDepthError unless `replace`."""
+    def attach(self, source: ByteSource, coded: CodedMap, placement: Placement = DEFAULT_PLACEMENT) -> Edit:
+        """Put depth in without touching the coded picture. ExistingDepthError unless `placement.replace`."""
 
     def remove(self, source: ByteSource) -> Edit:
         """Take depth out, its bytes and metadata too. NoDepthError when there is none."""
+
+
+@runtime_checkable
+class SharesItsHead(Protocol):
+    """A container whose files start like others that are none (DNG and TIFF): the first bytes do not settle it."""
+
+    def recognises(self, source: ByteSource) -> bool:
+        """Is this file, which `sniff` let pass, one of ours? Raises nothing."""

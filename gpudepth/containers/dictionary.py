@@ -19,7 +19,7 @@ from ..errors import GpudepthError, MalformedError, UnsupportedError, UsageError
 from ..formats import plist, xmp
 from ..formats.bytesource import ByteSource
 from . import apple
-from .base import CodedMap, Contents, Edit, Picture
+from .base import DEFAULT_PLACEMENT, CodedMap, Contents, Edit, Picture, Placement
 
 TYPE, PACKET = "gpudepthAuxiliaryDataType", "gpudepthMetadataXMP"
 ROW_ALIGNMENT = 64  # as Core Video pads the rows of its buffers
@@ -55,6 +55,9 @@ class Dictionary:
 
     name = "dictionary"
     suffixes: tuple[str, ...] = (".plist",)
+    bits: tuple[int, ...] = ()
+    profiles: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()
 
     def sniff(self, head: bytes) -> bool:
         return plist.sniff(head)
@@ -76,8 +79,7 @@ class Dictionary:
         data = self.read(source)
         return Contents(self.name, Picture(data.width, data.height), (), data)
 
-    def attach(self, source: ByteSource, coded: CodedMap, *, profile: str = "apple-depth",
-               replace: bool = False) -> Edit:
+    def attach(self, source: ByteSource, coded: CodedMap, placement: Placement = DEFAULT_PLACEMENT) -> Edit:
         raise self._no_photo(source)
 
     def remove(self, source: ByteSource) -> Edit:

@@ -7,8 +7,9 @@ from typing import cast
 
 from ..errors import TruncatedError, UnsupportedError
 from ..formats.bytesource import ByteSource
-from .base import Container
+from .base import Container, SharesItsHead
 from .dictionary import Dictionary
+from .dng.dng import Dng
 from .heif.heif import Heif
 from .jpeg.jpeg import Jpeg
 
@@ -21,13 +22,14 @@ def containers() -> tuple[Container, ...]:
     from importlib.metadata import entry_points  # slow to load, and not needed for --help
 
     extra = [cast(Container, entry.load()()) for entry in entry_points(group=GROUP)]
-    return (Heif(), Jpeg(), Dictionary(), *extra)
+    return (Heif(), Jpeg(), Dng(), Dictionary(), *extra)
 
 
 def find(source: ByteSource) -> Container | None:
-    """The container that a file is, by its first bytes; None for a file none of them knows."""
+    """The container that a file is, by its first bytes and what else it asks for; None when none knows it."""
     head = source.read(0, min(32, source.size))
-    return next((c for c in containers() if c.sniff(head)), None)
+    return next((c for c in containers()
+                 if c.sniff(head) and (not isinstance(c, SharesItsHead) or c.recognises(source))), None)
 
 
 def require(source: ByteSource) -> Container:

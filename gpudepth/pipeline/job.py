@@ -70,13 +70,15 @@ class RefineRecord(Record):
 
 
 class MapRecord(Record):
-    """What is stored. crf: lossy HEVC with that constant rate factor; lossless without. jpeg_quality: of maps in JPEG
-    files; Apple's quantisation table without."""
+    """What is stored. bits: 8 in HEIC and JPEG, 16 in DNG files without. crf: lossy HEVC with that rate factor;
+    lossless without. jpeg_quality: of maps in JPEG files; Apple's quantisation table without. compression: of maps in
+    DNG files; deflate without."""
 
     pixel_format: Literal["hdis", "fdis", "hdep", "fdep"] = "hdis"
-    bits: Literal[8, 10, 12] = 8
+    bits: Literal[8, 10, 12, 16] | None = None
     crf: int | None = Field(None, ge=0, le=51)
     jpeg_quality: int | None = Field(None, ge=1, le=100)
+    compression: Literal["none", "deflate", "ljpeg", "jpegxl"] | None = None
     accuracy: Literal["relative", "absolute"] | None = None
     quality: Literal["high", "low"] | None = None
     filtered: bool | None = None
@@ -88,8 +90,9 @@ class OutputRecord(Record):
     quality: of photos that have to be encoded."""
 
     path: str
-    container: Literal["heic", "jpeg"] | None = None
-    profile: Literal["apple-depth", "article"] = "apple-depth"
+    container: Literal["heic", "jpeg", "dng"] | None = None
+    profile: Literal["apple-depth", "article", "dng"] | None = None
+    trailer: Literal["keep", "drop", "refuse"] = "keep"
     replace_depth: bool = False
     transcode: bool = False
     quality: int = Field(90, ge=-1, le=100)
@@ -123,7 +126,7 @@ class LimitsRecord(Record):
         return Limits(**self.model_dump(exclude={"seconds_per_item"}))
 
 
-_CONTAINERS = {"heic": (".heic", ".heif", ".hif"), "jpeg": (".jpg", ".jpeg", ".jpe")}
+_CONTAINERS = {"heic": (".heic", ".heif", ".hif"), "jpeg": (".jpg", ".jpeg", ".jpe"), "dng": (".dng",)}
 
 
 class Job(Record):
@@ -159,7 +162,7 @@ class Job(Record):
             clamp=self.refine.clamp, resize=resize, fill=self.refine.fill, fit=self.refine.fit,
             orientation=self.source.orientation, accuracy=self.map.accuracy, quality=self.map.quality,
             filtered=self.map.filtered, calibration=self.map.calibration, bits=self.map.bits, crf=self.map.crf,
-            jpeg_quality=self.map.jpeg_quality,
+            jpeg_quality=self.map.jpeg_quality, compression=self.map.compression, trailer=self.output.trailer,
             profile=self.output.profile, replace_depth=self.output.replace_depth,
             photo_quality=self.output.quality, transcode=self.output.transcode, limits=self.limits.limits())
 

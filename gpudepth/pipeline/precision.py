@@ -15,10 +15,11 @@ MIDDLE = 0.98
 SAMPLE = 500_000
 
 
-def warn_if_coarse(values: NDArray[Any], storage: Storage, fmt: PixelFormat) -> list[str]:
+def warn_if_coarse(values: NDArray[Any], storage: Storage, fmt: PixelFormat, most_bits: int) -> list[str]:
     """One warning when the middle 98 % of the values use fewer than 64 codes, with numbers and what mends it.
 
     values is the native map before it was quantised, every pixel finite; half a million of them are looked at.
+    most_bits is how many the container could store.
     """
     top = storage.format.max_code or 0
     if storage.hi <= storage.lo:
@@ -40,8 +41,8 @@ def warn_if_coarse(values: NDArray[Any], storage: Storage, fmt: PixelFormat) -> 
         error = step / 2
         ends = [storage.lo, storage.hi]
     mend = [f"--clamp {_round_down(near):g},{_round_up(far):g}"]
-    if storage.format.bits < 12:
-        mend.append("--bits 12")
+    if storage.format.bits < most_bits:
+        mend.append(f"--bits {most_bits}")
     return [f"the middle 98 % of the map ({near:.3g} to {far:.3g} m) uses {used} of {top + 1} codes because the range "
             f"goes from {ends[0]:.3g} to {ends[1]:.3g} m: values near {typical:.3g} m are off by up to {error:.2g} m; "
             f"{' or '.join(mend)} mends it"]

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from ..containers.base import PROFILES
+from ..containers.base import PROFILES, Placement
 from ..containers.heif.photo import DEFAULT_QUALITY
 from ..depth.encoding import Encoding
 from ..depth.pixel_format import HDIS, PixelFormat
@@ -48,8 +48,11 @@ class Recipe:
     fit           what to do when map and photo differ in aspect by more than 1 %
     orientation   whether maps come as displayed, or as the photo's pixels are stored
     calibration   "source": what the depth came with; "exif": from the photo's focal length; "none"
-    bits, crf     stored bits per value; crf None is lossless
+    bits          per stored value; None is the container's default
+    crf           of HEVC; None is lossless
     jpeg_quality  of a map in a JPEG file; None is Apple's quantisation table
+    compression   of a map in a DNG file: none, deflate, ljpeg, jpegxl
+    profile, also, trailer   as in `containers.base.Placement`
     transcode     a JPEG photo may be re-encoded into a HEIC
     """
 
@@ -65,10 +68,13 @@ class Recipe:
     quality: Literal["high", "low"] | None = None
     filtered: bool | None = None
     calibration: Literal["source", "exif", "none"] = "source"
-    bits: int = 8
+    bits: int | None = None
     crf: int | None = None
     jpeg_quality: int | None = None
-    profile: str = "apple-depth"
+    compression: str | None = None
+    profile: str | None = None
+    also: tuple[str, ...] = ()
+    trailer: Literal["keep", "drop", "refuse"] = "keep"
     replace_depth: bool = False
     photo_quality: int = DEFAULT_QUALITY
     transcode: bool = False
@@ -79,13 +85,17 @@ class Recipe:
             lo, hi = self.clamp
             if math.isnan(lo) or math.isnan(hi) or not 0 < lo < hi:
                 raise UsageError(f"clamp {lo:g},{hi:g}: it takes two distances in metres, 0 < min < max")
-        if self.profile not in PROFILES:
+        if self.profile is not None and self.profile not in PROFILES:
             raise UsageError(f"unknown profile {self.profile!r}", hint=" or ".join(PROFILES))
-        if self.bits not in (8, 10, 12):
-            raise UsageError(f"a map is stored with 8, 10 or 12 bits, not {self.bits}")
+        if self.bits not in (None, 8, 10, 12, 16):
+            raise UsageError(f"a map is stored with 8, 10, 12 or 16 bits, not {self.bits}")
         if self.crf is not None and not 0 <= self.crf <= 51:
             raise UsageError(f"crf {self.crf} is not between 0 and 51")
         if self.jpeg_quality is not None and not 1 <= self.jpeg_quality <= 100:
             raise UsageError(f"JPEG quality {self.jpeg_quality} is not between 1 and 100")
         if not -1 <= self.photo_quality <= 100:
             raise UsageError(f"photo quality {self.photo_quality} is not between 0 and 100 (-1: lossless)")
+
+    def placement(self) -> Placement:
+        """What the container needs to know."""
+        return Placement(self.profile, self.replace_depth, self.also, self.trailer)

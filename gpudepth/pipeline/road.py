@@ -130,8 +130,9 @@ def prepare(depth: DepthInput, picture: Picture, recipe: Recipe, backend: Backen
         accuracy=recipe.accuracy or (data.accuracy if data else "relative"),
         quality=recipe.quality or (data.quality if data else "high"),
         filtered=recipe.filtered if recipe.filtered is not None else (data.filtered if data else True),
-        crf=recipe.crf, jpeg_quality=recipe.jpeg_quality)
-    return Prepared(coded, intake.said, warn_if_coarse(values, storage, recipe.pixel_format), filled)
+        crf=recipe.crf, jpeg_quality=recipe.jpeg_quality, compression=recipe.compression)
+    warnings = warn_if_coarse(values, storage, recipe.pixel_format, max(container.bits))
+    return Prepared(coded, intake.said, warnings, filled)
 
 
 def _calibration(source: Calibration | None, picture: Picture, recipe: Recipe) -> Calibration | None:
@@ -239,7 +240,7 @@ def _container(photo: Path, source: ByteSource, target: Container, out: Path, re
 
 def _attach(container: Container, source: ByteSource, coded: CodedMap, recipe: Recipe, photo: Path) -> Edit:
     try:
-        return container.attach(source, coded, profile=recipe.profile, replace=recipe.replace_depth)
+        return container.attach(source, coded, recipe.placement())
     except GpudepthError as error:
         if error.where and error.where.startswith("bytes"):
             error.where = str(photo) + error.where.removeprefix("bytes")

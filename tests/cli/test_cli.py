@@ -102,7 +102,7 @@ def test_attach_from_npy_and_from_a_photo(tmp_path: Path, photo: Path, depth: Pa
     (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2", "-o", "no/o.heic"], 74, "does not exist"),
     (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2", "-o", "o.bmp"], 2, "suffix"),
     (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2", "-o", "o.jpg"], 1, "the same format"),
-    (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2", "--bits", "9", "-o", "o.heic"], 2, "8, 10 or 12"),
+    (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2", "--bits", "9", "-o", "o.heic"], 2, "8, 10, 12 or 16"),
     (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2", "--backend", "cupy", "-o", "o.heic"], 1, "cupy"),
     (["attach", "photo.heic", "depth.png", "--resize", "axb", "--near", "1", "--far", "2", "-o", "o.heic"], 2, "188x250"),
     (["attach", "photo.heic", "depth.png", "--clamp", "1", "--near", "1", "--far", "2", "-o", "o.heic"], 2, "two numbers"),

@@ -31,6 +31,7 @@ from heif_kit import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gpudepth.containers.base import Placement
 from gpudepth.containers.registry import require
 from gpudepth.depth.data import DepthData
 from gpudepth.errors import (
@@ -53,7 +54,7 @@ CODED = coded_map(16, 16)
 def outcomes(data):
     """Run everything on a file; returns the errors. Anything but a GpudepthError escapes and fails the test."""
     errors = []
-    calls = [HEIF.picture, HEIF.inspect, HEIF.read, lambda s: HEIF.attach(s, CODED, replace=True).splice.to_bytes(),
+    calls = [HEIF.picture, HEIF.inspect, HEIF.read, lambda s: HEIF.attach(s, CODED, Placement(replace=True)).splice.to_bytes(),
              lambda s: HEIF.remove(s).splice.to_bytes()]
     for call in calls:
         with ByteSource(data, LIMITS) as source:

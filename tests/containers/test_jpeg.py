@@ -16,7 +16,7 @@ from PIL import Image
 
 import gpudepth
 from gpudepth.containers import apple
-from gpudepth.containers.base import CodedMap
+from gpudepth.containers.base import CodedMap, Placement
 from gpudepth.containers.jpeg import image
 from gpudepth.containers.jpeg.file import JpegFile
 from gpudepth.containers.jpeg.jpeg import Jpeg
@@ -52,7 +52,7 @@ def saved(mode: str = "RGB", size: tuple[int, int] = (96, 64), **options: Any) -
 
 def attach(data: bytes, codes: CodedMap | None = None, **options: Any) -> bytes:
     with ByteSource(data) as source:
-        return Jpeg().attach(source, codes or coded(), **options).splice.to_bytes()
+        return Jpeg().attach(source, codes or coded(), Placement(**options)).splice.to_bytes()
 
 
 def check(before: bytes, after: bytes, codes: Any = CODES) -> JpegFile:
@@ -333,7 +333,7 @@ def test_mutations_raise_only_our_errors() -> None:
             data[rng.integers(2, header if rng.random() < 0.8 else len(data))] = rng.integers(256)
         cut = bytes(data[: len(data) if rng.random() < 0.7 else rng.integers(10, len(data))])
         with ByteSource(cut) as source:
-            for call in (Jpeg().read, Jpeg().inspect, lambda s: Jpeg().attach(s, coded(), replace=True), Jpeg().remove):
+            for call in (Jpeg().read, Jpeg().inspect, lambda s: Jpeg().attach(s, coded(), Placement(replace=True)), Jpeg().remove):
                 with contextlib.suppress(GpudepthError):
                     call(source)
 

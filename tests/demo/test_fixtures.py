@@ -18,7 +18,7 @@ import gpudepth
 from gpudepth import errors
 from gpudepth.cli.app import run_command
 from gpudepth.containers import registry
-from gpudepth.containers.base import CodedMap, Edit, Picture
+from gpudepth.containers.base import DEFAULT_PLACEMENT, CodedMap, Edit, Picture, Placement
 from gpudepth.containers.heif.heif import Heif
 from gpudepth.demo.broken import Surgery
 from gpudepth.demo.fixtures import RGB_TOLERANCE, photo, write_kit
@@ -287,12 +287,15 @@ class FakeJpeg:
 
     name = "fake"
     suffixes: tuple[str, ...] = (".jpg",)
+    bits: tuple[int, ...] = (8,)
+    profiles: tuple[str, ...] = ("apple-depth", "article")
+    companions: tuple[str, ...] = ()
 
     def sniff(self, head: bytes) -> bool:
         return head[:3] == b"\xff\xd8\xff"
 
-    def storage(self, fmt: PixelFormat, lo: float, hi: float, bits: int = 8) -> Storage:
-        if bits != 8:
+    def storage(self, fmt: PixelFormat, lo: float, hi: float, bits: int | None = None) -> Storage:
+        if bits not in (None, 8):
             raise UsageError("eight bits only")
         return Storage(pixel_format("L008"), lo, hi)
 
@@ -306,7 +309,7 @@ class FakeJpeg:
     inspect: Callable[..., Any] = read
     remove: Callable[..., Any] = read
 
-    def attach(self, source: ByteSource, coded: CodedMap, *, profile: str = "", replace: bool = False) -> Edit:
+    def attach(self, source: ByteSource, coded: CodedMap, placement: Placement = DEFAULT_PLACEMENT) -> Edit:
         splice = Splice(source)
         splice.keep(0, source.size)
         splice.add(coded.codes.tobytes())

@@ -9,7 +9,7 @@ from ...depth.data import DepthData, Storage
 from ...depth.pixel_format import PixelFormat
 from ...errors import GpudepthError
 from ...formats.bytesource import ByteSource
-from ..base import CodedMap, Contents, Edit, Picture
+from ..base import DEFAULT_PLACEMENT, CodedMap, Contents, Edit, Picture, Placement
 from . import writer
 from .file import HeifFile
 from .reader import read_depth
@@ -32,11 +32,14 @@ class Heif:
 
     name = "heif"
     suffixes: tuple[str, ...] = (".heic", ".heif", ".hif", ".avif")
+    bits: tuple[int, ...] = (8, 10, 12)
+    profiles: tuple[str, ...] = ("apple-depth", "article")
+    companions: tuple[str, ...] = ()
 
     def sniff(self, head: bytes) -> bool:
         return head[4:8] == b"ftyp" and head[8:12] not in _OTHER_BRANDS
 
-    def storage(self, fmt: PixelFormat, lo: float, hi: float, bits: int = 8) -> Storage:
+    def storage(self, fmt: PixelFormat, lo: float, hi: float, bits: int | None = None) -> Storage:
         return writer.storage(fmt, lo, hi, bits)
 
     def picture(self, source: ByteSource) -> Picture:
@@ -58,12 +61,11 @@ class Heif:
         with _inside(source):
             return Contents(self.name, file.picture(), file.describe_auxiliaries(), depth, notes)
 
-    def attach(self, source: ByteSource, coded: CodedMap, *, profile: str = "apple-depth",
-               replace: bool = False) -> Edit:
+    def attach(self, source: ByteSource, coded: CodedMap, placement: Placement = DEFAULT_PLACEMENT) -> Edit:
         with _inside(source):
             file = HeifFile(source)
             edit = Rewriter(file)
-            warnings = writer.attach(file, edit, coded, profile, replace=replace)
+            warnings = writer.attach(file, edit, coded, placement.profile_of(self), replace=placement.replace)
             return Edit(edit.splice(), warnings)
 
     def remove(self, source: ByteSource) -> Edit:

@@ -9,7 +9,7 @@ from ...formats.hevc.codec import encode_monochrome
 from ...formats.hevc.depth_sei import UNIFORM_DISPARITY, UNIFORM_Z, DepthRepresentation
 from ...formats.isobmff.box import make_full
 from .. import apple
-from ..base import PROFILES, CodedMap
+from ..base import CodedMap
 from .file import DEPTH_URNS, GAIN_MAP_URNS, HeifFile
 from .rewrite import Rewriter
 
@@ -17,8 +17,9 @@ IPCO_LIMIT = 100  # libheif 1.23 refuses files with more property boxes
 XMP_TYPE = b"application/rdf+xml"
 
 
-def storage(fmt: PixelFormat, lo: float, hi: float, bits: int = 8) -> Storage:
-    """8, 10 or 12 bits over [lo, hi]; Apple's cameras write 8."""
+def storage(fmt: PixelFormat, lo: float, hi: float, bits: int | None = None) -> Storage:
+    """8, 10 or 12 bits over [lo, hi]; Apple's cameras write 8, and so does None."""
+    bits = 8 if bits is None else bits
     if bits not in (8, 10, 12):
         raise UsageError(f"HEIC depth has 8, 10 or 12 bits, not {bits}")
     return Storage(stored(bits), lo, hi)
@@ -37,8 +38,6 @@ def aux_c(coded: CodedMap) -> bytes:
 def attach(file: HeifFile, edit: Rewriter, coded: CodedMap, profile: str, *, replace: bool) -> list[str]:
     """Add the items to an edit; returns warnings. Raises ExistingDepthError, UnsupportedError."""
     meta, primary, name = file.meta, file.meta.primary, file.source.name
-    if profile not in PROFILES:
-        raise UsageError(f"unknown profile {profile!r}", hint=" or ".join(PROFILES))
     if file.depth_items():
         if not replace:
             raise ExistingDepthError("has depth already", where=name, hint="--replace-depth puts the new map there")

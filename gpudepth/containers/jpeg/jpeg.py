@@ -7,7 +7,7 @@ from ...depth.pixel_format import L008, PixelFormat, stored
 from ...errors import GpudepthError, RangeError, UsageError
 from ...formats.bytesource import ByteSource
 from .. import apple
-from ..base import CodedMap, Contents, Edit, Picture
+from ..base import DEFAULT_PLACEMENT, CodedMap, Contents, Edit, Picture, Placement
 from ..google import gdepth
 from . import image, writer
 from .file import JpegFile
@@ -18,6 +18,9 @@ class Jpeg:
 
     name = "jpeg"
     suffixes: tuple[str, ...] = (".jpg", ".jpeg", ".jpe")
+    bits: tuple[int, ...] = (8,)
+    profiles: tuple[str, ...] = ("apple-depth", "article")
+    companions: tuple[str, ...] = ()
 
     def sniff(self, head: bytes) -> bool:
         return head[:3] == b"\xff\xd8\xff"
@@ -45,11 +48,10 @@ class Jpeg:
             notes.append(str(error))
         return Contents(self.name, file.picture(), file.describe_auxiliaries(), depth, notes)
 
-    def attach(self, source: ByteSource, coded: CodedMap, *, profile: str = "apple-depth",
-               replace: bool = False) -> Edit:
+    def attach(self, source: ByteSource, coded: CodedMap, placement: Placement = DEFAULT_PLACEMENT) -> Edit:
         file = _open(source)
         try:
-            return Edit(*writer.attach(file, coded, profile, replace_depth=replace))
+            return Edit(*writer.attach(file, coded, placement.profile_of(self), replace_depth=placement.replace))
         except GpudepthError as error:
             raise error.within(source.name) from None
 

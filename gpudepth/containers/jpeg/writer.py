@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...errors import ExistingDepthError, NoDepthError, UnsupportedError, UsageError
+from ...errors import ExistingDepthError, NoDepthError, UnsupportedError
 from ...formats import jpeg, mpf
 from ...formats.bytesource import Splice
 from ...formats.jpeg import Segment
 from ...formats.mpf import BASELINE_PRIMARY, Entry, Mpf
 from .. import apple
-from ..base import PROFILES, CodedMap
+from ..base import CodedMap
 from . import image
 from .file import Image, JpegFile
 
@@ -25,8 +25,6 @@ _BEFORE_MPF = ((jpeg.APP0, jpeg.JFIF), (jpeg.APP0, jpeg.JFXX), (jpeg.APP1, jpeg.
 
 def attach(file: JpegFile, coded: CodedMap, profile: str, *, replace_depth: bool) -> tuple[Splice, list[str]]:
     """The file with a depth image; raises ExistingDepthError, UnsupportedError."""
-    if profile not in PROFILES:
-        raise UsageError(f"unknown profile {profile!r}", hint=" or ".join(PROFILES))
     file.check_whole()
     old = file.depth_images()
     if old and not replace_depth:
