@@ -2,6 +2,7 @@
 
     read(path)                       depth out of a file, in metres
     attach(photo, depth, out, …)     depth into a photo, its picture untouched
+    convert(path, out)               depth from one kind of file into another
     remove(path, out)                depth out of the way
     inspect(path)                    what a file says of its depth
     run(job)                         a job file over a folder
@@ -80,6 +81,31 @@ def attach(
     settings = Recipe(encoding=encoding, pixel_format=native(pixel_format), profile=profile, resize=shape,
                       replace_depth=replace_depth, **recipe)
     outcome = run_item(photo, depth, photo if out is None else out, settings, make_backend(backend))
+    for warning in outcome.warnings:
+        warnings.warn(warning, stacklevel=2)
+    return outcome.output
+
+
+def convert(path: str | Path, out: str | Path, *, pixel_format: str | PixelFormat | None = None,
+            profile: str | None = None, also: tuple[str, ...] = (), encoding: Encoding | None = None,
+            backend: str = "auto", **recipe: Any) -> Path:
+    """Depth from one kind of file into another; returns the path written.
+
+    Into a photo of the same kind: its depth laid out as `profile` says, `also` beside it, codes and range kept; the
+    picture is not touched. Into .plist, .hdis and its like, .npy, .npz, .pfm, .tiff, .png: the map alone.
+
+    pixel_format  None keeps the source's own; array files then hold metres
+    encoding      what the values of a plain map mean
+    recipe        any other field of `gpudepth.pipeline.recipe.Recipe`
+
+    Warns and raises as `attach` does; NoDepthError when there is none.
+    """
+    from .compute import backend as make_backend
+    from .pipeline.convert import convert as run_convert
+
+    fmt = native(pixel_format) if pixel_format is not None else None
+    settings = Recipe(encoding=encoding, profile=profile, also=tuple(also), **recipe)
+    outcome = run_convert(path, out, settings, make_backend(backend), pixel_format=fmt)
     for warning in outcome.warnings:
         warnings.warn(warning, stacklevel=2)
     return outcome.output

@@ -25,9 +25,10 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions
 
 
 def _register() -> None:
-    from . import attach, config, demo, extract, inspect, remove, run
+    from . import attach, config, convert, demo, extract, inspect, remove, run
 
     app.command("attach")(attach.attach)
+    app.command("convert")(convert.convert)
     app.command("extract")(extract.extract)
     app.command("inspect")(inspect.inspect)
     app.command("remove")(remove.remove)

@@ -16,7 +16,7 @@ def attach(
     invalid: o.Invalid = None, clamp: o.Clamp = None, resize: o.ResizeTo = None, fill: o.Fill = None,
     fit: o.Fit = "error", coded: o.Coded = False, fmt: o.Format = "hdis", bits: o.Bits = None, crf: o.Crf = None,
     jpeg_quality: o.JpegQuality = None, compression: o.Compression = None,
-    profile: o.Profile = None, trailer: o.Trailer = "keep",
+    profile: o.Profile = None, also: o.Also = None, trailer: o.Trailer = "keep",
     accuracy: o.Accuracy = None, calibration: o.Calibration = "source",
     replace_depth: o.ReplaceDepth = False, transcode: o.Transcode = False, quality: o.Quality = 90,
     key: o.Key = None, backend: o.Backend = "auto", in_place: o.InPlace = False, as_json: o.Json = False,
@@ -43,7 +43,7 @@ def attach(
                             metric=metric, values=values, scale=scale, offset=offset, invalid=invalid),
         clamp=clamp, resize_to=resize, fill=fill, fit=fit, coded=coded, fmt=fmt, accuracy=accuracy,
         calibration=calibration, bits=bits, crf=crf, jpeg_quality=jpeg_quality, compression=compression,
-        profile=profile, trailer=o.choice("trailer", trailer, ("keep", "drop", "refuse")),
+        profile=profile, also=tuple(also or ()), trailer=o.choice("trailer", trailer, ("keep", "drop", "refuse")),
         replace_depth=replace_depth, transcode=transcode, photo_quality=quality, key=key)
     outcome = run_item(photo, depth, photo if output is None else output, recipe, make_backend(backend))
     for warning in outcome.warnings:
@@ -51,13 +51,7 @@ def attach(
     if outcome.filled:
         print(f"filled {outcome.filled:,} pixels ({fill})", file=sys.stderr)
     if as_json:
-        near_m, far_m = outcome.metres
-        print(json.dumps({
-            "output": str(outcome.output), "said": outcome.line(), "native_format": outcome.pixel_format.name,
-            "stored_format": outcome.storage.format.name, "min": outcome.storage.lo, "max": outcome.storage.hi,
-            "near": near_m, "far": far_m if far_m != float("inf") else None,
-            "width": outcome.width, "height": outcome.height, "filled": outcome.filled,
-            "warnings": list(outcome.warnings)}))
+        print(json.dumps(outcome.to_dict()))
     else:
         print(outcome.line(), file=sys.stderr)
         print(outcome.output)

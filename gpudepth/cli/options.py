@@ -52,6 +52,8 @@ Compression = Annotated[str | None, typer.Option(show_default=False, help="Of a 
 Profile = Annotated[str | None, typer.Option(show_default=False, help="Layout to write: apple-depth, article (Apple's "
                                                                       "recipe, literally), dng. [default: apple-depth; "
                                                                       "dng in a DNG]")]
+Also = Annotated[list[str] | None, typer.Option(show_default=False, help="A further layout in a JPEG file: gdepth or "
+                                                                         "dynamic-depth; may be repeated.")]
 Trailer = Annotated[str, typer.Option(help="What follows the last image of a JPEG file: keep, drop or refuse.")]
 Accuracy = Annotated[str | None, typer.Option(help="relative or absolute. [default: what the map says, or relative]",
                                               show_default=False)]

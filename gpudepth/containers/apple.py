@@ -55,8 +55,8 @@ def serialise(coded: CodedMap, profile: str) -> bytes:
         "StoredFormat": str(coded.storage.format.fourcc),
         "IntMinValue": "0",
         "IntMaxValue": str(coded.storage.format.max_code),
-        "FloatMinValue": f"{coded.storage.lo:.6f}",
-        "FloatMaxValue": f"{coded.storage.hi:.6f}",
+        "FloatMinValue": _range_end(coded.storage.lo, coded.storage),
+        "FloatMaxValue": _range_end(coded.storage.hi, coded.storage),
         "AuxiliaryImageType": str(quantity_of(coded.pixel_format)),
         "Accuracy": coded.accuracy,
     }
@@ -86,6 +86,13 @@ def metadata_packet(calibration: Calibration | None, accuracy: str, quality: str
         values |= _calibration_values(calibration)
     properties = [Property(DEPTH_DATA, name, values[name]) for name in _CAMERA_ORDER if name in values]
     return xmp.serialise(properties, PREFIXES)
+
+
+def _range_end(value: float, storage: Storage) -> str:
+    """Six decimals, as Apple prints them, unless they would be off by more than 1/64 of a code: then all of a float."""
+    text = f"{value:.6f}"
+    step = (storage.hi - storage.lo) / (storage.format.max_code or 1)
+    return text if abs(float(text) - value) <= (step / 64 if step else abs(value) / 8192) else f"{value:.9g}"
 
 
 def _number(value: float) -> str:
@@ -200,7 +207,8 @@ def depth_data(codes: NDArray[Any], storage: Storage, fmt: PixelFormat, about: D
         if turned and frame[0] != frame[1]:
             calibration = None  # of another orientation than the coded picture: nothing says which
     return DepthData(table[codes], fmt, orientation=orientation, calibration=calibration, accuracy=about.accuracy,
-                     quality=about.quality, filtered=about.filtered, storage=storage)
+                     quality=about.quality, filtered=about.filtered, storage=Storage(storage.format, lo, hi),
+                     codes=codes)
 
 
 def _parse_calibration(packet: Packet, get: Callable[[str, str], float | None], where: str) -> Calibration | None:

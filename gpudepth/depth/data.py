@@ -34,6 +34,7 @@ class DepthData:
     calibration   of the same view as `map`, or None
     accuracy      "absolute" (metric) or "relative" (right up to scale and shift)
     storage       how the file held it, or None
+    codes         the integers it was read from (H, W), turned like `map`, or None: stored again, nothing is lost
     """
 
     map: NDArray[Any]
@@ -44,6 +45,7 @@ class DepthData:
     quality: Literal["high", "low"] = "high"
     filtered: bool = True
     storage: Storage | None = None
+    codes: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         fmt = native(self.pixel_format)
@@ -93,22 +95,24 @@ class DepthData:
     def to(self, fmt: str | PixelFormat) -> DepthData:
         """The same map in another native format (AVDepthData's converting(toDepthDataType:)).
 
-        `storage` goes when the quantity changes: its range is in the old one.
+        `storage` and `codes` go when the quantity changes: their range is in the old one.
         """
         fmt = native(fmt)
         if fmt == self.pixel_format:
             return self
         packed = numeric.pack(self.values(quantity_of(fmt)), fmt)
-        return replace(self, map=packed, pixel_format=fmt,
-                       storage=self.storage if fmt.quantity is self.quantity else None)
+        same = fmt.quantity is self.quantity
+        return replace(self, map=packed, pixel_format=fmt, storage=self.storage if same else None,
+                       codes=self.codes if same else None)
 
     def oriented(self, orientation: int) -> DepthData:
         """The map, calibration included, with an Exif orientation applied (applyingExifOrientation)."""
         if exif.check(orientation) == 1:
             return self
         calibration = self.calibration.oriented(orientation) if self.calibration else None
+        codes = None if self.codes is None else np.ascontiguousarray(exif.apply(orientation, self.codes))
         return replace(self, map=np.ascontiguousarray(exif.apply(orientation, self.map)), calibration=calibration,
-                       orientation=exif.then(exif.inverse(orientation), self.orientation))
+                       codes=codes, orientation=exif.then(exif.inverse(orientation), self.orientation))
 
     def displayed(self) -> DepthData:
         """The map in display orientation."""
@@ -116,7 +120,7 @@ class DepthData:
 
     def replacing_map(self, values: NDArray[Any]) -> DepthData:
         """Another map of the same format and view (replacingDepthDataMap)."""
-        return replace(self, map=values, storage=None)
+        return replace(self, map=values, storage=None, codes=None)
 
     def auxiliary_data_info(self, bytes_per_row: int | None = None) -> dict[str, Any]:
         """ImageIO's auxiliary data dictionary; see `gpudepth.depth.auxiliary`."""

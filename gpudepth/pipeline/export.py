@@ -22,7 +22,13 @@ from .output import atomic
 MILLIMETRES = 1000
 
 
-def save(data: DepthData, path: str | Path, quantity: str | Quantity = Quantity.DEPTH) -> Path:
+def usual_quantity(data: DepthData, path: Path) -> Quantity:
+    """What a file with this suffix holds unless asked otherwise: metres, in a dictionary what the map is."""
+    return data.quantity if path.suffix.lower() == ".plist" else Quantity.DEPTH
+
+
+def save(data: DepthData, path: str | Path, quantity: str | Quantity = Quantity.DEPTH, *,
+         make_folder: bool = False) -> Path:
     """Write float32 values of `quantity` (H, W) as the suffix says; PNG holds 16-bit millimetres, 0 = no value.
 
     .plist is ImageIO's dictionary in the map's own native format (`quantity` chooses another); .hdis, .fdis, .hdep and
@@ -35,7 +41,7 @@ def save(data: DepthData, path: str | Path, quantity: str | Quantity = Quantity.
     if encoder is None:
         raise UsageError(f"cannot write {path.suffix!r}", where=path, hint="one of " + ", ".join(_ENCODERS))
     blob = encoder(data, quantity, path)
-    with atomic(path) as file:
+    with atomic(path, make_folder=make_folder) as file:
         file.write(blob)
     if path.suffix.lower() in _RAW:
         with atomic(path.with_name(path.name + ".json")) as file:
@@ -117,3 +123,5 @@ _ENCODERS: dict[str, Callable[[DepthData, Quantity, Path], bytes]] = {
     ".npy": _npy, ".npz": _npz, ".pfm": _pfm, ".png": _png, ".tiff": _tiff, ".tif": _tiff,
     ".plist": _plist, **dict.fromkeys(_RAW, _raw),
 }
+SUFFIXES = tuple(_ENCODERS)
+MAPS_ALONE = (".plist", *_RAW, ".npy", ".npz", ".pfm")  # suffixes that nobody takes for a photo's

@@ -11,6 +11,8 @@ from math import isfinite
 from pathlib import Path
 
 from ..compute import backend
+from .convert import export_item
+from .export import MAPS_ALONE
 from .ledger import FileState, Row
 from .recipe import Recipe
 from .road import run_item
@@ -48,7 +50,8 @@ class Task:
 def do_task(task: Task) -> Row:
     """One item, from reading to rename; returns its row of the ledger. Raises errors of `gpudepth.errors`."""
     item = task.item
-    outcome = run_item(item.photo, item.depth, item.output, task.recipe, backend(task.backend), make_folder=True)
+    do = export_item if item.output.suffix.lower() in MAPS_ALONE else run_item
+    outcome = do(item.photo, item.depth, item.output, task.recipe, backend(task.backend), make_folder=True)
     written = FileState.of(item.output)
     near, far = (m if isfinite(m) else None for m in outcome.metres)
     return Row(item.key, "ok", task.job, FileState.of(item.photo), FileState.of(item.depth), item.target,

@@ -86,13 +86,17 @@ class MapRecord(Record):
 
 
 class OutputRecord(Record):
-    """path: a template of the same placeholders; its suffix names the format, which `container` only confirms.
+    """path: a template of the same placeholders; its suffix names the format, which `container` only confirms. A .plist
+    (ImageIO's dictionary), .hdis and its like, .npy, .npz or .pfm holds the map alone, in `orientation`.
+    also: further layouts in a JPEG file. trailer: what to do about bytes behind the last image of a JPEG file.
     quality: of photos that have to be encoded."""
 
     path: str
-    container: Literal["heic", "jpeg", "dng"] | None = None
+    container: Literal["heic", "jpeg", "dng", "dictionary"] | None = None
     profile: Literal["apple-depth", "article", "dng"] | None = None
+    also: list[Literal["gdepth", "dynamic-depth"]] = Field(default_factory=list)
     trailer: Literal["keep", "drop", "refuse"] = "keep"
+    orientation: Literal["display", "coded"] = "display"
     replace_depth: bool = False
     transcode: bool = False
     quality: int = Field(90, ge=-1, le=100)
@@ -126,7 +130,8 @@ class LimitsRecord(Record):
         return Limits(**self.model_dump(exclude={"seconds_per_item"}))
 
 
-_CONTAINERS = {"heic": (".heic", ".heif", ".hif"), "jpeg": (".jpg", ".jpeg", ".jpe"), "dng": (".dng",)}
+_CONTAINERS = {"heic": (".heic", ".heif", ".hif"), "jpeg": (".jpg", ".jpeg", ".jpe"), "dng": (".dng",),
+               "dictionary": (".plist",)}
 
 
 class Job(Record):
@@ -163,6 +168,7 @@ class Job(Record):
             orientation=self.source.orientation, accuracy=self.map.accuracy, quality=self.map.quality,
             filtered=self.map.filtered, calibration=self.map.calibration, bits=self.map.bits, crf=self.map.crf,
             jpeg_quality=self.map.jpeg_quality, compression=self.map.compression, trailer=self.output.trailer,
+            also=tuple(self.output.also), export_orientation=self.output.orientation,
             profile=self.output.profile, replace_depth=self.output.replace_depth,
             photo_quality=self.output.quality, transcode=self.output.transcode, limits=self.limits.limits())
 

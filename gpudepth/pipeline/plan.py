@@ -11,6 +11,7 @@ from pathlib import Path
 from ..containers import registry
 from ..errors import UsageError
 from ..sources.pairing import Pairing, find_pairs
+from .export import MAPS_ALONE
 from .item import Item
 from .job import Job
 
@@ -63,10 +64,10 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
     items = tuple(Item(p.key, p.color, p.depth, p.output, Path(os.path.relpath(p.output, root)).as_posix())
                   for p in pairing.pairs if p.output is not None)
     for item in items:
-        target = registry.by_suffix(item.output.suffix)
-        if target is None:
+        if registry.by_suffix(item.output.suffix) is None and item.output.suffix.lower() not in MAPS_ALONE:
             raise UsageError(f"output.path gives {item.output.name}: no format with that suffix holds depth",
-                             hint="output.path: out/{stem}.heic")
+                             hint="output.path: out/{stem}.heic, or .plist and the like for maps alone: "
+                                  + " ".join(MAPS_ALONE))
     notes = []
     if pairing.unmatched_color:
         notes.append(f"{len(pairing.unmatched_color)} photos have no map and are left out")

@@ -53,6 +53,7 @@ class Recipe:
     jpeg_quality  of a map in a JPEG file; None is Apple's quantisation table
     compression   of a map in a DNG file: none, deflate, ljpeg, jpegxl
     profile, also, trailer   as in `containers.base.Placement`
+    export_orientation       of maps that are written alone, beside a photo
     transcode     a JPEG photo may be re-encoded into a HEIC
     """
 
@@ -75,6 +76,7 @@ class Recipe:
     profile: str | None = None
     also: tuple[str, ...] = ()
     trailer: Literal["keep", "drop", "refuse"] = "keep"
+    export_orientation: Literal["display", "coded"] = "display"
     replace_depth: bool = False
     photo_quality: int = DEFAULT_QUALITY
     transcode: bool = False

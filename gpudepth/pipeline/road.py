@@ -1,4 +1,4 @@
-"""The road of one item: intake → fit → clamp, resize, fill → range → codes → container → file."""
+"""The road of one item: intake → shape → range → codes → container → file."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ from ..containers import registry
 from ..containers.base import CodedMap, Container, Edit, Picture
 from ..containers.heif import photo as photo_room
 from ..containers.heif.heif import Heif
+from ..depth import numeric
 from ..depth import orientation as exif
 from ..depth.calibration import Calibration
 from ..depth.data import Storage
 from ..depth.pixel_format import FDEP, FDIS, PixelFormat, Quantity, quantity_of
-from ..errors import AspectError, GpudepthError, HolesError, RangeError, UnsupportedError, UsageError
+from ..errors import GpudepthError, HolesError, RangeError, UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource
-from .intake import DepthInput, Intake, take
+from ..limits import Limits
+from .intake import DepthInput
 from .output import atomic
 from .precision import warn_if_coarse
 from .recipe import Recipe
+from .shape import shape
 
-ASPECT_TOLERANCE = 0.01
+SAME_RANGE = 1 / 64  # of a code: what a container may round an end of the range by
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,19 @@ class Outcome:
             return lo, hi
         return (1 / hi if hi else float("inf")), (1 / lo if lo else float("inf"))
 
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; far is None for infinity."""
+        near, far = self.metres
+        return {
+            "output": str(self.output), "said": self.line(), "native_format": self.pixel_format.name,
+            "stored_format": self.storage.format.name, "min": self.storage.lo, "max": self.storage.hi,
+            "near": near, "far": far if far != float("inf") else None, "width": self.width, "height": self.height,
+            "filled": self.filled, "warnings": list(self.warnings)}
+
     def line(self) -> str:
         """`black = 12.00 m, white = 0.50 m, linear in depth, 768×576, hdis as L008`."""
-        return f"{self.said}, {self.width}×{self.height}, {self.pixel_format} as {self.storage.format}"
+        stored = "" if self.storage.format == self.pixel_format else f" as {self.storage.format}"
+        return f"{self.said}, {self.width}×{self.height}, {self.pixel_format}{stored}"
 
 
 def run_item(photo: str | Path, depth: DepthInput, out: str | Path, recipe: Recipe, backend: Backend, *,
@@ -104,35 +117,46 @@ def prepare(depth: DepthInput, picture: Picture, recipe: Recipe, backend: Backen
     """A map for a picture: everything up to the codes that `container` stores."""
     display = recipe.orientation == "display"
     frame = (picture.width, picture.height) if display else (picture.coded_width, picture.coded_height)
-    intake = take(depth, recipe, backend, frame)
-    values, calibration = _fit(intake, frame, recipe, depth)
-    if recipe.clamp is not None:
-        values = _clamp(values, quantity_of(intake.fmt), recipe.clamp)
-    if recipe.resize is not None:
-        width, height = recipe.resize.target(values.shape[1], values.shape[0])
-        recipe.limits.check_picture(width, height, 4, where="resize")
-        values = backend.resize(values, width, height, recipe.resize.method)
-    filled = 0
-    if recipe.fill is not None:
-        values, report = backend.fill(values, recipe.fill, quantity_of(intake.fmt))
-        filled = report.count
+    shaped = shape(depth, frame, recipe, backend)
+    values, codes, calibration, data = shaped.values, shaped.codes, shaped.calibration, shaped.source
     if display and picture.orientation != 1:
-        values = backend.orient(values, exif.inverse(picture.orientation))
-        calibration = calibration.oriented(exif.inverse(picture.orientation)) if calibration else None
-    if intake.fmt != recipe.pixel_format:
-        with np.errstate(over="ignore"):
-            values = values.astype(recipe.pixel_format.dtype)
-    storage = _storage(values, recipe, backend, container)
-    codes = backend.quantise(values, storage.lo, storage.hi, storage.format)
-    data = intake.data
+        turn = exif.inverse(picture.orientation)
+        values = backend.orient(values, turn)
+        codes = None if codes is None else exif.apply(turn, codes)
+        calibration = calibration.oriented(turn) if calibration else None
+    warnings: list[str] = []
+    if codes is not None and data is not None and data.storage is not None:
+        storage, codes = keep_codes(codes, data.storage, recipe, backend, container)
+    else:
+        storage = _storage(values, recipe, backend, container)
+        codes = backend.quantise(values, storage.lo, storage.hi, storage.format)
+        warnings = warn_if_coarse(values, storage, recipe.pixel_format, max(container.bits))
     coded = CodedMap(
         codes, storage, recipe.pixel_format, _calibration(calibration, picture, recipe),
         accuracy=recipe.accuracy or (data.accuracy if data else "relative"),
         quality=recipe.quality or (data.quality if data else "high"),
         filtered=recipe.filtered if recipe.filtered is not None else (data.filtered if data else True),
         crf=recipe.crf, jpeg_quality=recipe.jpeg_quality, compression=recipe.compression)
-    warnings = warn_if_coarse(values, storage, recipe.pixel_format, max(container.bits))
-    return Prepared(coded, intake.said, warnings, filled)
+    return Prepared(coded, shaped.said, warnings, shaped.filled)
+
+
+def keep_codes(codes: NDArray[Any], old: Storage, recipe: Recipe, backend: Backend,
+               container: Container) -> tuple[Storage, NDArray[Any]]:
+    """Codes over the range they had in another file → as `container` stores them, over the same range.
+
+    The codes themselves stay, or are multiplied (8 → 16 bits: by 257), unless the container has too few bits or
+    cannot name the range: then they are stored anew, off by half a code at most.
+    """
+    bits = recipe.bits
+    if bits is None and container.bits[0] < old.format.bits:
+        bits = min((b for b in container.bits if b >= old.format.bits), default=max(container.bits))
+    new = container.storage(recipe.pixel_format, old.lo, old.hi, bits)
+    top, new_top = old.format.max_code or 0, new.format.max_code or 0
+    step = (old.hi - old.lo) / new_top
+    if new_top % top == 0 and max(abs(new.lo - old.lo), abs(new.hi - old.hi)) <= step * SAME_RANGE:
+        return new, codes.astype(new.format.dtype) * new.format.dtype.type(new_top // top)
+    table = numeric.code_values(numeric.Linear(top, old.lo, old.hi), top)
+    return new, backend.quantise(table.reshape(1, -1), new.lo, new.hi, new.format).ravel()[codes]
 
 
 def _calibration(source: Calibration | None, picture: Picture, recipe: Recipe) -> Calibration | None:
@@ -143,39 +167,6 @@ def _calibration(source: Calibration | None, picture: Picture, recipe: Recipe) -
     if recipe.calibration == "exif":
         return Calibration.from_focal35(picture.focal35, *size) if picture.focal35 else None
     return source.scaled(*size) if source else None
-
-
-def _fit(intake: Intake, frame: tuple[int, int], recipe: Recipe,
-         depth: DepthInput) -> tuple[NDArray[Any], Calibration | None]:
-    """The map, cut to the photo's aspect when asked; raises AspectError when it differs and was not."""
-    values, calibration = intake.values, intake.calibration
-    height, width = values.shape
-    ratio = (width * frame[1]) / (height * frame[0])
-    # a pixel more or less is rounding, not another field of view
-    slack = max(ASPECT_TOLERANCE, 0.75 / min(width, height))
-    if abs(ratio - 1) <= slack or recipe.fit == "stretch":
-        return values, calibration
-    if recipe.fit == "error":
-        turned = abs((height * frame[1]) / (width * frame[0]) - 1) <= slack
-        name = depth if isinstance(depth, str | Path) else "map"
-        hint = ("it fits turned by 90°: it may be in the photo's stored orientation, --orientation coded"
-                if turned else "--fit crop cuts the map to the photo's aspect, --fit stretch bends it")
-        raise AspectError(f"the map is {width}×{height} and the photo {frame[0]}×{frame[1]}: "
-                          f"the aspects differ by {abs(ratio - 1):.1%}", where=name, hint=hint)
-    if ratio > 1:
-        new_w, new_h = max(1, round(height * frame[0] / frame[1])), height
-    else:
-        new_w, new_h = width, max(1, round(width * frame[1] / frame[0]))
-    x, y = (width - new_w) // 2, (height - new_h) // 2
-    if calibration is not None:
-        calibration = calibration.scaled(width, height).cropped(x, y, new_w, new_h)
-    return np.ascontiguousarray(values[y : y + new_h, x : x + new_w]), calibration
-
-
-def _clamp(values: NDArray[Any], quantity: Quantity, metres: tuple[float, float]) -> NDArray[Any]:
-    lo, hi = metres if quantity is Quantity.DEPTH else (1 / metres[1], 1 / metres[0])
-    clamped: NDArray[Any] = np.clip(values, values.dtype.type(lo), values.dtype.type(hi))
-    return clamped
 
 
 def _storage(values: NDArray[Any], recipe: Recipe, backend: Backend, container: Container) -> Storage:
@@ -214,6 +205,13 @@ def _target(out: Path) -> Container:
         known = ", ".join(s for c in registry.containers() for s in c.suffixes)
         raise UsageError(f"no format that holds depth has the suffix {out.suffix!r}", where=out, hint=f"one of {known}")
     return container
+
+
+def photo_of(photo: str | Path, limits: Limits) -> Picture:
+    """What a photo says of itself, whatever its format. Raises FileError's kinds."""
+    with ByteSource(photo, limits) as source:
+        container = registry.find(source)
+        return container.picture(source) if container else photo_room.picture(photo, limits)
 
 
 def _container(photo: Path, source: ByteSource, target: Container, out: Path, recipe: Recipe) -> Container | None:

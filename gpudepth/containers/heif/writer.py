@@ -6,7 +6,7 @@ from ...depth.data import Storage
 from ...depth.pixel_format import PixelFormat, Quantity, quantity_of, stored
 from ...errors import ExistingDepthError, NoDepthError, UnsupportedError, UsageError
 from ...formats.hevc.codec import encode_monochrome
-from ...formats.hevc.depth_sei import UNIFORM_DISPARITY, UNIFORM_Z, DepthRepresentation
+from ...formats.hevc.depth_sei import UNIFORM_DISPARITY, UNIFORM_Z, DepthRepresentation, outward
 from ...formats.isobmff.box import make_full
 from .. import apple
 from ..base import CodedMap
@@ -18,11 +18,14 @@ XMP_TYPE = b"application/rdf+xml"
 
 
 def storage(fmt: PixelFormat, lo: float, hi: float, bits: int | None = None) -> Storage:
-    """8, 10 or 12 bits over [lo, hi]; Apple's cameras write 8, and so does None."""
+    """8, 10 or 12 bits (Apple's cameras write 8, and so does None) over [lo, hi], rounded outward as the SEI needs it.
+
+    Half floats stay as they are.
+    """
     bits = 8 if bits is None else bits
     if bits not in (8, 10, 12):
         raise UsageError(f"HEIC depth has 8, 10 or 12 bits, not {bits}")
-    return Storage(stored(bits), lo, hi)
+    return Storage(stored(bits), outward(lo, up=False), outward(hi, up=True))
 
 
 def aux_c(coded: CodedMap) -> bytes:

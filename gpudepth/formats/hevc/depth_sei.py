@@ -74,6 +74,13 @@ class DepthRepresentation:
         return (len(nal) + 4).to_bytes(4, "big") + len(nal).to_bytes(4, "big") + nal
 
 
+def outward(value: float, *, up: bool) -> float:
+    """The nearest value not below (`up`) or not above that the message holds with a 16-bit mantissa."""
+    exponent = max(math.frexp(value)[1] - 1, -30)
+    scaled = math.ldexp(value, MANTISSA_BITS - exponent)
+    return math.ldexp(math.ceil(scaled) if up else math.floor(scaled), exponent - MANTISSA_BITS)
+
+
 def _read_float(b: Bits) -> float | None:
     """sign u(1), exponent u(7), mantissa_len_minus1 u(5), mantissa: (−1)^s · 2^(e−31) · (1 + m/2^n)."""
     sign, exponent, length = b.u(1), b.u(7), b.u(5) + 1

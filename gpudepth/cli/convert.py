@@ -1,0 +1,64 @@
+"""gpudepth convert"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..depth.pixel_format import native
+from ..errors import UsageError
+from . import options as o
+
+Source = Annotated[Path, typer.Argument(show_default=False,
+                                        help="A photo that holds depth; a dictionary; a map and what its values mean.")]
+OwnFormat = Annotated[str | None, typer.Option("--format", show_default=False,
+                                               help="Native format: hdis, fdis, hdep or fdep. [default: the source's]")]
+
+
+def convert(
+    source: Source, output: o.Out = None, fmt: OwnFormat = None, profile: o.Profile = None, also: o.Also = None,
+    trailer: o.Trailer = "keep", near: o.Near = None, far: o.Far = None, white: o.White = "far",
+    curve: o.Curve = "depth", disparity_range: o.DisparityRange = None, metric: o.Metric = False,
+    values: o.Values = None, scale: o.Scale = None, offset: o.Offset = 0.0, invalid: o.Invalid = None,
+    clamp: o.Clamp = None, resize: o.ResizeTo = None, fill: o.Fill = None, coded: o.Coded = False,
+    bits: o.Bits = None, crf: o.Crf = None, jpeg_quality: o.JpegQuality = None, compression: o.Compression = None,
+    accuracy: o.Accuracy = None, transcode: o.Transcode = False, quality: o.Quality = 90, key: o.Key = None,
+    backend: o.Backend = "auto", in_place: o.InPlace = False, as_json: o.Json = False,
+) -> None:
+    """Depth from one kind of file into another.
+
+    A photo stays the photo, untouched, and its depth is laid out as --profile says: codes and range are kept, so
+    nothing is lost but what a lossy container itself loses. A .plist is ImageIO's dictionary, .hdis, .fdis, .hdep and
+    .fdep are bare rows and a .json; .npy, .npz, .pfm, .tiff and .png hold metres (or what --format says).
+
+    \b
+    gpudepth convert android.jpg -o apple.jpg --profile apple-depth
+    gpudepth convert iphone.jpg -o android.jpg --profile gdepth
+    gpudepth convert IMG_0001.HEIC -o depth.plist
+    gpudepth convert depth.png --near 0.5 --far 12 -o depth.hdis
+    """
+    from ..compute import backend as make_backend
+    from ..pipeline.convert import convert as run
+
+    if (output is None) != in_place:
+        raise UsageError("name an output with -o, or write over the photo with --in-place")
+    recipe = o.recipe(
+        encoding=o.encoding(near=near, far=far, white=white, curve=curve, disparity_range=disparity_range,
+                            metric=metric, values=values, scale=scale, offset=offset, invalid=invalid),
+        clamp=clamp, resize_to=resize, fill=fill, fit="error", coded=coded, fmt=fmt or "hdis", accuracy=accuracy,
+        calibration="source", bits=bits, crf=crf, jpeg_quality=jpeg_quality, compression=compression, profile=profile,
+        also=tuple(also or ()), trailer=o.choice("trailer", trailer, ("keep", "drop", "refuse")),
+        transcode=transcode, photo_quality=quality, key=key)
+    outcome = run(source, source if output is None else output, recipe, make_backend(backend),
+                  pixel_format=native(fmt) if fmt else None)
+    for warning in outcome.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(outcome.to_dict()))
+    else:
+        print(outcome.line(), file=sys.stderr)
+        print(outcome.output)

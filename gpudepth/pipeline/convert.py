@@ -1,0 +1,93 @@
+"""Depth from one kind of file into another: the photo stays the photo, or the map goes out alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+from ..compute import Backend
+from ..containers import registry
+from ..containers.dictionary import Dictionary
+from ..depth import orientation as exif
+from ..depth.calibration import Calibration
+from ..depth.data import DepthData, Storage
+from ..depth.pixel_format import PixelFormat, quantity_of
+from ..errors import NoDepthError, RangeError, UsageError
+from ..formats.bytesource import ByteSource
+from . import export
+from .intake import DepthInput
+from .recipe import Recipe
+from .road import Outcome, photo_of, run_item
+from .shape import shape
+
+
+def convert(source: str | Path, out: str | Path, recipe: Recipe, backend: Backend, *,
+            pixel_format: PixelFormat | None = None) -> Outcome:
+    """A photo with depth, or a map whose meaning the recipe names, → `out`, whose suffix says what to write.
+
+    Into a photo of the same kind: the depth is laid out anew as `recipe.profile` says, its codes and range kept; the
+    picture is not touched. Into a dictionary, bare rows or an array file: the map alone.
+
+    pixel_format   None keeps the source's own (array files: metres)
+
+    Raises NoDepthError, UsageError, and what `run_item` raises.
+    """
+    source, out = Path(source), Path(out)
+    with ByteSource(source, recipe.limits) as opened:
+        container = registry.find(opened)
+        data = container.read(opened) if container is not None and recipe.encoding is None else None
+    if data is None and recipe.encoding is None:
+        raise NoDepthError("holds no depth", where=source,
+                           hint="of a plain map say what its values mean: --near and --far, or --metric")
+    own = data.pixel_format if data is not None else recipe.pixel_format
+    recipe = replace(recipe, pixel_format=pixel_format or own)
+    if out.suffix.lower() in export.SUFFIXES:
+        return export_item(None, source, out, recipe, backend, pixel_format=pixel_format)
+    if data is None or isinstance(container, Dictionary):
+        raise UsageError("is a map and no photo", where=source,
+                         hint=f"gpudepth attach PHOTO {source.name} -o {out.name} puts it into one")
+    return run_item(source, source, out, replace(recipe, replace_depth=True), backend)
+
+
+def export_item(photo: str | Path | None, depth: DepthInput, out: str | Path, recipe: Recipe, backend: Backend, *,
+                pixel_format: PixelFormat | None = None, make_folder: bool = False) -> Outcome:
+    """Write a map alone, as it would go into `photo`: of its aspect, clamped, resized and filled as the recipe says.
+
+    Values that are not there stay NaN. pixel_format: as in `convert`.
+    """
+    out = Path(out)
+    picture = None if photo is None else photo_of(photo, recipe.limits)
+    shown = recipe.orientation == "display"
+    frame = None
+    if picture is not None:
+        frame = (picture.width, picture.height) if shown else (picture.coded_width, picture.coded_height)
+    shaped = shape(depth, frame, recipe, backend)
+    values, calibration, source = shaped.values, shaped.calibration, shaped.source
+    wanted_shown = recipe.export_orientation == "display" if picture is not None else shown
+    turn = 1
+    if picture is not None and shown != wanted_shown:
+        turn = exif.inverse(picture.orientation) if shown else picture.orientation
+        values = backend.orient(values, turn)
+        calibration = calibration.oriented(turn) if calibration else None
+    if recipe.calibration == "none":
+        calibration = None
+    elif recipe.calibration == "exif":
+        size = None if picture is None else (picture.width, picture.height)
+        if size and not wanted_shown and picture is not None:
+            size = picture.coded_width, picture.coded_height
+        focal = picture.focal35 if picture is not None else None
+        calibration = Calibration.from_focal35(focal, *size) if focal and size else None
+    stored = 1 if wanted_shown else (picture.orientation if picture else source.orientation if source else 1)
+    data = DepthData(
+        values, recipe.pixel_format, orientation=stored, calibration=calibration,
+        accuracy=recipe.accuracy or (source.accuracy if source else "relative"),
+        quality=recipe.quality or (source.quality if source else "high"),
+        filtered=recipe.filtered if recipe.filtered is not None else (source.filtered if source else True))
+    lo, hi = data.range()
+    if math.isnan(lo):
+        raise RangeError("the map holds no finite value at all", hint="check its scale, and what counts as invalid")
+    export.save(data, out, quantity_of(pixel_format) if pixel_format else export.usual_quantity(data, out),
+                make_folder=make_folder)
+    return Outcome(out, shaped.said, recipe.pixel_format, Storage(recipe.pixel_format, lo, hi), data.width,
+                   data.height, (), shaped.filled)
