@@ -5,6 +5,7 @@
     convert(path, out)               depth from one kind of file into another
     remove(path, out)                depth out of the way
     inspect(path)                    what a file says of its depth
+    check(path)                      does it conform, rule by rule
     run(job)                         a job file over a folder
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .containers import registry
+from .containers.rules import Verdicts
 from .depth.data import DepthData
 from .depth.encoding import Depth, Encoding, Gray
 from .depth.pixel_format import PixelFormat, native
@@ -50,7 +52,8 @@ def attach(
     near: float | None = None, far: float | None = None, curve: Literal["depth", "disparity"] = "depth",
     white: Literal["far", "near"] = "far", encoding: Encoding | None = None,
     pixel_format: str | PixelFormat = "hdis", profile: str | None = None, replace_depth: bool = False,
-    resize: tuple[int, int] | int | None = None, in_place: bool = False, backend: str = "auto", **recipe: Any,
+    resize: tuple[int, int] | int | None = None, donor: str | Path | None = None, in_place: bool = False,
+    backend: str = "auto", **recipe: Any,
 ) -> Path:
     """Attach a depth map to a photo without re-encoding the picture; returns the path written.
 
@@ -59,10 +62,12 @@ def attach(
     near, far     metres at the ends of gray; `white` says which end is far; `curve` what is linear in gray
     encoding      any rule of `gpudepth.depth.encoding` instead
     resize        (width, height) in display orientation, or the long side
+    donor         for the profile apple-portrait: a photo of Portrait mode that gives its rendering parameters
     in_place      write over the photo (the file is replaced whole or not at all)
     recipe        any other field of `gpudepth.pipeline.recipe.Recipe`: fill, clamp, fit, bits, crf, accuracy…
 
-    Warns (UserWarning) of what is right but not good: a range that wastes the codes, a signature that breaks.
+    Warns (UserWarning) of what is right but not good: a range that wastes the codes, a signature that breaks; and of
+    each tag of the photo's own that a profile changes.
     Raises errors of `gpudepth.errors`; nothing is left behind when it does.
     """
     from .compute import backend as make_backend
@@ -79,9 +84,10 @@ def attach(
     size = resize if resize is None or isinstance(resize, tuple) else (resize,)
     shape = None if size is None else Resize(*size) if len(size) == 2 else Resize(long_side=size[0])
     settings = Recipe(encoding=encoding, pixel_format=native(pixel_format), profile=profile, resize=shape,
-                      replace_depth=replace_depth, **recipe)
+                      replace_depth=replace_depth, donor=registry.donor(donor) if donor is not None else None,
+                      donor_white=white, **recipe)
     outcome = run_item(photo, depth, photo if out is None else out, settings, make_backend(backend))
-    for warning in outcome.warnings:
+    for warning in outcome.notices():
         warnings.warn(warning, stacklevel=2)
     return outcome.output
 
@@ -106,7 +112,7 @@ def convert(path: str | Path, out: str | Path, *, pixel_format: str | PixelForma
     fmt = native(pixel_format) if pixel_format is not None else None
     settings = Recipe(encoding=encoding, profile=profile, also=tuple(also), **recipe)
     outcome = run_convert(path, out, settings, make_backend(backend), pixel_format=fmt)
-    for warning in outcome.warnings:
+    for warning in outcome.notices():
         warnings.warn(warning, stacklevel=2)
     return outcome.output
 
@@ -125,6 +131,16 @@ def inspect(path: str | Path, *, limits: Limits = DEFAULT) -> Report:
     """What a file says of its picture, its depth and its other auxiliary images."""
     with ByteSource(path, limits) as source:
         return Report.of(registry.require(source).inspect(source), str(path))
+
+
+def check(path: str | Path, *, profile: str | None = None, limits: Limits = DEFAULT) -> Verdicts:
+    """Hold a file against the rules of its container, and of a profile when one is named.
+
+    A damaged file, one without depth, or one that can hold none is a verdict and no error.
+    Raises MissingInputError, UsageError for a profile that the container does not have.
+    """
+    with ByteSource(path, limits) as source:
+        return registry.check(source, profile)
 
 
 def run(job: str | Path, *, shard: tuple[int, int] | None = None, engine: str = "local", **options: Any) -> RunSummary:

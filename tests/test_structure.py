@@ -16,7 +16,7 @@ HEAVY = ("cupy", "av", "pillow_heif", "h5py", "OpenEXR", "ray", "PIL", "pydantic
 
 
 def test_public_surface_is_pinned() -> None:
-    assert gpudepth.__all__ == ["Calibration", "DepthData", "GpudepthError", "__version__", "attach", "convert", "inspect",
+    assert gpudepth.__all__ == ["Calibration", "DepthData", "GpudepthError", "__version__", "attach", "check", "convert", "inspect",
                                 "read", "remove", "run"]
     for name in gpudepth.__all__:
         assert getattr(gpudepth, name) is not None

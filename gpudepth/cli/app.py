@@ -1,7 +1,7 @@
 """The application: verbs, errors, exit codes.
 
-0 done · 1 could not be done · 2 usage or job error · 3 some items of a run failed · 70 a bug of ours ·
-74 disk or I/O trouble · 75 another run holds the folder · 130/143 interrupted
+0 done · 1 could not be done · 2 usage or job error · 3 some items of a run failed · 4 does not conform ·
+70 a bug of ours · 74 disk or I/O trouble · 75 another run holds the folder · 130/143 interrupted
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions
 
 
 def _register() -> None:
-    from . import attach, config, convert, demo, extract, inspect, remove, run
+    from . import attach, check, config, convert, demo, extract, inspect, remove, run
 
     app.command("attach")(attach.attach)
+    app.command("check")(check.check)
     app.command("convert")(convert.convert)
     app.command("extract")(extract.extract)
     app.command("inspect")(inspect.inspect)

@@ -16,7 +16,7 @@ def attach(
     invalid: o.Invalid = None, clamp: o.Clamp = None, resize: o.ResizeTo = None, fill: o.Fill = None,
     fit: o.Fit = "error", coded: o.Coded = False, fmt: o.Format = "hdis", bits: o.Bits = None, crf: o.Crf = None,
     jpeg_quality: o.JpegQuality = None, compression: o.Compression = None,
-    profile: o.Profile = None, also: o.Also = None, trailer: o.Trailer = "keep",
+    profile: o.Profile = None, also: o.Also = None, donor: o.DonorPhoto = None, trailer: o.Trailer = "keep",
     accuracy: o.Accuracy = None, calibration: o.Calibration = "source",
     replace_depth: o.ReplaceDepth = False, transcode: o.Transcode = False, quality: o.Quality = 90,
     key: o.Key = None, backend: o.Backend = "auto", in_place: o.InPlace = False, as_json: o.Json = False,
@@ -44,10 +44,13 @@ def attach(
         clamp=clamp, resize_to=resize, fill=fill, fit=fit, coded=coded, fmt=fmt, accuracy=accuracy,
         calibration=calibration, bits=bits, crf=crf, jpeg_quality=jpeg_quality, compression=compression,
         profile=profile, also=tuple(also or ()), trailer=o.choice("trailer", trailer, ("keep", "drop", "refuse")),
-        replace_depth=replace_depth, transcode=transcode, photo_quality=quality, key=key)
+        replace_depth=replace_depth, transcode=transcode, photo_quality=quality, key=key,
+        donor=o.donor(donor), donor_white=white)
     outcome = run_item(photo, depth, photo if output is None else output, recipe, make_backend(backend))
     for warning in outcome.warnings:
         print(f"warning: {warning}", file=sys.stderr)
+    for change in outcome.changes:
+        print(f"changed: {change}", file=sys.stderr)
     if outcome.filled:
         print(f"filled {outcome.filled:,} pixels ({fill})", file=sys.stderr)
     if as_json:

@@ -57,6 +57,8 @@ def convert(
                   pixel_format=native(fmt) if fmt else None)
     for warning in outcome.warnings:
         print(f"warning: {warning}", file=sys.stderr)
+    for change in outcome.changes:
+        print(f"changed: {change}", file=sys.stderr)
     if as_json:
         print(json.dumps(outcome.to_dict()))
     else:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from ..containers.base import Donor
 from ..depth import encoding as enc
 from ..depth.pixel_format import native
 from ..errors import UsageError
@@ -50,10 +51,14 @@ JpegQuality = Annotated[int | None, typer.Option(help="Of a map in a JPEG photo.
 Compression = Annotated[str | None, typer.Option(show_default=False, help="Of a map in a DNG: none, deflate, ljpeg or "
                                                                           "jpegxl. [default: deflate]")]
 Profile = Annotated[str | None, typer.Option(show_default=False, help="Layout to write: apple-depth, article (Apple's "
-                                                                      "recipe, literally), dng. [default: apple-depth; "
-                                                                      "dng in a DNG]")]
+                                                                      "recipe, literally), apple-portrait, gdepth, "
+                                                                      "dynamic-depth, dng. [default: apple-depth; dng "
+                                                                      "in a DNG]")]
 Also = Annotated[list[str] | None, typer.Option(show_default=False, help="A further layout in a JPEG file: gdepth or "
                                                                          "dynamic-depth; may be repeated.")]
+DonorPhoto = Annotated[Path | None, typer.Option("--donor", show_default=False, metavar="PHOTO",
+                                                help="For apple-portrait: a photo of Portrait mode that gives its "
+                                                     "rendering parameters, aperture and range.")]
 Trailer = Annotated[str, typer.Option(help="What follows the last image of a JPEG file: keep, drop or refuse.")]
 Accuracy = Annotated[str | None, typer.Option(help="relative or absolute. [default: what the map says, or relative]",
                                               show_default=False)]
@@ -122,6 +127,13 @@ def encoding(*, near: float | None, far: float | None, white: str, curve: str, d
         what: Literal["depth", "disparity"] = choice("curve", curve, ("depth", "disparity"))
         return enc.Gray(near, far, what, which)
     return None
+
+
+def donor(photo: Path | None) -> Donor | None:
+    """What the photo of --donor gives."""
+    from ..containers import registry
+
+    return None if photo is None else registry.donor(photo)
 
 
 def recipe(*, encoding: enc.Encoding | None, clamp: str | None, resize_to: str | None, fill: str | None, fit: str,

@@ -17,10 +17,11 @@ from ..depth import numeric
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData, Storage
 from ..depth.pixel_format import PixelFormat, Quantity, pixel_format, quantity_of
-from ..errors import MalformedError, RangeError, UsageError
+from ..errors import MalformedError, RangeError, UnsupportedError, UsageError
 from ..formats import xmp
 from ..formats.xmp import Packet, Property, Value
-from .base import CodedMap
+from ..limits import DEFAULT, Limits
+from .base import CodedMap, Donor
 
 APDI = "http://ns.apple.com/pixeldatainfo/1.0/"
 DEPTH_DATA = "http://ns.apple.com/depthData/1.0/"
@@ -48,8 +49,9 @@ _ARTICLE_ORDER: tuple[str, ...] = (
 _APDI_NAMES = frozenset(_CAMERA_ORDER[:7])
 
 
-def serialise(coded: CodedMap, profile: str) -> bytes:
-    """The packet for a map. Profiles: `apple-depth` (like the camera), `article` (like ImageIO given no metadata)."""
+def serialise(coded: CodedMap, profile: str, donor: Donor | None = None) -> bytes:
+    """The packet for a map. Profiles: `apple-depth` (like the camera), `article` (like ImageIO given no metadata),
+    `apple-portrait` (like the camera's Portrait mode, with what a donor gives)."""
     values: dict[str, Value] = {
         "NativeFormat": str(coded.pixel_format.fourcc),
         "StoredFormat": str(coded.storage.format.fourcc),
@@ -63,19 +65,36 @@ def serialise(coded: CodedMap, profile: str) -> bytes:
     if profile == "article":
         values |= {"PortraitScore": "0.000000", "PortraitScoreIsHigh": "False", "Quality": "low", "Filtered": "False"}
         order = _ARTICLE_ORDER
-    elif profile == "apple-depth":
+    elif profile in ("apple-depth", "apple-portrait"):
         values |= {"DepthDataVersion": str(DEPTH_DATA_VERSION), "Quality": coded.quality,
                    "Filtered": str(coded.filtered)}
         if coded.calibration is not None:
             values |= _calibration_values(coded.calibration)
         order = _CAMERA_ORDER
     else:
-        raise UsageError(f"unknown profile {profile!r}", hint="apple-depth or article")
+        raise UsageError(f"unknown profile {profile!r}", hint="apple-depth, article or apple-portrait")
     properties = [Property(APDI if name in _APDI_NAMES else DEPTH_DATA, name, values[name])
                   for name in order if name in values]
     if profile == "article":
         properties.append(Property(LIGHTING, "EffectStrength", "0.000000"))
+    if profile == "apple-portrait" and donor is not None:
+        properties.append(Property(BLUR, "RenderingParameters", donor.rendering))
+        if donor.aperture is not None:
+            properties.append(Property(BLUR, "SimulatedAperture", donor.aperture))
     return xmp.serialise(properties, PREFIXES)
+
+
+def donor(packet: bytes, where: str, custom_rendered: int | None, storage: Storage | None,
+          limits: Limits = DEFAULT) -> Donor:
+    """What a depth image's packet gives to others. Raises UnsupportedError when it has no rendering blob."""
+    parsed = xmp.parse(packet, where, limits)
+    text = parsed.text(BLUR, "RenderingParameters")
+    if text is None:
+        raise UnsupportedError("has no RenderingParameters: it is no photo of Portrait mode", where=where)
+    about = parse(parsed, where)
+    disparity = about.native is not None and about.native.quantity is Quantity.DISPARITY
+    return Donor(text, parsed.text(BLUR, "SimulatedAperture"), custom_rendered,
+                 (storage.lo, storage.hi) if storage is not None and disparity else None)
 
 
 def metadata_packet(calibration: Calibration | None, accuracy: str, quality: str, *, filtered: bool) -> bytes:

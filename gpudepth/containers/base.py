@@ -15,7 +15,23 @@ from ..depth.pixel_format import PixelFormat
 from ..errors import UsageError
 from ..formats.bytesource import ByteSource, Splice
 
-PROFILES = ("apple-depth", "article", "dng")
+PROFILES = ("apple-depth", "article", "apple-portrait", "dng", "gdepth", "dynamic-depth")
+
+
+@dataclass(frozen=True)
+class Donor:
+    """What a photo of Portrait mode has beside its map, for a map that came another way.
+
+    rendering         base64 of the blob that Photos is reported to need (RenderingParameters)
+    aperture          SimulatedAperture, as the file prints it
+    custom_rendered   of its Exif
+    disparity         its map's range in 1/metres
+    """
+
+    rendering: str
+    aperture: str | None = None
+    custom_rendered: int | None = None
+    disparity: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -26,12 +42,14 @@ class Placement:
     replace   put the map in the place of the depth that is there
     also      further layouts to write beside it: of a JPEG file gdepth, dynamic-depth
     trailer   what follows the last image of a JPEG file is kept at the end, dropped, or a reason to refuse
+    donor     for apple-portrait
     """
 
     profile: str | None = None
     replace: bool = False
     also: tuple[str, ...] = ()
     trailer: Literal["keep", "drop", "refuse"] = "keep"
+    donor: Donor | None = None
 
     def profile_of(self, container: Container) -> str:
         """The profile to write. Raises UsageError when the container has none of that name, or nothing to add."""
@@ -110,10 +128,11 @@ class Contents:
 
 @dataclass(frozen=True)
 class Edit:
-    """The outcome of an edit: what to write, and what could not survive."""
+    """The outcome of an edit: what to write, what could not survive, and which of the photo's own tags changed."""
 
     splice: Splice
     warnings: Sequence[str] = ()
+    changes: Sequence[str] = ()
 
 
 class Container(Protocol):
@@ -153,6 +172,14 @@ class Container(Protocol):
 
     def remove(self, source: ByteSource) -> Edit:
         """Take depth out, its bytes and metadata too. NoDepthError when there is none."""
+
+
+@runtime_checkable
+class Donates(Protocol):
+    """A container whose photos can be donors."""
+
+    def donor(self, source: ByteSource) -> Donor:
+        """Raises NoDepthError for a photo without depth, UnsupportedError for one that is no portrait."""
 
 
 @runtime_checkable

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import cast
 
-from ..errors import TruncatedError, UnsupportedError
+from ..errors import FileError, GpudepthError, TruncatedError, UnsupportedError
 from ..formats.bytesource import ByteSource
-from .base import Container, SharesItsHead
+from ..limits import DEFAULT, Limits
+from .base import Container, Donates, Donor, SharesItsHead
 from .dictionary import Dictionary
 from .dng.dng import Dng
 from .heif.heif import Heif
 from .jpeg.jpeg import Jpeg
+from .rules import PRESENT, STRUCTURE, Checklist, Checks, Verdicts
 
 GROUP = "gpudepth.containers"
 
@@ -42,6 +45,35 @@ def require(source: ByteSource) -> Container:
         raise UnsupportedError("is not a file that can hold depth", where=source.name,
                                hint=f"we read and write {known}")
     return found
+
+
+def donor(path: str | Path, limits: Limits = DEFAULT) -> Donor:
+    """What a photo of Portrait mode gives to others. Raises NoDepthError, UnsupportedError, MissingInputError."""
+    with ByteSource(path, limits) as source:
+        container = require(source)
+        if not isinstance(container, Donates):
+            raise UnsupportedError(f"is {container.name.upper()}, which is no donor", where=source.name,
+                                   hint="a HEIC or JPEG that an iPhone took in Portrait mode is")
+        return container.donor(source)
+
+
+def check(source: ByteSource, profile: str | None = None) -> Verdicts:
+    """Hold a file against its container's rules; a file of no container breaks the first of them."""
+    out = Checklist(profile, source.name)
+    try:
+        container = require(source)
+    except FileError as error:
+        out.broken(STRUCTURE, error, source.name)
+        return Verdicts(source.name, "unknown", profile, tuple(out.findings))
+    if isinstance(container, Checks):
+        findings = container.check(source, profile)
+    else:
+        try:
+            out.test(PRESENT, container.read(source) is not None, source.name, "it holds none")
+        except GpudepthError as error:
+            out.broken(STRUCTURE, error, source.name)
+        findings = out.findings
+    return Verdicts(source.name, container.name, profile, tuple(findings))
 
 
 def by_suffix(suffix: str) -> Container | None:

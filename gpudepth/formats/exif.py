@@ -1,22 +1,27 @@
-"""The two Exif fields a depth map depends on: orientation, and the focal length that a calibration can come from."""
+"""The Exif fields that depth has to do with: orientation, focal length, and whether the camera rendered a portrait."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ..errors import MalformedError
+from .bytesource import ByteSource
+from .tiff import LONG, SHORT, Field, Layout, Tiff, serialise
 
 ORIENTATION, EXIF_IFD = 0x0112, 0x8769
 FOCAL_LENGTH_35MM = 0xA405
+CUSTOM_RENDERED = 0xA401
+HEADING = b"Exif\0\0"
 _SHORT, _LONG = 3, 4
 
 
 @dataclass(frozen=True)
 class Exif:
-    """orientation 1–8; focal35 in millimetres, or None when it is not said."""
+    """orientation 1–8; focal35 in millimetres and custom_rendered, or None when they are not said."""
 
     orientation: int = 1
     focal35: float | None = None
+    custom_rendered: int | None = None
 
 
 def parse(block: bytes, where: str = "Exif") -> Exif:
@@ -45,7 +50,41 @@ def parse(block: bytes, where: str = "Exif") -> Exif:
     orientation = first.get(ORIENTATION, 1)
     nested = directory(first[EXIF_IFD]) if EXIF_IFD in first else {}
     focal = nested.get(FOCAL_LENGTH_35MM, 0)
-    return Exif(orientation if 1 <= orientation <= 8 else 1, float(focal) if focal else None)
+    return Exif(orientation if 1 <= orientation <= 8 else 1, float(focal) if focal else None,
+                nested.get(CUSTOM_RENDERED))
+
+
+def with_custom_rendered(block: bytes, value: int) -> bytes:
+    """The same TIFF block (no heading) with CustomRendered set; b"" makes a new one.
+
+    Nothing that is there moves, for maker notes hold offsets: a tag that is missing goes into a copy of its directory
+    at the end. Raises MalformedError.
+    """
+    if not block:
+        layout = Layout(">")
+        first = serialise(layout, [Field(EXIF_IFD, LONG, (26,))], 8)
+        return layout.header(8) + first + serialise(layout, [Field(CUSTOM_RENDERED, SHORT, (value,))], 26)
+    tiff = Tiff(ByteSource(block))
+    ifd0 = tiff.ifd(tiff.first, "IFD0")
+    nested = tiff.ifd(tiff.integer(ifd0, EXIF_IFD), "IFD0/Exif") if ifd0.has(EXIF_IFD) else None
+    if nested is not None:
+        for n, entry in enumerate(nested.entries):
+            if entry.tag == CUSTOM_RENDERED:
+                at = nested.offset + 2 + 12 * n
+                return block[:at] + serialise(tiff.layout, [Field(CUSTOM_RENDERED, SHORT, (value,))], 0)[2:14] + block[
+                    at + 12 :]
+    out = block + bytes(len(block) % 2)
+    at = len(out)
+    out += serialise(tiff.layout, [*(nested.entries if nested else ()), Field(CUSTOM_RENDERED, SHORT, (value,))], at,
+                     nested.next if nested else 0)
+    pointer = Field(EXIF_IFD, LONG, (at,))
+    for n, entry in enumerate(ifd0.entries):
+        if entry.tag == EXIF_IFD:
+            slot = ifd0.offset + 2 + 12 * n
+            return out[:slot] + serialise(tiff.layout, [pointer], 0)[2:14] + out[slot + 12 :]
+    at = len(out) + len(out) % 2
+    out = out.ljust(at, b"\0") + serialise(tiff.layout, [*ifd0.entries, pointer], at, ifd0.next)
+    return tiff.layout.header(at) + out[8:]
 
 
 def parse_item(data: bytes, where: str = "Exif") -> Exif:

@@ -13,7 +13,7 @@ from ..compute import Backend
 from ..containers import registry
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData
-from ..depth.encoding import Encoding, factor_of
+from ..depth.encoding import DisparityRange, Encoding, Gray, factor_of
 from ..depth.pixel_format import FDEP, FDIS, PixelFormat, Quantity, quantity_of
 from ..errors import GpudepthError, NoDepthError, UsageError
 from ..formats.bytesource import ByteSource
@@ -41,7 +41,7 @@ class Intake:
 
 def working_format(recipe: Recipe) -> PixelFormat:
     """float32 while there is arithmetic to do between decoding and packing; the native format itself otherwise."""
-    if recipe.clamp or recipe.resize:
+    if recipe.clamp or recipe.resize or recipe.longest_side:
         return FDIS if quantity_of(recipe.pixel_format) is Quantity.DISPARITY else FDEP
     return recipe.pixel_format
 
@@ -101,7 +101,7 @@ def _wrap(array: NDArray[Any]) -> SourceMap:
 
 
 def _from_codes(source: SourceMap, recipe: Recipe, backend: Backend) -> Intake:
-    encoding = recipe.encoding
+    encoding = recipe.encoding or _of_donor(recipe)
     if encoding is None:
         raise UsageError("nothing says what its values mean", where=source.path,
                          hint="--near and --far in metres (add --white near if white is close), or --metric")
@@ -118,10 +118,14 @@ def _from_codes(source: SourceMap, recipe: Recipe, backend: Backend) -> Intake:
     return Intake(values, fmt, encoding.describe(source.max_code))
 
 
+def _of_donor(recipe: Recipe) -> Encoding | None:
+    """The range of the donor's map, for a gray map of which nothing else is said; disparity is linear in it."""
+    lo, hi = recipe.donor.disparity or (0.0, 0.0) if recipe.donor else (0.0, 0.0)
+    return Gray(1 / hi, 1 / lo, "disparity", recipe.donor_white) if 0 < lo < hi else None
+
+
 def _check_gray(source: SourceMap, encoding: Encoding) -> None:
     """Gray means 0…1 for floats: metres given as gray would be off without a word."""
-    from ..depth.encoding import DisparityRange, Gray
-
     if source.max_code is None and isinstance(encoding, Gray | DisparityRange):
         finite = source.codes[np.isfinite(source.codes)]
         if finite.size and (finite.min() < -1e-3 or finite.max() > 1.001):

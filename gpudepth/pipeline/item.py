@@ -56,4 +56,4 @@ def do_task(task: Task) -> Row:
     near, far = (m if isfinite(m) else None for m in outcome.metres)
     return Row(item.key, "ok", task.job, FileState.of(item.photo), FileState.of(item.depth), item.target,
                written.size, written.sha256, outcome.line(), (outcome.storage.lo, outcome.storage.hi), (near, far),
-               outcome.filled, outcome.warnings)
+               outcome.filled, outcome.notices())

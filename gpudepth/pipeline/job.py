@@ -88,12 +88,14 @@ class MapRecord(Record):
 class OutputRecord(Record):
     """path: a template of the same placeholders; its suffix names the format, which `container` only confirms. A .plist
     (ImageIO's dictionary), .hdis and its like, .npy, .npz or .pfm holds the map alone, in `orientation`.
+    donor: for the profile apple-portrait, a photo of Portrait mode that gives its rendering parameters.
     also: further layouts in a JPEG file. trailer: what to do about bytes behind the last image of a JPEG file.
     quality: of photos that have to be encoded."""
 
     path: str
     container: Literal["heic", "jpeg", "dng", "dictionary"] | None = None
-    profile: Literal["apple-depth", "article", "dng"] | None = None
+    profile: Literal["apple-depth", "article", "apple-portrait", "dng", "gdepth", "dynamic-depth"] | None = None
+    donor: str | None = None
     also: list[Literal["gdepth", "dynamic-depth"]] = Field(default_factory=list)
     trailer: Literal["keep", "drop", "refuse"] = "keep"
     orientation: Literal["display", "coded"] = "display"

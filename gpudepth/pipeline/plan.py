@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ..containers import registry
+from ..containers.base import Donor
 from ..errors import UsageError
 from ..sources.pairing import Pairing, find_pairs
 from .export import MAPS_ALONE
 from .item import Item
 from .job import Job
+from .recipe import Recipe
 
 SHOWN = 5
 
@@ -26,6 +28,7 @@ class Plan:
     items: tuple[Item, ...]
     root: Path
     pairing: Pairing
+    recipe: Recipe
     notes: tuple[str, ...] = ()
 
     @property
@@ -39,11 +42,12 @@ class Plan:
         return out + [f"note: {n}" for n in self.notes]
 
 
-def job_hash(job: Job) -> str:
-    """SHA-256 of the settings that decide the bytes of an output; `run` and `limits` are not among them."""
+def job_hash(job: Job, donor: Donor | None = None) -> str:
+    """SHA-256 of what decides the bytes of an output beside its inputs; `run` and `limits` do not."""
     settings = job.model_dump(mode="json", include={"encoding", "refine", "map"})
     settings["source"] = job.source.model_dump(mode="json", include={"key", "orientation"})
-    settings["output"] = job.output.model_dump(mode="json", exclude={"path", "replace_depth"})
+    settings["output"] = job.output.model_dump(mode="json", exclude={"path", "replace_depth", "donor"})
+    settings["donor"] = asdict(donor) if donor is not None else None
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
@@ -60,6 +64,9 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
     if not job.source.allow_missing:
         _refuse("no map for some photos", [str(p) for p in pairing.unmatched_color],
                 f"source.depth is {job.source.depth!r}; source.allow_missing: true leaves them out")
+    recipe = job.recipe()
+    if job.output.donor is not None:
+        recipe = replace(recipe, donor=registry.donor(base / job.output.donor, recipe.limits))
     root = _root(base, job.output.path)
     items = tuple(Item(p.key, p.color, p.depth, p.output, Path(os.path.relpath(p.output, root)).as_posix())
                   for p in pairing.pairs if p.output is not None)
@@ -76,7 +83,7 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
                      f"{pairing.unmatched_depth[0].name} for one")
     notes += [f"{d.reason}: {d.key}" for d in pairing.duplicates if d.shared]
     mine = tuple(i for i in items if i.in_shard(shard))
-    return Plan(job, mine, root, pairing, tuple(notes))
+    return Plan(job, mine, root, pairing, recipe, tuple(notes))
 
 
 def _root(base: Path, template: str) -> Path:

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from ..containers.base import PROFILES, Placement
+from ..containers.apple_rules import PORTRAIT_SIDE
+from ..containers.base import PROFILES, Donor, Placement
 from ..containers.heif.photo import DEFAULT_QUALITY
 from ..depth.encoding import Encoding
 from ..depth.pixel_format import HDIS, PixelFormat
@@ -52,7 +53,8 @@ class Recipe:
     crf           of HEVC; None is lossless
     jpeg_quality  of a map in a JPEG file; None is Apple's quantisation table
     compression   of a map in a DNG file: none, deflate, ljpeg, jpegxl
-    profile, also, trailer   as in `containers.base.Placement`
+    profile, also, trailer, donor   as in `containers.base.Placement`
+    donor_white              which end of a gray map without near and far is far, when the donor's range is taken
     export_orientation       of maps that are written alone, beside a photo
     transcode     a JPEG photo may be re-encoded into a HEIC
     """
@@ -76,6 +78,8 @@ class Recipe:
     profile: str | None = None
     also: tuple[str, ...] = ()
     trailer: Literal["keep", "drop", "refuse"] = "keep"
+    donor: Donor | None = None
+    donor_white: Literal["far", "near"] = "far"
     export_orientation: Literal["display", "coded"] = "display"
     replace_depth: bool = False
     photo_quality: int = DEFAULT_QUALITY
@@ -98,6 +102,11 @@ class Recipe:
         if not -1 <= self.photo_quality <= 100:
             raise UsageError(f"photo quality {self.photo_quality} is not between 0 and 100 (-1: lossless)")
 
+    @property
+    def longest_side(self) -> int | None:
+        """What the profile limits a map to."""
+        return PORTRAIT_SIDE if self.profile == "apple-portrait" else None
+
     def placement(self) -> Placement:
         """What the container needs to know."""
-        return Placement(self.profile, self.replace_depth, self.also, self.trailer)
+        return Placement(self.profile, self.replace_depth, self.also, self.trailer, self.donor)

@@ -34,7 +34,8 @@ SAME_RANGE = 1 / 64  # of a code: what a container may round an end of the range
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one item. width × height is the map as displayed; storage is in the native quantity."""
+    """What became of one item. width × height is the map as displayed; storage is in the native quantity; changes are
+    the photo's own tags that are not what they were."""
 
     output: Path
     said: str
@@ -44,6 +45,7 @@ class Outcome:
     height: int
     warnings: tuple[str, ...] = ()
     filled: int = 0
+    changes: tuple[str, ...] = ()
 
     @property
     def metres(self) -> tuple[float, float]:
@@ -60,7 +62,11 @@ class Outcome:
             "output": str(self.output), "said": self.line(), "native_format": self.pixel_format.name,
             "stored_format": self.storage.format.name, "min": self.storage.lo, "max": self.storage.hi,
             "near": near, "far": far if far != float("inf") else None, "width": self.width, "height": self.height,
-            "filled": self.filled, "warnings": list(self.warnings)}
+            "filled": self.filled, "warnings": list(self.warnings), "changes": list(self.changes)}
+
+    def notices(self) -> tuple[str, ...]:
+        """Warnings and changes, as lines."""
+        return (*self.warnings, *(f"changed: {change}" for change in self.changes))
 
     def line(self) -> str:
         """`black = 12.00 m, white = 0.50 m, linear in depth, 768×576, hdis as L008`."""
@@ -100,7 +106,7 @@ def run_item(photo: str | Path, depth: DepthInput, out: str | Path, recipe: Reci
     if recipe.calibration == "exif" and coded.calibration is None:
         warnings.append(f"{photo.name} names no 35 mm focal length in its Exif: no calibration was written")
     return Outcome(out, prepared.said, coded.pixel_format, coded.storage, width, height, tuple(warnings),
-                   prepared.filled)
+                   prepared.filled, tuple(edit.changes))
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
     if engine not in ENGINES:
         raise UsageError(f"unknown engine {engine!r}", hint="one of " + ", ".join(ENGINES))
     the_plan = plan(job, base=base, settings=settings, shard=shard)
-    settings_hash = job_hash(the_plan.job)
+    settings_hash = job_hash(the_plan.job, the_plan.recipe.donor)
     make_backend(the_plan.job.run.backend)  # an unusable one fails here, not once per item
     path = the_plan.ledger
     if the_plan.job.run.ledger:
@@ -103,8 +103,8 @@ def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) 
 
 def _work(todo: list[Item], plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary, *,
           quiet: bool) -> None:
-    job, recipe = plan_.job, plan_.job.recipe()
-    tasks = [Task(item, recipe, job.run.backend, settings_hash) for item in todo]
+    job = plan_.job
+    tasks = [Task(item, plan_.recipe, job.run.backend, settings_hash) for item in todo]
     workers = available_cores() if job.run.workers == "auto" else job.run.workers
     results = run_tasks(do_task, tasks, min(workers, max(1, len(tasks))), job.limits.seconds_per_item)
     with contextlib.closing(results), Progress(len(tasks), quiet=quiet) as progress:  # type: ignore[type-var]

@@ -15,7 +15,7 @@ from ..depth.data import DepthData
 from ..depth.pixel_format import Quantity, quantity_of
 from ..errors import AspectError
 from .intake import DepthInput, Intake, take
-from .recipe import Recipe
+from .recipe import Recipe, Resize
 
 ASPECT_TOLERANCE = 0.01
 
@@ -44,10 +44,13 @@ def shape(depth: DepthInput, frame: tuple[int, int] | None, recipe: Recipe, back
     values, calibration = (intake.values, intake.calibration) if frame is None else _fit(intake, frame, recipe, depth)
     if recipe.clamp is not None:
         values = _clamp(values, quantity_of(intake.fmt), recipe.clamp)
-    if recipe.resize is not None:
-        width, height = recipe.resize.target(values.shape[1], values.shape[0])
+    resize = recipe.resize
+    if resize is None and recipe.longest_side and max(values.shape) > recipe.longest_side:
+        resize = Resize(long_side=recipe.longest_side)
+    if resize is not None:
+        width, height = resize.target(values.shape[1], values.shape[0])
         recipe.limits.check_picture(width, height, 4, where="resize")
-        values = backend.resize(values, width, height, recipe.resize.method)
+        values = backend.resize(values, width, height, resize.method)
     filled = 0
     if recipe.fill is not None:
         values, report = backend.fill(values, recipe.fill, quantity_of(intake.fmt))

@@ -72,3 +72,45 @@ def test_any_bytes(data):
     for block in (data, b"II*\0\x08\0\0\0" + data, b"MM\0*\0\0\0\x08" + data):
         with contextlib.suppress(MalformedError):
             exif.parse(block)
+
+
+RENDERED = hexed("""
+    4d4d 002a 00000008                  # MM, 42, IFD 0 at 8
+    0001                                # 1 entry
+    8769 0004 00000001 0000001a         # ExifIFD, LONG, 1: at 26
+    00000000                            # no IFD 1
+    0001                                # 1 entry
+    a401 0003 00000001 00090000         # CustomRendered, SHORT, 1: 9
+    00000000
+""")
+
+
+def test_custom_rendered_alone():
+    assert exif.with_custom_rendered(b"", 9) == RENDERED
+    assert exif.parse(RENDERED).custom_rendered == 9
+
+
+@pytest.mark.parametrize("block", [LITTLE, BIG, RENDERED])
+def test_custom_rendered_is_set_and_nothing_moves(block):
+    """A tag that is there is changed where it is; one that is missing goes into a copy of its directory at the end."""
+    before, out = exif.parse(block), exif.with_custom_rendered(block, 8)
+    after = exif.parse(out)
+    assert (after.orientation, after.focal35, after.custom_rendered) == (before.orientation, before.focal35, 8)
+    changed = [i for i in range(len(block)) if block[i] != out[i]]
+    if before.custom_rendered is None:
+        assert len(out) > len(block) and 0 < len(changed) <= 4      # the offset of the Exif directory
+    else:
+        assert len(out) == len(block) and len(changed) == 1
+    assert exif.with_custom_rendered(out, 8) == out
+
+
+def test_custom_rendered_where_there_is_no_exif_directory():
+    block = hexed("""
+        4949 2a00 08000000
+        0100
+        1201 0300 01000000 06000000         # Orientation 6
+        00000000
+    """)
+    out = exif.with_custom_rendered(block, 9)
+    assert exif.parse(out) == Exif(6, None, 9)
+    assert out[8:len(block)] == block[8:]

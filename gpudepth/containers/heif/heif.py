@@ -9,8 +9,10 @@ from ...depth.data import DepthData, Storage
 from ...depth.pixel_format import PixelFormat
 from ...errors import GpudepthError
 from ...formats.bytesource import ByteSource
-from ..base import DEFAULT_PLACEMENT, CodedMap, Contents, Edit, Picture, Placement
-from . import writer
+from ..base import DEFAULT_PLACEMENT, CodedMap, Contents, Donor, Edit, Picture, Placement
+from ..rules import Finding
+from . import portrait, writer
+from .check import check
 from .file import HeifFile
 from .reader import read_depth
 from .rewrite import Rewriter
@@ -33,7 +35,7 @@ class Heif:
     name = "heif"
     suffixes: tuple[str, ...] = (".heic", ".heif", ".hif", ".avif")
     bits: tuple[int, ...] = (8, 10, 12)
-    profiles: tuple[str, ...] = ("apple-depth", "article")
+    profiles: tuple[str, ...] = ("apple-depth", "article", "apple-portrait")
     companions: tuple[str, ...] = ()
 
     def sniff(self, head: bytes) -> bool:
@@ -65,8 +67,18 @@ class Heif:
         with _inside(source):
             file = HeifFile(source)
             edit = Rewriter(file)
-            warnings = writer.attach(file, edit, coded, placement.profile_of(self), replace=placement.replace)
-            return Edit(edit.splice(), warnings)
+            profile = placement.profile_of(self)
+            warnings = writer.attach(file, edit, coded, profile, placement)
+            changes = portrait.mark(file, edit, placement.donor) if profile == "apple-portrait" else ()
+            return Edit(edit.splice(), warnings, changes)
+
+    def donor(self, source: ByteSource) -> Donor:
+        with _inside(source):
+            return portrait.donor(HeifFile(source))
+
+    def check(self, source: ByteSource, profile: str | None = None) -> list[Finding]:
+        Placement(profile).profile_of(self)
+        return check(source, profile)
 
     def remove(self, source: ByteSource) -> Edit:
         with _inside(source):

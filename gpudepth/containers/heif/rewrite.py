@@ -53,6 +53,12 @@ class Rewriter:
         self._new.append((item, data))
         return item
 
+    def put(self, item: int, data: bytes) -> None:
+        """Other data for an item that is there."""
+        self._dropped += self._ranges(self.meta.locations.items.get(item))
+        self.meta.locations.items[item] = Location(FILE, (Extent(0, len(data)),))
+        self._new.append((item, data))
+
     def refer(self, kind: str, source: int, *targets: int) -> None:
         self.meta.references.append(Reference(kind, source, targets))
 

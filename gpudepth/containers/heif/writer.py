@@ -8,8 +8,8 @@ from ...errors import ExistingDepthError, NoDepthError, UnsupportedError, UsageE
 from ...formats.hevc.codec import encode_monochrome
 from ...formats.hevc.depth_sei import UNIFORM_DISPARITY, UNIFORM_Z, DepthRepresentation, outward
 from ...formats.isobmff.box import make_full
-from .. import apple
-from ..base import CodedMap
+from .. import apple, apple_rules
+from ..base import DEFAULT_PLACEMENT, CodedMap, Placement
 from .file import DEPTH_URNS, GAIN_MAP_URNS, HeifFile
 from .rewrite import Rewriter
 
@@ -38,18 +38,19 @@ def aux_c(coded: CodedMap) -> bytes:
     return make_full("auxC", 0, 0, DEPTH_URNS[0].encode() + b"\0" + sei.serialise())
 
 
-def attach(file: HeifFile, edit: Rewriter, coded: CodedMap, profile: str, *, replace: bool) -> list[str]:
+def attach(file: HeifFile, edit: Rewriter, coded: CodedMap, profile: str,
+           placement: Placement = DEFAULT_PLACEMENT) -> list[str]:
     """Add the items to an edit; returns warnings. Raises ExistingDepthError, UnsupportedError."""
     meta, primary, name = file.meta, file.meta.primary, file.source.name
     if file.depth_items():
-        if not replace:
+        if not placement.replace:
             raise ExistingDepthError("has depth already", where=name, hint="--replace-depth puts the new map there")
         remove(file, edit)
     if meta.targets("thmb", primary) or meta.targets("pred", primary):
         raise UnsupportedError(f"primary item {primary} is a thumbnail or a predicted picture of another item; "
                                "readers would not look for its depth", where=f"{name}: meta/iref")
     hvcc, data = encode_monochrome(coded.codes, coded.storage.format.bits, coded.crf)
-    packet = apple.serialise(coded, profile)
+    packet = apple.serialise(coded, profile, placement.donor)
     depth = edit.add("hvc1", data)
     about = edit.add("mime", packet, content_type=XMP_TYPE)  # in mdat: ImageIO is reported to ignore XMP in idat
     height, width = coded.codes.shape
@@ -66,6 +67,8 @@ def attach(file: HeifFile, edit: Rewriter, coded: CodedMap, profile: str, *, rep
     edit.refer("auxl", depth, primary, *_tone_mapped(file))
     edit.refer("cdsc", about, depth)
     warnings = _warnings(file)
+    if profile == "apple-portrait":
+        warnings += apple_rules.missing_of_portrait(packet, (width, height))
     if len(properties.boxes) > IPCO_LIMIT:
         warnings.append(f"{len(properties.boxes)} property boxes: libheif 1.23 opens files with at most {IPCO_LIMIT}")
     return warnings

@@ -69,6 +69,26 @@ def decode_luma(configuration: Configuration, data: bytes, limits: Limits = DEFA
     The SPS is checked against `limits` before the decoder sees anything. Colour pictures give their luma.
     Raises MalformedError, UnsupportedError, LimitError.
     """
+    frame = _decode(configuration, data, limits, where)
+    bits = int(frame.format.components[0].bits)
+    plane = frame.planes[0]
+    item = 2 if bits > 8 else 1
+    if frame.format.name.startswith(("rgb", "bgr", "gbr")):
+        raise UnsupportedError(f"decodes to {frame.format.name}, which has no luma", where=where)
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width * item]
+    codes = np.ascontiguousarray(rows).view("<u2" if item == 2 else np.uint8)
+    return codes.astype(np.uint16 if item == 2 else np.uint8), bits
+
+
+def is_full_range(configuration: Configuration, data: bytes, limits: Limits = DEFAULT, where: str = "hvc1") -> bool:
+    """Does the bitstream say that codes use their whole range (video_full_range_flag)? Raises as `decode_luma`."""
+    from av.video.reformatter import ColorRange
+
+    return bool(_decode(configuration, data, limits, where).color_range == ColorRange.JPEG)
+
+
+def _decode(configuration: Configuration, data: bytes, limits: Limits, where: str) -> Any:
+    """The first picture, an av.VideoFrame of the size that the SPS names."""
     import av
     import av.error
 
@@ -87,14 +107,7 @@ def decode_luma(configuration: Configuration, data: bytes, limits: Limits = DEFA
     if not frames:
         raise MalformedError("the HEVC data holds no picture", where=where)
     frame: Any = frames[0]
-    bits = int(frame.format.components[0].bits)
-    plane = frame.planes[0]
     if (frame.width, frame.height) != (declared.width, declared.height):
         raise LimitError(f"decodes to {frame.width}×{frame.height}, the SPS in hvcC says "
                          f"{declared.width}×{declared.height}", where=where)
-    item = 2 if bits > 8 else 1
-    if frame.format.name.startswith(("rgb", "bgr", "gbr")):
-        raise UnsupportedError(f"decodes to {frame.format.name}, which has no luma", where=where)
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width * item]
-    codes = np.ascontiguousarray(rows).view("<u2" if item == 2 else np.uint8)
-    return codes.astype(np.uint16 if item == 2 else np.uint8), bits
+    return frame

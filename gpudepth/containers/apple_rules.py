@@ -1,0 +1,116 @@
+"""Rules of Apple's depth metadata, the same in HEIF and JPEG files."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+
+from ..depth.pixel_format import Quantity
+from ..errors import GpudepthError
+from ..formats import xmp
+from ..limits import DEFAULT, Limits
+from . import apple
+from .apple import APDI, BLUR, DEPTH_DATA, DepthMetadata
+from .rules import Checklist, Rule
+
+FILES = "every file of Apple software that was seen"
+REPORTED = "publicly reported of Photos, not proven"
+CAMERA, PORTRAIT = ("apple-depth", "apple-portrait"), ("apple-portrait",)
+PORTRAIT_SIDE = 768
+
+XMP_PARSES = Rule("xmp-parses", "the XMP of the depth image can be read", "ISO 16684-1")
+XMP_KEYS = Rule("xmp-keys", "the XMP has the seven apdi keys: AuxiliaryImageType, NativeFormat, StoredFormat, "
+                            "IntMinValue, IntMaxValue, FloatMinValue, FloatMaxValue", FILES)
+NATIVE = Rule("native-format", "apdi:NativeFormat is hdis, fdis, hdep or fdep", "AVDepthData: depthDataType")
+QUANTITY = Rule("auxiliary-type", "apdi:AuxiliaryImageType is the quantity of apdi:NativeFormat", FILES)
+STORED = Rule("stored-format", "apdi:StoredFormat and IntMaxValue are those of the coded bits", FILES)
+RANGE = Rule("range", "FloatMinValue and FloatMaxValue are finite, in order and not negative", FILES)
+DISPARITY = Rule("disparity", "the map is disparity", FILES, only=PORTRAIT)
+FILTERED = Rule("filtered", "depthData:Filtered is True", f"{REPORTED}: unfiltered depth is refused", must=CAMERA)
+QUALITY = Rule("quality", "depthData:Quality is high", f"{REPORTED}: low quality depth is refused", must=CAMERA)
+VERSION = Rule("depth-data-version", "depthData:DepthDataVersion has major version 1",
+               f"{REPORTED}; {FILES} from a camera", must=PORTRAIT, only=CAMERA)
+CALIBRATED = Rule("calibration", "the camera calibration is there", f"{REPORTED}: a map without one is refused",
+                  must=PORTRAIT, only=CAMERA)
+RENDERING = Rule("rendering-parameters", "depthBlurEffect:RenderingParameters is a REND blob of the length it names",
+                 f"{REPORTED}; {FILES} of Portrait mode", only=PORTRAIT)
+APERTURE = Rule("simulated-aperture", "depthBlurEffect:SimulatedAperture is a positive number",
+                f"{FILES} of Portrait mode", only=PORTRAIT)
+SIDE = Rule("portrait-size", f"the map has at most {PORTRAIT_SIDE} pixels a side", f"{FILES} of Portrait mode",
+            only=PORTRAIT)
+REACH = Rule("portrait-range", "the nearest disparity is 0.5 1/m or more",
+             "publicly reported: 0.04 to 0.47 1/m gave no blur", must=(), only=PORTRAIT)
+
+_KEYS = ("AuxiliaryImageType", "NativeFormat", "StoredFormat", "IntMinValue", "IntMaxValue", "FloatMinValue",
+         "FloatMaxValue")
+
+
+def check(out: Checklist, data: bytes, where: str, *, bits: int | None, size: tuple[int, int] | None,
+          limits: Limits) -> DepthMetadata | None:
+    """Apply them to a packet; bits and size (width, height) are those of the coded map, where they are known."""
+    try:
+        packet = xmp.parse(data, where, limits)
+        about = apple.parse(packet, where)
+    except GpudepthError as error:
+        out.broken(XMP_PARSES, error, where)
+        return None
+    out.test(XMP_PARSES, True, where)
+    missing = [k for k in _KEYS if packet.text(APDI, k) is None]
+    out.test(XMP_KEYS, not missing, where, f"missing: {', '.join(missing)}")
+    native = about.native
+    out.test(NATIVE, native is not None, where, f"NativeFormat is {packet.text(APDI, 'NativeFormat')}")
+    if native is not None:
+        out.test(QUANTITY, about.quantity is native.quantity, where,
+                 f"{packet.text(APDI, 'AuxiliaryImageType')!r} with {native}")
+        out.test(DISPARITY, native.quantity is Quantity.DISPARITY, where, f"the map is {native}")
+    if bits is not None:
+        coded = about.stored.bits if about.stored is not None else None
+        out.test(STORED, coded == bits and about.int_max == (1 << bits) - 1 and about.int_min == 0, where,
+                 f"{about.stored} with codes {about.int_min}…{about.int_max}, and {bits} bits are coded")
+    lo, hi = about.float_min, about.float_max
+    if lo is not None and hi is not None:
+        out.test(RANGE, 0 <= lo <= hi < math.inf, where, f"{lo:g} to {hi:g}")
+        out.test(REACH, hi >= 0.5, where, f"it is {hi:g}")
+    filtered = packet.text(DEPTH_DATA, "Filtered")
+    out.test(FILTERED, filtered is not None and about.filtered, where, f"it is {filtered}")
+    quality = packet.text(DEPTH_DATA, "Quality")
+    out.test(QUALITY, quality == "high", where, f"it is {quality}")
+    version = packet.text(DEPTH_DATA, "DepthDataVersion") or ""
+    out.test(VERSION, version.isdecimal() and int(version) >> 16 == 1, where, f"it is {version or 'missing'}")
+    out.test(CALIBRATED, about.calibration is not None, where, "there is none")
+    _portrait(out, packet, where, size)
+    return about
+
+
+def _portrait(out: Checklist, packet: xmp.Packet, where: str, size: tuple[int, int] | None) -> None:
+    text = packet.text(BLUR, "RenderingParameters")
+    out.test(RENDERING, text is not None and is_rendering_blob(text), where,
+             "it is missing; only a photo taken in Portrait mode has one, --donor takes it from there"
+             if text is None else "it is no such blob")
+    aperture = packet.text(BLUR, "SimulatedAperture")
+    try:
+        good = aperture is not None and 0 < float(aperture) < math.inf
+    except ValueError:
+        good = False
+    out.test(APERTURE, good, where, f"it is {aperture or 'missing'}")
+    if size is not None:
+        out.test(SIDE, max(size) <= PORTRAIT_SIDE, where, f"it is {size[0]}×{size[1]}")
+
+
+def missing_of_portrait(packet: bytes, size: tuple[int, int]) -> list[str]:
+    """What keeps a map from being a portrait's, as warnings."""
+    out = Checklist("apple-portrait")
+    check(out, packet, "XMP", bits=None, size=size, limits=DEFAULT)
+    return [f"apple-portrait: {f.found} ({f.rule}: {f.source})" for f in out.findings if f.verdict != "ok"]
+
+
+def is_rendering_blob(text: str) -> bool:
+    """Base64 of 'REND', a version, the length of the whole (both little-endian 32 bits), records."""
+    try:
+        blob = base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    if len(blob) < 12 or blob[:4] != b"REND":
+        return False
+    return int.from_bytes(blob[8:12], "little") == len(blob)

@@ -1,0 +1,255 @@
+"""Rules of depth in HEIF files, and a file held against them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...depth.pixel_format import Quantity
+from ...errors import GpudepthError
+from ...formats.bytesource import ByteSource
+from ...formats.hevc.codec import is_full_range
+from ...formats.hevc.configuration import Configuration
+from ...formats.hevc.depth_sei import UNIFORM_DISPARITY, UNIFORM_Z, DepthRepresentation
+from ...formats.hevc.nal import SPS
+from ...formats.hevc.parameter_sets import RANGE_EXTENSIONS, ProfileTierLevel, level_idc
+from ...formats.isobmff.locations import FILE
+from .. import apple, apple_rules
+from ..apple import DepthMetadata
+from ..rules import (
+    ASPECT,
+    DECODES,
+    ONE_MAP,
+    PRESENT,
+    STRUCTURE,
+    VALUES,
+    VARIES,
+    Checklist,
+    Finding,
+    Rule,
+    same_aspect,
+)
+from .file import DEPTH_URNS, HeifFile
+from .reader import read_depth, representation
+
+HEIF, FILES = "ISO/IEC 23008-12", apple_rules.FILES
+LIBHEIF_PROPERTIES = 100
+PORTRAIT_RENDERED = (7, 8, 9)
+
+URN = Rule("auxc-urn", f"auxC names depth: {DEPTH_URNS[0]}", f"{HEIF} B.2.3; libheif, ImageIO")
+AUXL = Rule("auxl", "the depth image refers to the primary picture by auxl", f"{HEIF} 6.4.5; libheif, ImageIO")
+ONE_TARGET = Rule("auxl-targets", "auxl has one target", "libheif 1.15 to 1.17 refuses the whole file else", must=())
+HIDDEN = Rule("hidden", "depth and XMP items have the hidden flag", f"ISO/IEC 14496-12 8.11.6; {FILES}")
+CDSC = Rule("cdsc", "the depth image's XMP refers to it by cdsc", f"{HEIF} 6.2; {FILES}")
+XMP_THERE = Rule("xmp", "an XMP item describes the depth image", FILES)
+XMP_PLACE = Rule("xmp-in-mdat", "the XMP lies in the file, not in idat",
+                 "publicly reported: ImageIO ignores it in idat")
+SEI = Rule("sei", "auxC holds a depth representation SEI with the range", f"H.265 G.14.2.3; {FILES}",
+           must=("apple-depth", "article", "apple-portrait"))
+SEI_PARSES = Rule("sei-parses", "the SEI in auxC can be read", "H.265 G.14.2.3; libheif refuses the whole file else")
+SEI_KIND = Rule("sei-kind", "the SEI is of the quantity of the XMP: disparity is type 1, depth type 2",
+                f"H.265 table G.2; {FILES}")
+SEI_RANGE = Rule("sei-range", "SEI and XMP agree on the range", f"{FILES}; readers take the one or the other")
+HEVC = Rule("hevc", "the map is one HEVC image (hvc1)", FILES)
+MONOCHROME = Rule("monochrome", "it is coded 4:0:0, in the Range Extensions profile", FILES)
+BITS = Rule("bits", "8 bits a value", f"{FILES}; more are read by libheif and FFmpeg", must=())
+LEVEL = Rule("level", "the HEVC level is the smallest that holds the picture", FILES, must=())
+FULL_RANGE = Rule("full-range", "video_full_range_flag is set", f"{FILES}; else readers may stretch the codes")
+PIXI = Rule("pixi", "pixi names one channel of the coded bits", f"{HEIF} 6.5.6; {FILES}")
+TURNED = Rule("orientation", "irot and imir are those of the picture", f"{HEIF} 6.5.10; {FILES}")
+ESSENTIAL = Rule("essential", "hvcC, auxC, irot and imir are marked essential", f"{HEIF} 6.5; {FILES}")
+FEW_PROPERTIES = Rule("properties", f"at most {LIBHEIF_PROPERTIES} property boxes", "libheif 1.23", must=())
+RENDERED = Rule("custom-rendered", "Exif CustomRendered says Portrait (7, 8 or 9)",
+                f"{FILES} of Portrait mode; publicly reported", only=apple_rules.PORTRAIT)
+
+
+def check(source: ByteSource, profile: str | None) -> list[Finding]:
+    """Hold a file against the rules; damage is a finding at its place."""
+    out = Checklist(profile, source.name)
+    try:
+        file = HeifFile(source)
+    except GpudepthError as error:
+        out.broken(STRUCTURE, error, source.name)
+        return out.findings
+    out.test(STRUCTURE, True, "meta")
+    try:
+        _Check(out, file).run()
+    except GpudepthError as error:  # what no rule below foresaw is structure too
+        out.broken(STRUCTURE, error, "meta")
+    return out.findings
+
+
+@dataclass
+class _Check:
+    out: Checklist
+    file: HeifFile
+
+    def run(self) -> None:
+        file, out = self.file, self.out
+        depth = file.depth_items()
+        self._strays(depth)
+        if not out.test(PRESENT, bool(depth), "meta/iref", "no auxiliary image of the primary picture is depth"):
+            return
+        out.test(ONE_MAP, len(depth) == 1, "meta/iref", f"items {', '.join(map(str, depth))}")
+        out.test(FEW_PROPERTIES, len(file.meta.properties.boxes) <= LIBHEIF_PROPERTIES, "meta/iprp/ipco",
+                 f"{len(file.meta.properties.boxes)} of them")
+        for item in depth:
+            self._item(item)
+
+    def _strays(self, depth: list[int]) -> None:
+        """Depth that readers will not find: a wrong URN, auxl or cdsc."""
+        meta, file, out = self.file.meta, self.file, self.out
+        wrong_urn, unreferenced = [], []
+        for item in meta.items:
+            if item in depth or item == meta.primary:
+                continue
+            urn = file.urn(item)
+            if urn is None:
+                continue
+            if urn[0] in DEPTH_URNS:
+                unreferenced.append(item)
+            elif any(self._packet(i) is not None for i in file.metadata_of(item)):
+                wrong_urn.append((item, urn[0]))
+        out.test(URN, not wrong_urn, self._path(wrong_urn[0][0], "auxC") if wrong_urn else "meta/iprp",
+                 "; ".join(f"item {i} has depth metadata and is {urn!r}" for i, urn in wrong_urn))
+        out.test(AUXL, not unreferenced, "meta/iref", "; ".join(
+            f"depth item {i} refers to {meta.targets('auxl', i) or 'nothing'}, the primary picture is {meta.primary}"
+            for i in unreferenced))
+        astray = []
+        for item, info in meta.items.items():
+            if info.content_type == b"application/rdf+xml" and self._packet(item) is not None:
+                targets = meta.targets("cdsc", item)
+                if not any(t in depth or t in unreferenced or t in dict(wrong_urn) for t in targets):
+                    astray.append((item, targets))
+        out.test(CDSC, not astray, "meta/iref", "; ".join(
+            f"XMP item {i} holds depth metadata and refers to {t or 'nothing'}" for i, t in astray))
+
+    def _packet(self, item: int) -> DepthMetadata | None:
+        """What an XMP item says of a depth map; None when it is about something else."""
+        from ...formats import xmp
+
+        try:
+            packet = xmp.parse(self.file.data(item), f"XMP item {item}", self.file.source.limits)
+            about = apple.parse(packet) if packet.has(apple.APDI) else None
+        except GpudepthError:
+            return None
+        return about if about is not None and about.native is not None else None
+
+    def _path(self, item: int, kind: str) -> str:
+        box = self.file.meta.properties.first(item, kind)
+        return box.path if box is not None else f"meta/iprp: item {item}"
+
+    def _item(self, item: int) -> None:
+        out, meta = self.out, self.file.meta
+        packets = self.file.metadata_of(item)
+        out.test(ONE_TARGET, len(meta.targets("auxl", item)) == 1, f"meta/iref: auxl of {item}",
+                 f"{meta.targets('auxl', item)}")
+        shown = [i for i in (item, *packets) if not meta.items[i].hidden]
+        out.test(HIDDEN, not shown, f"meta/iinf: item {(shown or [item])[0]}", f"items {shown} are not hidden")
+        bits, size = self._coding(item)
+        about = self._metadata(item, packets, bits, size)
+        self._range(item, about)
+        frame = self.file.window(meta.primary)[2:]
+        if size is not None:
+            out.test(ASPECT, same_aspect(size, frame), self._path(item, "ispe"),
+                     f"{size[0]}×{size[1]} of a picture of {frame[0]}×{frame[1]}")
+        out.test(TURNED, self.file.orientation(item) == self.file.orientation(meta.primary), self._path(item, "irot"),
+                 f"orientation {self.file.orientation(item)}, the picture's is {self.file.orientation(meta.primary)}")
+        kinds = [(meta.properties.boxes[n - 1].kind, essential) for n, essential in meta.properties.associations[item]]
+        lax = [k for k, essential in kinds if k in ("hvcC", "auxC", "irot", "imir") and not essential]
+        out.test(ESSENTIAL, not lax, f"meta/iprp/ipma: item {item}", f"{', '.join(lax)} are not")
+        rendered = self.file.exif().custom_rendered
+        out.test(RENDERED, rendered in PORTRAIT_RENDERED, "Exif", f"it is {rendered}")
+        self._values(item)
+
+    def _coding(self, item: int) -> tuple[int | None, tuple[int, int] | None]:
+        """(bits, (width, height)) of the coded map, as far as it can be told."""
+        out, file = self.out, self.file
+        try:
+            size = file.window(item)[2:]
+        except GpudepthError as error:
+            out.broken(DECODES, error, f"item {item}")
+            return None, None
+        box = file.meta.properties.first(item, "hvcC")
+        if not out.test(HEVC, box is not None, f"item {item}", f"it is a {file.meta.items[item].type!r} item"):
+            return None, size
+        assert box is not None
+        try:
+            configuration = Configuration.parse(box.payload, box.path)
+            sequence, sps = configuration.sequence(), configuration.first(SPS)
+            tier = ProfileTierLevel.of(sps or b"")
+            full = is_full_range(configuration, file.data(item), file.source.limits, f"item {item}")
+        except GpudepthError as error:
+            out.broken(DECODES, error, box.path)
+            return None, size
+        out.test(MONOCHROME, sequence.chroma_format == 0 and tier.profile & 31 == RANGE_EXTENSIONS, box.path,
+                 f"chroma format {sequence.chroma_format}, profile {tier.profile & 31}")
+        out.test(BITS, sequence.bit_depth == 8, box.path, f"{sequence.bit_depth}")
+        level = level_idc(sequence.coded_width * sequence.coded_height)
+        out.test(LEVEL, tier.level == level, box.path, f"{tier.level}, and {level} would do")
+        out.test(FULL_RANGE, full, f"{box.path}/SPS", "the codes are said to be of limited range")
+        pixi = file.meta.properties.first(item, "pixi")
+        out.test(PIXI, pixi is not None and pixi.payload[4:] == bytes([1, sequence.bit_depth]),
+                 self._path(item, "pixi"), "missing" if pixi is None else pixi.payload[4:].hex())
+        return sequence.bit_depth, size
+
+    def _metadata(self, item: int, packets: list[int], bits: int | None,
+                  size: tuple[int, int] | None) -> DepthMetadata | None:
+        out, file = self.out, self.file
+        if not out.test(XMP_THERE, bool(packets), "meta/iref", f"no XMP item refers to depth item {item}"):
+            return None
+        about = None
+        for i in packets:
+            out.test(XMP_PLACE, file.meta.locations.items[i].method == FILE, f"meta/iloc: item {i}",
+                     f"construction method {file.meta.locations.items[i].method}")
+            found = apple_rules.check(out, file.data(i), f"XMP item {i}", bits=bits, size=size,
+                                      limits=file.source.limits)
+            about = about or found
+        return about
+
+    def _range(self, item: int, about: DepthMetadata | None) -> None:
+        out, where = self.out, self._path(item, "auxC")
+        try:
+            sei = representation(self.file, item)
+        except GpudepthError as error:
+            out.broken(SEI_PARSES, error, where)
+            return
+        out.test(SEI_PARSES, True, where)
+        if not out.test(SEI, sei is not None, where, "auxC holds the URN alone") or sei is None or about is None:
+            return
+        if about.native is None or about.float_min is None or about.float_max is None:
+            return
+        disparity = about.native.quantity is Quantity.DISPARITY
+        out.test(SEI_KIND, sei.kind == (UNIFORM_DISPARITY if disparity else UNIFORM_Z), where,
+                 f"type {sei.kind} with {about.native}")
+        theirs, ours = _ends(sei, disparity=disparity), (about.float_min, about.float_max)
+        out.test(SEI_RANGE, theirs is not None and _same(theirs, ours), where,
+                 "the SEI names no range" if theirs is None else
+                 f"SEI {theirs[0]:.6f} to {theirs[1]:.6f}, XMP {ours[0]:.6f} to {ours[1]:.6f}")
+
+    def _values(self, item: int) -> None:
+        out, where = self.out, f"item {item}"
+        if item != self.file.depth_items()[-1]:
+            return
+        try:
+            data = read_depth(self.file)
+        except GpudepthError as error:
+            out.broken(DECODES, error, where)
+            return
+        assert data is not None
+        out.test(DECODES, True, where)
+        lo, hi = data.range()
+        good = bool(np.isfinite(data.map).all()) and lo >= 0
+        out.test(VALUES, good, where, f"{lo:g} to {hi:g}, {int((~np.isfinite(data.map)).sum())} not finite")
+        out.test(VARIES, hi > lo, where, f"{lo:g} everywhere")
+
+
+def _ends(sei: DepthRepresentation, *, disparity: bool) -> tuple[float, float] | None:
+    lo, hi = (sei.d_min, sei.d_max) if disparity else (sei.z_near, sei.z_far)
+    return None if lo is None or hi is None else (lo, hi)
+
+
+def _same(sei: tuple[float, float], xmp: tuple[float, float]) -> bool:
+    """Six decimals of the XMP against 17 bits of the SEI."""
+    return all(abs(a - b) <= 6e-7 + abs(a) * 2.0**-16 for a, b in zip(sei, xmp, strict=True))

@@ -1,0 +1,120 @@
+"""Does a file conform? Rules with their sources, and what was found in a file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from ..errors import GpudepthError
+from ..formats.bytesource import ByteSource
+
+Verdict = Literal["ok", "warn", "fail"]
+ANY = "*"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule.
+
+    source   who says so: a clause of a standard, a reader's code, what files of Apple software have in common
+    must     the profiles in which breaking it is a failure; in others it is a warning
+    only     the profiles it is about at all; () is all
+    """
+
+    name: str
+    says: str
+    source: str
+    must: tuple[str, ...] = (ANY,)
+    only: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule applied: `where` in the file, and what was `found` there when it is broken."""
+
+    rule: str
+    verdict: Verdict
+    says: str
+    source: str
+    where: str
+    found: str = ""
+
+    def line(self) -> str:
+        mark = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}[self.verdict]
+        if self.verdict == "ok":
+            return f"  {mark}  {self.rule}: {self.says}"
+        return (f"  {mark}  {self.rule}: {self.found}\n        rule: {self.says} [{self.source}]\n"
+                f"        at: {self.where}")
+
+
+@dataclass
+class Checklist:
+    """Collects findings for a profile; None is what every profile asks for."""
+
+    profile: str | None = None
+    file: str = ""
+    findings: list[Finding] = field(default_factory=list)
+
+    def test(self, rule: Rule, ok: bool, where: str, found: str = "") -> bool:
+        """Note a rule as kept or broken; returns whether it is kept."""
+        if not rule.only or self.profile in rule.only:
+            binding = ANY in rule.must or self.profile in rule.must
+            verdict: Verdict = "ok" if ok else "fail" if binding else "warn"
+            self.findings.append(Finding(rule.name, verdict, rule.says, rule.source, where, "" if ok else found))
+        return ok
+
+    def broken(self, rule: Rule, error: GpudepthError, where: str) -> None:
+        """Note a rule as broken by an error, at the error's own place when it names one."""
+        place = (error.where or where).removeprefix(self.file).removeprefix(": ")
+        self.test(rule, False, place or "the whole file", error.message)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What `check` says of a file."""
+
+    file: str
+    container: str
+    profile: str | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def conforms(self) -> bool:
+        return not any(f.verdict == "fail" for f in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"file": self.file, "container": self.container, "profile": self.profile, "conforms": self.conforms,
+                "findings": [asdict(f) for f in self.findings]}
+
+    def lines(self, *, every: bool = False) -> list[str]:
+        """For people: what is broken, with `every` what is kept too."""
+        shown = [f for f in self.findings if every or f.verdict != "ok"]
+        count = {v: sum(f.verdict == v for f in self.findings) for v in ("ok", "warn", "fail")}
+        kind = f"{self.container}, {self.profile}" if self.profile else self.container
+        verdict = "conforms" if self.conforms else "does not conform"
+        return [f"{self.file}: {verdict} ({kind}): {count['ok']} rules kept, {count['fail']} broken, "
+                f"{count['warn']} warnings", *(f.line() for f in shown)]
+
+
+@runtime_checkable
+class Checks(Protocol):
+    """A container that knows its rules."""
+
+    def check(self, source: ByteSource, profile: str | None = None) -> list[Finding]:
+        """Every rule that was applied. Damaged files are findings, not errors; UsageError for unknown profiles."""
+
+
+STRUCTURE = Rule("structure", "the file can be parsed", "the file format")
+PRESENT = Rule("depth-present", "the file holds depth", "what the check is for")
+ONE_MAP = Rule("one-map", "there is one depth map", "readers differ in which of several they take", must=())
+DECODES = Rule("decodes", "the map can be decoded, at the size that is declared", "the codec's standard")
+VALUES = Rule("values", "every value is finite, and none is negative", "AVDepthData: metres or 1/metres")
+VARIES = Rule("varies", "the map is not one value everywhere", "a constant map blurs nothing", must=())
+ASPECT = Rule("aspect", "map and picture have the same aspect, within 1 % or a pixel",
+              "AVDepthData: the map has the field of view of its picture")
+
+
+def same_aspect(size: tuple[int, int], frame: tuple[int, int]) -> bool:
+    """Do two (width, height) show the same field of view, as far as their pixels can tell?"""
+    ratio = size[0] * frame[1] / (size[1] * frame[0])
+    return abs(ratio - 1) <= max(0.01, 0.75 / min(size))
