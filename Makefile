@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO ?= demo-out
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench apple-page clean
 
 demo: $(VENV)/.installed
 	$(BIN)/gpudepth demo $(DEMO)
@@ -19,6 +19,9 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks
+
+apple-page: $(VENV)/.installed
+	$(BIN)/python -m gpudepth.mac.page docs/apple-reports docs/apple-software.md
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("gpudepth needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)" if sys.version_info < (3, 11) else 0)'

@@ -25,7 +25,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions
 
 
 def _register() -> None:
-    from . import attach, check, config, convert, demo, extract, inspect, remove, run
+    from . import attach, check, config, convert, demo, extract, inspect, mac_kit, remove, run
 
     app.command("attach")(attach.attach)
     app.command("check")(check.check)
@@ -35,6 +35,7 @@ def _register() -> None:
     app.command("remove")(remove.remove)
     app.command("run")(run.run)
     app.command("demo")(demo.demo)
+    app.command("mac-kit")(mac_kit.mac_kit)
     app.add_typer(config.app, name="config")
 
 

@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..containers.rules import Verdicts
+from ..errors import UsageError
 from . import options as o
 
 NONCONFORMING = 4
 
-Files = Annotated[list[Path], typer.Argument(help="Files with depth.", show_default=False)]
+Files = Annotated[list[Path] | None, typer.Argument(help="Files with depth.", show_default=False)]
+AppleReport = Annotated[Path | None, typer.Option("--apple-report", show_default=False, metavar="REPORT.json",
+                                                  help="What probe.swift of `gpudepth mac-kit` printed: hold it "
+                                                       "against the files beside it.")]
 AgainstProfile = Annotated[str | None, typer.Option("--profile", show_default=False,
                                                     help="apple-depth, article, apple-portrait, gdepth, dynamic-depth "
                                                          "or dng. [default: what all of a container's profiles ask]")]
 Every = Annotated[bool, typer.Option("--all", help="Show the rules that are kept, too.")]
 
 
-def check(files: Files, profile: AgainstProfile = None, every: Every = False, as_json: o.Json = False) -> None:
+def check(files: Files = None, profile: AgainstProfile = None, every: Every = False, apple_report: AppleReport = None,
+          as_json: o.Json = False) -> None:
     """Do files conform, rule by rule, each with its source and place? Exit code 4 when one does not or has no depth.
 
     \b
     gpudepth check out.heic
     gpudepth check IMG_0001.HEIC --profile apple-portrait --all
     gpudepth check out/*.jpg --json
+    gpudepth check --apple-report report.json
     """
-    from .. import api
-
+    if bool(files) == (apple_report is not None):
+        raise UsageError("name files to check, or --apple-report with a report", hint="gpudepth check out.heic")
     good = True
-    for file in files:
-        verdicts = api.check(file, profile=profile)
+    for verdicts in _verdicts(files or [], profile, apple_report):
         good &= verdicts.conforms
         if as_json:
             print(json.dumps(verdicts.to_dict(), allow_nan=False))
@@ -39,3 +46,13 @@ def check(files: Files, profile: AgainstProfile = None, every: Every = False, as
             print("\n".join(verdicts.lines(every=every)))
     if not good:
         raise typer.Exit(NONCONFORMING)
+
+
+def _verdicts(files: list[Path], profile: str | None, apple_report: Path | None) -> Iterable[Verdicts]:
+    if apple_report is None:
+        from .. import api
+
+        return (api.check(file, profile=profile) for file in files)
+    from ..mac.report import compare, load
+
+    return compare(load(apple_report), apple_report.parent)

@@ -1,0 +1,198 @@
+"""What probe.swift printed on a Mac, held against the files that it was run on."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .. import api
+from ..containers.rules import Checklist, Rule, Verdicts
+from ..depth.auxiliary import TYPE_DEPTH, TYPE_DISPARITY
+from ..depth.data import DepthData
+from ..depth.pixel_format import Quantity
+from ..errors import FileError, GpudepthError, MalformedError, MissingInputError
+
+SUFFIXES = (".heic", ".heif", ".jpg", ".jpeg", ".dng", ".plist")
+RELATIVE = 1e-3  # of a calibration: floats printed with six decimals on the way
+MAX_REPORT = 64 << 20
+
+
+class Record(BaseModel):
+    """The report's objects; a key that is not here is a report of another version."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CalibrationReport(Record):
+    """Of AVCameraCalibrationData; matrices column by column."""
+
+    intrinsic_matrix: list[float] = Field(min_length=9, max_length=9)
+    reference_width: float
+    reference_height: float
+    extrinsic_matrix: list[float] = Field(min_length=12, max_length=12)
+    pixel_size: float
+
+
+class DepthReport(Record):
+    """Of AVDepthData; sha256 of the map's rows in its native format, without padding."""
+
+    pixel_format: str
+    width: int
+    height: int
+    accuracy: Literal["relative", "absolute"]
+    quality: Literal["high", "low"]
+    filtered: bool
+    calibration: CalibrationReport | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    mean: float | None = None
+    not_finite: int
+    sha256: str
+
+
+class AuxiliaryReport(Record):
+    """Of CGImageSourceCopyAuxiliaryDataInfoAtIndex, and what AVDepthData made of it."""
+
+    type: str
+    pixel_format: str | None = None
+    width: int | None = None
+    height: int | None = None
+    bytes_per_row: int | None = None
+    metadata: list[str] = Field(default_factory=list)
+    depth_data: DepthReport | None = None
+    error: str | None = None
+
+
+class FileReport(Record):
+    """One file; `file` is relative to the folder the probe was run on."""
+
+    file: str
+    sha256: str
+    type: str | None = None
+    images: int = 0
+    width: int | None = None
+    height: int | None = None
+    orientation: int | None = None
+    auxiliary: list[AuxiliaryReport] = Field(default_factory=list)
+    error: str | None = None
+
+
+class Report(Record):
+    """The whole report."""
+
+    schema_: Literal["gpudepth-apple-report"] = Field(alias="schema")
+    version: Literal[1]
+    system: str
+    architecture: str
+    files: list[FileReport]
+
+
+def load(path: str | Path) -> Report:
+    """Read a report. Raises MissingInputError, MalformedError, FileError."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_REPORT:
+            raise MalformedError(f"has {path.stat().st_size:,} bytes: no report is that long", where=path)
+        return Report.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise MissingInputError("no such file", where=path) from None
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror}", where=path) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(p) for p in first["loc"])
+        raise MalformedError(f"is no report of probe.swift: {place or 'the whole'}: {first['msg']}", where=path,
+                             hint="swift probe.swift FOLDER > report.json") from None
+
+
+APPLE = "the report"
+SAME = Rule("same-file", "the file is the one that the probe saw", "SHA-256")
+OPENED = Rule("opened", "ImageIO opens the file", APPLE)
+FOUND = Rule("found", "ImageIO finds depth of our quantity, and no other", APPLE)
+NOTHING = Rule("found-nothing", "where we find no depth, ImageIO finds none", APPLE)
+TAKEN = Rule("avdepthdata", "AVDepthData takes it", APPLE)
+FORMAT = Rule("pixel-format", "its pixel format is our native format", APPLE)
+SIZE = Rule("size", "its size is ours", APPLE)
+ABOUT = Rule("metadata", "accuracy, quality and filtered are ours", APPLE)
+CALIBRATED = Rule("calibration", "its calibration is ours", APPLE)
+VALUES = Rule("values", "minimum, maximum and mean are ours within a stored code", APPLE)
+EXACT = Rule("bit-equal", "every value is ours, bit for bit", APPLE, must=())
+
+
+def compare(report: Report, folder: Path) -> list[Verdicts]:
+    """Each file of a report against what we read from it. Files that are not in `folder` break the first rule."""
+    return [_compare(entry, folder) for entry in report.files]
+
+
+def _compare(entry: FileReport, folder: Path) -> Verdicts:
+    path, out = folder / entry.file, Checklist()
+    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+        out.test(SAME, False, entry.file, f"it is not in {folder}")
+        return Verdicts(entry.file, "unknown", None, tuple(out.findings))
+    same = hashlib.sha256(path.read_bytes()).hexdigest() == entry.sha256
+    if out.test(SAME, same, entry.file, "it has changed since"):
+        try:
+            data = api.read(path, orientation="coded")
+        except GpudepthError:
+            data = None  # a broken file of the kit: nothing to find
+        if data is None:
+            depth = [a.type for a in entry.auxiliary if a.type in (TYPE_DEPTH, TYPE_DISPARITY)]
+            out.test(NOTHING, not depth, entry.file, ", ".join(depth))
+        else:
+            _compare_depth(out, entry, data)
+    return Verdicts(entry.file, entry.type or "unknown", None, tuple(out.findings))
+
+
+def _compare_depth(out: Checklist, entry: FileReport, data: DepthData) -> None:
+    if not out.test(OPENED, entry.error is None, entry.file, entry.error or ""):
+        return
+    wanted = TYPE_DISPARITY if data.quantity is Quantity.DISPARITY else TYPE_DEPTH
+    found = {a.type: a for a in entry.auxiliary if a.type in (TYPE_DEPTH, TYPE_DISPARITY)}
+    if not out.test(FOUND, set(found) == {wanted}, entry.file, f"{', '.join(found) or 'nothing'}, not {wanted}"):
+        return
+    theirs = found[wanted].depth_data
+    if not out.test(TAKEN, theirs is not None, entry.file, found[wanted].error or "it says nothing") or theirs is None:
+        return
+    out.test(FORMAT, theirs.pixel_format == data.pixel_format.name, entry.file,
+             f"{theirs.pixel_format}, not {data.pixel_format}")
+    out.test(SIZE, (theirs.width, theirs.height) == (data.width, data.height), entry.file,
+             f"{theirs.width}×{theirs.height}, not {data.width}×{data.height}")
+    said, ours = ((d.accuracy, d.quality, d.filtered) for d in (theirs, data))
+    out.test(ABOUT, said == ours, entry.file, f"{said}, not {ours}")
+    out.test(CALIBRATED, _same_calibration(theirs.calibration, data), entry.file, _calibration_says(theirs, data))
+    values = data.map[np.isfinite(data.map)].astype(np.float64)
+    expected = (values.min(), values.max(), values.mean())
+    numbers = (theirs.minimum, theirs.maximum, theirs.mean)
+    step = _step(data)
+    good = all(n is not None and abs(n - e) <= step for n, e in zip(numbers, expected, strict=True))
+    out.test(VALUES, good and theirs.not_finite == data.map.size - values.size, entry.file,
+             f"{numbers}, {theirs.not_finite} not finite; not {expected}")
+    rows = np.ascontiguousarray(data.map, data.pixel_format.dtype.newbyteorder("<")).tobytes()
+    out.test(EXACT, hashlib.sha256(rows).hexdigest() == theirs.sha256, entry.file, "some are rounded otherwise")
+
+
+def _step(data: DepthData) -> float:
+    """What one stored code is worth, and never less than a half float's rounding."""
+    lo, hi = data.range()
+    storage = data.storage
+    top = storage.format.max_code if storage is not None else None
+    return max((hi - lo) / top if top else 0.0, max(abs(lo), abs(hi)) * 2.0**-10)
+
+
+def _same_calibration(theirs: CalibrationReport | None, data: DepthData) -> bool:
+    ours = data.calibration
+    if theirs is None or ours is None:
+        return theirs is None and ours is None
+    pairs: list[tuple[Any, Any]] = [
+        (theirs.intrinsic_matrix, ours.intrinsics.T.ravel()), (theirs.extrinsic_matrix, ours.extrinsics.T.ravel()),
+        ((theirs.reference_width, theirs.reference_height), (ours.reference_width, ours.reference_height))]
+    return all(np.allclose(a, b, rtol=RELATIVE, atol=1e-6) for a, b in pairs)
+
+
+def _calibration_says(theirs: DepthReport, data: DepthData) -> str:
+    said, ours = ("there" if c is not None else "not there" for c in (theirs.calibration, data.calibration))
+    return f"it is {said}, ours is {ours}" if said != ours else f"{theirs.calibration} against ours"
