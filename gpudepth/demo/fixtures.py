@@ -25,14 +25,15 @@ import numpy as np
 from .. import api
 from ..containers import registry
 from ..containers.base import Container
+from ..containers.dng.dng import Dng
 from ..containers.heif.heif import Heif
 from ..containers.jpeg.jpeg import Jpeg
 from ..depth import orientation as exif
 from ..depth.auxiliary import DATA, DATA_DESCRIPTION, TYPE_DEPTH, TYPE_DISPARITY
-from ..depth.pixel_format import FDEP, FDIS, HDIS, NATIVE, Quantity
+from ..depth.pixel_format import FDEP, FDIS, HDEP, HDIS, NATIVE, PixelFormat, Quantity, stored
 from ..errors import NoDepthError, OutputError, UnsupportedError, UsageError
 from ..pipeline.output import atomic
-from . import pattern, still
+from . import pattern, raw, still
 from .broken import bad, odd
 from .pattern import Truth
 
@@ -67,7 +68,8 @@ The files of this kit are dedicated to the public domain (CC0 1.0). No rights re
 
 @dataclass(frozen=True)
 class Variant:
-    """One good file. `photo` names the photo it is attached to; `metadata` is what is to be read back."""
+    """One good file. `photo` names the photo it is attached to; `metadata` is what is to be read back, `native` the
+    format when it is another than the map's."""
 
     name: str
     says: str
@@ -77,6 +79,7 @@ class Variant:
     recipe: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     slack: int = 1
+    native: PixelFormat | None = None
 
     @property
     def photo_name(self) -> str:
@@ -154,6 +157,8 @@ def photo(container: Container, orientation: int, *, alpha: bool = False, focal_
         transparency[: len(transparency) // 2] = 128
         return still.heic(stored, orientation, alpha=transparency if alpha else None,
                           exif_block=tags.tobytes() if focal_35mm else None)
+    if isinstance(container, Dng):
+        return raw.dng(stored, orientation) if not (alpha or focal_35mm) else None
     kind = Image.registered_extensions().get(container.suffixes[0])
     if kind not in Image.SAVE or alpha:
         return None
@@ -179,13 +184,24 @@ def _attach(kit: Kit, container: Container, variant: Variant) -> None:
         return
     # a profile writes its own metadata, whatever the map says
     given = {} if "profile" in variant.recipe else variant.metadata
+    if isinstance(container, Jpeg | Dng) and "crf" in variant.recipe:
+        return
     if isinstance(container, Jpeg):  # there is no lossless one: the best that it can do
-        if "crf" in variant.recipe:
-            return
         variant = replace(variant, recipe={**variant.recipe, "jpeg_quality": 100}, slack=JPEG_CODES)
+    if isinstance(container, Dng):  # holds no quality, and its bits tell halves and singles apart
+        given = {k: v for k, v in given.items() if k == "accuracy"}
+        variant = replace(variant, metadata=given, native=_same_quantity(variant))
     api.attach(kit.folder / source, variant.truth.data(**given), kit.path(name), pixel_format=variant.truth.fmt,
-               bits=variant.truth.bits, **variant.recipe)
+               **{"bits": variant.truth.bits, **variant.recipe})
     kit.expected[name] = _expected(variant)
+
+
+def _same_quantity(variant: Variant) -> PixelFormat:
+    """What 8 or 16 bits of a DNG are read as."""
+    eight = variant.recipe.get("bits", variant.truth.bits) == 8
+    if variant.truth.fmt.quantity is Quantity.DISPARITY:
+        return HDIS if eight else FDIS
+    return HDEP if eight else FDEP
 
 
 def _all_formats() -> Iterator[Variant]:
@@ -207,11 +223,16 @@ def _specials() -> Iterator[Variant]:
     yield Variant("alpha", "A photo with alpha beside its depth.", Truth.of(HDIS, 1), 1, "alpha")
     yield Variant("constant", "Every value is the same.", Truth.constant(HDIS, 1, 0.5), 1)
     yield Variant("infinity", "The upper left corner is infinitely far: disparity 0.", Truth.of(HDIS, 8, base=0.0), 8)
+    yield Variant("hdis_16bit", "16 bits a value, as DNG has them.", Truth.of(HDIS, 6), 6, recipe={"bits": 16})
     yield Variant("lossy", "The map is coded lossy.", Truth.of(HDIS, 1), 1, recipe={"crf": 12}, slack=LOSSY_CODES)
 
 
 def _expected(variant: Variant) -> dict[str, Any]:
     depth = variant.truth.expected(**variant.metadata, slack=variant.slack)
+    if variant.native is not None:
+        depth |= {"native_format": variant.native.name}
+    if "bits" in variant.recipe:
+        depth |= {"stored_format": stored(variant.recipe["bits"]).name}
     if variant.recipe.get("calibration") == "exif":
         width, height = (pattern.ZOOM * side for side in pattern.displayed_size(variant.orientation))
         focal = FOCAL_35MM / 36 * max(width, height)

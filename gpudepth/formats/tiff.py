@@ -20,9 +20,11 @@ MAX_ENTRIES = 4096
 
 Order = Literal["<", ">"]
 
-BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, IFD, LONG8, IFD8 = 1, 2, 3, 4, 5, 7, 13, 16, 18
+BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, SRATIONAL, IFD, LONG8, IFD8 = 1, 2, 3, 4, 5, 7, 10, 13, 16, 18
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_RATIONALS = {RATIONAL: "I", SRATIONAL: "i"}
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+_PACKED = {**_INTEGERS, ASCII: "B", UNDEFINED: "B"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Field:
-    """A value to be written. A rational is two values, numerator and denominator."""
+    """A value to be written. A rational is two values, numerator and denominator; a text its bytes, NUL included."""
 
     tag: int
     type: int
@@ -84,10 +86,10 @@ class Field:
 
     @property
     def count(self) -> int:
-        return len(self.values) // 2 if self.type == RATIONAL else len(self.values)
+        return len(self.values) // 2 if self.type in _RATIONALS else len(self.values)
 
     def data(self, layout: Layout) -> bytes:
-        code = "I" if self.type == RATIONAL else _INTEGERS[self.type]
+        code = _RATIONALS.get(self.type) or _PACKED[self.type]
         try:
             return struct.pack(f"{layout.order}{len(self.values)}{code}", *self.values)
         except struct.error:

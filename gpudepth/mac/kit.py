@@ -15,7 +15,6 @@ from ..errors import OutputError, UsageError
 from ..pipeline.output import atomic
 
 PROBE = Path(__file__).with_name("probe.swift")
-FILM_MM = 28  # the photo "focal" of the kit says so in its Exif: a calibration can be made from it
 
 README = """\
 gpudepth Mac kit: what does Apple software make of these files?
@@ -47,9 +46,11 @@ def write_mac_kit(folder: Path) -> str:
 def _profiles(folder: Path) -> int:
     count = 0
     for container in registry.containers():
-        photo = folder / "none" / container.name / f"focal_o6{container.suffixes[0] if container.suffixes else ''}"
-        if not photo.is_file():
+        photos = (folder / "none" / container.name / f"{name}_o6{container.suffixes[0]}" for name in ("focal", "photo"))
+        photo = next((p for p in photos if p.is_file()), None)
+        if photo is None:
             continue
+        calibration = "exif" if photo.name.startswith("focal") else "none"
         cases: list[dict[str, Any]] = [{"profile": p} for p in container.profiles]
         cases += [{"profile": container.profiles[0], "also": (c,)} for c in container.companions]
         for case in cases:
@@ -60,7 +61,8 @@ def _profiles(folder: Path) -> int:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", UserWarning)  # what a portrait without a donor lacks
                     try:
-                        api.attach(photo, Truth.of(fmt, 6).data(), out, pixel_format=fmt, calibration="exif", **case)
+                        api.attach(photo, Truth.of(fmt, 6).data(), out, pixel_format=fmt, calibration=calibration,
+                                   **case)
                     except UsageError:
                         continue
                 count += 1

@@ -82,12 +82,14 @@ def test_what_is_in_it(kit: Kit) -> None:
     assert len(kit.named("good/heif/")) == 41 and len(kit.named("none/heif/")) == 10
     # JPEG has 8 bits, no alpha and no lossless coding that "lossy" would differ from
     assert len(kit.named("good/jpeg/")) == 32 + 5 and len(kit.named("none/jpeg/")) == 9
+    # DNG has 8 and 16 bits, no quality, no alpha, no calibration
+    assert len(kit.named("good/dng/")) == 32 + 4 and len(kit.named("none/dng/")) == 8
     assert len(kit.named("odd/")) == 6 and len(kit.named("bad/")) == 13
     assert all(entry["says"].endswith(".") for entry in kit.files.values())
     written = {p.relative_to(kit.folder).as_posix() for p in kit.folder.rglob("*") if p.is_file()}
     assert written == {*kit.files, "expected.json", "README.txt", *(f"dictionary/{f}.json" for f in NATIVE)}
     assert sum(p.stat().st_size for p in kit.folder.rglob("*")) < 3 << 20
-    assert "78 photos with depth, 19 without, 6 odd, 13 broken" in kit.said and "\n" not in kit.said
+    assert "114 photos with depth, 27 without, 6 odd, 13 broken" in kit.said and "\n" not in kit.said
     assert "CC0" in (kit.folder / "README.txt").read_text(encoding="utf-8")
 
 

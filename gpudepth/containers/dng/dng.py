@@ -11,7 +11,9 @@ from ...errors import GpudepthError
 from ...formats import tiff
 from ...formats.bytesource import ByteSource
 from ..base import DEFAULT_PLACEMENT, CodedMap, Contents, Edit, Picture, Placement
+from ..rules import Finding
 from . import writer
+from .check import check
 from .file import DEPTH, DngFile, is_dng
 from .reader import read_depth
 
@@ -72,6 +74,10 @@ class Dng:
         with _inside(source):
             placement.profile_of(self)
             return Edit(*writer.attach(DngFile(source), coded, replace=placement.replace))
+
+    def check(self, source: ByteSource, profile: str | None = None) -> list[Finding]:
+        Placement(profile).profile_of(self)
+        return check(source, profile)
 
     def remove(self, source: ByteSource) -> Edit:
         with _inside(source):

@@ -57,10 +57,10 @@ def read_depth(file: DngFile) -> DepthData | None:
     top = storage.format.max_code or 0
     table = numeric.pack(numeric.code_values(numeric.Linear(top, lo, hi), top), fmt)
     if inverse:
-        table = table[::-1]  # code 0 is near, where disparity is largest
+        codes = np.asarray(top, codes.dtype) - codes  # code 0 is near, where disparity is largest
     known = rule != FORMAT_UNKNOWN and tiff.integer(ifd0, DEPTH_UNITS, 0) == METRES
-    return DepthData(np.ascontiguousarray(table[codes]), fmt, orientation=file.orientation(),
-                     accuracy="absolute" if known else "relative", storage=storage)
+    return DepthData(table[codes], fmt, orientation=file.orientation(), accuracy="absolute" if known else "relative",
+                     storage=storage, codes=codes)
 
 
 def _format(storage: Storage, *, inverse: bool) -> PixelFormat:

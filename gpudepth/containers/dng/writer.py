@@ -83,8 +83,8 @@ def _outward(end: float, *, up: bool) -> Fraction:
     if value < Fraction(1, EXACT):
         return Fraction(int(up), EXACT)
     near = _nearest(value)
-    if near >= value if up else near <= value:
-        return near
+    if float(near) == end or (near >= value if up else near <= value):
+        return near  # a double that came from such a ratio stands for it
     step = Fraction(1, EXACT >> 2)  # more than _nearest was off
     return _nearest(value * (1 + step if up else 1 - step))
 
@@ -195,8 +195,11 @@ def remove(file: DngFile) -> tuple[Splice, list[str]]:
 
 def original(file: DngFile) -> DngFile | None:
     """The file as it was before our attach; None unless the bytes behind it are exactly what an attach would add."""
+    found = file.depth_ifds()
+    if len(found) != 1:
+        return None
     with contextlib.suppress(GpudepthError):
-        (ifd,) = file.depth_ifds()
+        ifd = found[0]
         tiff, layout = file.tiff, file.tiff.layout
         data_at = tiff.integer(ifd, codec.STRIP_OFFSETS)
         image = _as_written(tiff, ifd, file.ifd0, data_at)
