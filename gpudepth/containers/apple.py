@@ -108,10 +108,13 @@ def metadata_packet(calibration: Calibration | None, accuracy: str, quality: str
 
 
 def _range_end(value: float, storage: Storage) -> str:
-    """Six decimals, as Apple prints them, unless they would be off by more than 1/64 of a code: then all of a float."""
+    """Six decimals of a half float, as Apple prints it; all of a float for what is none (a range of another container's),
+    and where six decimals would be off by more than 1/64 of a code."""
     text = f"{value:.6f}"
     step = (storage.hi - storage.lo) / (storage.format.max_code or 1)
-    return text if abs(float(text) - value) <= (step / 64 if step else abs(value) / 8192) else f"{value:.9g}"
+    near = abs(float(text) - value) <= (step / 64 if step else abs(value) / 8192)
+    with np.errstate(over="ignore"):
+        return text if near and float(np.float16(value)) == value else f"{value:.9g}"
 
 
 def _number(value: float) -> str:

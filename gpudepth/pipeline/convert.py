@@ -47,7 +47,9 @@ def convert(source: str | Path, out: str | Path, recipe: Recipe, backend: Backen
     if data is None or isinstance(container, Dictionary):
         raise UsageError("is a map and no photo", where=source,
                          hint=f"gpudepth attach PHOTO {source.name} -o {out.name} puts it into one")
-    return run_item(source, source, out, replace(recipe, replace_depth=True), backend)
+    # the codes are kept: a JPEG's own coding is then all there is of loss, and as little as it can be
+    return run_item(source, source, out, replace(recipe, replace_depth=True, jpeg_quality=recipe.jpeg_quality or 100),
+                    backend)
 
 
 def export_item(photo: str | Path | None, depth: DepthInput, out: str | Path, recipe: Recipe, backend: Backend, *,

@@ -133,6 +133,9 @@ def prepare(depth: DepthInput, picture: Picture, recipe: Recipe, backend: Backen
     warnings: list[str] = []
     if codes is not None and data is not None and data.storage is not None:
         storage, codes = keep_codes(codes, data.storage, recipe, backend, container)
+        if storage.format.bits < data.storage.format.bits:
+            warnings = [f"the {data.storage.format.bits}-bit codes it was read from are stored with "
+                        f"{storage.format.bits} bits"]
     else:
         storage = _storage(values, recipe, backend, container)
         codes = backend.quantise(values, storage.lo, storage.hi, storage.format)

@@ -16,8 +16,9 @@ from PIL import Image
 
 import gpudepth
 from gpudepth.containers.google import gdepth
-from gpudepth.containers.google.gdepth import NAMESPACE, NOTE, extended_xmp
-from gpudepth.errors import GpudepthError, LimitError, MalformedError, RangeError, UnsupportedError
+from gpudepth.containers.google.gdepth import NAMESPACE
+from gpudepth.containers.google.packets import NOTE, extended_xmp
+from gpudepth.errors import ExistingDepthError, GpudepthError, LimitError, MalformedError, RangeError, UnsupportedError
 from gpudepth.formats import jpeg
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.limits import Limits
@@ -133,12 +134,16 @@ def test_infinite_far(tmp_path: Path) -> None:
     assert data.depth()[-1, -1] == np.inf
 
 
-def test_apple_depth_comes_first(tmp_path: Path) -> None:
+def test_a_new_map_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    """No file holds two maps that contradict each other."""
     path = photo(tmp_path / "p.jpg", packet(**FIELDS, Data=coded(CODES)))
-    out = gpudepth.attach(path, ramp(48, 32), tmp_path / "o.jpg", near=3, far=4)
+    with pytest.raises(ExistingDepthError):
+        gpudepth.attach(path, ramp(48, 32), tmp_path / "o.jpg", near=3, far=4)
+    out = gpudepth.attach(path, ramp(48, 32), tmp_path / "o.jpg", near=3, far=4, replace_depth=True)
     data = gpudepth.read(out)
     assert data is not None
     assert data.depth().min() == pytest.approx(3, rel=0.01)
+    assert [a["urn"] for a in gpudepth.inspect(out).auxiliary] == ["disparity"]
 
 
 def test_a_real_file_equals_an_independent_decode(sample: Any, tmp_path: Path) -> None:

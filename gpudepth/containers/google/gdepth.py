@@ -19,27 +19,28 @@ from numpy.typing import NDArray
 
 from ...depth import numeric
 from ...depth.data import DepthData, Storage
-from ...depth.pixel_format import FDEP, FDIS, HDEP, HDIS, L008, L016, PixelFormat
-from ...errors import GpudepthError, LimitError, MalformedError, RangeError, UnsupportedError
-from ...formats import jpeg, xmp
-from ...formats.jpeg import Stream
+from ...depth.pixel_format import FDEP, FDIS, HDEP, HDIS, L008, L016, PixelFormat, Quantity, quantity_of
+from ...errors import LimitError, MalformedError, RangeError, UnsupportedError
+from ...formats import rdf
 from ...limits import DEFAULT, Limits
+from ..base import CodedMap
+from .packets import Packets
 
 NAMESPACE = "http://ns.google.com/photos/1.0/depthmap/"
-NOTE = "http://ns.adobe.com/xmp/note/"
+CONSTANT = 1e-6  # near must be nearer than far, even where everything is at one distance
 UNITS = {"m": 1.0, "meters": 1.0, "mm": 1e-3, "millimeters": 1e-3}
-_GUID, _HEAD = 32, 40  # MD5 in hex; then u32 length of the whole, u32 offset of this piece
 
 
-def read(primary: Stream, orientation: int, limits: Limits = DEFAULT) -> DepthData | None:
-    """The depth of a primary image in coded orientation, or None when its XMP names none.
+def read(packets: Packets, orientation: int, limits: Limits = DEFAULT) -> DepthData | None:
+    """The depth that a primary image's XMP holds, in coded orientation; None when it holds none.
 
     Without units the values are relative. Raises MalformedError, RangeError, UnsupportedError, LimitError.
     """
-    packets = _packets(primary, limits)
+    if not packets.names([NAMESPACE]):
+        return None
 
     def get(name: str) -> str | None:
-        return next((t for p in packets if (t := p.text(NAMESPACE, name)) is not None), None)
+        return packets.text(NAMESPACE, name, limits)
 
     data, form = get("Data"), get("Format")
     if data is None or form is None:
@@ -50,7 +51,7 @@ def read(primary: Stream, orientation: int, limits: Limits = DEFAULT) -> DepthDa
                                where=where)
     units = get("Units")
     near, far = (_number(get(name), name, where) * UNITS.get((units or "m").lower(), 1.0) for name in ("Near", "Far"))
-    if not 0 <= near < far:
+    if not 0 <= near <= far:
         raise RangeError(f"near {near:g} and far {far:g} are no range", where=where)
     codes = _decode(data, where, limits)
     return from_codes(codes, form, near, far, orientation=orientation, where=where,
@@ -75,54 +76,62 @@ def from_codes(codes: NDArray[Any], form: str, near: float, far: float, *, orien
     else:
         raise UnsupportedError(f"Format {form!r}", where=where, hint="RangeInverse and RangeLinear are known")
     table = numeric.pack(numeric.code_values(numeric.Linear(top, lo, hi), top), fmt)
-    return DepthData(table[codes], fmt, orientation=orientation, accuracy=accuracy, storage=Storage(stored, lo, hi))
+    return DepthData(table[codes], fmt, orientation=orientation, accuracy=accuracy, storage=Storage(stored, lo, hi),
+                     codes=codes)
 
 
-def _packets(primary: Stream, limits: Limits) -> list[xmp.Packet]:
-    """The main packet, and the extended one that it names."""
-    main = primary.xmp()
-    if main is None or (NAMESPACE.encode() not in main and b"HasExtendedXMP" not in main):
-        return []
-    try:
-        packets = [xmp.parse(main, "XMP", limits)]
-    except GpudepthError:
-        if NAMESPACE.encode() in main:
-            raise
-        return []  # damaged XMP of somebody else's
-    guid = packets[0].text(NOTE, "HasExtendedXMP")
-    if guid:
-        extended = extended_xmp(primary, guid, limits)
-        if extended is not None and NAMESPACE.encode() in extended:
-            packets.append(xmp.parse(extended, "extended XMP", limits))
-    return packets
+def present(packets: Packets, limits: Limits = DEFAULT) -> bool:
+    """Is there a map in it?"""
+    return packets.names([NAMESPACE]) and packets.text(NAMESPACE, "Data", limits) is not None
 
 
-def extended_xmp(primary: Stream, guid: str, limits: Limits = DEFAULT) -> bytes | None:
-    """The extended packet with that GUID, its pieces put together; None when there is none.
+def write(packets: Packets, coded: CodedMap) -> Packets:
+    """The packets with a map: what there was of GDepth goes, the plane is a PNG in the extended packet."""
+    form, near, far = range_of(coded)
+    values = {"Format": form, "Near": number(near), "Far": number(far), "Mime": "image/png",
+              "MeasureType": "OpticalAxis", "Software": "gpudepth"}
+    if coded.accuracy == "absolute":
+        values["Units"] = "m"
+    data = base64.b64encode(_png(plane(coded))).decode("ascii")
+    out = packets.without([NAMESPACE])
+    about = out.about()
+    spaces = {"GDepth": NAMESPACE}
+    out = out.adding(rdf.description(about, spaces, {f"GDepth:{k}": v for k, v in values.items()}))
+    return out.adding(rdf.description(about, spaces, {"GDepth:Data": data}), extended=True)
 
-    Raises MalformedError for pieces that overlap, leave holes or go beyond the length they name.
+
+def plane(coded: CodedMap) -> NDArray[Any]:
+    """Codes with 0 = near: a disparity map's turned round, which is all that Google's formats differ by."""
+    top = coded.storage.format.max_code or 0
+    disparity = quantity_of(coded.pixel_format) is Quantity.DISPARITY
+    return np.asarray(top, coded.codes.dtype) - coded.codes if disparity else coded.codes
+
+
+def range_of(coded: CodedMap) -> tuple[str, float, float]:
+    """(Format, Near, Far) of a map. Raises RangeError for one that has none of it.
+
+    Infinitely far has no number: Far is then so large that the farthest code is off by a hundredth of a code.
     """
-    pieces, total = [], None
-    for segment in primary.header:
-        if not segment.starts(jpeg.APP1, jpeg.EXTENDED_XMP):
-            continue
-        head = segment.payload[len(jpeg.EXTENDED_XMP) :]
-        if len(head) < _HEAD or head[:_GUID].decode("latin-1").upper() != guid.strip().upper():
-            continue
-        total = int.from_bytes(head[32:36], "big")
-        pieces.append((int.from_bytes(head[36:40], "big"), head[_HEAD:]))
-    if total is None:
-        return None
-    limits.check("max_xmp", total, where="extended XMP")
-    at, out = 0, b""
-    for offset, data in sorted(pieces, key=lambda p: p[0]):
-        if offset != at:
-            raise MalformedError(f"piece at {offset:,} where {at:,} was expected", where="extended XMP")
-        out += data
-        at += len(data)
-    if at != total:
-        raise MalformedError(f"{at:,} of {total:,} bytes are there", where="extended XMP")
-    return out
+    lo, hi = coded.storage.lo, coded.storage.hi
+    if not 0 <= lo <= hi or hi == 0:
+        raise RangeError(f"a range from {lo:g} to {hi:g} names no distances")
+    if quantity_of(coded.pixel_format) is Quantity.DEPTH:
+        return "RangeLinear", lo, hi if hi > lo else hi * (1 + CONSTANT)  # all codes of a constant map are 0: near
+    far = 1 / (lo or hi / ((coded.storage.format.max_code or 255) * 100))
+    return "RangeInverse", 1 / hi if hi > lo else far * (1 - CONSTANT), far
+
+
+def number(value: float) -> str:
+    """All digits of a double: 1/x of what is read is the range again."""
+    return repr(float(value))
+
+
+def _png(codes: NDArray[Any]) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(codes)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _number(text: str | None, name: str, where: str) -> float:

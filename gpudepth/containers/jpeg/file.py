@@ -13,6 +13,8 @@ from ...formats.mpf import Mpf
 from .. import apple
 from ..apple import DepthMetadata
 from ..base import Auxiliary, Picture
+from ..google import dynamic_depth, gdepth
+from ..google.packets import Packets
 
 GAIN_MAP = "urn:com:apple:photo:2020:aux:hdrgainmap"
 
@@ -52,6 +54,7 @@ class JpegFile:
             self.mpf = mpf.parse(segment.payload)
             self.base = segment.end - len(segment.payload) + len(jpeg.MPF)
             self._find_images()
+        self._find_google()
 
     def _find_images(self) -> None:
         """Offsets are right in every file seen, the primary's size is not: it is never used."""
@@ -65,19 +68,47 @@ class JpegFile:
                 continue
             self.images.append(_describe(index, stream, self.source))
 
+    def _find_google(self) -> None:
+        """The primary's XMP, and the items that it says follow the primary image."""
+        self.packets, self.dynamic = Packets(self.primary.xmp() or b""), None
+        self.damage: GpudepthError | None = None
+        try:
+            self.packets = Packets.of(self.primary, self.source.limits)
+            self.dynamic = dynamic_depth.parse(self.packets, self.source.limits)
+        except GpudepthError as error:
+            if self.packets.names([gdepth.NAMESPACE, dynamic_depth.BASE]):
+                self.damage = error  # somebody else's damaged XMP is none of our business
+        if self.items_end > self.source.size:
+            self.missing.append(f"Dynamic Depth items to {self.items_end:,} in a file of {self.source.size:,} bytes")
+
+    @property
+    def items_end(self) -> int:
+        """Where the items of a Dynamic Depth directory end; the primary's end without one."""
+        return self.primary.end + (self.dynamic.size if self.dynamic else 0)
+
     @property
     def tail(self) -> int:
         """Where the last image ends: what follows is a trailer."""
-        return max([self.primary.end, *(i.stream.end for i in self.images)])
+        return max([self.items_end, *(i.stream.end for i in self.images)])
+
+    def has_gdepth(self) -> bool:
+        return gdepth.present(self.packets, self.source.limits)
+
+    def has_dynamic_depth(self) -> bool:
+        return self.dynamic is not None and bool(self.dynamic.maps)
 
     def depth_images(self) -> list[Image]:
         return [i for i in self.images if i.is_depth]
 
     def check_whole(self) -> None:
-        """Raise MalformedError when the MPF lists images that are not there: they could not be re-pointed."""
+        """Raise MalformedError when images are listed that are not there (they could not be re-pointed), and what is
+        wrong with Google's XMP (what it says of the file could not be kept right)."""
+        if self.damage is not None:
+            raise self.damage
         if self.missing:
-            raise MalformedError(f"the MPF lists images that are not there: {'; '.join(self.missing)}",
-                                 where="APP2 MPF", hint="the file was cut or edited by a program without MPF support")
+            raise MalformedError(f"images are listed that are not there: {'; '.join(self.missing)}",
+                                 where="APP2 MPF" if self.mpf else "APP1 XMP",
+                                 hint="the file was cut, or edited by a program that does not know of them")
 
     def exif(self) -> exif_format.Exif:
         """The primary's Exif fields; defaults when there is none or it is damaged."""

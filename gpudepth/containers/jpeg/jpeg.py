@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
+
 from ...depth.data import DepthData, Storage
-from ...depth.pixel_format import L008, PixelFormat, stored
+from ...depth.pixel_format import PixelFormat, stored
 from ...errors import GpudepthError, RangeError, UsageError
+from ...formats import jpeg
 from ...formats.bytesource import ByteSource
 from .. import apple
-from ..base import DEFAULT_PLACEMENT, CodedMap, Contents, Edit, Picture, Placement
-from ..google import gdepth
-from . import image, writer
+from ..base import DEFAULT_PLACEMENT, Auxiliary, CodedMap, Contents, Donor, Edit, Picture, Placement
+from ..google import dynamic_depth, gdepth
+from . import image, portrait, trailer, writer
 from .file import JpegFile
+from .trailer import VendorMap
 
 
 class Jpeg:
-    """`Container` for JPEG files: Apple's layout is written and read, GDepth is read."""
+    """`Container` for JPEG files: Apple's layout, Google's GDepth and Dynamic Depth; vendors' trailers are read."""
 
     name = "jpeg"
     suffixes: tuple[str, ...] = (".jpg", ".jpeg", ".jpe")
     bits: tuple[int, ...] = (8,)
-    profiles: tuple[str, ...] = ("apple-depth", "article")
-    companions: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ("apple-depth", "article", "apple-portrait", "gdepth", "dynamic-depth")
+    companions: tuple[str, ...] = ("gdepth", "dynamic-depth")
 
     def sniff(self, head: bytes) -> bool:
         return head[:3] == b"\xff\xd8\xff"
 
     def storage(self, fmt: PixelFormat, lo: float, hi: float, bits: int | None = None) -> Storage:
-        if bits not in (None, 8):
-            raise UsageError(f"JPEG depth has 8 bits, not {bits}", hint="--bits 8, or write a HEIC")
-        return Storage(L008, lo, hi)
+        if bits not in (None, 8, 16):
+            raise UsageError(f"JPEG depth has 8 bits, or 16 in GDepth, not {bits}", hint="--bits 8, or write a HEIC")
+        return Storage(stored(bits or 8), lo, hi)
 
     def picture(self, source: ByteSource) -> Picture:
         return _open(source).picture()
@@ -46,28 +51,46 @@ class Jpeg:
             depth = self._read(file)
         except GpudepthError as error:
             notes.append(str(error))
-        return Contents(self.name, file.picture(), file.describe_auxiliaries(), depth, notes)
+        if any(i.stream.frame.marker == jpeg.LOSSLESS for i in file.depth_images()):
+            notes.append("its map is lossless JPEG, as Apple is reported to keep holes: no such file was seen, so "
+                         "whether its codes mean what we take them for is not verified")
+        return Contents(self.name, file.picture(), [*file.describe_auxiliaries(), *_google(file), *_vendor(file)],
+                        depth, notes)
+
+    def codes(self, source: ByteSource) -> VendorMap | None:
+        """The map of a vendor's trailer, in coded orientation: codes that nothing gives a meaning in metres."""
+        file = _open(source)
+        try:
+            return trailer.vendor_map(source, file.tail)
+        except GpudepthError as error:
+            raise error.within(source.name) from None
 
     def attach(self, source: ByteSource, coded: CodedMap, placement: Placement = DEFAULT_PLACEMENT) -> Edit:
         file = _open(source)
         try:
-            return Edit(*writer.attach(file, coded, placement.profile_of(self), replace_depth=placement.replace))
+            return writer.attach(file, coded, placement.profile_of(self), placement)
+        except GpudepthError as error:
+            raise error.within(source.name) from None
+
+    def donor(self, source: ByteSource) -> Donor:
+        try:
+            return portrait.donor(_open(source))
         except GpudepthError as error:
             raise error.within(source.name) from None
 
     def remove(self, source: ByteSource) -> Edit:
         file = _open(source)
         try:
-            return Edit(*writer.remove(file))
+            return writer.remove(file)
         except GpudepthError as error:
             raise error.within(source.name) from None
 
     @staticmethod
     def _read(file: JpegFile) -> DepthData | None:
-        """The first image whose XMP names a native depth format; without one, Google's depth."""
+        """The first image whose XMP names a native depth format; without one, what others have."""
         found = file.depth_images()
         if not found or found[0].about is None or found[0].about.native is None:
-            return gdepth.read(file.primary, file.exif().orientation, file.source.limits)
+            return _read_others(file)
         about = found[0].about
         where = f"MPF image {found[0].index + 1}"
         if about.float_min is None or about.float_max is None:
@@ -78,6 +101,53 @@ class Jpeg:
         assert about.native is not None
         return apple.depth_data(codes, Storage(stored(bits), about.float_min, about.float_max), about.native, about,
                                 orientation=file.exif().orientation, frame=(frame.width, frame.height))
+
+
+def _read_others(file: JpegFile) -> DepthData | None:
+    """Dynamic Depth, then GDepth; a vendor's map has no metres. Raises what reading them raises."""
+    if file.damage is not None:
+        raise file.damage
+    orientation, limits = file.exif().orientation, file.source.limits
+    if file.dynamic is not None:
+        data = dynamic_depth.read(file.dynamic, file.source, file.primary.end, orientation)
+        if data is not None:
+            return data
+    data = gdepth.read(file.packets, orientation, limits)
+    if data is None and (found := trailer.vendor_map(file.source, file.tail)) is not None:
+        height, width = found.codes.shape
+        raise RangeError(f"holds a {found.vendor} map of {width}×{height} codes, and nothing says what they are in "
+                         "metres", where="trailer",
+                         hint="gpudepth convert FILE --near M --far M -o OUT gives them a range; --white near, if white "
+                              "is close")
+    return data
+
+
+def _google(file: JpegFile) -> list[Auxiliary]:
+    def dynamic() -> DepthData | None:
+        return dynamic_depth.read(file.dynamic, file.source, file.primary.end, 1) if file.dynamic else None
+
+    def in_xmp() -> DepthData | None:
+        return gdepth.read(file.packets, 1, file.source.limits)
+
+    found: list[tuple[str, Callable[[], DepthData | None]]] = []
+    found += [("Dynamic Depth", dynamic)] if file.has_dynamic_depth() else []
+    found += [("GDepth", in_xmp)] if file.has_gdepth() else []
+    out = []
+    for name, read in found:
+        width = height = 0
+        with contextlib.suppress(GpudepthError):  # why it cannot be read is another note
+            data = read()
+            width, height = (data.width, data.height) if data is not None else (0, 0)
+        out.append(Auxiliary("depth", name, width, height))
+    return out
+
+
+def _vendor(file: JpegFile) -> list[Auxiliary]:
+    try:
+        found = trailer.vendor_map(file.source, file.tail)
+    except GpudepthError:
+        return []
+    return [] if found is None else [Auxiliary("depth", found.vendor, found.codes.shape[1], found.codes.shape[0])]
 
 
 def _open(source: ByteSource) -> JpegFile:

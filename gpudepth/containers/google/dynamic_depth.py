@@ -1,0 +1,292 @@
+"""Dynamic Depth 1.0: items behind the primary image, a directory of them and what they mean in its XMP.
+
+    primary image … EOI | item | item | …            in the order of the directory; lengths are all that says where
+
+The directory and the depth's metadata are nested RDF under Device:Container, Device:Profiles and Device:Cameras. Codes
+run from 0 = near, as in GDepth.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...depth.data import DepthData
+from ...errors import GpudepthError, MalformedError, RangeError, TruncatedError, UnsupportedError
+from ...formats import rdf
+from ...formats.bytesource import ByteSource
+from ...formats.rdf import Node, Tree
+from ...limits import DEFAULT, Limits
+from ..base import CodedMap
+from .gdepth import from_codes, number, plane, range_of
+from .packets import Packets
+
+BASE = "http://ns.google.com/photos/dd/1.0/"
+DEVICE, CONTAINER, ITEM, PROFILE, CAMERA, IMAGE, DEPTH = (
+    f"{BASE}{name}/" for name in ("device", "container", "item", "profile", "camera", "image", "depthmap"))
+PRIMARY_URI, DEPTH_URI, CONFIDENCE_URI = "primary_image", "android/depthmap", "android/confidencemap"
+QUALITY = 100  # of the depth item, which has to be a JPEG
+MAX_ITEMS = 256
+# Google's other directory (Ultra HDR, motion photos): its items follow the primary image too
+FOREIGN = "http://ns.google.com/photos/1.0/container/"
+
+
+@dataclass(frozen=True)
+class Item:
+    """An entry of the directory; the primary image has length 0. `node` is its element in the packet."""
+
+    uri: str
+    mime: str
+    length: int
+    padding: int
+    node: Node
+
+
+@dataclass(frozen=True)
+class Map:
+    """What a depth map's element says; texts as they stand, "" where it says nothing."""
+
+    node: Node
+    semantic: str
+    format: str
+    near: str
+    far: str
+    units: str
+    measure: str
+    uri: str
+    confidence_uri: str
+
+
+@dataclass(frozen=True)
+class DynamicDepth:
+    """What a packet says: its directory, and the depth maps of its cameras."""
+
+    tree: Tree
+    items: tuple[Item, ...]
+    maps: tuple[Map, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes behind the primary image that the directory accounts for."""
+        return sum(i.length + i.padding for i in self.items)
+
+    def depth(self) -> Map | None:
+        """The map that is depth: segmentations are maps too."""
+        return next((m for m in self.maps if m.semantic in ("", "Depth")), None)
+
+    def offset(self, uri: str) -> tuple[int, int] | None:
+        """(bytes behind the primary image's end, length) of an item."""
+        at = 0
+        for item in self.items:
+            at += item.padding
+            if item.uri == uri and item.length:
+                return at, item.length
+            at += item.length
+        return None
+
+
+def _structures(node: Node, namespace: str, name: str) -> Iterator[Node]:
+    """Elements on which that property stands, as attribute or as element."""
+    for n in node.walk():
+        if (namespace, name) in n.own():
+            yield n
+
+
+def parse(packets: Packets, limits: Limits = DEFAULT) -> DynamicDepth | None:
+    """What the main packet says; None when it names no Dynamic Depth directory. Raises MalformedError, LimitError."""
+    if DEVICE.encode() not in packets.main:
+        return None
+    tree = rdf.parse(packets.main, "XMP", limits)
+    items, maps = [], []
+    for d in tree.descriptions():
+        for node in _structures(d, ITEM, "Mime"):
+            own = node.own()
+            items.append(Item(own.get((ITEM, "DataURI"), ""), own[(ITEM, "Mime")],
+                              _length(own.get((ITEM, "Length"))), _length(own.get((ITEM, "Padding"))), node))
+        for node in _structures(d, DEPTH, "Format"):
+            own = node.own()
+            names = ("ItemSemantic", "Format", "Near", "Far", "Units", "MeasureType", "DepthURI", "ConfidenceURI")
+            maps.append(Map(node, *(own.get((DEPTH, name), "") for name in names)))
+    if len(items) > MAX_ITEMS:
+        raise MalformedError(f"a directory of {len(items)} items", where="XMP Container:Directory")
+    return DynamicDepth(tree, tuple(items), tuple(maps)) if items else None
+
+
+def _length(text: str | None) -> int:
+    if not text:
+        return 0
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value < 1 << 40:
+        raise MalformedError(f"Item:Length or Item:Padding is {text[:40]!r}", where="XMP Container:Directory")
+    return value
+
+
+def read(found: DynamicDepth, source: ByteSource, end: int, orientation: int) -> DepthData | None:
+    """The depth in coded orientation; None when the packet has no depth map. `end` is the primary image's.
+
+    Raises RangeError, UnsupportedError, TruncatedError (an item that is not there), MalformedError.
+    """
+    about, where = found.depth(), "XMP Camera:DepthMap"
+    if about is None:
+        return None
+    if about.measure in ("OpticRay", "OpticalRay"):
+        raise UnsupportedError("holds distances along the ray, and no focal length to turn them into depth",
+                               where=where)
+    near, far = _number(about.near, "Near"), _number(about.far, "Far")
+    if not 0 <= near <= far:
+        raise RangeError(f"near {near:g} and far {far:g} are no range", where=where)
+    place = found.offset(about.uri)
+    if place is None:
+        raise MalformedError(f"DepthURI {about.uri!r} is no item of the directory", where=where)
+    at, length = end + place[0], place[1]
+    if at + length > source.size:
+        raise TruncatedError(f"item {about.uri!r} at {at:,}…{at + length:,} lies outside the file of {source.size:,}",
+                             where="XMP Container:Directory")
+    codes = _decode(source.read(at, length), f"item {about.uri!r}", source.limits)
+    units = about.units.lower()
+    if units == "diopters" and about.format == "RangeInverse":
+        return from_codes(codes, "RangeInverse", *_of_dioptres(near, far), orientation=orientation, where=where,
+                          accuracy="relative")
+    if units not in ("", "none", "meters", "diopters"):
+        raise UnsupportedError(f"Units {about.units!r}", where=where, hint="Meters, Diopters and None are known")
+    if units == "diopters":
+        raise UnsupportedError("Diopters in a linear range", where=where)
+    return from_codes(codes, about.format, near, far, orientation=orientation, where=where,
+                      accuracy="absolute" if units == "meters" else "relative")
+
+
+def _of_dioptres(near: float, far: float) -> tuple[float, float]:
+    """(near, far) in metres: both are reciprocals, and the larger one is the nearer.
+
+    The specification prints no formula for them, and the one public example (Near 0.086, Far 0.129) has them the other
+    way round than metres would be. What comes of it is therefore called relative.
+    """
+    if near <= 0:
+        raise RangeError(f"{near:g} dioptres has no distance", where="XMP Camera:DepthMap")
+    lo, hi = sorted((near, far))
+    return 1 / hi, 1 / lo
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if math.isnan(value):
+        raise RangeError(f"{name} is {text[:40]!r}", where="XMP Camera:DepthMap")
+    return value
+
+
+def _decode(data: bytes, where: str, limits: Limits) -> NDArray[Any]:
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG", "PNG"]) as picture:
+            limits.check_picture(*picture.size, 4, where=where)
+            if picture.mode in ("I;16", "I;16B", "I"):
+                return np.asarray(picture).astype(np.uint16)
+            return np.ascontiguousarray(np.asarray(picture if picture.mode == "L" else picture.getchannel(0)), np.uint8)
+    except GpudepthError:
+        raise
+    except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
+        raise MalformedError(f"is no picture: {error}", where=where) from None
+
+
+# -- writing ----------------------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class Written:
+    """What to put into a file: the packets, the items that follow the primary image, and warnings."""
+
+    packets: Packets
+    items: tuple[bytes, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def write(packets: Packets, coded: CodedMap) -> Written:
+    """A map as depth and confidence items; the packet has no other Dynamic Depth in it (`without`).
+
+    As Android's validator wants it (AOSP external/dynamic_depth): all items JPEG, a DepthPhoto profile with a camera,
+    RangeInverse in Meters, 0 ≤ Near < Far, a confidence map.
+    """
+    form, near, far = range_of(coded)
+    if form != "RangeInverse":
+        raise UnsupportedError("Dynamic Depth takes disparity, which is what Android reads (RangeInverse)",
+                               hint="--format hdis or fdis")
+    if FOREIGN.encode() in packets.main and b"Item:Length" in packets.main:
+        raise UnsupportedError("has another directory of items behind its primary image (Ultra HDR, a motion photo): "
+                               "two cannot both come first", where="XMP", hint="gdepth fits beside it")
+    codes = plane(coded)
+    if codes.dtype != np.uint8:
+        raise UnsupportedError("Dynamic Depth items are JPEG, which has 8 bits", hint="--bits 8")
+    items = (_jpeg(codes), _jpeg(np.full(codes.shape, 255, np.uint8)))
+    out = packets.adding(rdf.description(packets.about(), _SPACES, {}, _properties(near, far, items)))
+    warnings = () if coded.accuracy == "absolute" else (
+        "Dynamic Depth says metres of a map whose accuracy is relative: Android takes nothing else",)
+    return Written(out, items, warnings)
+
+
+_SPACES = {"Device": DEVICE, "Container": CONTAINER, "Item": ITEM, "Profile": PROFILE, "Camera": CAMERA, "Image": IMAGE,
+           "DepthMap": DEPTH}
+
+
+def _properties(near: float, far: float, items: tuple[bytes, ...]) -> str:
+    def resource(name: str, inner: str) -> str:
+        return f'<{name} rdf:parseType="Resource">{inner}</{name}>'
+
+    def seq(name: str, *entries: str) -> str:
+        listed = "".join(f'<rdf:li rdf:parseType="Resource">{e}</rdf:li>\n' for e in entries)
+        return f"<{name}><rdf:Seq>\n{listed}</rdf:Seq></{name}>"
+
+    def item(uri: str, length: int) -> str:
+        return f'<Container:Item Item:Mime="image/jpeg" Item:Length="{length}" Item:DataURI="{uri}"/>'
+
+    directory = seq("Container:Directory", item(PRIMARY_URI, 0), item(DEPTH_URI, len(items[0])),
+                    item(CONFIDENCE_URI, len(items[1])))
+    profile = resource("Device:Profile", "<Profile:Type>DepthPhoto</Profile:Type><Profile:CameraIndices><rdf:Seq>"
+                                         "<rdf:li>0</rdf:li></rdf:Seq></Profile:CameraIndices>")
+    depth = ('<Camera:DepthMap DepthMap:ItemSemantic="Depth" DepthMap:Format="RangeInverse" '
+             f'DepthMap:Near="{number(near)}" DepthMap:Far="{number(far)}" DepthMap:Units="Meters" '
+             f'DepthMap:MeasureType="OpticalAxis" DepthMap:DepthURI="{DEPTH_URI}" '
+             f'DepthMap:ConfidenceURI="{CONFIDENCE_URI}" DepthMap:Software="gpudepth"/>')
+    camera = resource("Device:Camera", "<Camera:Trait>Physical</Camera:Trait>"
+                      f'<Camera:Image Image:ItemSemantic="Primary" Image:ItemURI="{PRIMARY_URI}"/>{depth}')
+    return "\n".join((resource("Device:Container", directory), seq("Device:Profiles", profile),
+                      seq("Device:Cameras", camera), ""))
+
+
+def _jpeg(codes: NDArray[Any]) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(codes)).save(buffer, "JPEG", quality=QUALITY)
+    return buffer.getvalue()
+
+
+def without(found: DynamicDepth, packets: Packets) -> tuple[Packets, tuple[Item, ...]]:
+    """The packets without depth, and the items that stay, in their order: all of it goes when nothing else is left."""
+    gone = {uri for m in found.maps for uri in (m.uri, m.confidence_uri)}
+    stay = tuple(i for i in found.items if i.uri not in gone or not i.length)
+    if not any(i.length for i in stay):
+        return packets.without([DEVICE]), ()
+    parents = {id(c): n for d in found.tree.descriptions() for n in d.walk() for c in n.children}
+
+    def entry(node: Node) -> Node:
+        """The list entry that holds an item."""
+        at = node
+        while at.name[1] != "li" and id(at) in parents:
+            at = parents[id(at)]
+        return at
+
+    spans = [(m.node.start, m.node.end) for m in found.maps]
+    spans += [(n.start, n.end) for i in found.items if i not in stay for n in [entry(i.node)]]
+    return replace(packets, main=found.tree.without(spans)), stay

@@ -1,0 +1,136 @@
+"""The XMP of a JPEG's primary image: a main packet, and an extended one for what does not fit its 64 KB.
+
+Main APP1: "http://ns.adobe.com/xap/1.0/\\0" and at most 65,502 bytes. Extended APP1s (XMP specification part 3,
+1.1.3.1): "http://ns.adobe.com/xmp/extension/\\0", GUID (MD5 of the whole in upper-case hex, which the main packet
+names), u32 length of the whole, u32 offset of the piece, the piece.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ...errors import GpudepthError, MalformedError, UnsupportedError
+from ...formats import jpeg, rdf, xmp
+from ...formats.jpeg import Stream
+from ...limits import DEFAULT, Limits
+
+NOTE = "http://ns.adobe.com/xmp/note/"
+GUID, HEAD = 32, 40  # of an extended segment: MD5 in hex; then length and offset
+PIECE = 65_458  # bytes of the packet in an extended segment, as in the files that were seen
+MAIN = jpeg.MAX_PAYLOAD - len(jpeg.XMP)
+
+
+@dataclass(frozen=True)
+class Packets:
+    """Both packets, b"" where there is none."""
+
+    main: bytes = b""
+    extended: bytes = b""
+
+    @classmethod
+    def of(cls, primary: Stream, limits: Limits = DEFAULT) -> Packets:
+        """As they are in a primary image. Raises MalformedError (an extended packet with holes), LimitError."""
+        main = primary.xmp() or b""
+        if b"HasExtendedXMP" not in main:
+            return cls(main)
+        guid = xmp.parse(main, "XMP", limits).text(NOTE, "HasExtendedXMP")
+        return cls(main, (extended_xmp(primary, guid, limits) if guid else None) or b"")
+
+    def text(self, namespace: str, name: str, limits: Limits = DEFAULT) -> str | None:
+        """A simple property of either packet; the main one first."""
+        for data, where in ((self.main, "XMP"), (self.extended, "extended XMP")):
+            if namespace.encode() in data:
+                found = xmp.parse(data, where, limits).text(namespace, name)
+                if found is not None:
+                    return found
+        return None
+
+    def names(self, namespaces: Iterable[str]) -> bool:
+        """Does either packet mention one of them? (A property in it is not certain.)"""
+        return any(n.encode() in data for n in namespaces for data in (self.main, self.extended))
+
+    def without(self, namespaces: Iterable[str], limits: Limits = DEFAULT) -> Packets:
+        """Every property in these namespaces taken out, every other byte kept."""
+        wanted = tuple(namespaces)
+        out = self
+        for field in ("main", "extended"):
+            data: bytes = getattr(self, field)
+            if any(n.encode() in data for n in wanted):
+                tree = rdf.parse(data, field, limits)
+                out = replace(out, **{field: tree.without(tree.properties(wanted))})
+        for field in ("main", "extended"):
+            if getattr(out, field) != getattr(self, field) and not _says_anything(getattr(out, field), limits):
+                out = replace(out, **{field: b""})
+        return out
+
+    def adding(self, block: bytes, *, extended: bool = False) -> Packets:
+        """Another description in the main or the extended packet. `block`: rdf.description's."""
+        field = "extended" if extended else "main"
+        data: bytes = getattr(self, field)
+        return replace(self, **{field: rdf.insert(rdf.parse(data, field), block) if data else rdf.packet(block)})
+
+    def about(self) -> str:
+        """What rdf:about says in the main packet."""
+        return rdf.parse(self.main).about() if self.main else ""
+
+    def segments(self, limits: Limits = DEFAULT) -> list[bytes]:
+        """The APP1 segments: main, then extended. Raises UnsupportedError for a main packet that does not fit."""
+        main = self.main
+        if b"HasExtendedXMP" in main:
+            tree = rdf.parse(main, "XMP", limits)
+            main = tree.without(tree.properties((), (NOTE, "HasExtendedXMP")))
+            main = main if _says_anything(main, limits) else b""
+        if self.extended:
+            guid = hashlib.md5(self.extended, usedforsecurity=False).hexdigest().upper()
+            note = rdf.description(self.about(), {"xmpNote": NOTE}, {"xmpNote:HasExtendedXMP": guid})
+            main = Packets(main).adding(note).main
+        main = rdf.shrink_padding(main, len(main) - MAIN)
+        if len(main) > MAIN:
+            raise UnsupportedError(f"its XMP would have {len(main):,} bytes, and one JPEG segment holds {MAIN:,}",
+                                   where="XMP", hint="leave gdepth and dynamic-depth out")
+        out = [jpeg.make(jpeg.APP1, jpeg.XMP + main)] if main else []
+        if self.extended:
+            size = len(self.extended).to_bytes(4, "big")
+            for at in range(0, len(self.extended), PIECE):
+                head = guid.encode() + size + at.to_bytes(4, "big")
+                out.append(jpeg.make(jpeg.APP1, jpeg.EXTENDED_XMP + head + self.extended[at : at + PIECE]))
+        return out
+
+
+def _says_anything(data: bytes, limits: Limits) -> bool:
+    try:
+        descriptions = rdf.parse(data, "extended XMP", limits).descriptions()
+        return any(d.attributes.keys() - {(xmp.RDF, "about")} or d.children for d in descriptions)
+    except GpudepthError:
+        return True
+
+
+def extended_xmp(primary: Stream, guid: str, limits: Limits = DEFAULT) -> bytes | None:
+    """The extended packet with that GUID, its pieces put together; None when there is none.
+
+    Raises MalformedError for pieces that overlap, leave holes or go beyond the length they name.
+    """
+    pieces, total = [], None
+    for segment in primary.header:
+        if not segment.starts(jpeg.APP1, jpeg.EXTENDED_XMP):
+            continue
+        head = segment.payload[len(jpeg.EXTENDED_XMP) :]
+        if len(head) < HEAD or head[:GUID].decode("latin-1").upper() != guid.strip().upper():
+            continue
+        total = int.from_bytes(head[32:36], "big")
+        pieces.append((int.from_bytes(head[36:40], "big"), head[HEAD:]))
+    if total is None:
+        return None
+    limits.check("max_xmp", total, where="extended XMP")
+    at, out = 0, b""
+    for offset, data in sorted(pieces, key=lambda p: p[0]):
+        if offset != at:
+            raise MalformedError(f"piece at {offset:,} where {at:,} was expected", where="extended XMP")
+        out += data
+        at += len(data)
+    if at != total:
+        raise MalformedError(f"{at:,} of {total:,} bytes are there", where="extended XMP")
+    return out
+

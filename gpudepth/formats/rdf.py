@@ -1,0 +1,227 @@
+"""XMP packets edited where they stand: every node knows its bytes, so that one can be cut out and another put in.
+
+`xmp` reads simple properties; this reads the nested ones (Dynamic Depth) and edits packets of other programs, which
+must keep every byte that is not ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from xml.parsers import expat
+
+from ..errors import LimitError, MalformedError
+from ..limits import DEFAULT, Limits
+from .xmp import MAX_DEPTH, META, RDF, TOOLKIT, escape
+
+MAX_NODES = 20_000
+_ATTRIBUTE = re.compile(rb"\s+([^\s=/>]+)\s*=\s*(\"[^\"]*\"|'[^']*')")
+_START_TAG = re.compile(rb"<(?:[^\"'>]++|\"[^\"]*+\"|'[^']*+')*+>")
+_XML = "http://www.w3.org/XML/1998/namespace"
+
+Span = tuple[int, int]
+Name = tuple[str, str]
+
+
+@dataclass(eq=False)
+class Node:
+    """An element: its (namespace, name), where its bytes are, what it holds. `spans` are those of attributes."""
+
+    name: Name
+    start: int
+    open_end: int
+    end: int = 0
+    close: int = 0
+    attributes: dict[Name, str] = field(default_factory=dict)
+    spans: dict[Name, Span] = field(default_factory=dict)
+    children: list[Node] = field(default_factory=list)
+    text: str = ""
+
+    def walk(self) -> Iterator[Node]:
+        """This node and everything below it, in document order."""
+        todo = [self]
+        while todo:
+            node = todo.pop()
+            yield node
+            todo += reversed(node.children)
+
+    def own(self) -> dict[Name, str]:
+        """Simple properties that stand here: attributes, and elements that hold text and nothing else."""
+        out = {n: v for n, v in self.attributes.items() if n[0] not in (RDF, _XML)}
+        for child in self.children:
+            if not child.children and child.name[0] != RDF:
+                out.setdefault(child.name, child.text.strip())
+        return out
+
+    def span_of(self, name: Name) -> Span | None:
+        """The bytes of one of its own properties, whichever form it has."""
+        if name in self.spans:
+            return self.spans[name]
+        return next(((c.start, c.end) for c in self.children if c.name == name), None)
+
+
+@dataclass(eq=False)
+class Tree:
+    """A packet: its bytes and its root element."""
+
+    data: bytes
+    root: Node
+
+    def descriptions(self) -> list[Node]:
+        """The rdf:Description elements that properties stand in."""
+        return [d for r in self.root.walk() if r.name == (RDF, "RDF") for d in r.children
+                if d.name == (RDF, "Description")]
+
+    def properties(self, namespaces: Iterable[str], *names: Name) -> list[Span]:
+        """The bytes of every property in these namespaces or of these names, and of descriptions that hold no other."""
+        wanted = set(namespaces)
+
+        def goes(name: Name) -> bool:
+            return name[0] in wanted or name in names
+
+        out: list[Span] = []
+        for d in self.descriptions():
+            mine = [span for n, span in d.spans.items() if goes(n)]
+            mine += [(c.start, c.end) for c in d.children if goes(c.name)]
+            others = [n for n in d.attributes if n[0] not in (RDF, _XML) and not goes(n)]
+            if mine and not others and all(goes(c.name) for c in d.children):
+                mine = [(d.start, d.end + (self.data[d.end : d.end + 1] == b"\n"))]
+            out += mine
+        return out
+
+    def without(self, spans: Iterable[Span]) -> bytes:
+        """The packet less some of its bytes."""
+        out, at = b"", 0
+        for start, end in sorted(spans):
+            if start >= at:
+                out += self.data[at:start]
+                at = end
+        return out + self.data[at:]
+
+    def about(self) -> str:
+        """What rdf:about says: it is the same on every description of a packet."""
+        return next((v for d in self.descriptions() if (v := d.attributes.get((RDF, "about"))) is not None), "")
+
+
+def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Tree:
+    """Raises MalformedError (not XML, a document type, too deep), LimitError (limits.max_xmp, too many nodes)."""
+    limits.check("max_xmp", len(data), where=where)
+    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+        raise MalformedError("declares a document type or an entity, which XMP never does", where=where)
+    lead = len(data) - len(data.lstrip(b"\0 \t\r\n"))
+    body = data[lead:].rstrip(b"\0")
+    if b"\0" in body:
+        raise MalformedError("is not UTF-8", where=where)
+    builder = _Builder(body, lead, where)
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    builder.parser = parser
+    parser.StartElementHandler = builder.start
+    parser.EndElementHandler = builder.stop
+    parser.CharacterDataHandler = builder.characters
+    try:
+        parser.Parse(body, True)
+    except (expat.ExpatError, ValueError, LookupError) as error:
+        raise MalformedError(f"is not well-formed XML: {error}", where=where) from None
+    if builder.root is None:
+        raise MalformedError("holds no element", where=where)
+    return Tree(data, builder.root)
+
+
+class _Builder:
+    """expat's events → nodes. Namespaces are resolved here, for raw names are what the bytes hold."""
+
+    def __init__(self, body: bytes, lead: int, where: str) -> None:
+        self.body, self.lead, self.where = body, lead, where
+        self.parser: Any = None
+        self.root: Node | None = None
+        self.stack: list[tuple[Node, dict[str, str]]] = []
+        self.count = 0
+
+    def start(self, raw: str, attributes: dict[str, str]) -> None:
+        self.count += 1
+        if self.count > MAX_NODES or len(self.stack) >= MAX_DEPTH:
+            raise LimitError(f"has more than {MAX_NODES:,} elements, or is nested deeper than {MAX_DEPTH}",
+                             where=self.where)
+        at = self.parser.CurrentByteIndex
+        tag = _START_TAG.match(self.body, at)
+        if tag is None:
+            raise MalformedError(f"the element at {at} cannot be followed", where=self.where)
+        scope = dict(self.stack[-1][1]) if self.stack else {"xml": _XML}
+        for key, value in attributes.items():
+            if key == "xmlns":
+                scope[""] = value
+            elif key.startswith("xmlns:"):
+                scope[key[6:]] = value
+        node = Node(self._name(raw, scope, scope.get("", "")), self.lead + at, self.lead + tag.end())
+        spans = {m[1].decode("utf-8", "replace"): m.span() for m in _ATTRIBUTE.finditer(self.body, at, tag.end())}
+        for key, value in attributes.items():
+            if key == "xmlns" or key.startswith("xmlns:"):
+                continue
+            name = self._name(key, scope, "")
+            node.attributes[name] = value
+            if key in spans:
+                node.spans[name] = (self.lead + spans[key][0], self.lead + spans[key][1])
+        if tag[0].endswith(b"/>"):
+            node.end = node.close = node.open_end
+        if self.stack:
+            self.stack[-1][0].children.append(node)
+        else:
+            self.root = node
+        self.stack.append((node, scope))
+
+    @staticmethod
+    def _name(raw: str, scope: dict[str, str], default: str) -> Name:
+        prefix, colon, local = raw.partition(":")
+        return (scope.get(prefix, prefix), local) if colon else (default, raw)
+
+    def stop(self, raw: str) -> None:
+        node, _ = self.stack.pop()
+        if not node.end:
+            at = self.parser.CurrentByteIndex
+            node.close = self.lead + at
+            node.end = self.lead + self.body.index(b">", at) + 1
+
+    def characters(self, text: str) -> None:
+        if self.stack:
+            self.stack[-1][0].text += text
+
+
+def insert(tree: Tree, block: bytes) -> bytes:
+    """The packet with another description before the end of its rdf:RDF. Raises MalformedError without one."""
+    rdf = next((n for n in tree.root.walk() if n.name == (RDF, "RDF")), None)
+    if rdf is None or rdf.close == rdf.open_end == rdf.end:
+        raise MalformedError("has no rdf:RDF to put a property into", where="XMP")
+    return tree.data[: rdf.close] + block + tree.data[rdf.close :]
+
+
+def shrink_padding(data: bytes, by: int) -> bytes:
+    """Up to `by` bytes less of the white space that an xpacket wrapper keeps for edits."""
+    end = data.rfind(b"<?xpacket end")
+    if end < 0 or by <= 0:
+        return data
+    start = len(data[:end].rstrip())
+    spare = max(0, end - start - 1)
+    return data[:start] + data[start + min(by, spare) :]
+
+
+def description(about: str, namespaces: dict[str, str], properties: dict[str, str], inner: str = "") -> bytes:
+    """A description: `namespaces` prefix → URI, simple properties as attributes, and elements that are written out."""
+    lines = [f'<rdf:Description xmlns:rdf="{RDF}" rdf:about="{attribute(about)}"']
+    lines += [f'    xmlns:{prefix}="{uri}"' for prefix, uri in namespaces.items()]
+    lines += [f'    {name}="{attribute(value)}"' for name, value in properties.items()]
+    end = f">\n{inner}</rdf:Description>\n" if inner else "/>\n"
+    return ("\n".join(lines) + end).encode()
+
+
+def attribute(text: str) -> str:
+    """Text of an attribute."""
+    return escape(text).replace('"', "&quot;")
+
+
+def packet(block: bytes) -> bytes:
+    """A packet of one description."""
+    head = f'<x:xmpmeta xmlns:x="{META}" x:xmptk="{TOOLKIT}">\n<rdf:RDF xmlns:rdf="{RDF}">\n'
+    return head.encode() + block + b"</rdf:RDF>\n</x:xmpmeta>\n"
