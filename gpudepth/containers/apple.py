@@ -108,7 +108,7 @@ def metadata_packet(calibration: Calibration | None, accuracy: str, quality: str
 
 
 def _range_end(value: float, storage: Storage) -> str:
-    """Six decimals of a half float, as Apple prints it; all of a float for what is none (a range of another container's),
+    """Six decimals of a half float, as Apple prints it; all of a float for what is none (another container's range),
     and where six decimals would be off by more than 1/64 of a code."""
     text = f"{value:.6f}"
     step = (storage.hi - storage.lo) / (storage.format.max_code or 1)

@@ -182,6 +182,22 @@ class Donates(Protocol):
         """Raises NoDepthError for a photo without depth, UnsupportedError for one that is no portrait."""
 
 
+@dataclass(frozen=True)
+class VendorMap:
+    """(H, W) uint8 codes in coded orientation, as a vendor's program left them; nothing gives them metres."""
+
+    vendor: str
+    codes: NDArray[Any]
+
+
+@runtime_checkable
+class HoldsCodes(Protocol):
+    """A container whose files can hold a map that has no metres."""
+
+    def codes(self, source: ByteSource) -> VendorMap | None:
+        """The map, or None when there is none."""
+
+
 @runtime_checkable
 class SharesItsHead(Protocol):
     """A container whose files start like others that are none (DNG and TIFF): the first bytes do not settle it."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..compute import Backend
 from ..containers import registry
+from ..containers.base import HoldsCodes
 from ..containers.dictionary import Dictionary
 from ..depth import orientation as exif
 from ..depth.calibration import Calibration
@@ -36,7 +37,12 @@ def convert(source: str | Path, out: str | Path, recipe: Recipe, backend: Backen
     source, out = Path(source), Path(out)
     with ByteSource(source, recipe.limits) as opened:
         container = registry.find(opened)
-        data = container.read(opened) if container is not None and recipe.encoding is None else None
+        data, photo = None, False
+        if container is not None and recipe.encoding is None:
+            data = container.read(opened)
+            photo = data is not None
+        elif container is not None and isinstance(container, HoldsCodes):
+            photo = container.codes(opened) is not None
     if data is None and recipe.encoding is None:
         raise NoDepthError("holds no depth", where=source,
                            hint="of a plain map say what its values mean: --near and --far, or --metric")
@@ -44,7 +50,7 @@ def convert(source: str | Path, out: str | Path, recipe: Recipe, backend: Backen
     recipe = replace(recipe, pixel_format=pixel_format or own)
     if out.suffix.lower() in export.SUFFIXES:
         return export_item(None, source, out, recipe, backend, pixel_format=pixel_format)
-    if data is None or isinstance(container, Dictionary):
+    if not photo or isinstance(container, Dictionary):
         raise UsageError("is a map and no photo", where=source,
                          hint=f"gpudepth attach PHOTO {source.name} -o {out.name} puts it into one")
     # the codes are kept: a JPEG's own coding is then all there is of loss, and as little as it can be

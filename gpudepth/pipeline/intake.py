@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from ..compute import Backend
 from ..containers import registry
+from ..containers.base import HoldsCodes
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData
 from ..depth.encoding import DisparityRange, Encoding, Gray, factor_of
 from ..depth.pixel_format import FDEP, FDIS, PixelFormat, Quantity, quantity_of
-from ..errors import GpudepthError, NoDepthError, UsageError
+from ..errors import GpudepthError, NoDepthError, RangeError, UsageError
 from ..formats.bytesource import ByteSource
 from ..sources.maps import SourceMap, read_map
 from .recipe import Recipe
@@ -55,19 +56,26 @@ def take(depth: DepthInput, recipe: Recipe, backend: Backend, photo_size: tuple[
         return _from_data(depth, recipe, "a depth map")
     if isinstance(depth, np.ndarray):
         return _from_codes(_wrap(depth), recipe, backend)
-    found = _from_container(Path(depth), recipe)
+    found = _from_container(Path(depth), recipe, backend)
     if found is not None:
         return found
     return _from_codes(read_map(depth, limits=recipe.limits, key=recipe.key, photo_size=photo_size), recipe, backend)
 
 
-def _from_container(path: Path, recipe: Recipe) -> Intake | None:
+def _from_container(path: Path, recipe: Recipe, backend: Backend) -> Intake | None:
     """None when the file is no container of ours."""
     with ByteSource(path, recipe.limits) as source:
         container = registry.find(source)
         if container is None:
             return None
-        data = container.read(source)
+        try:
+            data = container.read(source)
+        except RangeError:
+            found = container.codes(source) if isinstance(container, HoldsCodes) else None
+            if recipe.encoding is None or found is None:
+                raise
+            turn = container.picture(source).orientation if recipe.orientation == "display" else 1
+            return _from_codes(SourceMap(found.codes, 255, turn, path), recipe, backend)
     if data is None:
         if container.name in PICTURES and recipe.encoding is not None:
             return None

@@ -342,7 +342,7 @@ def test_what_the_layouts_cannot_hold() -> None:
         attach(photo(), coded(ramp(48, 32)), profile="dynamic-depth")
     with pytest.raises(UnsupportedError, match="8 bits"):
         attach(photo(), coded(ramp(48, 32)), also=("gdepth",))
-    with pytest.raises(UsageError, match="jpegxl|gdepth"):
+    with pytest.raises(UsageError, match="jpegxl"):
         attach(photo(), also=("jpegxl",))
     with pytest.raises(RangeError, match="no distances"):
         attach(photo(), coded(lo=-1.0), profile="gdepth")

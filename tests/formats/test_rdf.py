@@ -24,8 +24,8 @@ PACKET = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
   <rdf:Description rdf:about="uuid:1" xmlns:c="{A}" c:Seven="7"/>
  </rdf:RDF>
 </x:xmpmeta>
-                    
-<?xpacket end="w"?>""".encode()
+PADDING
+<?xpacket end="w"?>""".replace("PADDING", 20 * " ").encode()
 
 
 def test_nodes_know_their_bytes() -> None:

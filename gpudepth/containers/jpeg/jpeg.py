@@ -11,11 +11,10 @@ from ...errors import GpudepthError, RangeError, UsageError
 from ...formats import jpeg
 from ...formats.bytesource import ByteSource
 from .. import apple
-from ..base import DEFAULT_PLACEMENT, Auxiliary, CodedMap, Contents, Donor, Edit, Picture, Placement
+from ..base import DEFAULT_PLACEMENT, Auxiliary, CodedMap, Contents, Donor, Edit, Picture, Placement, VendorMap
 from ..google import dynamic_depth, gdepth
 from . import image, portrait, trailer, writer
 from .file import JpegFile
-from .trailer import VendorMap
 
 
 class Jpeg:
@@ -117,8 +116,8 @@ def _read_others(file: JpegFile) -> DepthData | None:
         height, width = found.codes.shape
         raise RangeError(f"holds a {found.vendor} map of {width}×{height} codes, and nothing says what they are in "
                          "metres", where="trailer",
-                         hint="gpudepth convert FILE --near M --far M -o OUT gives them a range; --white near, if white "
-                              "is close")
+                         hint="gpudepth convert FILE --near M --far M -o OUT gives them a range; --white near, if "
+                              "white is close")
     return data
 
 

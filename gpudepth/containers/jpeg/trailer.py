@@ -14,7 +14,6 @@ VincenzoLaSpesa/XiaomiDepthMapExtractor).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,19 +21,12 @@ from numpy.typing import NDArray
 
 from ...errors import LimitError, MalformedError
 from ...formats.bytesource import ByteSource
+from ..base import VendorMap
 
 WINDOW = 64 << 20  # of a trailer that is looked at for maps
 _DUAL_MAP, _DUAL_INFO, _SINGLE_META, _SINGLE_MAP = 0x0AB1, 0x0AB3, 0x0B40, 0x0B41
 _DUAL_SIZE = re.compile(rb"[\x01-\x09]\x00\xff\xff")
 _DUAL_SIZE_AT = 32, 96  # where in DualShot_Extra_Info the mark before the size was seen
-
-
-@dataclass(frozen=True)
-class VendorMap:
-    """(H, W) uint8 codes as a vendor's program left them; no metres."""
-
-    vendor: str
-    codes: NDArray[Any]
 
 
 def kind(source: ByteSource, start: int) -> str:
