@@ -20,23 +20,31 @@ What = Annotated[str | None, typer.Option(show_default=False, help="depth (metre
                                                                    "depth; for .plist what the photo holds]")]
 
 
-def extract(file: File, output: Target, values: What = None, coded: o.Coded = False) -> None:
+SideCar = Annotated[bool, typer.Option("--side-car", help="Write the 8-bit gray picture (white = near) that some "
+                                                          "programs want beside a photo: photo_depth.png.")]
+
+
+def extract(file: File, output: Target, values: What = None, coded: o.Coded = False, side_car: SideCar = False) -> None:
     """Take the depth out of a photo: float32 metres, as the photo is displayed.
 
     \b
     gpudepth extract IMG_0001.HEIC -o depth.npy
     gpudepth extract IMG_0001.HEIC --values disparity --coded -o disparity.npy
     gpudepth extract IMG_0001.HEIC -o depth.plist
+    gpudepth extract IMG_0001.HEIC --side-car -o IMG_0001_depth.png
     """
     from ..api import read
-    from ..pipeline.export import save
+    from ..pipeline.export import save, save_side_car
 
     data = read(file, orientation="coded" if coded else "display")
     if data is None:
         raise NoDepthError("holds no depth", where=file, hint="gpudepth inspect shows what it does hold")
     default = str(data.quantity) if output.suffix.lower() == ".plist" else "depth"
     quantity = o.choice("values", values or default, ("depth", "disparity"))
-    save(data, output, quantity)
+    if side_car:
+        save_side_car(data, output)
+    else:
+        save(data, output, quantity)
     lo, hi = data.range()
     print(f"{data.width}×{data.height}, {data.quantity} {lo:.4g} to {hi:.4g} {data.quantity.unit}, {data.accuracy}",
           file=sys.stderr)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..containers import dictionary
+from ..depth import numeric
 from ..depth.auxiliary import DATA, DATA_DESCRIPTION
 from ..depth.data import DepthData
 from ..depth.pixel_format import Quantity
@@ -46,6 +47,28 @@ def save(data: DepthData, path: str | Path, quantity: str | Quantity = Quantity.
     if path.suffix.lower() in _RAW:
         with atomic(path.with_name(path.name + ".json")) as file:
             file.write(_description(data.to(path.suffix.lower()[1:])))
+    return path
+
+
+def save_side_car(data: DepthData, path: str | Path) -> Path:
+    """Write the gray picture that some programs want beside a photo (photo.jpg, photo_depth.png): 8 bits, white = near.
+
+    Linear in disparity over the map's own range; NaN and infinitely far are black. .png or .jpg (quality 95).
+
+    Raises UsageError for another suffix, RangeError for a map without any value, OutputError.
+    """
+    path = Path(path)
+    kind = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}.get(path.suffix.lower())
+    if kind is None:
+        raise UsageError(f"a side-car is a picture, not {path.suffix!r}", where=path, hint="photo_depth.png or .jpg")
+    disparity = data.disparity()
+    finite = disparity[np.isfinite(disparity)]
+    if not finite.size:
+        raise RangeError("the map holds no finite value", where=path)
+    lo, hi = float(finite.min()), float(finite.max())
+    codes = numeric.store(np.where(np.isfinite(disparity), disparity, lo), lo, hi, 255)
+    with atomic(path) as file:
+        file.write(_picture(codes, kind))
     return path
 
 
@@ -114,7 +137,7 @@ def _picture(values: NDArray[Any], kind: str) -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(values).save(buffer, kind)
+    Image.fromarray(values).save(buffer, kind, **({"quality": 95} if kind == "JPEG" else {}))
     return buffer.getvalue()
 
 

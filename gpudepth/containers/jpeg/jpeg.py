@@ -13,7 +13,9 @@ from ...formats.bytesource import ByteSource
 from .. import apple
 from ..base import DEFAULT_PLACEMENT, Auxiliary, CodedMap, Contents, Donor, Edit, Picture, Placement, VendorMap
 from ..google import dynamic_depth, gdepth
+from ..rules import Finding
 from . import image, portrait, trailer, writer
+from .check import check
 from .file import JpegFile
 
 
@@ -70,6 +72,10 @@ class Jpeg:
             return writer.attach(file, coded, placement.profile_of(self), placement)
         except GpudepthError as error:
             raise error.within(source.name) from None
+
+    def check(self, source: ByteSource, profile: str | None = None) -> list[Finding]:
+        Placement(profile).profile_of(self)
+        return check(source, profile)
 
     def donor(self, source: ByteSource) -> Donor:
         try:
