@@ -72,6 +72,7 @@ class JpegFile:
         """The primary's XMP, and the items that it says follow the primary image."""
         self.packets, self.dynamic = Packets(self.primary.xmp() or b""), None
         self.damage: GpudepthError | None = None
+        self.missing_items: list[str] = []
         try:
             self.packets = Packets.of(self.primary, self.source.limits)
             self.dynamic = dynamic_depth.parse(self.packets, self.source.limits)
@@ -79,7 +80,7 @@ class JpegFile:
             if self.packets.names([gdepth.NAMESPACE, dynamic_depth.BASE]):
                 self.damage = error  # somebody else's damaged XMP is none of our business
         if self.items_end > self.source.size:
-            self.missing.append(f"Dynamic Depth items to {self.items_end:,} in a file of {self.source.size:,} bytes")
+            self.missing_items.append(f"Dynamic Depth items to {self.items_end:,} in a file of {self.source.size:,} bytes")
 
     @property
     def items_end(self) -> int:
@@ -105,8 +106,9 @@ class JpegFile:
         wrong with Google's XMP (what it says of the file could not be kept right)."""
         if self.damage is not None:
             raise self.damage
-        if self.missing:
-            raise MalformedError(f"images are listed that are not there: {'; '.join(self.missing)}",
+        missing = [*self.missing, *self.missing_items]
+        if missing:
+            raise MalformedError(f"images are listed that are not there: {'; '.join(missing)}",
                                  where="APP2 MPF" if self.mpf else "APP1 XMP",
                                  hint="the file was cut, or edited by a program that does not know of them")
 

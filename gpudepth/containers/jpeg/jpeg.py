@@ -47,7 +47,7 @@ class Jpeg:
 
     def inspect(self, source: ByteSource) -> Contents:
         file = _open(source)
-        notes, depth = list(file.missing), None
+        notes, depth = [*file.missing, *file.missing_items], None
         try:
             depth = self._read(file)
         except GpudepthError as error:
