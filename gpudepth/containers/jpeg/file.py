@@ -80,7 +80,8 @@ class JpegFile:
             if self.packets.names([gdepth.NAMESPACE, dynamic_depth.BASE]):
                 self.damage = error  # somebody else's damaged XMP is none of our business
         if self.items_end > self.source.size:
-            self.missing_items.append(f"Dynamic Depth items to {self.items_end:,} in a file of {self.source.size:,} bytes")
+            past = f"Dynamic Depth items to {self.items_end:,} in a file of {self.source.size:,} bytes"
+            self.missing_items.append(past)
 
     @property
     def items_end(self) -> int:
