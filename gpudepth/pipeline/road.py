@@ -132,8 +132,8 @@ def prepare(depth: DepthInput, picture: Picture, recipe: Recipe, backend: Backen
         calibration = calibration.oriented(turn) if calibration else None
     warnings: list[str] = []
     if codes is not None and data is not None and data.storage is not None:
-        storage, codes = keep_codes(codes, data.storage, recipe, backend, container)
-        if storage.format.bits < data.storage.format.bits:
+        storage, codes, exact = keep_codes(codes, data.storage, recipe, backend, container)
+        if not exact and storage.format.bits < data.storage.format.bits:
             warnings = [f"the {data.storage.format.bits}-bit codes it was read from are stored with "
                         f"{storage.format.bits} bits"]
     else:
@@ -150,11 +150,13 @@ def prepare(depth: DepthInput, picture: Picture, recipe: Recipe, backend: Backen
 
 
 def keep_codes(codes: NDArray[Any], old: Storage, recipe: Recipe, backend: Backend,
-               container: Container) -> tuple[Storage, NDArray[Any]]:
-    """Codes over the range they had in another file → as `container` stores them, over the same range.
+               container: Container) -> tuple[Storage, NDArray[Any], bool]:
+    """Codes over the range they had in another file → as `container` stores them, over the same range; and whether
+    that is exact.
 
-    The codes themselves stay, or are multiplied (8 → 16 bits: by 257), unless the container has too few bits or
-    cannot name the range: then they are stored anew, off by half a code at most.
+    The codes themselves stay, or are multiplied (8 → 16 bits: by 257; and divided, where they all are multiples),
+    unless the container has too few bits or cannot name the range: then they are stored anew, off by half a code at
+    most.
     """
     bits = recipe.bits
     if bits is None and container.bits[0] < old.format.bits:
@@ -162,10 +164,13 @@ def keep_codes(codes: NDArray[Any], old: Storage, recipe: Recipe, backend: Backe
     new = container.storage(recipe.pixel_format, old.lo, old.hi, bits)
     top, new_top = old.format.max_code or 0, new.format.max_code or 0
     step = (old.hi - old.lo) / new_top
-    if new_top % top == 0 and max(abs(new.lo - old.lo), abs(new.hi - old.hi)) <= step * SAME_RANGE:
-        return new, codes.astype(new.format.dtype) * new.format.dtype.type(new_top // top)
+    if max(abs(new.lo - old.lo), abs(new.hi - old.hi)) <= step * SAME_RANGE:
+        if new_top % top == 0:
+            return new, codes.astype(new.format.dtype) * new.format.dtype.type(new_top // top), True
+        if top % new_top == 0 and not (codes % (top // new_top)).any():
+            return new, (codes // (top // new_top)).astype(new.format.dtype), True
     table = numeric.code_values(numeric.Linear(top, old.lo, old.hi), top)
-    return new, backend.quantise(table.reshape(1, -1), new.lo, new.hi, new.format).ravel()[codes]
+    return new, backend.quantise(table.reshape(1, -1), new.lo, new.hi, new.format).ravel()[codes], False
 
 
 def _calibration(source: Calibration | None, picture: Picture, recipe: Recipe) -> Calibration | None:
