@@ -16,13 +16,13 @@ def machine() -> str:
             model = next(line.partition(":")[2].strip() for line in info if line.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "av", "pillow-heif"))
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "av", "pillow", "pillow-heif"))
     return f"{model}, {platform.system()}, Python {platform.python_version()}, {libraries}"
 
 
 def main() -> None:
     print(f"{machine()}\n")
-    for title, module in (("Conversion", "conversion"), ("Attach", "attach")):
+    for title, module in (("Conversion", "conversion"), ("Attach", "attach"), ("JPEG", "jpeg"), ("DNG", "dng")):
         # a process each: what one leaves in memory must not slow the other down
         command = [sys.executable, "-m", f"{__package__}.{module}"]
         table = subprocess.run(command, check=True, capture_output=True, text=True)

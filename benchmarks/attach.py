@@ -15,12 +15,9 @@ from __future__ import annotations
 import io
 import os
 import shutil
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +36,10 @@ from gpudepth.pipeline.recipe import Recipe
 from gpudepth.pipeline.road import prepare, run_item
 from gpudepth.pipeline.runner import run
 
+from .measure import Row, gray, median, table
+
 SIZE = (4032, 3024)
 PHOTOS = 40
-RUNS = 9
 LAPS = 4  # of the folder run; the least time counts
 JOB = """
 source:   {color: "photos/*.heic", depth: "depth/{stem}.png"}
@@ -49,17 +47,6 @@ encoding: {near: 0.5, far: 12}
 output:   {path: "out/{stem}.heic"}
 run:      {on_existing: overwrite}
 """
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measured thing: seconds, and what it has to hold."""
-
-    name: str
-    value: float
-    unit: str
-    limit: str
-    holds: bool
 
 
 def photo(folder: Path) -> Path:
@@ -79,27 +66,6 @@ def photo(folder: Path) -> Path:
     pixels = np.clip(smooth + noise, 0, 255).astype(np.uint8)
     path.write_bytes(encode_pixels(Image.fromarray(pixels), quality=60))
     return path
-
-
-def gray(path: Path, seed: int = 0) -> Path:
-    """A 16-bit map like a network's: smooth surfaces, a few edges, a little noise."""
-    y, x = np.mgrid[:576, :768]
-    depth = 0.3 + 0.4 * y / 576 + 0.1 * np.sin((x + 37 * seed) / 60)
-    depth[(x - 380) ** 2 + (y - 300) ** 2 < 150**2] = 0.15
-    depth += np.random.default_rng(seed).normal(0, 0.002, depth.shape)
-    Image.fromarray((np.clip(depth, 0, 1) * 65535).astype(np.uint16)).save(path)
-    return path
-
-
-def median(run_: Callable[[], object], runs: int = RUNS) -> float:
-    """Median wall seconds after a warm-up."""
-    run_()
-    times = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        run_()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 def mux_seconds(path: Path, depth: Path) -> float:
@@ -156,13 +122,6 @@ def rows(*, folder_only: bool = False) -> list[Row]:
         out.append(Row(f"{PHOTOS} photos, two workers", seconds[2], "s", "", True))
         out.append(Row("one worker / two", seconds[1] / seconds[2], "×", "≥ 1.7", seconds[1] / seconds[2] >= 1.7))
     return out
-
-
-def table(measured: list[Row]) -> str:
-    lines = ["| | measured | must hold | |", "|---|--:|--:|---|"]
-    for r in measured:
-        lines.append(f"| {r.name} | {r.value:.4g} {r.unit} | {r.limit} | {'' if r.holds else '**missed**'} |")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@ Only headers are interpreted. Entropy-coded data is scanned for the next marker 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Protocol
+
+import numpy as np
 
 from ..errors import LimitError, MalformedError, TruncatedError
 
@@ -18,7 +19,7 @@ ARITHMETIC = frozenset({0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 LOSSLESS = 0xC3
 MAX_SEGMENTS = 4096
 MAX_PAYLOAD = 65533
-CHUNK = 1 << 20
+CHUNK = 1 << 17  # what fits the caches twice
 
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
@@ -26,7 +27,7 @@ EXIF = b"Exif\0\0"
 JFIF, JFXX, MPF, ICC, AROT, ADOBE = b"JFIF\0", b"JFXX\0", b"MPF\0", b"ICC_PROFILE\0", b"AROT\0\0", b"Adobe"
 
 # In entropy-coded data ff 00 is a byte and ff d0…d7 are restarts; everything else is a marker, after any fill bytes.
-_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+_IS_MARKER = np.array([code not in (0x00, *range(0xD0, 0xD8), 0xFF) for code in range(256)])
 
 
 class Readable(Protocol):
@@ -103,8 +104,8 @@ def make(marker: int, payload: bytes) -> bytes:
     return bytes([0xFF, marker]) + (len(payload) + 2).to_bytes(2, "big") + payload
 
 
-def parse(source: Readable, start: int = 0, where: str = "") -> Stream:
-    """The stream that starts at `start`.
+def parse(source: Readable, start: int = 0, where: str = "", *, whole: bool = True) -> Stream:
+    """The stream that starts at `start`; with whole=False only its header, and `end` is where the first scan starts.
 
     Raises TruncatedError (no EOI), MalformedError (no SOI, a second SOI, garbage between segments, no picture).
     """
@@ -132,6 +133,8 @@ def parse(source: Readable, start: int = 0, where: str = "") -> Stream:
         at = segment.end
         if segment.marker == SOS:
             scan = scan or segment.start
+            if not whole and frame is not None:
+                return Stream(start, tuple(header), scan, scan, frame)
             at = _next_marker(source, at, prefix)
     if frame is None or not scan:
         raise MalformedError("holds tables but no picture", where=where or None)
@@ -169,9 +172,11 @@ def _next_marker(source: Readable, at: int, prefix: str) -> int:
     """Where the first marker after entropy-coded data starts."""
     while at < source.size:
         chunk = source.read(at, min(CHUNK, source.size - at))
-        found = _MARKER.search(chunk)
-        if found:
-            return at + found.start()
+        codes = np.frombuffer(chunk, np.uint8)
+        after = np.flatnonzero(codes[:-1] == 0xFF)
+        markers = after[_IS_MARKER[codes[after + 1]]]
+        if markers.size:
+            return at + int(markers[0])
         if len(chunk) < CHUNK:
             break
         at += len(chunk) - 1  # an ff may be the last byte

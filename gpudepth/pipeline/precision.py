@@ -12,26 +12,28 @@ from ..depth.pixel_format import PixelFormat, Quantity, quantity_of
 
 FEW_CODES = 64
 MIDDLE = 0.98
-SAMPLE = 500_000
+SAMPLE = 100_000
 
 
-def warn_if_coarse(values: NDArray[Any], storage: Storage, fmt: PixelFormat, most_bits: int) -> list[str]:
+def warn_if_coarse(values: NDArray[Any], codes: NDArray[Any], storage: Storage, fmt: PixelFormat,
+                   most_bits: int) -> list[str]:
     """One warning when the middle 98 % of the values use fewer than 64 codes, with numbers and what mends it.
 
-    values is the native map before it was quantised, every pixel finite; half a million of them are looked at.
+    values is the native map, every pixel finite, codes what is stored of it; a hundred thousand of them are looked at.
     most_bits is how many the container could store.
     """
     top = storage.format.max_code or 0
     if storage.hi <= storage.lo:
         return []
-    flat = values.ravel()
-    edge = (1 - MIDDLE) / 2
-    some = flat[:: max(1, flat.size // SAMPLE)].astype(np.float32)
-    low, middle, high = (float(q) for q in np.quantile(some, (edge, 0.5, 1 - edge), method="nearest"))
-    step = (storage.hi - storage.lo) / top
-    used = round((high - low) / step) + 1
+    edge, every = (1 - MIDDLE) / 2, max(1, codes.size // SAMPLE)
+    counted = np.cumsum(np.bincount(codes.ravel()[::every]))
+    first, last = np.searchsorted(counted, np.array((edge, 1 - edge)) * counted[-1])
+    used = int(last - first) + 1
     if used >= FEW_CODES:
         return []
+    some = values.ravel()[::every].astype(np.float32)
+    low, middle, high = (float(q) for q in np.quantile(some, (edge, 0.5, 1 - edge), method="nearest"))
+    step = (storage.hi - storage.lo) / top
     if quantity_of(fmt) is Quantity.DISPARITY:
         far, typical, near = (1 / max(v, step / 2) for v in (low, middle, high))
         error = typical * typical * step / 2

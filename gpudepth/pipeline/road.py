@@ -139,7 +139,7 @@ def prepare(depth: DepthInput, picture: Picture, recipe: Recipe, backend: Backen
     else:
         storage = _storage(values, recipe, backend, container)
         codes = backend.quantise(values, storage.lo, storage.hi, storage.format)
-        warnings = warn_if_coarse(values, storage, recipe.pixel_format, max(container.bits))
+        warnings = warn_if_coarse(values, codes, storage, recipe.pixel_format, max(container.bits))
     coded = CodedMap(
         codes, storage, recipe.pixel_format, _calibration(calibration, picture, recipe),
         accuracy=recipe.accuracy or (data.accuracy if data else "relative"),

@@ -13,7 +13,9 @@ from gpudepth.pipeline.precision import warn_if_coarse
 
 def warned(metres: np.ndarray, fmt: PixelFormat, stored: PixelFormat = L008) -> list[str]:
     values = numeric.pack(metres.astype(np.float32) if fmt is HDEP else (1 / metres).astype(np.float32), fmt)
-    return warn_if_coarse(values, Storage(stored, float(values.min()), float(values.max())), fmt, 12)
+    lo, hi = float(values.min()), float(values.max())
+    codes = numeric.store(values.astype(np.float32), lo, hi, stored.max_code or 0)
+    return warn_if_coarse(values, codes, Storage(stored, lo, hi), fmt, 12)
 
 
 METRES = np.linspace(20, 40, 200 * 100).reshape(100, 200)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from ...errors import GpudepthError, MalformedError, TruncatedError
@@ -114,21 +115,28 @@ class JpegFile:
                                  hint="the file was cut, or edited by a program that does not know of them")
 
     def exif(self) -> exif_format.Exif:
-        """The primary's Exif fields; defaults when there is none or it is damaged."""
-        segment = self.primary.find(jpeg.APP1, jpeg.EXIF)
-        if segment is not None:
-            try:
-                return exif_format.parse(segment.payload)
-            except MalformedError:
-                pass
-        return exif_format.Exif()
+        return exif_of(self.primary)
 
     def picture(self) -> Picture:
-        about, frame = self.exif(), self.primary.frame
-        return Picture(frame.width, frame.height, about.orientation, about.focal35)
+        return picture_of(self.primary)
 
     def describe_auxiliaries(self) -> list[Auxiliary]:
         return [Auxiliary(i.kind, i.type, i.stream.frame.width, i.stream.frame.height) for i in self.images]
+
+
+def exif_of(primary: Stream) -> exif_format.Exif:
+    """The Exif fields of an image; defaults when there is none or it is damaged."""
+    segment = primary.find(jpeg.APP1, jpeg.EXIF)
+    if segment is not None:
+        with contextlib.suppress(MalformedError):
+            return exif_format.parse(segment.payload)
+    return exif_format.Exif()
+
+
+def picture_of(primary: Stream) -> Picture:
+    """What an image's header says of it."""
+    about, frame = exif_of(primary), primary.frame
+    return Picture(frame.width, frame.height, about.orientation, about.focal35)
 
 
 def _describe(index: int, stream: Stream, source: ByteSource) -> Image:

@@ -16,7 +16,7 @@ from ..google import dynamic_depth, gdepth
 from ..rules import Finding
 from . import image, portrait, trailer, writer
 from .check import check
-from .file import JpegFile
+from .file import JpegFile, picture_of
 
 
 class Jpeg:
@@ -37,7 +37,10 @@ class Jpeg:
         return Storage(stored(bits or 8), lo, hi)
 
     def picture(self, source: ByteSource) -> Picture:
-        return _open(source).picture()
+        try:
+            return picture_of(jpeg.parse(source, whole=False))
+        except GpudepthError as error:
+            raise error.within(source.name) from None
 
     def read(self, source: ByteSource) -> DepthData | None:
         try:

@@ -1,0 +1,71 @@
+"""Attaching to DNG files of growing size, against copying them.
+
+    python -m benchmarks.dng
+
+The raw is not decoded, and read only to be copied: the time above a plain copy must not grow with it. Copies and whole
+calls are in wall seconds, with fsync in both; coding and laying out in the processor's, for the disk has no part in it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from gpudepth.compute import backend
+from gpudepth.containers.dng.dng import Dng
+from gpudepth.demo.raw import dng
+from gpudepth.depth.encoding import Depth
+from gpudepth.formats.bytesource import ByteSource
+from gpudepth.pipeline.recipe import Recipe
+from gpudepth.pipeline.road import prepare, run_item
+
+from .measure import Row, least, median, table, values
+
+WIDTHS = (1024, 2048, 4096, 8192)
+SAME = 1.5  # what the largest may take of the smallest's time
+
+
+def copy(source: Path, target: Path) -> None:
+    """As a careful program copies: in pieces, with fsync."""
+    with source.open("rb") as read, target.open("wb") as written:
+        while piece := read.read(1 << 20):
+            written.write(piece)
+        os.fsync(written.fileno())
+
+
+def rows() -> list[Row]:
+    recipe, out = Recipe(encoding=Depth()), []
+    layout: dict[int, float] = {}
+    with tempfile.TemporaryDirectory(prefix="gpudepth-bench-") as name:
+        folder = Path(name)
+        depth = folder / "depth.npy"
+        np.save(depth, (0.5 + 11.5 * values()[:480, :640]).astype(np.float32))
+        for width in WIDTHS:
+            photo = folder / f"{width}.dng"
+            photo.write_bytes(dng(np.random.default_rng(1).integers(0, 256, (width * 3 // 4, width, 3), np.uint8)))
+            container = Dng()
+            with ByteSource(photo) as source:
+                coded = prepare(depth, container.picture(source), recipe, backend(), container).coded
+
+            def lay_out(path: Path = photo, coded: object = coded) -> None:
+                with ByteSource(path) as source:
+                    Dng().attach(source, coded)  # type: ignore[arg-type]
+
+            layout[width] = least(lay_out)
+            whole = median(lambda path=photo: run_item(path, depth, folder / "o.dng", recipe, backend()))  # type: ignore[misc]
+            plain = median(lambda path=photo: copy(path, folder / "copy.dng"))  # type: ignore[misc]
+            title = f"{photo.stat().st_size / 1e6:,.0f} MB"
+            out += [Row(f"{title}: copy", plain * 1000, "ms", "", True),
+                    Row(f"{title}: attach, whole", whole * 1000, "ms", "", True),
+                    Row(f"{title}: code the map and lay the file out", layout[width] * 1000, "ms", "", True)]
+            photo.unlink()
+    growth = layout[WIDTHS[-1]] / layout[WIDTHS[0]]
+    out.append(Row("laying out, largest / smallest", growth, "×", f"≤ {SAME}", growth <= SAME))
+    return out
+
+
+if __name__ == "__main__":
+    print(table(rows()))
