@@ -93,14 +93,15 @@ def attach(
 
 
 def convert(path: str | Path, out: str | Path, *, pixel_format: str | PixelFormat | None = None,
-            profile: str | None = None, also: tuple[str, ...] = (), encoding: Encoding | None = None,
-            backend: str = "auto", **recipe: Any) -> Path:
+            profile: str | None = None, also: tuple[str, ...] = (), donor: str | Path | None = None,
+            encoding: Encoding | None = None, backend: str = "auto", **recipe: Any) -> Path:
     """Depth from one kind of file into another; returns the path written.
 
     Into a photo of the same kind: its depth laid out as `profile` says, `also` beside it, codes and range kept; the
     picture is not touched. Into .plist, .hdis and its like, .npy, .npz, .pfm, .tiff, .png: the map alone.
 
     pixel_format  None keeps the source's own; array files then hold metres
+    donor         as of `attach`
     encoding      what the values of a plain map mean
     recipe        any other field of `gpudepth.pipeline.recipe.Recipe`
 
@@ -110,7 +111,8 @@ def convert(path: str | Path, out: str | Path, *, pixel_format: str | PixelForma
     from .pipeline.convert import convert as run_convert
 
     fmt = native(pixel_format) if pixel_format is not None else None
-    settings = Recipe(encoding=encoding, profile=profile, also=tuple(also), **recipe)
+    settings = Recipe(encoding=encoding, profile=profile, also=tuple(also),
+                      donor=registry.donor(donor) if donor is not None else None, **recipe)
     outcome = run_convert(path, out, settings, make_backend(backend), pixel_format=fmt)
     for warning in outcome.notices():
         warnings.warn(warning, stacklevel=2)

@@ -13,8 +13,8 @@ from ..depth.pixel_format import native
 from ..errors import UsageError
 from ..pipeline.recipe import Recipe, Resize
 
-Photo = Annotated[Path, typer.Argument(help="The photo: HEIC or JPEG; or PNG, TIFF, WebP, encoded once into a HEIC.",
-                                       show_default=False)]
+Photo = Annotated[Path, typer.Argument(show_default=False, help="The photo: HEIC, JPEG or DNG; or PNG, TIFF, WebP, "
+                                                                "encoded once into a HEIC.")]
 Depth = Annotated[Path, typer.Argument(help="The map: PNG, TIFF, PGM, PFM, .npy, .npz; or a photo that holds depth.",
                                        show_default=False)]
 Out = Annotated[Path | None, typer.Option("-o", "--output", help="Where to write.", show_default=False)]
@@ -46,8 +46,8 @@ Bits = Annotated[int | None, typer.Option(show_default=False, help="Bits per sto
                                                                    "or 8 in a DNG. [default: 8; 16 in a DNG]")]
 Crf = Annotated[int | None, typer.Option(help="Lossy HEVC with this rate factor. [default: lossless]",
                                          show_default=False)]
-JpegQuality = Annotated[int | None, typer.Option(help="Of a map in a JPEG photo. [default: Apple's quantisation table]",
-                                                 show_default=False)]
+JpegQuality = Annotated[int | None, typer.Option(show_default=False, help="Of a map in a JPEG photo. [default: Apple's "
+                                                                          "quantisation table; 100 in convert]")]
 Compression = Annotated[str | None, typer.Option(show_default=False, help="Of a map in a DNG: none, deflate, ljpeg or "
                                                                           "jpegxl. [default: deflate]")]
 Profile = Annotated[str | None, typer.Option(show_default=False, help="Layout to write: apple-depth, article (Apple's "

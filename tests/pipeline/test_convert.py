@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dng_kit import depth_page, dng, libraw
 from heif_kit import attach as attach_codes
 from heif_kit import coded_map, heic, picture
 from photo_kit import gray, plain
@@ -163,3 +164,22 @@ def test_jobs_write_maps_alone(tmp_path: Path) -> None:
     data = gpudepth.read(tmp_path / "out/p2.plist")
     assert data is not None and (data.width, data.height, data.pixel_format.name) == (64, 48, "fdep")
     assert data.range() == (0.5, 12.0)
+
+
+def test_jobs_attach_to_raw_photos(tmp_path: Path) -> None:
+    for folder in ("photos", "depth"):
+        (tmp_path / folder).mkdir()
+    for n, order in ((1, "<"), (2, ">")):
+        (tmp_path / f"photos/p{n}.dng").write_bytes(dng(order, orientation=6))
+        gray(tmp_path / f"depth/p{n}.png", 48, 64)
+    (tmp_path / "job.yaml").write_text(
+        "source: {color: 'photos/*.dng', depth: 'depth/{stem}.png'}\nencoding: {near: 0.5, far: 12}\n"
+        "map: {compression: none}\noutput: {path: 'out/{stem}.dng', container: dng}\nrun: {workers: 1}\n")
+    assert run_command(["run", str(tmp_path / "job.yaml")]) == 0
+    for n in (1, 2):
+        data = gpudepth.read(tmp_path / f"out/p{n}.dng")
+        assert data is not None and (data.width, data.height) == (48, 64)
+        assert data.depth().min() == 0.5 and data.depth().max() == pytest.approx(12, rel=2**-11)
+        page, codes = depth_page(tmp_path / f"out/p{n}.dng")
+        assert page.compression == 1 and codes.shape == (48, 64) and codes.dtype == np.uint16
+        assert libraw(tmp_path / f"out/p{n}.dng") == libraw(tmp_path / f"photos/p{n}.dng")
