@@ -122,6 +122,22 @@ def test_attach_changes_nothing_else(trap: str) -> None:
         assert Jpeg().remove(source).splice.to_bytes() == before
 
 
+@pytest.mark.parametrize("options", [
+    ("-arithmetic",), ("-arithmetic", "-progressive"), ("-progressive", "-restart", "1"), ("-restart", "3B"),
+    ("-grayscale", "-optimize"), ("-rgb",), ("-sample", "1x2"), ("-dct", "float", "-smooth", "20")],
+    ids=lambda options: " ".join(options))
+def test_files_of_libjpeg_decode_to_the_same_samples(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """djpeg, for Pillow has no arithmetic coding."""
+    pixels(96, 64).save(tmp_path / "p.ppm")
+    tool("cjpeg", *options, "-outfile", tmp_path / "p.jpg", tmp_path / "p.ppm")
+    before = (tmp_path / "p.jpg").read_bytes()
+    (tmp_path / "o.jpg").write_bytes(attach(before))
+    check(before, (tmp_path / "o.jpg").read_bytes())
+    for name in ("p", "o"):
+        tool("djpeg", "-outfile", tmp_path / f"{name}.pnm", tmp_path / f"{name}.jpg")
+    assert (tmp_path / "p.pnm").read_bytes() == (tmp_path / "o.pnm").read_bytes()
+
+
 def multi(order: Any, others: int = 2, attributes: bool = True, uids: bool = True) -> bytes:
     """A file of several images, with all that an MPF may hold."""
     primary, extra = saved(), [saved("L", (16 + 8 * i, 16)) for i in range(others)]
