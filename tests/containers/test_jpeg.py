@@ -125,7 +125,7 @@ def test_attach_changes_nothing_else(trap: str) -> None:
 @pytest.mark.parametrize("options", [
     ("-arithmetic",), ("-arithmetic", "-progressive"), ("-progressive", "-restart", "1"), ("-restart", "3B"),
     ("-grayscale", "-optimize"), ("-rgb",), ("-sample", "1x2"), ("-dct", "float", "-smooth", "20")],
-    ids=lambda options: " ".join(options))
+    ids=" ".join)
 def test_files_of_libjpeg_decode_to_the_same_samples(tmp_path: Path, options: tuple[str, ...]) -> None:
     """djpeg, for Pillow has no arithmetic coding."""
     pixels(96, 64).save(tmp_path / "p.ppm")
