@@ -33,8 +33,9 @@ def convert(
     """Depth from one kind of file into another.
 
     A photo stays the photo, untouched, and its depth is laid out as --profile says: codes and range are kept, so
-    nothing is lost but what a lossy container itself loses. A .plist is ImageIO's dictionary, .hdis, .fdis, .hdep and
-    .fdep are bare rows and a .json; .npy, .npz, .pfm, .tiff and .png hold metres (or what --format says).
+    nothing is lost but what a lossy container itself loses. A .plist is ImageIO's dictionary (.bplist: binary), .hdis,
+    .fdis, .hdep and .fdep are bare rows and a .json; .npy, .npz, .pfm, .tiff and .png hold metres (or
+    what --format says).
 
     \b
     gpudepth convert android.jpg -o apple.jpg --profile apple-depth

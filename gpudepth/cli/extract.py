@@ -14,8 +14,8 @@ from . import options as o
 File = Annotated[Path, typer.Argument(help="A photo that holds depth.", show_default=False)]
 Target = Annotated[Path, typer.Option("-o", "--output", show_default=False,
                                       help=".npy, .npz (describes itself), .pfm, .tiff: float32; .png: millimetres; "
-                                           ".plist: ImageIO's dictionary; .hdis, .fdis, .hdep, .fdep: bare rows and a "
-                                           ".json.")]
+                                           ".plist, .bplist (binary): ImageIO's dictionary; .hdis, .fdis, .hdep, "
+                                           ".fdep: bare rows and a .json.")]
 What = Annotated[str | None, typer.Option(show_default=False, help="depth (metres) or disparity (1/metres). [default: "
                                                                    "depth; for .plist what the photo holds]")]
 
@@ -39,7 +39,7 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
     data = read(file, orientation="coded" if coded else "display")
     if data is None:
         raise NoDepthError("holds no depth", where=file, hint="gpudepth inspect shows what it does hold")
-    default = str(data.quantity) if output.suffix.lower() == ".plist" else "depth"
+    default = str(data.quantity) if output.suffix.lower() in (".plist", ".bplist") else "depth"
     quantity = o.choice("values", values or default, ("depth", "disparity"))
     if side_car:
         save_side_car(data, output)

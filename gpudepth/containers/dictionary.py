@@ -22,6 +22,7 @@ from . import apple
 from .base import DEFAULT_PLACEMENT, CodedMap, Contents, Edit, Picture, Placement
 
 TYPE, PACKET = "gpudepthAuxiliaryDataType", "gpudepthMetadataXMP"
+SUFFIXES = (".plist", ".bplist")  # XML and binary; readers tell them apart by their first bytes
 ROW_ALIGNMENT = 64  # as Core Video pads the rows of its buffers
 
 
@@ -54,7 +55,7 @@ class Dictionary:
     """`Container` for property lists: depth and no photo, so it is read and written but nothing is attached to it."""
 
     name = "dictionary"
-    suffixes: tuple[str, ...] = (".plist",)
+    suffixes: tuple[str, ...] = SUFFIXES
     bits: tuple[int, ...] = ()
     profiles: tuple[str, ...] = ()
     companions: tuple[str, ...] = ()

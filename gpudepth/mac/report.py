@@ -16,7 +16,7 @@ from ..depth.data import DepthData
 from ..depth.pixel_format import Quantity
 from ..errors import FileError, GpudepthError, MalformedError, MissingInputError
 
-SUFFIXES = (".heic", ".heif", ".jpg", ".jpeg", ".dng", ".plist")
+SUFFIXES = (".heic", ".heif", ".jpg", ".jpeg", ".dng", ".plist", ".bplist")
 RELATIVE = 1e-3  # of a calibration: floats printed with six decimals on the way
 MAX_REPORT = 64 << 20
 

@@ -25,15 +25,16 @@ MILLIMETRES = 1000
 
 def usual_quantity(data: DepthData, path: Path) -> Quantity:
     """What a file with this suffix holds unless asked otherwise: metres, in a dictionary what the map is."""
-    return data.quantity if path.suffix.lower() == ".plist" else Quantity.DEPTH
+    return data.quantity if path.suffix.lower() in dictionary.SUFFIXES else Quantity.DEPTH
 
 
 def save(data: DepthData, path: str | Path, quantity: str | Quantity = Quantity.DEPTH, *,
          make_folder: bool = False) -> Path:
     """Write float32 values of `quantity` (H, W) as the suffix says; PNG holds 16-bit millimetres, 0 = no value.
 
-    .plist is ImageIO's dictionary in the map's own native format (`quantity` chooses another); .hdis, .fdis, .hdep and
-    .fdep are bare little-endian rows in that format, with a description in a .json beside them.
+    .plist is ImageIO's dictionary in the map's own native format (`quantity` chooses another) as XML, .bplist the same
+    in binary; .hdis, .fdis, .hdep and .fdep are bare little-endian rows in that format, with a description in a
+    .json beside them.
 
     Raises UsageError for another suffix or disparity in a PNG, RangeError beyond 65.535 m in a PNG, OutputError.
     """
@@ -115,7 +116,8 @@ def _png(data: DepthData, quantity: Quantity, path: Path) -> bytes:
 
 def _plist(data: DepthData, quantity: Quantity, path: Path) -> bytes:
     same = {Quantity.DEPTH: {"hdis": "hdep", "fdis": "fdep"}, Quantity.DISPARITY: {"hdep": "hdis", "fdep": "fdis"}}
-    return dictionary.serialise(data.to(same[quantity].get(data.pixel_format.name, data.pixel_format)))
+    fmt = same[quantity].get(data.pixel_format.name, data.pixel_format)
+    return dictionary.serialise(data.to(fmt), binary=path.suffix.lower() == ".bplist")
 
 
 def _raw(data: DepthData, quantity: Quantity, path: Path) -> bytes:
@@ -144,7 +146,7 @@ def _picture(values: NDArray[Any], kind: str) -> bytes:
 _RAW = (".hdis", ".fdis", ".hdep", ".fdep")
 _ENCODERS: dict[str, Callable[[DepthData, Quantity, Path], bytes]] = {
     ".npy": _npy, ".npz": _npz, ".pfm": _pfm, ".png": _png, ".tiff": _tiff, ".tif": _tiff,
-    ".plist": _plist, **dict.fromkeys(_RAW, _raw),
+    **dict.fromkeys(dictionary.SUFFIXES, _plist), **dict.fromkeys(_RAW, _raw),
 }
 SUFFIXES = tuple(_ENCODERS)
-MAPS_ALONE = (".plist", *_RAW, ".npy", ".npz", ".pfm")  # suffixes that nobody takes for a photo's
+MAPS_ALONE = (*dictionary.SUFFIXES, *_RAW, ".npy", ".npz", ".pfm")  # suffixes that nobody takes for a photo's

@@ -133,7 +133,7 @@ class LimitsRecord(Record):
 
 
 _CONTAINERS = {"heic": (".heic", ".heif", ".hif"), "jpeg": (".jpg", ".jpeg", ".jpe"), "dng": (".dng",),
-               "dictionary": (".plist",)}
+               "dictionary": (".plist", ".bplist")}
 
 
 class Job(Record):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import plistlib
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,11 @@ def test_maps_alone_are_upright_or_coded(tmp_path: Path, o: int) -> None:
 def test_a_dictionary_is_read_and_written(tmp_path: Path) -> None:
     source = photo_with(tmp_path)
     first = gpudepth.convert(source, tmp_path / "a.plist")
+    binary = gpudepth.convert(source, tmp_path / "a.bplist")
+    assert plistlib.loads(first.read_bytes()) == plistlib.loads(binary.read_bytes())
+    assert first.read_bytes().startswith(b"<?xml") and binary.read_bytes().startswith(b"bplist00")
+    assert binary.stat().st_size < first.stat().st_size
+    assert gpudepth.convert(binary, tmp_path / "b.plist").read_bytes() == first.read_bytes()
     again = gpudepth.convert(first, tmp_path / "b.plist")
     assert first.read_bytes() == again.read_bytes()
     metres = np.load(gpudepth.convert(first, tmp_path / "c.npy"))
