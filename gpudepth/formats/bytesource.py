@@ -14,7 +14,7 @@ from typing import BinaryIO
 from ..errors import FileError, LimitError, MissingInputError, OutputError, TruncatedError, UnsupportedError
 from ..limits import DEFAULT, Limits
 
-CHUNK = 1 << 20
+CHUNK = 1 << 17  # larger ones are fresh pages each time, which cost more than the call
 
 
 class ByteSource:
@@ -72,7 +72,7 @@ class ByteSource:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def chunks(self, offset: int, length: int) -> Iterator[bytes]:
-        """The same bytes in pieces of at most 1 MiB."""
+        """The same bytes in pieces of at most 128 KiB."""
         while length:
             part = self.read(offset, min(CHUNK, length))
             yield part
