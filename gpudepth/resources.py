@@ -14,3 +14,11 @@ def text(folder: str, name: str) -> str:
         if path.is_file():
             return path.read_text(encoding="utf-8")
     raise FileNotFoundError(f"{folder}/{name} is not part of this installation")
+
+
+def folder(name: str) -> Path:
+    """`kernels` and the like. Raises FileNotFoundError for a broken installation."""
+    for root in (PACKAGE, PACKAGE.parent):
+        if (root / name).is_dir():
+            return root / name
+    raise FileNotFoundError(f"{name}/ is not part of this installation")

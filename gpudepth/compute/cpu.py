@@ -18,6 +18,7 @@ from ..depth.pixel_format import PixelFormat, Quantity, native
 from ..errors import HolesError, UsageError
 from . import bits, tables
 from .interface import Array, Filled, Span
+from .refine import align, guided, inpaint, smooth, temporal
 from .refine.fill import fill
 from .refine.resize import resize
 from .threads import CHUNK, Room, spread, sweep
@@ -42,7 +43,7 @@ class NumpyBackend:
     def convert(self, codes: Array, rule: Linear, fmt: PixelFormat, *, factor: NDArray[np.float32] | None = None,
                 out: Array | None = None) -> Array:
         """See `Backend.convert`."""
-        _expect(codes, "u1 u2 f2 f4 f8")
+        expect(codes, "u1 u2 f2 f4 f8")
         out = _destination(codes, native(fmt).dtype, out)
         if factor is None and codes.itemsize <= 2:
             paired = codes.dtype == np.uint8 and out.itemsize == 2 and codes.size >= PAIRS_FROM
@@ -54,16 +55,21 @@ class NumpyBackend:
         if factor is None:
             sweep(lambda room, part, to: _convert_floats(room, part, rule, None, to), codes, out, threads=self.threads)
         else:
-            _expect(factor, "f4")
+            expect(factor, "f4")
             if factor.shape != codes.shape:
                 raise ValueError(f"factor is {factor.shape}, codes are {codes.shape}")
             sweep(lambda room, part, to, times: _convert_floats(room, part, rule, times, to), codes, out, factor,
                   threads=self.threads)
         return out
 
+    def convert_span(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span]:
+        """See `Backend.convert_span`."""
+        values = self.convert(codes, rule, fmt)
+        return values, self.span(values)
+
     def span(self, values: Array) -> Span:
         """See `Backend.span`."""
-        _expect(values, "f2 f4")
+        expect(values, "f2 f4")
         parts = sweep(lambda room, part: bits.span(_plain(room, part)), values, threads=self.threads, chunk=SPAN_CHUNK)
         lo, hi, valid = bits.merge(parts)
         if not valid:
@@ -72,8 +78,8 @@ class NumpyBackend:
 
     def quantise(self, values: Array, lo: float, hi: float, fmt: PixelFormat) -> Array:
         """See `Backend.quantise`."""
-        _expect(values, "f2 f4")
-        max_code = _max_code(fmt)
+        expect(values, "f2 f4")
+        max_code = max_code_of(fmt)
         out = _destination(values, fmt.dtype, None)
         table = tables.of_stored(float(F32(lo)), float(F32(hi)), fmt) if values.itemsize == 2 else None
 
@@ -89,20 +95,17 @@ class NumpyBackend:
         chunk = CHUNK if table is None else LOOK_UP_CHUNK
         missing = sum(sweep(stage, values, out, threads=self.threads, chunk=chunk))
         if missing:
-            share = 100 * missing / values.size
-            raise HolesError(f"{missing:,} of {values.size:,} pixels ({share:.3g} %) hold no value, and {fmt} has no "
-                             "code for that",
-                             hint="name a fill, nearest, far or near: --fill nearest")
+            raise holes_error(missing, values.size, fmt)
         return out
 
     def load(self, codes: Array, lo: float, hi: float, stored: PixelFormat, native: PixelFormat) -> Array:
         """See `Backend.load`."""
-        _expect(codes, "u1 u2")
-        return self.convert(codes, Linear(_max_code(stored), lo, hi), native)
+        expect(codes, "u1 u2")
+        return self.convert(codes, Linear(max_code_of(stored), lo, hi), native)
 
     def reciprocal_to(self, values: Array, fmt: PixelFormat) -> Array:
         """See `Backend.reciprocal_to`."""
-        _expect(values, "f2 f4")
+        expect(values, "f2 f4")
         out = _destination(values, native(fmt).dtype, None)
         if values.itemsize == 2:
             self._look_up(tables.of_reciprocals(fmt), values, out)
@@ -113,9 +116,8 @@ class NumpyBackend:
 
     def orient(self, values: Array, orientation: int) -> Array:
         """See `Backend.orient`."""
-        _expect(values)
-        if orientation not in range(1, 9):
-            raise UsageError(f"{orientation} is no Exif orientation", hint="1 to 8")
+        expect(values)
+        check_orientation(orientation)
         turned = orientation >= 5
         # Every orientation is a flip of rows and columns, followed by a transposition for 5 to 8.
         flipped = values[::-1 if orientation in (3, 4, 6, 7) else 1, ::-1 if orientation in (2, 3, 7, 8) else 1]
@@ -134,13 +136,46 @@ class NumpyBackend:
 
     def fill(self, values: Array, how: str, quantity: Quantity) -> tuple[Array, Filled]:
         """See `Backend.fill`."""
-        _expect(values, "f2 f4")
+        expect(values, "f2 f4")
         return fill(values, how, quantity, self.span(values), threads=self.threads)
 
     def resize(self, values: Array, width: int, height: int, method: str = "area") -> Array:
         """See `Backend.resize`."""
-        _expect(values, "f2 f4")
+        expect(values, "f2 f4")
         return resize(values, width, height, method, threads=self.threads)
+
+    def upsample(self, values: Array, guide: NDArray[np.uint8], confidence: NDArray[np.uint8] | None = None) -> Array:
+        """See `Backend.upsample`."""
+        expect(values, "f4")
+        return guided.guided(values, guide, confidence, threads=self.threads)
+
+    def inpaint(self, values: Array, guide: NDArray[np.uint8] | None = None) -> tuple[Array, Filled]:
+        """See `Backend.inpaint`."""
+        expect(values, "f4")
+        filled = inpaint.inpaint(values, guide, threads=self.threads)
+        count = values.size - int(np.count_nonzero(np.isfinite(values)))
+        return filled, Filled(count, count / values.size)
+
+    def median(self, values: Array, size: int) -> Array:
+        """See `Backend.median`."""
+        expect(values, "f4")
+        return smooth.median(values, size, threads=self.threads)
+
+    def bilateral(self, values: Array, radius: int, guide: NDArray[np.uint8] | None = None) -> Array:
+        """See `Backend.bilateral`."""
+        expect(values, "f4")
+        return smooth.bilateral(values, radius, guide, threads=self.threads)
+
+    def affine(self, values: Array, scale: float, shift: float) -> Array:
+        """See `Backend.affine`."""
+        expect(values, "f4")
+        return align.affine(values, scale, shift)
+
+    def blend(self, values: Array, before: Array, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8],
+              share: float) -> Array:
+        """See `Backend.blend`."""
+        expect(values, "f4")
+        return temporal.blend(values, before, guide, guide_before, share)
 
     def _look_up(self, table: Array, codes: Array, out: Array, pairs: Array | None = None) -> None:
         def stage(room: Room, part: Array, to: Array) -> None:
@@ -216,7 +251,7 @@ def _plain(room: Room, part: Array) -> Array:
     return copy
 
 
-def _expect(values: Array, kinds: str = "") -> None:
+def expect(values: Array, kinds: str = "") -> None:
     if values.ndim != 2:
         raise ValueError(f"a map has two dimensions, not {values.ndim}")
     if kinds and f"{values.dtype.kind}{values.itemsize}" not in kinds.split():
@@ -231,7 +266,19 @@ def _destination(values: Array, dtype: np.dtype[Any], out: Array | None) -> Arra
     return out
 
 
-def _max_code(fmt: PixelFormat) -> int:
+def max_code_of(fmt: PixelFormat) -> int:
     if fmt.max_code is None:
         raise UsageError(f"{fmt} holds values, not codes", hint="a stored format: L008, L010, L012 or L016")
     return fmt.max_code
+
+
+def holes_error(missing: int, total: int, fmt: PixelFormat) -> HolesError:
+    """Why a map with holes cannot be quantised."""
+    return HolesError(f"{missing:,} of {total:,} pixels ({100 * missing / total:.3g} %) hold no value, and {fmt} has no "
+                      "code for that", hint="name a fill, nearest, far, near or inpaint: --fill nearest")
+
+
+def check_orientation(orientation: int) -> None:
+    """Raises UsageError for what is no Exif orientation."""
+    if orientation not in range(1, 9):
+        raise UsageError(f"{orientation} is no Exif orientation", hint="1 to 8")

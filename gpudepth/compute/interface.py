@@ -60,6 +60,9 @@ class Backend(Protocol):
         out      where to put it, same shape, `fmt.dtype`; its rows may be padded (Core Video's bytes per row).
         """
 
+    def convert_span(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span]:
+        """`convert` and `span` of the result, in one pass where that is faster."""
+
     def span(self, values: Array) -> Span:
         """Range and validity of a native map."""
 
@@ -100,3 +103,33 @@ class Backend(Protocol):
 
         Raises UsageError for another method or a size below 1 × 1.
         """
+
+    # Of these, `values` are float32 disparity with holes NaN or infinite, unless said otherwise; a guide is the picture
+    # (H, W, 3) uint8, RGB.
+
+    def upsample(self, values: Array, guide: NDArray[np.uint8], confidence: NDArray[np.uint8] | None = None) -> Array:
+        """A map at the guide's size, its edges on the picture's; see `compute.refine.guided` for the exact meaning.
+
+        confidence   of the map, 0…255: 0 is no value, less counts less.
+
+        Raises UsageError for a guide that is smaller than the map.
+        """
+
+    def inpaint(self, values: Array, guide: NDArray[np.uint8] | None = None) -> tuple[Array, Filled]:
+        """A map without holes, filled smoothly and along colours; see `compute.refine.inpaint`.
+
+        Raises HolesError when no pixel is finite, UsageError for a guide of another size.
+        """
+
+    def median(self, values: Array, size: int) -> Array:
+        """Median of 3×3 or 5×5; see `compute.refine.smooth`. Raises UsageError for another size."""
+
+    def bilateral(self, values: Array, radius: int, guide: NDArray[np.uint8] | None = None) -> Array:
+        """Joint bilateral filter; see `compute.refine.smooth`. Raises UsageError for a radius outside 1…8."""
+
+    def affine(self, values: Array, scale: float, shift: float) -> Array:
+        """scale · v + shift, both float32, below 0: 0; see `compute.refine.align`."""
+
+    def blend(self, values: Array, before: Array, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8],
+              share: float) -> Array:
+        """A frame drawn towards the one before; see `compute.refine.temporal`."""

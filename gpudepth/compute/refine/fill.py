@@ -44,14 +44,11 @@ def fill(values: NDArray[Any], how: str, quantity: Quantity, span: Span, *,
     Raises HolesError when every pixel is a hole; UsageError for another `how`, or for `nearest` on a map with a side
     above MAX_SIDE.
     """
-    if how not in METHODS:
-        raise UsageError(f"unknown fill {how!r}", hint="one of " + ", ".join(METHODS))
+    check(values.shape, how, span)
     filled = values.astype(values.dtype.newbyteorder("="), order="C", copy=True)
     count = span.total - span.valid
     if not count:
         return filled, Filled(0, 0.0)
-    if not span.valid:
-        raise HolesError(f"none of the map's {span.total:,} pixels holds a value: there is nothing to fill it with")
     hole = np.flatnonzero(~np.isfinite(filled))
     if how == "nearest":
         raw = bits.of(filled).reshape(-1)
@@ -62,19 +59,33 @@ def fill(values: NDArray[Any], how: str, quantity: Quantity, span: Span, *,
     return filled, Filled(count, count / span.total)
 
 
+def check(shape: tuple[int, ...], how: str, span: Span) -> None:
+    """What `fill` raises."""
+    if how not in METHODS:
+        raise UsageError(f"unknown fill {how!r}", hint="one of " + ", ".join(METHODS))
+    if span.valid == span.total:
+        return
+    if not span.valid:
+        raise HolesError(f"none of the map's {span.total:,} pixels holds a value: there is nothing to fill it with")
+    if how == "nearest" and max(shape) > MAX_SIDE:
+        raise UsageError(f"a map of {shape[1]}×{shape[0]} is too large to fill from the nearest pixel",
+                         hint=f"at most {MAX_SIDE:,} pixels a side: resize it first, or fill with far or near")
+
+
+def steps(longest: int) -> tuple[int, ...]:
+    """Of the passes over a map whose longer side that is."""
+    return (1, *(1 << k for k in reversed(range((longest - 1).bit_length()))))
+
+
 def _nearest(height: int, width: int, hole: NDArray[np.intp], threads: int) -> NDArray[np.intp]:
     """Raster indices of the pixels that the pixels `hole` (raster indices, ascending) take their values from."""
-    longest = max(height, width)
-    if longest > MAX_SIDE:
-        raise UsageError(f"a map of {width}×{height} is too large to fill from the nearest pixel",
-                         hint=f"at most {MAX_SIDE:,} pixels a side: resize it first, or fill with far or near")
     # A seed is y << 16 | x: integers in raster order, whose halves come back by shift and mask.
     seeds = np.arange(height, dtype=np.int32)[:, None] << 16 | np.arange(width, dtype=np.int32)
     flat = seeds.reshape(-1)
     home = flat[hole]
     flat[hole] = NO_SEED
     found = np.empty_like(home)
-    for step in (1, *(1 << k for k in reversed(range((longest - 1).bit_length())))):
+    for step in steps(max(height, width)):
         def stage(room: Room, start: int, step: int = step) -> None:
             part = slice(start, start + CHUNK)
             _pass(room, seeds, step, (hole[part], home[part]), found[part])

@@ -69,18 +69,27 @@ def resize(values: NDArray[Any], width: int, height: int, method: str = "area", 
 
     Raises UsageError for another method, or a size below 1 × 1.
     """
-    if method not in METHODS:
-        raise UsageError(f"unknown resize method {method!r}", hint="one of " + ", ".join(METHODS))
-    if width < 1 or height < 1 or not values.size:
-        raise UsageError(f"a map of {values.shape[1]}×{values.shape[0]} cannot become {width}×{height}")
+    check(values.shape, width, height, method)
     dtype = values.dtype.newbyteorder("=")
     if method == "nearest":
-        rows = (2 * np.arange(height, dtype=np.int64) + 1) * values.shape[0] // (2 * height)
-        columns = (2 * np.arange(width, dtype=np.int64) + 1) * values.shape[1] // (2 * width)
+        rows, columns = picks(values.shape[0], height), picks(values.shape[1], width)
         picked: NDArray[Any] = values.astype(dtype, copy=False)[rows[:, None], columns]
         return picked
     planes = _across(values, taps(values.shape[1], width, method), threads)
     return _down(planes, taps(values.shape[0], height, method), dtype, threads)
+
+
+def check(shape: tuple[int, ...], width: int, height: int, method: str) -> None:
+    """What `resize` raises."""
+    if method not in METHODS:
+        raise UsageError(f"unknown resize method {method!r}", hint="one of " + ", ".join(METHODS))
+    if width < 1 or height < 1 or 0 in shape:
+        raise UsageError(f"a map of {shape[1]}×{shape[0]} cannot become {width}×{height}")
+
+
+def picks(n: int, m: int) -> NDArray[np.intp]:
+    """The pixel of n that each of m takes by "nearest"."""
+    return ((2 * np.arange(m, dtype=np.int64) + 1) * n // (2 * m)).astype(np.intp)
 
 
 @dataclass
