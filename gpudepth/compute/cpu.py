@@ -274,8 +274,9 @@ def max_code_of(fmt: PixelFormat) -> int:
 
 def holes_error(missing: int, total: int, fmt: PixelFormat) -> HolesError:
     """Why a map with holes cannot be quantised."""
-    return HolesError(f"{missing:,} of {total:,} pixels ({100 * missing / total:.3g} %) hold no value, and {fmt} has no "
-                      "code for that", hint="name a fill, nearest, far, near or inpaint: --fill nearest")
+    share = 100 * missing / total
+    return HolesError(f"{missing:,} of {total:,} pixels ({share:.3g} %) hold no value, and {fmt} has no code for that",
+                      hint="name a fill, nearest, far, near or inpaint: --fill nearest")
 
 
 def check_orientation(orientation: int) -> None:

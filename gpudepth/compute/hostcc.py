@@ -1,0 +1,141 @@
+"""The kernels on the CPU: the very text of `kernels/*.cu`, built by a C++ compiler, behind a launch like CUDA's.
+
+For tests, and to see on any machine what a GPU would give: GPUDEPTH_BACKEND=hostcc. It is slow and proves bits.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BackendError
+from ..resources import folder
+from .cache import cache_folder
+
+# g++ and clang alike. -ffp-contract=off: no FMA.
+FLAGS = ("-std=c++17", "-DGD_HOST", "-O2", "-ffp-contract=off", "-fno-fast-math", "-shared", "-fPIC")
+_LETTERS: dict[str, Any] = {"i": np.int32, "I": np.uint32, "f": np.float32}
+MAX_THREADS, MAX_GRID = 1024, 65535
+
+
+class HostDevice:
+    """`compute.kernels.Device` on the CPU. Arrays are numpy's; schedule is that of `kernels/host.h`."""
+
+    name = "hostcc"
+
+    def __init__(self, *, schedule: int = 0, flags: tuple[str, ...] = ()) -> None:
+        self.schedule = schedule
+        self.flags = flags
+
+    def array(self, values: NDArray[Any]) -> NDArray[Any]:
+        return np.array(values, order="C")
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        return np.empty(shape, dtype)
+
+    def host(self, values: NDArray[Any]) -> NDArray[Any]:
+        return values
+
+    def owns(self, values: Any) -> bool:
+        return False
+
+    def launch(self, module: str, kernel: str, grid: tuple[int, int], block: tuple[int, int], *args: Any) -> None:
+        """Run a kernel. Raises TypeError for arguments that its parameters do not take, ValueError for a launch that no
+        GPU takes, RuntimeError for a barrier that not all threads of a block reach."""
+        library = build(module, self.flags)
+        if block[0] * block[1] > MAX_THREADS or grid[1] > MAX_GRID or min(*grid, *block) < 1:
+            raise ValueError(f"{kernel}: grid {grid} of blocks {block}")
+        pointers, keep = _arguments(library, kernel, args)
+        run = getattr(library.loaded, f"gd_launch_{kernel}")
+        sizes = [(ctypes.c_uint * 3)(*pair, 1) for pair in (grid, block)]
+        if run(*sizes, pointers, self.schedule, int(library.barriers)):
+            raise RuntimeError(f"{kernel}: a barrier that not all threads of a block reach")
+        del keep
+
+
+class Library:
+    """A module that was built. barriers: its threads have to take turns."""
+
+    def __init__(self, path: Path, *, barriers: bool) -> None:
+        self.path, self.barriers = path, barriers
+        self.loaded = ctypes.CDLL(str(path))
+
+    def signature(self, kernel: str) -> str:
+        try:
+            function = getattr(self.loaded, f"gd_signature_{kernel}")
+        except AttributeError:
+            raise TypeError(f"{self.path.name} has no kernel {kernel}") from None
+        function.restype = ctypes.c_char_p
+        return str(function().decode())
+
+
+def _arguments(library: Library, kernel: str, args: tuple[Any, ...]) -> tuple[Any, list[Any]]:
+    """What a launch takes, and what has to live as long."""
+    signature = library.signature(kernel)
+    if len(args) != len(signature):
+        raise TypeError(f"{kernel} takes {len(signature)} arguments, not {len(args)}")
+    keep: list[Any] = []
+    for number, (letter, value) in enumerate(zip(signature, args, strict=True)):
+        if letter == "P":
+            if value is not None and not isinstance(value, np.ndarray):
+                raise TypeError(f"argument {number} of {kernel} is a pointer, not {type(value).__name__}")
+            keep.append(ctypes.c_void_p(None if value is None else value.ctypes.data))
+        elif type(value) is not _LETTERS[letter]:
+            raise TypeError(f"argument {number} of {kernel} is {_LETTERS[letter].__name__}, not {type(value).__name__}")
+        else:
+            keep.append({"i": ctypes.c_int, "I": ctypes.c_uint, "f": ctypes.c_float}[letter](value))
+    pointers = (ctypes.c_void_p * len(keep))(*(ctypes.addressof(k) for k in keep))
+    return pointers, keep
+
+
+def compiler() -> str:
+    """The compiler's path. Raises BackendError without one."""
+    found = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
+    if found is None:
+        raise BackendError("the back end 'hostcc' needs a C++ compiler and found none",
+                           hint="sudo apt-get install g++; or use the back end numpy, whose results are the same")
+    return found
+
+
+@lru_cache(maxsize=64)
+def build(module: str, flags: tuple[str, ...] = ()) -> Library:
+    """kernels/MODULE.cu for this machine. Raises BackendError when the compiler does not take it."""
+    where, cxx = folder("kernels"), compiler()
+    texts = [path.read_text(encoding="utf-8") for path in sorted(where.glob("*.[ch]*"))]
+    key = hashlib.sha256("\0".join([*texts, cxx, _version(cxx), *FLAGS, *flags, module]).encode()).hexdigest()[:24]
+    target = cache_folder() / f"{module}-{key}.so"
+    source = (where / f"{module}.cu").read_text(encoding="utf-8")
+    if not target.exists():
+        with tempfile.TemporaryDirectory(dir=target.parent) as name:
+            draft = Path(name) / "module.cpp"
+            text = f'#include "host.h"\n#include "{module}.cu"\n'
+            draft.write_text(text, encoding="utf-8")
+            plain = _run([cxx, "-E", "-P", *FLAGS, *flags, f"-I{where}", str(draft)], module)
+            names = re.findall(r'extern "C"\s+void\s+(\w+)\(', plain)
+            draft.write_text(text + "".join(f"GD_EXPORT({n})\n" for n in names), encoding="utf-8")
+            _run([cxx, *FLAGS, *flags, f"-I{where}", str(draft), "-o", f"{name}/module.so"], module)
+            Path(f"{name}/module.so").replace(target)
+    return Library(target, barriers="__syncthreads" in source)
+
+
+@lru_cache(maxsize=8)
+def _version(cxx: str) -> str:
+    return subprocess.run([cxx, "--version"], capture_output=True, text=True, check=False).stdout
+
+
+def _run(command: list[str], module: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BackendError(f"{Path(command[0]).name} does not build kernels/{module}.cu:\n{done.stderr.strip()[:2000]}")
+    return done.stdout

@@ -1,0 +1,183 @@
+"""The kernels that change what a map says: fill, resize, upsample, inpaint, smooth. Their meaning: `compute.refine`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..depth.pixel_format import Quantity
+from ..errors import HolesError
+from .cpu import expect
+from .interface import Array, Filled, Span
+from .launch import F32, I32, MAX_ROWS, U32, Launcher
+from .refine import fill as fill_room
+from .refine import guided, inpaint, smooth, temporal, weights
+from .refine import resize as resize_room
+
+
+class RefineKernels(Launcher):
+    """Half of a `Backend`; `kernels.KernelBackend` is the whole."""
+
+    def span(self, values: Array) -> Span:
+        """See `Backend.span`."""
+        raise NotImplementedError
+
+    def fill(self, values: Array, how: str, quantity: Quantity) -> tuple[Array, Filled]:
+        """See `Backend.fill`."""
+        expect(values, "f2 f4")
+        span = self.span(values)
+        fill_room.check(values.shape, how, span)
+        if self._too_tall(values):
+            return self.twin.fill(values, how, quantity)
+        source, size = self._in(values), values.dtype.itemsize
+        height, width = source.shape
+        count = span.total - span.valid
+        shape = I32(width), I32(height)
+        if how == "nearest" and count:
+            out = self.device.empty(source.shape, source.dtype)
+            seeds, found = (self.device.empty(source.shape, I32) for _ in range(2))
+            self._pixels("fill", f"seed_f{8 * size}", out, source.view(f"u{size}"), seeds, *shape)
+            for step in fill_room.steps(max(height, width)):
+                self._pixels("fill", "flood", out, seeds, found, *shape, I32(step))
+                seeds, found = found, seeds
+            self._pixels("fill", f"take_{size}", out, source.view(f"u{size}"), seeds, out.view(f"u{size}"), *shape)
+        else:
+            out = self.device.empty(source.shape, source.dtype)
+            out[...] = source
+            if count:
+                largest = (how == "far") == (quantity is Quantity.DEPTH)
+                value = np.array(span.hi if largest else span.lo, f"f{size}").view(f"u{size}")
+                self._pixels("fill", f"put_{size}", out, out.view(f"u{size}"), U32(value), *shape)
+        return self._out(out, values), Filled(count, count / span.total if count else 0.0)
+
+    def resize(self, values: Array, width: int, height: int, method: str = "area") -> Array:
+        """See `Backend.resize`."""
+        expect(values, "f2 f4")
+        resize_room.check(values.shape, width, height, method)
+        if self._too_tall(values) or height > MAX_ROWS:
+            return self.twin.resize(values, width, height, method)
+        source, size = self._in(values), values.dtype.itemsize
+        rows, columns = source.shape
+        out = self.device.empty((height, width), source.dtype)
+        view = source.view(f"u{size}")
+        if method == "nearest":
+            picks = [self.device.array(resize_room.picks(n, m).astype(I32))
+                     for n, m in ((rows, height), (columns, width))]
+            self._pixels("resize", f"nearest_{size}", out, view, I32(columns), out.view(f"u{size}"), I32(width),
+                         I32(height), *picks)
+            return self._out(out, values)
+        across, down = resize_room.taps(columns, width, method), resize_room.taps(rows, height, method)
+        planes = self.device.empty((4, rows, width), F32)
+        self._pixels("resize", f"across_f{8 * size}", planes[0], view, I32(columns), planes, I32(width), I32(rows),
+                     I32(len(across.index)), *self._taps(across))
+        self._pixels("resize", f"down_f{8 * size}", out, planes, I32(rows), out.view(f"u{size}"), I32(width),
+                     I32(height), I32(len(down.index)), *self._taps(down))
+        return self._out(out, values)
+
+    def upsample(self, values: Array, guide: NDArray[np.uint8], confidence: NDArray[np.uint8] | None = None) -> Array:
+        """See `Backend.upsample`."""
+        expect(values, "f4")
+        guided.check(values.shape, guide, confidence)
+        height, width = guide.shape[:2]
+        down, across = guided.axis(values.shape[0], height), guided.axis(values.shape[1], width)
+        if height > MAX_ROWS:
+            return self.twin.upsample(values, guide, confidence)
+        there = np.isfinite(self._on_host(values))
+        trust = np.full(values.shape, weights.TRUST, np.uint8)
+        if confidence is not None:
+            trust = weights.of_trust(self._on_host(confidence)).astype(np.uint8)
+        trust[~there] = 0
+        tables_ = [self.device.array(np.ascontiguousarray(t)) for axis in (down, across) for t in (
+            axis.first.astype(I32), axis.linear, axis.space, axis.centre.astype(I32))]
+        out = self.device.empty((height, width), F32)
+        self._pixels("guided", "guided", out, self._in(values), self.device.array(trust), I32(values.shape[1]),
+                     I32(values.shape[0]), self._in(guide), out, I32(width), I32(height), *tables_,
+                     self.device.array(weights.of_colour(guided.SIGMA_COLOUR)), guided.TAU)
+        return self._out(out, values)
+
+    def inpaint(self, values: Array, guide: NDArray[np.uint8] | None = None) -> tuple[Array, Filled]:
+        """See `Backend.inpaint`."""
+        expect(values, "f4")
+        inpaint.check(values.shape, guide)
+        if self._too_tall(values):
+            return self.twin.inpaint(values, guide)
+        span = self.span(values)
+        if not span.valid:
+            raise HolesError(inpaint.nothing(span.total))
+        levels = [self._level(values, guide)]
+        holes = span.total - span.valid
+        colour = self.device.array(weights.of_colour(inpaint.SIGMA_COLOUR))
+        while holes:
+            (fine, picture), counter = levels[-1], self.device.array(np.zeros(1, U32))
+            height, width = fine.shape
+            half = (height + 1) // 2, (width + 1) // 2
+            coarse = self.device.empty(half, F32)
+            self._pixels("fill", "shrink", coarse, fine, coarse, I32(width), I32(height), counter)
+            above = None
+            if picture is not None:
+                above = self.device.empty((*half, 3), np.uint8)
+                self._pixels("fill", "shrink_guide", coarse, picture, above, I32(width), I32(height))
+            levels.append((coarse, above))
+            holes = int(self.device.host(counter)[0])
+        for (fine, picture), (coarse, above) in zip(levels[-2::-1], levels[:0:-1], strict=True):
+            height, width = fine.shape
+            self._pixels("fill", "pull", fine, fine, picture, coarse, above, colour, I32(width), I32(height))
+        count = span.total - span.valid
+        return self._out(levels[0][0], values), Filled(count, count / span.total)
+
+    def _level(self, values: Array, guide: Any) -> tuple[Any, Any]:
+        clean = self.device.empty(values.shape, F32)
+        self._pixels("fill", "clean", clean, self._in(values), clean, I32(values.shape[1]), I32(values.shape[0]))
+        return clean, None if guide is None else self._in(guide)
+
+    def median(self, values: Array, size: int) -> Array:
+        """See `Backend.median`."""
+        expect(values, "f4")
+        smooth.check_size(size)
+        if self._too_tall(values):
+            return self.twin.median(values, size)
+        out = self.device.empty(values.shape, F32)
+        self._pixels("smooth", "median", out, self._in(values), out, I32(values.shape[1]), I32(values.shape[0]),
+                     I32(size))
+        return self._out(out, values)
+
+    def bilateral(self, values: Array, radius: int, guide: NDArray[np.uint8] | None = None) -> Array:
+        """See `Backend.bilateral`."""
+        expect(values, "f4")
+        smooth.check_radius(radius)
+        inpaint.check(values.shape, guide)
+        if self._too_tall(values):
+            return self.twin.bilateral(values, radius, guide)
+        out = self.device.empty(values.shape, F32)
+        self._pixels("smooth", "bilateral", out, self._in(values), None if guide is None else self._in(guide), out,
+                     I32(values.shape[1]), I32(values.shape[0]), I32(radius),
+                     self.device.array(weights.of_distance(radius, radius / 2)),
+                     self.device.array(weights.of_colour(smooth.SIGMA_COLOUR)), smooth.TAU)
+        return self._out(out, values)
+
+    def affine(self, values: Array, scale: float, shift: float) -> Array:
+        """See `Backend.affine`."""
+        expect(values, "f4")
+        if self._too_tall(values):
+            return self.twin.affine(values, scale, shift)
+        out = self.device.empty(values.shape, F32)
+        self._pixels("smooth", "affine", out, self._in(values), out, I32(values.shape[1]), I32(values.shape[0]),
+                     F32(scale), F32(shift))
+        return self._out(out, values)
+
+    def blend(self, values: Array, before: Array, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8],
+              share: float) -> Array:
+        """See `Backend.blend`."""
+        expect(values, "f4")
+        if self._too_tall(values):
+            return self.twin.blend(values, before, guide, guide_before, share)
+        out = self.device.empty(values.shape, F32)
+        self._pixels("smooth", "blend", out, self._in(values), self._in(before), self._in(guide),
+                     self._in(guide_before), out, I32(values.shape[1]), I32(values.shape[0]), F32(share), temporal.TAU,
+                     I32(temporal.STILL))
+        return self._out(out, values)
+
+    def _taps(self, taps: resize_room.Taps) -> tuple[Any, Any]:
+        return self.device.array(taps.index.astype(I32)), self.device.array(taps.weight)

@@ -1,0 +1,74 @@
+"""What kernels run on, and how they are launched."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .cpu import NumpyBackend
+from .interface import Array
+
+I32, U32, F32 = np.int32, np.uint32, np.float32
+MAX_ROWS = 65535    # of a grid
+
+
+class Device(Protocol):
+    """Arrays and launches. Its arrays have shape, dtype, strides and view() as numpy's have."""
+
+    name: str
+
+    def array(self, values: NDArray[Any]) -> Any:
+        """A contiguous copy of a host array on the device."""
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """A new array."""
+
+    def host(self, values: Any) -> NDArray[Any]:
+        """A device array's copy on the host."""
+
+    def owns(self, values: Any) -> bool:
+        """Is this an array on the device, to be used where it lies?"""
+
+    def own(self, values: Any) -> Any:
+        """Such an array as one of ours, contiguous and without a copy where that goes."""
+
+    def launch(self, module: str, kernel: str, grid: tuple[int, int], block: tuple[int, int], *args: Any) -> None:
+        """Run a kernel. Arguments: arrays (None is a null pointer), numpy int32, uint32 and float32."""
+
+
+class Launcher:
+    """Moves maps to a device and back, and launches. `twin` does what a launch has no room for."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.twin = NumpyBackend()
+
+    def _in(self, values: Any) -> Any:
+        """On the device, contiguous, in its byte order."""
+        if self.device.owns(values):
+            return self.device.own(values)
+        return self.device.array(np.ascontiguousarray(values, values.dtype.newbyteorder("=")))
+
+    def _out(self, result: Any, like: Any) -> Array:
+        """Where `like` is: on the device, or on the host."""
+        there: Array = result if self.device.owns(like) else self.device.host(result)
+        return there
+
+    def _on_host(self, values: Any) -> NDArray[Any]:
+        return self.device.host(values) if self.device.owns(values) else values
+
+    def _too_tall(self, values: Any) -> bool:
+        return bool(values.shape[0] > MAX_ROWS or not values.size) and not self.device.owns(values)
+
+    def _quads(self, module: str, kernel: str, source: Any, out: Any, *args: Any) -> None:
+        """A launch of threads with four pixels of a row each; a block lies in one row."""
+        height, width = source.shape
+        threads = min(256, max(32, 1 << (-(-width // 4) - 1).bit_length()))
+        self.device.launch(module, kernel, (-(-width // (4 * threads)), height), (threads, 1), *args)
+
+    def _pixels(self, module: str, kernel: str, out: Any, *args: Any) -> None:
+        """A launch of a thread for each pixel of `out`."""
+        height, width = out.shape[-2:]
+        self.device.launch(module, kernel, (-(-width // 32), -(-height // 8)), (32, 8), *args)

@@ -1,0 +1,150 @@
+"""Our kernels for a GPU: NVRTC called directly, so that our flags are the flags.
+
+CuPy forces -ftz=true on everything it compiles, and its cache does not see changes in included files. Here the flags
+forbid fused multiply-adds, flushing to zero and approximate division; cubins are cached under a hash of all source
+text, flags, NVRTC's version and the architecture. It works without a driver and without CuPy.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import hashlib
+import importlib.util
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..errors import BackendError
+from ..resources import folder
+from .cache import cache_folder
+
+FLAGS = ("--std=c++17", "--fmad=false", "--ftz=false", "--prec-div=true", "--prec-sqrt=true")
+INSTALL = "pip install 'gpudepth[gpu]' brings it (nvidia-cuda-nvrtc-cu12), as does any CUDA toolkit"
+
+
+class Nvrtc:
+    """The library. Raises BackendError when none is found."""
+
+    def __init__(self) -> None:
+        self.path, self.lib = _load()
+        self.lib.nvrtcGetErrorString.restype = ctypes.c_char_p
+        major, minor = ctypes.c_int(), ctypes.c_int()
+        self._call("nvrtcVersion", ctypes.byref(major), ctypes.byref(minor))
+        self.version = major.value, minor.value
+
+    def architectures(self) -> tuple[int, ...]:
+        """That it can compile for: 80 is sm_80."""
+        number = ctypes.c_int()
+        self._call("nvrtcGetNumSupportedArchs", ctypes.byref(number))
+        found = (ctypes.c_int * number.value)()
+        self._call("nvrtcGetSupportedArchs", found)
+        return tuple(found)
+
+    def compile(self, module: str, target: str, flags: tuple[str, ...] = FLAGS) -> bytes:
+        """kernels/MODULE.cu → cubin for "sm_80", PTX for "compute_80". Raises BackendError with NVRTC's log."""
+        sources = texts()
+        headers = [name for name in sources if name.endswith(".cuh")]
+        program = ctypes.c_void_p()
+        name = f"{module}.cu"
+        self._call("nvrtcCreateProgram", ctypes.byref(program), sources[name].encode(), name.encode(),
+                   ctypes.c_int(len(headers)), _strings([sources[h] for h in headers]), _strings(headers))
+        try:
+            options = [*flags, f"--gpu-architecture={target}"]
+            failed = self.lib.nvrtcCompileProgram(program, ctypes.c_int(len(options)), _strings(options))
+            if failed:
+                log = self._get(program, "ProgramLog").rstrip(b"\0").decode(errors="replace").strip()
+                raise BackendError(f"NVRTC does not compile kernels/{module}.cu for {target}:\n{log[:2000]}")
+            return self._get(program, "CUBIN" if target.startswith("sm_") else "PTX")
+        finally:
+            self.lib.nvrtcDestroyProgram(ctypes.byref(program))
+
+    def _get(self, program: ctypes.c_void_p, what: str) -> bytes:
+        size = ctypes.c_size_t()
+        self._call(f"nvrtcGet{what}Size", program, ctypes.byref(size))
+        buffer = ctypes.create_string_buffer(size.value)
+        self._call(f"nvrtcGet{what}", program, buffer)
+        return buffer.raw
+
+    def _call(self, name: str, *args: Any) -> None:
+        code = getattr(self.lib, name)(*args)
+        if code:
+            raise BackendError(f"{name}: {self.lib.nvrtcGetErrorString(code).decode()}")
+
+
+@lru_cache(maxsize=1)
+def nvrtc() -> Nvrtc:
+    """The library, loaded once."""
+    return Nvrtc()
+
+
+def cubin(module: str, capability: int) -> Path:
+    """The file with a module's machine code for a compute capability (80: 8.0), compiled the first time.
+
+    For a device newer than NVRTC knows, the file holds PTX for the newest that it does, which the driver compiles.
+    Without NVRTC a file that was cached earlier still serves. Raises BackendError.
+    """
+    found = sorted(cache_folder().glob(f"{module}-{capability}-{_sources_hash()}-*"), key=lambda p: p.stat().st_mtime)
+    try:
+        library = nvrtc()
+    except BackendError:
+        if found:
+            return found[-1]
+        raise
+    known = library.architectures()
+    target = f"sm_{capability}" if capability in known else f"compute_{max(known)}"
+    if capability not in known and capability < max(known):
+        raise BackendError(f"NVRTC {library.version[0]}.{library.version[1]} does not know compute capability "
+                           f"{capability // 10}.{capability % 10}", hint="an older CUDA toolkit does")
+    version = f"{library.version[0]}.{library.version[1]}"
+    suffix = "cubin" if target.startswith("sm_") else "ptx"
+    path = cache_folder() / f"{module}-{capability}-{_sources_hash()}-{version}.{suffix}"
+    if not path.exists():
+        code = library.compile(module, target)
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft.write_bytes(code)
+        draft.replace(path)
+    return path
+
+
+@lru_cache(maxsize=1)
+def texts() -> dict[str, str]:
+    """The text of all kernel files, by name."""
+    return {p.name: p.read_text(encoding="utf-8") for p in sorted(folder("kernels").iterdir())
+            if p.suffix in (".cu", ".cuh")}
+
+
+def _sources_hash() -> str:
+    """Of everything that decides what comes out, but for the device and NVRTC's version."""
+    parts = [part for pair in texts().items() for part in pair]
+    return hashlib.sha256("\0".join([*parts, *FLAGS]).encode()).hexdigest()[:20]
+
+
+def _strings(items: list[str]) -> Any:
+    return (ctypes.c_char_p * len(items))(*(i.encode() for i in items))
+
+
+def _load() -> tuple[str, Any]:
+    tried = []
+    for candidate in _candidates():
+        try:
+            return candidate, ctypes.CDLL(candidate)
+        except OSError as error:
+            tried.append(str(error))
+    raise BackendError("NVRTC, which compiles the kernels, is not installed"
+                       + (f": {tried[0]}" if tried else ""), hint=INSTALL)
+
+
+def _candidates() -> list[str]:
+    """Where libnvrtc may be: pip's packages, a toolkit that is named, the system."""
+    found: list[str] = []
+    spec = importlib.util.find_spec("nvidia")
+    for root in (spec.submodule_search_locations or []) if spec else []:
+        found += [str(p) for p in sorted(Path(root).glob("*/lib/libnvrtc.so.*")) if "builtins" not in p.name]
+        found += [str(p) for p in sorted(Path(root).glob("*/bin/nvrtc64_*.dll")) if "builtins" not in p.name]
+    for variable in ("CUDA_HOME", "CUDA_PATH"):
+        if os.environ.get(variable):
+            found += [str(p) for p in sorted(Path(os.environ[variable]).glob("lib64/libnvrtc.so*"))]
+    system = ctypes.util.find_library("nvrtc")
+    return [*found, system] if system else found
