@@ -20,3 +20,9 @@ def sample() -> Callable[[str], Path]:
         return Path(folder) / name
 
     return find
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _back_end() -> None:
+    """numpy, unless the whole run is to go through another one: GPUDEPTH_BACKEND=hostcc. What auto does has its tests."""
+    os.environ.setdefault("GPUDEPTH_BACKEND", "numpy")

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
+from gpudepth.compute.cpu import NumpyBackend
 from gpudepth.compute.hostcc import HostDevice
 from gpudepth.compute.kernels import KernelBackend
+from gpudepth.depth.numeric import Linear
+from gpudepth.depth.pixel_format import FDIS, HDIS, L008, L010, L012, L016, Quantity
+from gpudepth.errors import GpudepthError
 
 F32 = np.float32
+TWIN = NumpyBackend()
 
 
 def host(schedule: int = 0, flags: tuple[str, ...] = ()) -> KernelBackend:
@@ -58,3 +64,55 @@ def shapes(rng: np.random.Generator) -> tuple[int, int]:
         return 1, 1
     n, m = (int(x) for x in rng.integers(2, 40, 2))
     return [(1, n), (n, 1), (2 * n + 1, 2 * m + 1), (n, m), (4 * n, 4 * m)][choice - 1]
+
+
+def both(kernels: KernelBackend, name: str, *args: Any, **options: Any) -> None:
+    """The same result, or the same error."""
+    results: list[Any] = []
+    for backend in (kernels, TWIN):
+        try:
+            results.append(getattr(backend, name)(*args, **options))
+        except GpudepthError as error:
+            results.append(f"{type(error).__name__}: {error}")
+    ours, theirs = results
+    if isinstance(theirs, str):
+        assert ours == theirs
+    elif isinstance(theirs, tuple):
+        same(kernels.host(ours[0]), theirs[0])
+        assert repr(ours[1]) == repr(theirs[1])
+    elif isinstance(theirs, np.ndarray):
+        same(kernels.host(ours), theirs)
+    else:
+        assert repr(ours) == repr(theirs)
+
+
+def cases(rng: np.random.Generator) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """One of each operation on maps of an awkward size."""
+    shape = shapes(rng)
+    large = tuple(int(n * f) for n, f in zip(shape, rng.uniform(1, 6, 2), strict=True))
+    values, halves = a_map(rng, shape), a_map(rng, shape, np.float16)
+    whole = np.where(np.isfinite(values), values, np.float32(1))
+    small, picture = a_picture(rng, shape), a_picture(rng, large)       # type: ignore[arg-type]
+    for dtype in (np.uint8, np.uint16, np.float16, np.float32, np.float64):
+        codes = (rng.random(shape) * (255 if dtype == np.uint8 else 60000)).astype(dtype)
+        rule = Linear(float(rng.choice([1, 255, 65535])), float(rng.uniform(0, 2)), float(rng.uniform(2, 9)),
+                      reciprocal=bool(rng.integers(2)), positive=bool(rng.integers(2)), invalid=[(), (0,), (0, 255)][rng.integers(3)])
+        for fmt in (HDIS, FDIS):
+            yield "convert_span", (codes, rule, fmt)
+    for native in (values, halves):
+        yield "span", (native,)
+        yield "reciprocal_to", (native, HDIS)
+        for how in ("nearest", "far", "near"):
+            yield "fill", (native, how, Quantity.DISPARITY)
+        for method in ("area", "bilinear", "nearest"):
+            yield "resize", (native, large[1], large[0], method)
+            yield "resize", (native, max(1, shape[1] // 3), max(1, shape[0] // 2), method)
+    for stored in (L008, L010, L012, L016):
+        yield "quantise", (whole, 0.5, 4.0, stored)
+        yield "quantise", (values, 0.5, 4.0, stored)
+    for orientation in range(1, 9):
+        yield "orient", (values, orientation)
+    confidence = rng.integers(0, 256, shape).astype(np.uint8)
+    yield from [("upsample", (values, picture)), ("upsample", (values, picture, confidence)), ("inpaint", (values, small)),
+                ("inpaint", (values,)), ("median", (values, 3)), ("median", (values, 5)), ("bilateral", (values, 3, small)),
+                ("bilateral", (values, 1)), ("affine", (values, 1.7, -0.3)), ("blend", (values, whole, small, a_picture(rng, shape), 0.3))]

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 import traceback
@@ -25,7 +26,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions
 
 
 def _register() -> None:
-    from . import attach, check, config, convert, demo, extract, inspect, mac_kit, remove, run
+    from . import attach, check, config, convert, demo, doctor, extract, inspect, mac_kit, remove, run
 
     app.command("attach")(attach.attach)
     app.command("check")(check.check)
@@ -35,6 +36,7 @@ def _register() -> None:
     app.command("remove")(remove.remove)
     app.command("run")(run.run)
     app.command("demo")(demo.demo)
+    app.command("doctor")(doctor.doctor)
     app.command("mac-kit")(mac_kit.mac_kit)
     app.add_typer(config.app, name="config")
 
@@ -69,6 +71,7 @@ def run_command(arguments: list[str] | None = None) -> int:
             # names may hold bytes that are no text; results give them back as they are, terminals may not know ×
             utf8 = (stream.encoding or "").lower().replace("-", "") == "utf8"
             stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
+    handler = _log_to_stderr()
     try:
         result = typer.main.get_command(app)(args=arguments, prog_name="gpudepth", standalone_mode=False)
         sys.stdout.flush()
@@ -95,6 +98,18 @@ def run_command(arguments: list[str] | None = None) -> int:
         traceback.print_exc()
         print("error: this is a bug in gpudepth; please report it with the lines above", file=sys.stderr)
         return 70
+    finally:
+        logging.getLogger("gpudepth").removeHandler(handler)
+
+
+def _log_to_stderr() -> logging.Handler:
+    """Warnings, and with -v what runs where; for this one command line."""
+    logger = logging.getLogger("gpudepth")
+    logger.setLevel(logging.WARNING)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.addHandler(handler)
+    return handler
 
 
 _register()

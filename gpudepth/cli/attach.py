@@ -20,6 +20,7 @@ def attach(
     accuracy: o.Accuracy = None, calibration: o.Calibration = "source",
     replace_depth: o.ReplaceDepth = False, transcode: o.Transcode = False, quality: o.Quality = 90,
     key: o.Key = None, backend: o.Backend = "auto", in_place: o.InPlace = False, as_json: o.Json = False,
+    verbose: o.Verbose = False,
 ) -> None:
     """Put a depth map into a photo; the picture itself is not touched.
 

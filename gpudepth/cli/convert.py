@@ -29,6 +29,7 @@ def convert(
     compression: o.Compression = None, accuracy: o.Accuracy = None, transcode: o.Transcode = False,
     quality: o.Quality = 90, key: o.Key = None, backend: o.Backend = "auto", in_place: o.InPlace = False,
     as_json: o.Json = False,
+    verbose: o.Verbose = False,
 ) -> None:
     """Depth from one kind of file into another.
 

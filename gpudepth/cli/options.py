@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,13 @@ from ..depth import encoding as enc
 from ..depth.pixel_format import native
 from ..errors import UsageError
 from ..pipeline.recipe import Recipe, Resize
+
+
+def _verbose(on: bool) -> bool:
+    if on:
+        logging.getLogger("gpudepth").setLevel(logging.INFO)
+    return on
+
 
 Photo = Annotated[Path, typer.Argument(show_default=False, help="The photo: HEIC, JPEG or DNG; or PNG, TIFF, WebP, "
                                                                 "encoded once into a HEIC.")]
@@ -67,7 +75,9 @@ ReplaceDepth = Annotated[bool, typer.Option("--replace-depth", help="Put the new
 Transcode = Annotated[bool, typer.Option("--transcode", help="Allow a JPEG photo to be re-encoded into a HEIC.")]
 Quality = Annotated[int, typer.Option(help="HEIC quality of a photo that has to be encoded; -1 is lossless.")]
 Key = Annotated[str | None, typer.Option(help="Array of an .npz.", show_default=False)]
-Backend = Annotated[str, typer.Option(help="auto, numpy or cupy.", envvar="GPUDEPTH_BACKEND")]
+Backend = Annotated[str, typer.Option(help="auto (the GPU where the trip pays, else numpy), numpy or cupy; the results "
+                                           "are the same.", envvar="GPUDEPTH_BACKEND")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say what runs where, and why.", callback=_verbose)]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 
 

@@ -5,24 +5,55 @@
 
 from __future__ import annotations
 
-from ..errors import BackendError, UsageError
+import logging
+import os
+
+from ..errors import UsageError
 from .interface import Backend, Filled, Span
 
 __all__ = ["Backend", "Filled", "Span", "backend"]
 
+NAMES = ("auto", "numpy", "cupy", "hostcc")
+
 
 def backend(name: str = "auto", *, threads: int = 1) -> Backend:
-    """The back end called `name`: "auto" or "numpy".
+    """The back end called `name`; every one gives the same bits.
 
-    threads   threads that share one map; every number gives the same bits.
+    auto     GPUDEPTH_BACKEND if that is set; else the GPU for what is worth the trip, numpy for the rest. Where a GPU
+             cannot be used it says why, once, as a warning of the logger "gpudepth"
+    numpy    on `threads` threads that share one map
+    cupy     an NVIDIA GPU
+    hostcc   the GPU's kernels built for the CPU by a C++ compiler: slow, and the same bits; for tests
 
-    Raises BackendError for "cupy", UsageError for any other name or for threads < 1.
+    Raises BackendError for one that cannot be used, UsageError for any other name or for threads < 1.
     """
-    if name in ("auto", "numpy"):
-        from .cpu import NumpyBackend
+    from .cpu import NumpyBackend
 
-        return NumpyBackend(threads)
+    if name == "auto":
+        name = os.environ.get("GPUDEPTH_BACKEND") or "auto"
+    if name not in NAMES:
+        raise UsageError(f"unknown back end {name!r}", hint="one of " + ", ".join(NAMES[:3]))
+    numpy = NumpyBackend(threads)
+    if name == "hostcc":
+        from .hostcc import HostDevice, compiler
+        from .kernels import KernelBackend
+
+        compiler()
+        return KernelBackend(HostDevice())
+    if name == "numpy":
+        return numpy
+    from . import probe
+
     if name == "cupy":
-        raise BackendError("the back end 'cupy' is not part of this version, which computes with numpy",
-                           hint="use auto or numpy; the results are the same")
-    raise UsageError(f"unknown back end {name!r}", hint="one of auto, numpy")
+        return probe.kernels()
+    missing = probe.failed_early()
+    if missing is None:
+        from .auto import AutoBackend
+
+        return AutoBackend(numpy)
+    logging.getLogger(__name__).info("numpy: %s: %s", missing.name, missing.said)
+    if missing.name == "device":    # without CuPy nobody asked for a GPU
+        from .auto import fallback
+
+        fallback(f"{missing.name}: {missing.said}")
+    return numpy

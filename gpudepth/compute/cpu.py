@@ -6,6 +6,7 @@ leave a step out only where it cannot change a bit, which is said where it is do
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from math import nan
 from typing import Any
@@ -40,6 +41,10 @@ class NumpyBackend:
             raise UsageError(f"{threads} threads cannot compute anything", hint="1 or more")
         self.threads = threads
 
+    def host(self, values: Array) -> NDArray[Any]:
+        """See `Backend.host`."""
+        return values
+
     def convert(self, codes: Array, rule: Linear, fmt: PixelFormat, *, factor: NDArray[np.float32] | None = None,
                 out: Array | None = None) -> Array:
         """See `Backend.convert`."""
@@ -61,6 +66,10 @@ class NumpyBackend:
             sweep(lambda room, part, to, times: _convert_floats(room, part, rule, times, to), codes, out, factor,
                   threads=self.threads)
         return out
+
+    def convert_many(self, maps: Iterable[Array], rule: Linear, fmt: PixelFormat) -> Iterator[Array]:
+        """See `Backend.convert_many`."""
+        return (self.convert(codes, rule, fmt) for codes in maps)
 
     def convert_span(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span]:
         """See `Backend.convert_span`."""

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ MAX_THREADS, MAX_GRID = 1024, 65535
 
 
 class HostDevice:
-    """`compute.kernels.Device` on the CPU. Arrays are numpy's; schedule is that of `kernels/host.h`."""
+    """`compute.launch.Device` on the CPU. Arrays are numpy's; schedule is that of `kernels/host.h`."""
 
     name = "hostcc"
 
@@ -50,6 +51,26 @@ class HostDevice:
     def owns(self, values: Any) -> bool:
         return False
 
+    def own(self, values: Any) -> NDArray[Any]:
+        return np.ascontiguousarray(values)
+
+    # The lanes of `compute.ring`: everything is done when it is queued.
+
+    def pinned(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        return np.empty(shape, dtype)
+
+    def stream(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def upload(self, source: NDArray[Any], to: Any, stream: Any) -> None:
+        np.copyto(to, source)
+
+    def download(self, source: Any, to: NDArray[Any], stream: Any) -> None:
+        np.copyto(to, source)
+
+    def mark(self, stream: Any) -> Any:
+        return _Done()
+
     def launch(self, module: str, kernel: str, grid: tuple[int, int], block: tuple[int, int], *args: Any) -> None:
         """Run a kernel. Raises TypeError for arguments that its parameters do not take, ValueError for a launch that no
         GPU takes, RuntimeError for a barrier that not all threads of a block reach."""
@@ -62,6 +83,11 @@ class HostDevice:
         if run(*sizes, pointers, self.schedule, int(library.barriers)):
             raise RuntimeError(f"{kernel}: a barrier that not all threads of a block reach")
         del keep
+
+
+class _Done:
+    def synchronize(self) -> None:
+        """Nothing is left to wait for."""
 
 
 class Library:

@@ -12,6 +12,7 @@ the calling code. Errors that come from a user's data or wishes are those of `gp
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -52,12 +53,21 @@ class Backend(Protocol):
     def name(self) -> str:
         """What users call it: "numpy"."""
 
+    def host(self, values: Array) -> NDArray[Any]:
+        """A result as numpy's array: of maps on a GPU they are on it too. numpy's own come back as they are."""
+
     def convert(self, codes: Array, rule: Linear, fmt: PixelFormat, *, factor: NDArray[np.float32] | None = None,
                 out: Array | None = None) -> Array:
         """codes → a native map in `fmt`: the bits of `numeric.pack(numeric.values(codes, rule, factor), fmt)`.
 
         factor   float32 of the same shape: distance along the ray → depth along the axis.
         out      where to put it, same shape, `fmt.dtype`; its rows may be padded (Core Video's bytes per row).
+        """
+
+    def convert_many(self, maps: Iterable[Array], rule: Linear, fmt: PixelFormat) -> Iterator[Array]:
+        """`convert` of each, in order; on a GPU the copies of one map run beside the kernels of another.
+
+        Maps may be taken from `maps` before the results of those ahead of them are given out: three at most.
         """
 
     def convert_span(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span]:

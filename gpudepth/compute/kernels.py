@@ -6,6 +6,9 @@ there and back; maps that are on the device already stay there, and so does what
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import groupby
 from math import nan
 from typing import Any
 
@@ -19,6 +22,7 @@ from .cpu import check_orientation, expect, holes_error, max_code_of
 from .interface import Array, Span
 from .kernel_refine import RefineKernels
 from .launch import F32, I32, MAX_ROWS, U32
+from .ring import Ring
 
 MAX_INVALID = 4     # of kernels/numeric.cuh
 RULE = np.dtype([("divisor", "<f4"), ("a", "<f4"), ("b", "<f4"), ("reciprocal", "<i4"), ("positive", "<i4"),
@@ -33,6 +37,10 @@ class KernelBackend(RefineKernels):
     def name(self) -> str:
         return self.device.name
 
+    def host(self, values: Array) -> NDArray[Any]:
+        """See `Backend.host`."""
+        return self._on_host(values)
+
     def convert(self, codes: Array, rule: Linear, fmt: PixelFormat, *, factor: NDArray[np.float32] | None = None,
                 out: Array | None = None) -> Array:
         """See `Backend.convert`."""
@@ -43,6 +51,19 @@ class KernelBackend(RefineKernels):
             raise ValueError(f"out is {out.dtype} {out.shape}, not {fmt.dtype} {codes.shape}")
         out[...] = result
         return out
+
+    def convert_many(self, maps: Iterable[Array], rule: Linear, fmt: PixelFormat) -> Iterator[Array]:
+        """See `Backend.convert_many`: through a ring of three slots."""
+        def fits(codes: Array) -> bool:
+            expect(codes, "u1 u2 f2 f4 f8")
+            return not (self.device.owns(codes) or self._too_tall(codes) or self._too_many(codes, rule))
+
+        ring = Ring(self.device, lambda codes: self._convert(codes, rule, fmt, None, None, 0))
+        for ringed, some in groupby(maps, fits):
+            if ringed:
+                yield from ring.run(some)
+            else:
+                yield from map(partial(self.convert, rule=rule, fmt=fmt), some)
 
     def convert_span(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span]:
         """See `Backend.convert_span`: one pass over the codes."""

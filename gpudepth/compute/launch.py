@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from .cpu import NumpyBackend
 from .interface import Array
+from .ring import Lanes
 
 I32, U32, F32 = np.int32, np.uint32, np.float32
 MAX_ROWS = 65535    # of a grid
 
 
-class Device(Protocol):
-    """Arrays and launches. Its arrays have shape, dtype, strides and view() as numpy's have."""
+class Device(Lanes, Protocol):
+    """Arrays and launches, and a ring's lanes. Its arrays have shape, dtype, strides and view() as numpy's have."""
 
     name: str
 

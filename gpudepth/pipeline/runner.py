@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from ..compute import backend as make_backend
+from ..compute.auto import AutoBackend
 from ..errors import GpudepthError, Interrupted, OutputError, UsageError
 from .item import Item, Task, do_task
 from .job import Job, load_job
@@ -64,7 +65,9 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
         raise UsageError(f"unknown engine {engine!r}", hint="one of " + ", ".join(ENGINES))
     the_plan = plan(job, base=base, settings=settings, shard=shard)
     settings_hash = job_hash(the_plan.job, the_plan.recipe.donor)
-    make_backend(the_plan.job.run.backend)  # an unusable one fails here, not once per item
+    # an unusable one fails here, not once per item; and what falls back says so here, not once per worker
+    backend = make_backend(the_plan.job.run.backend)
+    backend = backend.settled() if isinstance(backend, AutoBackend) else backend
     path = the_plan.ledger
     if the_plan.job.run.ledger:
         path = (base or (Path(job).parent if not isinstance(job, Job) else Path())) / the_plan.job.run.ledger
@@ -76,7 +79,8 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
         if shard is None:
             for folder in {i.output.parent for i in the_plan.items}:
                 remove_stale(folder)
-        _work(todo, the_plan, ledger, settings_hash, summary, quiet=quiet)
+        tasks = [Task(item, the_plan.recipe, backend.name, settings_hash) for item in todo]
+        _work(tasks, the_plan.job, ledger, settings_hash, summary, quiet=quiet)
     return summary
 
 
@@ -101,10 +105,8 @@ def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) 
     return todo
 
 
-def _work(todo: list[Item], plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary, *,
+def _work(tasks: list[Task], job: Job, ledger: Ledger, settings_hash: str, summary: RunSummary, *,
           quiet: bool) -> None:
-    job = plan_.job
-    tasks = [Task(item, plan_.recipe, job.run.backend, settings_hash) for item in todo]
     workers = available_cores() if job.run.workers == "auto" else job.run.workers
     results = run_tasks(do_task, tasks, min(workers, max(1, len(tasks))), job.limits.seconds_per_item)
     with contextlib.closing(results), Progress(len(tasks), quiet=quiet) as progress:  # type: ignore[type-var]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
-from kernel_kit import a_map, a_picture, host, same, shapes
+from kernel_kit import a_map, a_picture, both, host, same, shapes
 
 from gpudepth.compute.cpu import NumpyBackend
 from gpudepth.compute.kernels import KernelBackend
 from gpudepth.depth.numeric import Linear
 from gpudepth.depth.pixel_format import FDIS, HDIS, L008, L010, L012, L016, Quantity
-from gpudepth.errors import GpudepthError, HolesError
+from gpudepth.errors import HolesError
 
 TWIN = NumpyBackend()
 SEEDS = range(8)
@@ -22,26 +20,6 @@ CASES = 8  # of a seed
 @pytest.fixture(scope="module")
 def kernels() -> KernelBackend:
     return host()
-
-
-def both(kernels: KernelBackend, name: str, *args: Any, **options: Any) -> None:
-    """The same result, or the same error."""
-    results: list[Any] = []
-    for backend in (kernels, TWIN):
-        try:
-            results.append(getattr(backend, name)(*args, **options))
-        except GpudepthError as error:
-            results.append(f"{type(error).__name__}: {error}")
-    ours, theirs = results
-    if isinstance(theirs, str):
-        assert ours == theirs
-    elif isinstance(theirs, tuple):
-        same(ours[0], theirs[0])
-        assert repr(ours[1]) == repr(theirs[1])
-    elif isinstance(theirs, np.ndarray):
-        same(ours, theirs)
-    else:
-        assert repr(ours) == repr(theirs)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -1,0 +1,183 @@
+"""Is there a GPU that can be used? Six steps, each with what it found; `gpudepth doctor` prints them.
+
+    wanted       what GPUDEPTH_BACKEND says
+    cupy         CuPy can be imported
+    device       there is a driver and a device
+    capability   its compute capability is 5.0 or more
+    kernels      NVRTC loads, or a cubin of these kernels is cached
+    trial        64 pixels come out as numpy has them
+
+The steps after a failed one are not tried. CuPy is not imported where no driver can be loaded: that takes milliseconds
+to see, the import half a second.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..depth.numeric import Linear
+from ..depth.pixel_format import HDIS
+from ..errors import BackendError
+from .cpu import NumpyBackend
+from .nvrtc import cubin, nvrtc
+
+if TYPE_CHECKING:
+    from .cuda import CudaDevice
+    from .kernels import KernelBackend
+
+VARIABLE = "GPUDEPTH_BACKEND"
+UNUSABLE = "the back end cupy cannot be used: "
+INSTALL = "pip install 'gpudepth[gpu]'"
+LEAST = 50      # compute capability, ×10
+DRIVERS = {"linux": "libcuda.so.1", "win32": "nvcuda.dll"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """ok is None for a step that was not tried. said: what was found, or what is missing."""
+
+    name: str
+    ok: bool | None
+    said: str = ""
+
+
+class Missing(Exception):  # noqa: N818 - a finding, and no error
+    """Why a step failed."""
+
+
+def steps() -> list[Step]:
+    """All six, tried once per process."""
+    return list(_steps()[0])
+
+
+def failed() -> Step | None:
+    """The step that failed, or None where a GPU can be used."""
+    return next((s for s in _steps()[0] if s.ok is False), None)
+
+
+def failed_early() -> Step | None:
+    """The same without importing CuPy: it sees that something is missing, and not that all is there."""
+    for name, step in (("cupy", _installed), ("device", _driver)):
+        try:
+            step()
+        except Missing as why:
+            return Step(name, False, str(why))
+    return None
+
+
+def kernels() -> KernelBackend:
+    """The back end on the GPU. Raises BackendError with the step that failed."""
+    step, found = failed(), _steps()[1]
+    if step is not None or found is None:
+        name, said = (step.name, step.said) if step else ("trial", "failed")
+        raise BackendError(f"{UNUSABLE}{name}: {said}",
+                           hint="gpudepth doctor shows all steps; --backend numpy gives the same results")
+    return found
+
+
+@lru_cache(maxsize=1)
+def _steps() -> tuple[tuple[Step, ...], KernelBackend | None]:
+    done: list[Step] = []
+    probe = _Probe()
+    for name, step in (("wanted", _wanted), ("cupy", probe.cupy), ("device", probe.find_device),
+                       ("capability", probe.capability), ("kernels", probe.kernels), ("trial", probe.trial)):
+        done.append(_try(name, step, blocked=any(s.ok is False for s in done)))
+    return tuple(done), probe.backend if done[-1].ok else None
+
+
+def _try(name: str, step: Callable[[], str], *, blocked: bool) -> Step:
+    if blocked:
+        return Step(name, None, "not tried")
+    try:
+        return Step(name, True, step())
+    except Missing as why:
+        return Step(name, False, str(why))
+    except BackendError as error:
+        return Step(name, False, str(error))
+    except Exception as error:  # a broken installation may raise anything, and numpy works all the same
+        return Step(name, False, f"{type(error).__name__}: {error}")
+
+
+def _wanted() -> str:
+    name = os.environ.get(VARIABLE)
+    return f"{VARIABLE} is {name}" if name else f"{VARIABLE} is not set: auto"
+
+
+def _installed() -> None:
+    if "cupy" not in sys.modules and importlib.util.find_spec("cupy") is None:
+        raise Missing(f"CuPy is not installed ({INSTALL})")
+
+
+def _driver() -> None:
+    library = DRIVERS.get(sys.platform)
+    if library is None:
+        raise Missing(f"there is no CUDA on {sys.platform}")
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        raise Missing(f"no NVIDIA driver, {library} cannot be loaded") from None
+
+
+class _Probe:
+    """What one step finds is what the next one needs."""
+
+    device: CudaDevice
+    backend: KernelBackend
+
+    def cupy(self) -> str:
+        _installed()
+        import cupy
+
+        return f"CuPy {cupy.__version__}"
+
+    def find_device(self) -> str:
+        _driver()
+        import cupy
+
+        try:
+            number = cupy.cuda.runtime.getDeviceCount()
+        except cupy.cuda.runtime.CUDARuntimeError as error:
+            raise Missing(str(error)) from None
+        if not number:
+            raise Missing("the driver knows no device")
+        from .cuda import CudaDevice
+
+        self.device = CudaDevice()
+        runtime = cupy.cuda.runtime
+        about = runtime.getDeviceProperties(cupy.cuda.Device().id)
+        driver = runtime.driverGetVersion()
+        name = about["name"].decode(errors="replace")
+        return f"{name}, {about['totalGlobalMem'] >> 20:,} MiB, driver for CUDA {driver // 1000}.{driver % 1000 // 10}"
+
+    def capability(self) -> str:
+        found = self.device.capability
+        if found < LEAST:
+            raise Missing(f"{found // 10}.{found % 10} is below 5.0")
+        return f"{found // 10}.{found % 10}"
+
+    def kernels(self) -> str:
+        path = cubin("convert", self.device.capability)
+        try:
+            return "NVRTC {}.{}".format(*nvrtc().version)
+        except BackendError:
+            return f"no NVRTC, but {path.name} is cached"
+
+    def trial(self) -> str:
+        from .kernels import KernelBackend
+
+        self.backend = KernelBackend(self.device)
+        codes = (np.arange(64, dtype=np.uint16) * 1040).reshape(8, 8)
+        rule = Linear(65535, 1 / 12, 2.0)
+        ours, theirs = self.backend.convert(codes, rule, HDIS), NumpyBackend().convert(codes, rule, HDIS)
+        if (ours.view(np.uint16) != theirs.view(np.uint16)).any():
+            raise Missing("64 pixels came out otherwise than numpy has them")
+        return "64 pixels, the same bits as numpy"

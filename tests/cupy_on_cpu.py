@@ -1,0 +1,179 @@
+"""A stand-in for the part of CuPy that `compute.cuda` uses, where there is no GPU. Kernels run as g++ built them.
+
+It is as unhelpful as a GPU: numpy cannot read its arrays; what is queued on a stream runs late, at random moments
+between the work of other streams, in order on its own stream, and reads pinned memory only then. So a buffer that is
+reused too early, or a result that is read before its event, gives wrong numbers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from gpudepth.compute.hostcc import HostDevice
+
+_HOST = HostDevice()
+
+
+class Stream:
+    """A queue of things to do."""
+
+    every: list[Stream] = []  # noqa: RUF012
+    stack: list[Stream] = []  # noqa: RUF012
+    chance = np.random.default_rng(0)
+
+    def __init__(self, non_blocking: bool = False) -> None:
+        self.queue: deque[Callable[[], None]] = deque()
+        Stream.every.append(self)
+
+    def __enter__(self) -> Stream:
+        Stream.stack.append(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        Stream.stack.pop()
+
+    def add(self, what: Callable[[], None]) -> None:
+        self.queue.append(what)
+        for stream in Stream.every:
+            while stream.queue and Stream.chance.random() < 0.2:
+                stream.queue.popleft()()
+
+    def synchronize(self) -> None:
+        while self.queue:
+            self.queue.popleft()()
+
+
+NULL = Stream()
+
+
+def now() -> Stream:
+    return Stream.stack[-1] if Stream.stack else NULL
+
+
+class Event:
+    def __init__(self, disable_timing: bool = False) -> None:
+        self.reached, self.stream = True, NULL
+
+    def record(self, stream: Stream) -> None:
+        self.reached, self.stream = False, stream
+        stream.add(self._reach)
+
+    def _reach(self) -> None:
+        self.reached = True
+
+    def synchronize(self) -> None:
+        while not self.reached:
+            self.stream.queue.popleft()()
+
+
+class ndarray:  # noqa: N801 - CuPy's name
+    """On the device."""
+
+    __array_ufunc__ = None
+
+    def __init__(self, memory: Any) -> None:
+        self.memory = memory
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("Implicit conversion to a NumPy array is not allowed.")
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        return {"version": 3, "memory": self.memory}
+
+    shape = property(lambda self: self.memory.shape)
+    dtype = property(lambda self: self.memory.dtype)
+    size = property(lambda self: self.memory.size)
+    strides = property(lambda self: self.memory.strides)
+    ndim = property(lambda self: self.memory.ndim)
+    itemsize = property(lambda self: self.memory.itemsize)
+    nbytes = property(lambda self: self.memory.nbytes)
+
+    def view(self, dtype: Any) -> ndarray:
+        return ndarray(self.memory.view(dtype))
+
+    def reshape(self, *shape: Any) -> ndarray:
+        return ndarray(self.memory.reshape(*shape))
+
+    def __getitem__(self, key: Any) -> ndarray:
+        return ndarray(self.memory[key])
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        assert isinstance(value, ndarray)
+        now().add(lambda: self.memory.__setitem__(key, value.memory))
+
+    def astype(self, dtype: Any) -> ndarray:
+        out = ndarray(np.empty(self.shape, dtype))
+        now().add(lambda: np.copyto(out.memory, self.memory, casting="unsafe"))
+        return out
+
+    def set(self, source: Any, stream: Stream | None = None) -> None:
+        assert source.shape == self.shape
+        assert source.dtype == self.dtype
+        (stream or now()).add(lambda: np.copyto(self.memory, source))
+
+    def get(self, stream: Stream | None = None, out: Any = None, blocking: bool = True) -> Any:
+        there = stream or now()
+        target = np.empty(self.shape, self.dtype) if out is None else out
+        there.add(lambda: np.copyto(target, self.memory))
+        if blocking:
+            there.synchronize()
+        return target
+
+
+def array(values: Any, order: str = "K") -> ndarray:
+    assert type(values) is np.ndarray
+    assert values.dtype.isnative
+    out, staged = ndarray(np.empty(values.shape, values.dtype)), values.copy()
+    now().add(lambda: np.copyto(out.memory, staged))
+    return out
+
+
+class OutOfMemoryError(MemoryError):
+    pass
+
+
+class CUDARuntimeError(RuntimeError):
+    pass
+
+
+class RawModule:
+    def __init__(self, path: str) -> None:
+        assert Path(path).is_file()
+        self.name = Path(path).name.split("-")[0]
+
+    def get_function(self, kernel: str) -> Callable[..., None]:
+        def launch(grid: Any, block: Any, args: tuple[Any, ...]) -> None:
+            taken = tuple(a.memory if isinstance(a, ndarray) else None if type(a) is np.uintp else a for a in args)
+            now().add(lambda: _HOST.launch(self.name, kernel, grid, block, *taken))
+        return launch
+
+
+def modules(*, capability: str = "80", room: int = 1 << 40) -> dict[str, ModuleType]:
+    """cupy and cupyx, for sys.modules. room: the largest array in bytes."""
+    def empty(shape: Any, dtype: Any) -> ndarray:
+        out = np.full(shape, 77, dtype)
+        if out.nbytes > room:
+            raise OutOfMemoryError(f"Out of memory allocating {out.nbytes:,} bytes")
+        return ndarray(out)
+
+    cupy, cupyx = ModuleType("cupy"), ModuleType("cupyx")
+    runtime = SimpleNamespace(
+        CUDARuntimeError=CUDARuntimeError, getDeviceCount=lambda: 1, driverGetVersion=lambda: 12090,
+        getDeviceProperties=lambda _: {"name": b"Paper tiger", "totalGlobalMem": 8 << 30})
+    cuda = SimpleNamespace(
+        Device=lambda: SimpleNamespace(compute_capability=capability, id=0), Stream=Stream, Event=Event,
+        runtime=runtime, memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError))
+    vars(cupy).update(
+        __version__="stand-in", ndarray=ndarray, array=array, empty=empty, asnumpy=lambda a: a.get(), RawModule=RawModule,
+        asarray=lambda a: ndarray(a.__cuda_array_interface__["memory"]), from_dlpack=lambda a: ndarray(a.memory),
+        ascontiguousarray=lambda a: a if a.memory.flags.c_contiguous else ndarray(np.ascontiguousarray(a.memory)),
+        get_default_memory_pool=lambda: SimpleNamespace(free_all_blocks=lambda: None), cuda=cuda)
+    vars(cupyx).update(empty_pinned=lambda shape, dtype: np.full(shape, 99, dtype))
+    return {"cupy": cupy, "cupyx": cupyx}
