@@ -15,6 +15,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from numpy.typing import NDArray
+
 from .containers import registry
 from .containers.rules import Verdicts
 from .depth.data import DepthData
@@ -23,9 +25,10 @@ from .depth.pixel_format import PixelFormat, native
 from .errors import UsageError
 from .formats.bytesource import ByteSource
 from .limits import DEFAULT, Limits
+from .pipeline.beside import Beside
 from .pipeline.intake import DepthInput
 from .pipeline.output import atomic
-from .pipeline.recipe import Recipe, Resize
+from .pipeline.recipe import Method, Recipe, Resize, Smooth
 from .pipeline.report import Report
 
 if TYPE_CHECKING:
@@ -52,16 +55,23 @@ def attach(
     near: float | None = None, far: float | None = None, curve: Literal["depth", "disparity"] = "depth",
     white: Literal["far", "near"] = "far", encoding: Encoding | None = None,
     pixel_format: str | PixelFormat = "hdis", profile: str | None = None, replace_depth: bool = False,
-    resize: tuple[int, int] | int | None = None, donor: str | Path | None = None, in_place: bool = False,
-    backend: str = "auto", **recipe: Any,
+    resize: tuple[int, int] | int | None = None, method: Method = "area", smooth: str | None = None,
+    metric: DepthInput | None = None, confidence: str | Path | NDArray[Any] | None = None,
+    donor: str | Path | None = None, in_place: bool = False, backend: str = "auto", **recipe: Any,
 ) -> Path:
     """Attach a depth map to a photo without re-encoding the picture; returns the path written.
 
     depth         a map file, a file that holds depth, a DepthData, or an array (H, W): uint8 and uint16 are gray
-                  codes, floats are gray 0…1 with near and far, and metres without
+                  codes, floats are gray 0…1 with near and far, and metres without. An array on a GPU (CuPy, torch, …)
+                  is converted where it lies
     near, far     metres at the ends of gray; `white` says which end is far; `curve` what is linear in gray
     encoding      any rule of `gpudepth.depth.encoding` instead
     resize        (width, height) in display orientation, or the long side
+    method        of the resize: area, bilinear, nearest, or guided: along the edges of the photo
+    smooth        median3, median5, bilateral or bilateral1…bilateral8
+    metric        depth in metres, sparse or small, that a relative map is aligned to; what the map's own values are
+                  is then theirs up to scale and shift, in disparity (or in depth: align="depth")
+    confidence    a map of how far each pixel is to be trusted, 0 not at all: of `metric`, or without it of `depth`
     donor         for the profile apple-portrait: a photo of Portrait mode that gives its rendering parameters
     in_place      write over the photo (the file is replaced whole or not at all)
     recipe        any other field of `gpudepth.pipeline.recipe.Recipe`: fill, clamp, fit, bits, crf, accuracy…
@@ -79,14 +89,21 @@ def attach(
         if near is None or far is None:
             raise UsageError("near and far go together")
         encoding = Gray(near, far, curve, white)
-    if encoding is None and getattr(getattr(depth, "dtype", None), "kind", "") == "f":
+    aligned = metric is not None
+    dtype = getattr(depth, "dtype", None)
+    if encoding is None and not aligned and (getattr(dtype, "kind", "") == "f" or "float" in str(dtype)):
         encoding = Depth()
+    if aligned:
+        recipe.setdefault("align", "disparity")
     size = resize if resize is None or isinstance(resize, tuple) else (resize,)
-    shape = None if size is None else Resize(*size) if len(size) == 2 else Resize(long_side=size[0])
+    shape = None
+    if size is not None:
+        shape = Resize(*size, method=method) if len(size) == 2 else Resize(long_side=size[0], method=method)
     settings = Recipe(encoding=encoding, pixel_format=native(pixel_format), profile=profile, resize=shape,
                       replace_depth=replace_depth, donor=registry.donor(donor) if donor is not None else None,
-                      donor_white=white, **recipe)
-    outcome = run_item(photo, depth, photo if out is None else out, settings, make_backend(backend))
+                      donor_white=white, smooth=Smooth.parse(smooth) if smooth else None, **recipe)
+    outcome = run_item(photo, depth, photo if out is None else out, settings, make_backend(backend),
+                       beside=Beside(metric, confidence))
     for warning in outcome.notices():
         warnings.warn(warning, stacklevel=2)
     return outcome.output

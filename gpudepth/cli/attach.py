@@ -13,7 +13,10 @@ def attach(
     photo: o.Photo, depth: o.Depth, output: o.Out = None, near: o.Near = None, far: o.Far = None,
     white: o.White = "far", curve: o.Curve = "depth", disparity_range: o.DisparityRange = None,
     metric: o.Metric = False, values: o.Values = None, scale: o.Scale = None, offset: o.Offset = 0.0,
-    invalid: o.Invalid = None, clamp: o.Clamp = None, resize: o.ResizeTo = None, fill: o.Fill = None,
+    invalid: o.Invalid = None, clamp: o.Clamp = None, resize: o.ResizeTo = None,
+    resize_method: o.ResizeMethod = "area", smooth: o.Smoothing = None, fill: o.Fill = None, align_to: o.AlignTo = None,
+    align_scale: o.AlignScale = None, align_in: o.AlignIn = None, confidence: o.ConfidenceMap = None,
+    confidence_highest: o.HighestConfidence = None, confidence_least: o.LeastConfidence = 1e-9,
     fit: o.Fit = "error", coded: o.Coded = False, fmt: o.Format = "hdis", bits: o.Bits = None, crf: o.Crf = None,
     jpeg_quality: o.JpegQuality = None, compression: o.Compression = None,
     profile: o.Profile = None, also: o.Also = None, donor: o.DonorPhoto = None, trailer: o.Trailer = "keep",
@@ -31,7 +34,9 @@ def attach(
     gpudepth attach photo.heic depth.png --near 0.5 --far 12 -o out.heic
     gpudepth attach photo.heic depth.png --near 0.5 --far 12 --white near -o out.heic
     gpudepth attach photo.heic depth.npy --metric -o out.heic
-    gpudepth attach color.png kitti.png --scale 1/256 --fill nearest -o out.heic
+    gpudepth attach color.png kitti.png --scale 1/256 --fill inpaint -o out.heic
+    gpudepth attach photo.heic lidar.png --scale mm --resize 1440x1920 --resize-method guided --fill inpaint -o out.heic
+    gpudepth attach photo.heic midas.png --align-to lidar.png --align-scale mm -o out.heic
     gpudepth attach edited.heic IMG_0001.HEIC -o out.heic
     """
     from ..compute import backend as make_backend
@@ -46,14 +51,18 @@ def attach(
         calibration=calibration, bits=bits, crf=crf, jpeg_quality=jpeg_quality, compression=compression,
         profile=profile, also=tuple(also or ()), trailer=o.choice("trailer", trailer, ("keep", "drop", "refuse")),
         replace_depth=replace_depth, transcode=transcode, photo_quality=quality, key=key,
-        donor=o.donor(donor), donor_white=white)
-    outcome = run_item(photo, depth, photo if output is None else output, recipe, make_backend(backend))
+        donor=o.donor(donor), donor_white=white, resize_method=resize_method,
+        **o.refinement(smooth=smooth, align_to=align_to, align_scale=align_scale, align_in=align_in,
+                       confidence_highest=confidence_highest, confidence_least=confidence_least))
+    outcome = run_item(photo, depth, photo if output is None else output, recipe, make_backend(backend),
+                       beside=o.beside(align_to, confidence, align_scale=align_scale, align_in=align_in))
     for warning in outcome.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     for change in outcome.changes:
         print(f"changed: {change}", file=sys.stderr)
     if outcome.filled:
-        print(f"filled {outcome.filled:,} pixels ({fill})", file=sys.stderr)
+        share = outcome.filled / (outcome.width * outcome.height)
+        print(f"filled {outcome.filled:,} pixels, {share:.2%} of the map ({fill})", file=sys.stderr)
     if as_json:
         print(json.dumps(outcome.to_dict()))
     else:

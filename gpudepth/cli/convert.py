@@ -24,7 +24,8 @@ def convert(
     donor: o.DonorPhoto = None, trailer: o.Trailer = "keep", near: o.Near = None, far: o.Far = None,
     white: o.White = "far", curve: o.Curve = "depth", disparity_range: o.DisparityRange = None,
     metric: o.Metric = False, values: o.Values = None, scale: o.Scale = None, offset: o.Offset = 0.0,
-    invalid: o.Invalid = None, clamp: o.Clamp = None, resize: o.ResizeTo = None, fill: o.Fill = None,
+    invalid: o.Invalid = None, clamp: o.Clamp = None, resize: o.ResizeTo = None,
+    resize_method: o.ResizeMethod = "area", smooth: o.Smoothing = None, fill: o.Fill = None,
     coded: o.Coded = False, bits: o.Bits = None, crf: o.Crf = None, jpeg_quality: o.JpegQuality = None,
     compression: o.Compression = None, accuracy: o.Accuracy = None, transcode: o.Transcode = False,
     quality: o.Quality = 90, key: o.Key = None, backend: o.Backend = "auto", in_place: o.InPlace = False,
@@ -55,7 +56,8 @@ def convert(
         clamp=clamp, resize_to=resize, fill=fill, fit="error", coded=coded, fmt=fmt or "hdis", accuracy=accuracy,
         calibration="source", bits=bits, crf=crf, jpeg_quality=jpeg_quality, compression=compression, profile=profile,
         also=tuple(also or ()), trailer=o.choice("trailer", trailer, ("keep", "drop", "refuse")),
-        transcode=transcode, photo_quality=quality, key=key, donor=o.donor(donor), donor_white=white)
+        transcode=transcode, photo_quality=quality, key=key, donor=o.donor(donor), donor_white=white,
+        resize_method=resize_method, **o.refinement(smooth=smooth))
     outcome = run(source, source if output is None else output, recipe, make_backend(backend),
                   pixel_format=native(fmt) if fmt else None)
     for warning in outcome.warnings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,7 +12,10 @@ from ..containers.base import Donor
 from ..depth import encoding as enc
 from ..depth.pixel_format import native
 from ..errors import UsageError
-from ..pipeline.recipe import Recipe, Resize
+from ..pipeline.recipe import FILLS, METHODS, Confidence, Recipe, Resize, Smooth
+
+if TYPE_CHECKING:
+    from ..pipeline.beside import Beside
 
 
 def _verbose(on: bool) -> bool:
@@ -45,8 +48,28 @@ Clamp = Annotated[str | None, typer.Option(metavar="MIN,MAX", help="Metres; valu
                                            show_default=False)]
 ResizeTo = Annotated[str | None, typer.Option("--resize", metavar="WxH|LONG_SIDE", show_default=False,
                                               help="Size of the map as displayed. [default: as it is]")]
-Fill = Annotated[str | None, typer.Option(help="For pixels without a value: nearest, far or near.",
-                                          show_default=False)]
+ResizeMethod = Annotated[str, typer.Option(help="area, bilinear, nearest; or guided: a small map becomes large along "
+                                                "the edges of the photo.")]
+Smoothing = Annotated[str | None, typer.Option("--smooth", show_default=False, metavar="HOW",
+                                               help="median3, median5, or bilateral along the photo's colours, of a "
+                                                    "radius: bilateral1 to bilateral8.")]
+AlignTo = Annotated[Path | None, typer.Option("--align-to", show_default=False, metavar="MAP",
+                                              help="Metric depth, sparse or small, that a relative map is fitted to: "
+                                                   "scale and shift. A map, or a photo that holds depth.")]
+AlignScale = Annotated[str | None, typer.Option("--align-scale", show_default=False,
+                                                help="One unit of that map, in metres: 0.001, 1/256, mm.")]
+AlignIn = Annotated[str | None, typer.Option("--align-in", show_default=False,
+                                             help="What the relative map is linear in: disparity (MiDaS, Depth "
+                                                  "Anything) or depth (Marigold). [default: disparity]")]
+ConfidenceMap = Annotated[Path | None, typer.Option("--confidence", show_default=False, metavar="MAP",
+                                                    help="How far each pixel is to be trusted, 0 not at all: of the "
+                                                         "map, or of --align-to's.")]
+HighestConfidence = Annotated[int | None, typer.Option("--confidence-highest", show_default=False,
+                                                       help="Code that means certain; ARKit's is 2. [default: 255]")]
+LeastConfidence = Annotated[float, typer.Option("--confidence-least", show_default=False,
+                                                help="Pixels with less count as without a value.")]
+Fill = Annotated[str | None, typer.Option(help="For pixels without a value: nearest, far, near; or inpaint, smoothly "
+                                               "and along the photo's colours.", show_default=False)]
 Fit = Annotated[str, typer.Option(help="For a map of another aspect: error, crop or stretch.")]
 Coded = Annotated[bool, typer.Option("--coded", help="The stored orientation of pixels, before rotation.")]
 Format = Annotated[str, typer.Option("--format", help="Native format: hdis, fdis, hdep or fdep.")]
@@ -97,8 +120,9 @@ def pair(name: str, text: str) -> tuple[float, float]:
     return first, second
 
 
-def resize(text: str | None) -> Resize | None:
+def resize(text: str | None, method: str = "area") -> Resize | None:
     """ "188x250" or "768"."""
+    how = choice("resize-method", method, METHODS)
     if text is None:
         return None
     try:
@@ -106,9 +130,9 @@ def resize(text: str | None) -> Resize | None:
     except ValueError:
         numbers = []
     if len(numbers) == 1:
-        return Resize(long_side=numbers[0])
+        return Resize(long_side=numbers[0], method=how)
     if len(numbers) == 2:
-        return Resize(numbers[0], numbers[1])
+        return Resize(numbers[0], numbers[1], method=how)
     raise UsageError(f"--resize {text!r} is not a size", hint="--resize 188x250, or --resize 768 for the long side")
 
 
@@ -146,12 +170,33 @@ def donor(photo: Path | None) -> Donor | None:
     return None if photo is None else registry.donor(photo)
 
 
+def beside(align_to: Path | None, confidence: Path | None, *, align_scale: str | None = None,
+           align_in: str | None = None) -> Beside:
+    """What comes beside the map. Raises UsageError for options that say how to align, and not to what."""
+    from ..pipeline.beside import Beside
+
+    if align_to is None and (align_scale is not None or align_in is not None):
+        raise UsageError("--align-scale and --align-in speak of --align-to, which is not there")
+    return Beside(align_to, confidence)
+
+
+def refinement(*, smooth: str | None = None, align_to: Path | None = None, align_scale: str | None = None,
+               align_in: str | None = None, confidence_highest: int | None = None,
+               confidence_least: float = Confidence.least) -> dict[str, Any]:
+    """The fields of a recipe that these options name."""
+    aligned: Any = choice("align-in", align_in or "disparity", ("disparity", "depth"))
+    return {"smooth": Smooth.parse(smooth) if smooth else None, "align": aligned if align_to is not None else None,
+            "metric_encoding": enc.Depth(enc.parse_scale(align_scale)) if align_scale else None,
+            "confidence": Confidence(confidence_highest, confidence_least)}
+
+
 def recipe(*, encoding: enc.Encoding | None, clamp: str | None, resize_to: str | None, fill: str | None, fit: str,
-           coded: bool, fmt: str, accuracy: str | None, calibration: str, **rest: Any) -> Recipe:
+           coded: bool, fmt: str, accuracy: str | None, calibration: str, resize_method: str = "area",
+           **rest: Any) -> Recipe:
     """The recipe that the options name."""
     return Recipe(
         encoding=encoding, pixel_format=native(fmt), clamp=pair("clamp", clamp) if clamp else None,
-        resize=resize(resize_to), fill=choice("fill", fill, ("nearest", "far", "near")) if fill else None,
+        resize=resize(resize_to, resize_method), fill=choice("fill", fill, FILLS) if fill else None,
         fit=choice("fit", fit, ("error", "crop", "stretch")), orientation="coded" if coded else "display",
         accuracy=choice("accuracy", accuracy, ("relative", "absolute")) if accuracy else None,
         calibration=choice("calibration", calibration, ("source", "exif", "none")), **rest)

@@ -28,6 +28,17 @@ def on_gpu(values: Any) -> bool:
     return hasattr(values, "__dlpack_device__") and int(values.__dlpack_device__()[0]) in DLPACK_CUDA
 
 
+def adopt(values: Any) -> Any:
+    """An array that is on a GPU as a CuPy array, without a copy. Raises BackendError without CuPy."""
+    try:
+        import cupy
+    except ImportError as error:
+        raise BackendError(f"CuPy is not installed: {error}", hint="pip install 'gpudepth[gpu]'") from None
+    if isinstance(values, cupy.ndarray):
+        return values
+    return cupy.asarray(values) if hasattr(values, "__cuda_array_interface__") else cupy.from_dlpack(values)
+
+
 class CudaDevice:
     """`compute.launch.Device` and `compute.ring.Lanes` on the current CUDA device. Raises BackendError without one."""
 
@@ -60,10 +71,7 @@ class CudaDevice:
         return on_gpu(values)
 
     def own(self, values: Any) -> Any:
-        if not isinstance(values, self.cupy.ndarray):
-            shared = hasattr(values, "__cuda_array_interface__")
-            values = self.cupy.asarray(values) if shared else self.cupy.from_dlpack(values)
-        return self.cupy.ascontiguousarray(values)
+        return self.cupy.ascontiguousarray(adopt(values))
 
     def launch(self, module: str, kernel: str, grid: tuple[int, int], block: tuple[int, int], *args: Any) -> None:
         """On the current stream. Raises ValueError for a launch that no GPU takes."""

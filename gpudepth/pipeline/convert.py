@@ -17,6 +17,8 @@ from ..depth.pixel_format import PixelFormat, quantity_of
 from ..errors import NoDepthError, RangeError, UsageError
 from ..formats.bytesource import ByteSource
 from . import export
+from .beside import NOTHING, Beside
+from .guide import Guide
 from .intake import DepthInput
 from .recipe import Recipe
 from .road import Outcome, photo_of, run_item
@@ -49,7 +51,9 @@ def convert(source: str | Path, out: str | Path, recipe: Recipe, backend: Backen
     own = data.pixel_format if data is not None else recipe.pixel_format
     recipe = replace(recipe, pixel_format=pixel_format or own)
     if out.suffix.lower() in export.SUFFIXES:
-        return export_item(None, source, out, recipe, backend, pixel_format=pixel_format)
+        seen = photo and not isinstance(container, Dictionary)
+        guide = Guide(source, recipe.orientation, recipe.limits) if seen else None
+        return export_item(None, source, out, recipe, backend, pixel_format=pixel_format, guide=guide)
     if not photo or isinstance(container, Dictionary):
         raise UsageError("is a map and no photo", where=source,
                          hint=f"gpudepth attach PHOTO {source.name} -o {out.name} puts it into one")
@@ -59,10 +63,12 @@ def convert(source: str | Path, out: str | Path, recipe: Recipe, backend: Backen
 
 
 def export_item(photo: str | Path | None, depth: DepthInput, out: str | Path, recipe: Recipe, backend: Backend, *,
-                pixel_format: PixelFormat | None = None, make_folder: bool = False) -> Outcome:
-    """Write a map alone, as it would go into `photo`: of its aspect, clamped, resized and filled as the recipe says.
+                pixel_format: PixelFormat | None = None, guide: Guide | None = None, beside: Beside = NOTHING,
+                make_folder: bool = False) -> Outcome:
+    """Write a map alone, as it would go into `photo`: of its aspect, refined as the recipe says.
 
-    Values that are not there stay NaN. pixel_format: as in `convert`.
+    Values that are not there stay NaN. pixel_format: as in `convert`. guide: the photo it comes from, without `photo`.
+    beside: as in `run_item`.
     """
     out = Path(out)
     picture = None if photo is None else photo_of(photo, recipe.limits)
@@ -70,7 +76,9 @@ def export_item(photo: str | Path | None, depth: DepthInput, out: str | Path, re
     frame = None
     if picture is not None:
         frame = (picture.width, picture.height) if shown else (picture.coded_width, picture.coded_height)
-    shaped = shape(depth, frame, recipe, backend)
+    if photo is not None:
+        guide = Guide(photo, recipe.orientation, recipe.limits)
+    shaped = shape(depth, frame, recipe, backend, guide=guide, beside=beside)
     values, calibration, source = shaped.values, shaped.calibration, shaped.source
     wanted_shown = recipe.export_orientation == "display" if picture is not None else shown
     turn = 1

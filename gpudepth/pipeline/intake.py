@@ -10,18 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..compute import Backend
+from ..compute.cuda import adopt, on_gpu
 from ..containers import registry
 from ..containers.base import HoldsCodes
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData
-from ..depth.encoding import DisparityRange, Encoding, Gray, factor_of
+from ..depth.encoding import Depth, Disparity, DisparityRange, Encoding, Gray, factor_of
 from ..depth.pixel_format import FDEP, FDIS, PixelFormat, Quantity, quantity_of
-from ..errors import GpudepthError, NoDepthError, RangeError, UsageError
+from ..errors import BackendError, GpudepthError, NoDepthError, RangeError, UsageError
 from ..formats.bytesource import ByteSource
 from ..sources.maps import SourceMap, read_map
 from .recipe import Recipe
 
 PICTURES = ("jpeg",)  # files of these containers can be maps themselves: a gray JPEG
+
+# what values mean that nothing explains, when they are to be aligned: themselves, up to scale and shift
+RELATIVE: dict[str, Encoding] = {"disparity": Disparity(invalid=()), "depth": Depth(invalid=())}
 
 DepthInput = str | Path | DepthData | NDArray[Any]
 
@@ -42,6 +46,8 @@ class Intake:
 
 def working_format(recipe: Recipe) -> PixelFormat:
     """float32 while there is arithmetic to do between decoding and packing; the native format itself otherwise."""
+    if recipe.refines:
+        return FDEP if recipe.align == "depth" else FDIS
     if recipe.clamp or recipe.resize or recipe.longest_side:
         return FDIS if quantity_of(recipe.pixel_format) is Quantity.DISPARITY else FDEP
     return recipe.pixel_format
@@ -54,6 +60,8 @@ def take(depth: DepthInput, recipe: Recipe, backend: Backend, photo_size: tuple[
     """
     if isinstance(depth, DepthData):
         return _from_data(depth, recipe, "a depth map")
+    if on_gpu(depth):
+        return _from_codes(_wrap(_there(depth, backend)), recipe, backend)
     if isinstance(depth, np.ndarray):
         return _from_codes(_wrap(depth), recipe, backend)
     found = _from_container(Path(depth), recipe, backend)
@@ -95,6 +103,14 @@ def _from_data(data: DepthData, recipe: Recipe, name: str) -> Intake:
     return Intake(shown.map, shown.pixel_format, said, shown)
 
 
+def _there(array: Any, backend: Backend) -> Any:
+    """An array on a GPU, for a back end that works there."""
+    if backend.name in ("numpy", "hostcc"):
+        raise BackendError(f"the map lies on a GPU, and the back end is {backend.name}",
+                           hint="--backend cupy, or copy it to the host first")
+    return adopt(array)
+
+
 def _wrap(array: NDArray[Any]) -> SourceMap:
     """An array as a source: uint8 and uint16 are codes, floats are values."""
     if array.ndim != 2 or 0 in array.shape:
@@ -109,7 +125,7 @@ def _wrap(array: NDArray[Any]) -> SourceMap:
 
 
 def _from_codes(source: SourceMap, recipe: Recipe, backend: Backend) -> Intake:
-    encoding = recipe.encoding or _of_donor(recipe)
+    encoding = recipe.encoding or _of_donor(recipe) or RELATIVE.get(recipe.align or "")
     if encoding is None:
         raise UsageError("nothing says what its values mean", where=source.path,
                          hint="--near and --far in metres (add --white near if white is close), or --metric")
@@ -119,11 +135,12 @@ def _from_codes(source: SourceMap, recipe: Recipe, backend: Backend) -> Intake:
         rule = encoding.linear(quantity_of(fmt), source.max_code)
     except GpudepthError as error:
         raise error.within(source.path) from None
-    _check_gray(source, encoding)
-    values = backend.convert(source.codes, rule, fmt, factor=factor_of(encoding, width, height))
+    _check_gray(source, encoding, backend)
+    values = backend.host(backend.convert(source.codes, rule, fmt, factor=factor_of(encoding, width, height)))
     if source.orientation != 1:
         values = backend.orient(values, source.orientation)
-    return Intake(values, fmt, encoding.describe(source.max_code))
+    relative = recipe.align is not None and encoding is RELATIVE[recipe.align]
+    return Intake(values, fmt, f"relative {recipe.align}" if relative else encoding.describe(source.max_code))
 
 
 def _of_donor(recipe: Recipe) -> Encoding | None:
@@ -132,10 +149,11 @@ def _of_donor(recipe: Recipe) -> Encoding | None:
     return Gray(1 / hi, 1 / lo, "disparity", recipe.donor_white) if 0 < lo < hi else None
 
 
-def _check_gray(source: SourceMap, encoding: Encoding) -> None:
+def _check_gray(source: SourceMap, encoding: Encoding, backend: Backend) -> None:
     """Gray means 0…1 for floats: metres given as gray would be off without a word."""
     if source.max_code is None and isinstance(encoding, Gray | DisparityRange):
-        finite = source.codes[np.isfinite(source.codes)]
+        codes = backend.host(source.codes)
+        finite = codes[np.isfinite(codes)]
         if finite.size and (finite.min() < -1e-3 or finite.max() > 1.001):
             raise UsageError(f"holds floats from {finite.min():.4g} to {finite.max():.4g}, and gray runs from 0 to 1",
                              where=source.path, hint="--metric if they are metres; else scale them to 0…1 first")

@@ -11,6 +11,7 @@ from math import isfinite
 from pathlib import Path
 
 from ..compute import backend
+from .beside import Beside
 from .convert import export_item
 from .export import MAPS_ALONE
 from .ledger import FileState, Row
@@ -21,13 +22,20 @@ from .road import run_item
 @dataclass(frozen=True)
 class Item:
     """One photo of a run. `key` names it: the photo's path relative to the job file; `target` is the output's path
-    relative to the plan's root, so that a ledger means the same from every working directory."""
+    relative to the plan's root, so that a ledger means the same from every working directory. metric, confidence:
+    as in `Beside`."""
 
     key: str
     photo: Path
     depth: Path
     output: Path
     target: str
+    metric: Path | None = None
+    confidence: Path | None = None
+
+    @property
+    def beside(self) -> Beside:
+        return Beside(self.metric, self.confidence)
 
     def in_shard(self, shard: tuple[int, int] | None) -> bool:
         """Shards are 0-based, by SHA-256 of the key: adding files moves none of the others."""
@@ -51,9 +59,10 @@ def do_task(task: Task) -> Row:
     """One item, from reading to rename; returns its row of the ledger. Raises errors of `gpudepth.errors`."""
     item = task.item
     do = export_item if item.output.suffix.lower() in MAPS_ALONE else run_item
-    outcome = do(item.photo, item.depth, item.output, task.recipe, backend(task.backend), make_folder=True)
+    outcome = do(item.photo, item.depth, item.output, task.recipe, backend(task.backend), beside=item.beside,
+                 make_folder=True)
     written = FileState.of(item.output)
     near, far = (m if isfinite(m) else None for m in outcome.metres)
     return Row(item.key, "ok", task.job, FileState.of(item.photo), FileState.of(item.depth), item.target,
                written.size, written.sha256, outcome.line(), (outcome.storage.lo, outcome.storage.hi), (near, far),
-               outcome.filled, outcome.notices())
+               outcome.filled, outcome.notices(), beside=tuple(FileState.of(p) for p in item.beside.paths()))

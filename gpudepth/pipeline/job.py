@@ -12,11 +12,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
+from ..depth.encoding import Depth, parse_scale
 from ..depth.pixel_format import native
 from ..errors import GpudepthError, JobError, UsageError
 from ..limits import Limits
-from .encoding_records import KINDS, EmbeddedRecord, EncodingRecord, GrayRecord, Pair, Record
-from .recipe import Recipe, Resize
+from .encoding_records import KINDS, EmbeddedRecord, EncodingRecord, GrayRecord, Pair, Record, Scale
+from .recipe import Confidence, Recipe, Resize, Smooth
 from .strict_yaml import Document, load, parse, scalar
 
 _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -46,7 +47,7 @@ class ResizeRecord(Record):
     width: int = Field(0, ge=0)
     height: int = Field(0, ge=0)
     long_side: int = Field(0, ge=0)
-    method: Literal["area", "bilinear", "nearest"] = "area"
+    method: Literal["area", "bilinear", "nearest", "guided"] = "area"
 
     @model_validator(mode="after")
     def _check(self) -> ResizeRecord:
@@ -57,16 +58,40 @@ class ResizeRecord(Record):
         return self
 
     def resize(self) -> Resize:
-        return Resize(self.width, self.height, self.long_side, self.method)
+        return Resize(self.width, self.height, self.long_side, method=self.method)
+
+
+class AlignRecord(Record):
+    """to: a template of metric depth, sparse or small, that relative maps are fitted to, scale and shift. scale: one
+    unit of it in metres; without one, floats are metres and a photo with depth knows itself. curve: what the relative
+    map is linear in, disparity (MiDaS, Depth Anything) or depth (Marigold)."""
+
+    to: str
+    scale: Scale | None = None
+    curve: Literal["disparity", "depth"] = "disparity"
+
+
+class ConfidenceRecord(Record):
+    """path: a template of maps that say how far each pixel is to be trusted, 0 not at all: of the samples that are
+    aligned to, without these of the map. highest: the code that means certain (ARKit: 2). least: codes below it count
+    as no value."""
+
+    path: str
+    highest: int | None = Field(None, ge=1)
+    least: float = Field(Confidence.least, ge=0)
 
 
 class RefineRecord(Record):
-    """clamp: [min, max] in metres, before the range is taken. fit: for maps of another aspect than the photo."""
+    """In the order of the work. fit: for maps of another aspect than the photo. clamp: [min, max] in metres. smooth:
+    median3, median5, bilateral or bilateral1 to bilateral8 (its radius), before the resize."""
 
-    clamp: Pair | None = None
     fit: Literal["error", "crop", "stretch"] = "error"
-    fill: Literal["nearest", "far", "near"] | None = None
+    confidence: ConfidenceRecord | None = None
+    align: AlignRecord | None = None
+    clamp: Pair | None = None
+    smooth: str | None = None
     resize: ResizeRecord | None = None
+    fill: Literal["nearest", "far", "near", "inpaint"] | None = None
 
 
 class MapRecord(Record):
@@ -164,9 +189,14 @@ class Job(Record):
     def recipe(self) -> Recipe:
         """What one item needs."""
         resize = self.refine.resize.resize() if self.refine.resize else None
+        align, trust = self.refine.align, self.refine.confidence
         return Recipe(
             encoding=self.encoding.encoding(), pixel_format=native(self.map.pixel_format), key=self.source.key,
             clamp=self.refine.clamp, resize=resize, fill=self.refine.fill, fit=self.refine.fit,
+            smooth=Smooth.parse(self.refine.smooth) if self.refine.smooth else None,
+            align=align.curve if align else None,
+            metric_encoding=Depth(parse_scale(align.scale)) if align and align.scale else None,
+            confidence=Confidence(trust.highest, trust.least) if trust else Confidence(),
             orientation=self.source.orientation, accuracy=self.map.accuracy, quality=self.map.quality,
             filtered=self.map.filtered, calibration=self.map.calibration, bits=self.map.bits, crf=self.map.crf,
             jpeg_quality=self.map.jpeg_quality, compression=self.map.compression, trailer=self.output.trailer,
@@ -226,6 +256,10 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "limits": LimitsRecord}
 
 
+_BELOW: dict[tuple[Any, ...], type[BaseModel]] = {
+    ("refine", "resize"): ResizeRecord, ("refine", "align"): AlignRecord, ("refine", "confidence"): ConfidenceRecord}
+
+
 def _explain(error: Any, document: Document, origins: dict[tuple[str, ...], str]) -> str:
     """One pydantic error as `job.yaml:12: encoding.far: what is wrong`."""
     loc = tuple(p for i, p in enumerate(error["loc"]) if not (i == 1 and error["loc"][0] == "encoding" and p in KINDS))
@@ -247,8 +281,7 @@ def _suggest(key: str, loc: tuple[Any, ...]) -> str:
             record = KINDS.get(str(loc[1]), GrayRecord)
         else:
             record = _SECTIONS.get(str(loc[0]), Job)
-        if loc[:2] == ("refine", "resize"):
-            record = ResizeRecord
+        record = _BELOW.get(loc[:2], record)
     known = list(record.model_fields)
     close = difflib.get_close_matches(key, known, 1)
     return f"; did you mean {close[0]}?" if close else "; known: " + ", ".join(known)

@@ -12,9 +12,12 @@ import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import LockedError, OutputError
+
+if TYPE_CHECKING:
+    from .item import Item
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Row:
     error: str = ""
     message: str = ""
     seconds: float = 0.0
+    beside: tuple[FileState, ...] = ()
 
     def to_json(self) -> str:
         return json.dumps({k: v for k, v in asdict(self).items() if v not in (None, "", (), 0)}, allow_nan=False)
@@ -77,18 +81,22 @@ class Row:
         for name in ("photo", "depth"):
             if data.get(name):
                 data[name] = FileState(**data[name])
+        if "beside" in data:
+            data["beside"] = tuple(FileState(**state) for state in data["beside"])
         for name in ("range", "metres", "warnings"):
             if name in data:
                 data[name] = tuple(data[name])
         return cls(**data)
 
-    def done(self, job: str, photo: Path, depth: Path, output: Path) -> bool:
+    def done(self, job: str, item: Item) -> bool:
         """Does this row make redoing the item needless?"""
+        inputs = (item.photo, item.depth, *item.beside.paths())
         if self.status != "ok" or self.job != job or self.photo is None or self.depth is None:
             return False
         with suppress(OSError):
-            if output.stat().st_size == self.output_size:
-                return self.photo.still(photo) and self.depth.still(depth)
+            if item.output.stat().st_size == self.output_size:
+                states = (self.photo, self.depth, *self.beside)
+                return len(states) == len(inputs) and all(s.still(p) for s, p in zip(states, inputs, strict=True))
         return False
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from ..containers import registry
 from ..containers.base import Donor
 from ..errors import UsageError
-from ..sources.pairing import Pairing, find_pairs
+from ..sources.pairing import Pairing, find_beside, find_pairs
+from ..sources.templates import placeholders
 from .export import MAPS_ALONE
 from .item import Item
 from .job import Job
@@ -68,8 +69,14 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
     if job.output.donor is not None:
         recipe = replace(recipe, donor=registry.donor(base / job.output.donor, recipe.limits))
     root = _root(base, job.output.path)
-    items = tuple(Item(p.key, p.color, p.depth, p.output, Path(os.path.relpath(p.output, root)).as_posix())
+    metric = _beside(base, job, pairing, job.refine.align.to if job.refine.align else None)
+    trust = _beside(base, job, pairing, job.refine.confidence.path if job.refine.confidence else None)
+    items = tuple(Item(p.key, p.color, p.depth, p.output, Path(os.path.relpath(p.output, root)).as_posix(),
+                       metric.get(p.key), trust.get(p.key))
                   for p in pairing.pairs if p.output is not None)
+    aids = {path.resolve() for item in items for path in item.beside.paths()}
+    _refuse("outputs would write over what maps are refined with",
+            [str(i.output) for i in items if i.output.resolve() in aids], "output.path needs another folder")
     for item in items:
         if registry.by_suffix(item.output.suffix) is None and item.output.suffix.lower() not in MAPS_ALONE:
             raise UsageError(f"output.path gives {item.output.name}: no format with that suffix holds depth",
@@ -84,6 +91,12 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
     notes += [f"{d.reason}: {d.key}" for d in pairing.duplicates if d.shared]
     mine = tuple(i for i in items if i.in_shard(shard))
     return Plan(job, mine, root, pairing, recipe, tuple(notes))
+
+
+def _beside(base: Path, job: Job, pairing: Pairing, template: str | None) -> dict[str, Path]:
+    if template is None:
+        return {}
+    return find_beside(base, template, pairing.pairs, placeholders(job.source.color) | {"stem"})
 
 
 def _root(base: Path, template: str) -> Path:

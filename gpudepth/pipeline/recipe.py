@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Literal
 
+from ..compute.refine import smooth
 from ..containers.apple_rules import PORTRAIT_SIDE
 from ..containers.base import PROFILES, Donor, Placement
 from ..containers.heif.photo import DEFAULT_QUALITY
@@ -14,7 +16,10 @@ from ..depth.pixel_format import HDIS, PixelFormat
 from ..errors import UsageError
 from ..limits import DEFAULT, Limits
 
-Fill = Literal["nearest", "far", "near"]
+Fill = Literal["nearest", "far", "near", "inpaint"]
+FILLS: tuple[Fill, ...] = ("nearest", "far", "near", "inpaint")
+Method = Literal["area", "bilinear", "nearest", "guided"]
+METHODS: tuple[Method, ...] = ("area", "bilinear", "nearest", "guided")
 Fit = Literal["error", "crop", "stretch"]
 
 
@@ -25,9 +30,11 @@ class Resize:
     width: int = 0
     height: int = 0
     long_side: int = 0
-    method: Literal["area", "bilinear", "nearest"] = "area"
+    method: Method = "area"
 
     def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise UsageError(f"unknown resize method {self.method!r}", hint="one of " + ", ".join(METHODS))
         exact, long_side = self.width > 0 and self.height > 0, self.long_side > 0
         if exact == long_side or min(self.width, self.height, self.long_side) < 0:
             raise UsageError("a resize is either width and height or a long side", hint="188x250, or 768")
@@ -41,10 +48,49 @@ class Resize:
 
 
 @dataclass(frozen=True)
+class Smooth:
+    """How a map is smoothed: "median" over size × size pixels, 3 or 5; "bilateral" of radius `size`, 1 to 8, along the
+    photo's colours."""
+
+    method: Literal["median", "bilateral"]
+    size: int
+
+    def __post_init__(self) -> None:
+        (smooth.check_size if self.method == "median" else smooth.check_radius)(self.size)
+
+    @classmethod
+    def parse(cls, text: str) -> Smooth:
+        """ "median3", "median5", "bilateral" (radius 3), "bilateral1" to "bilateral8". Raises UsageError."""
+        found = re.fullmatch(r"(median|bilateral)(\d?)", text)
+        if found is None:
+            raise UsageError(f"unknown smoothing {text!r}",
+                             hint="median3, median5, bilateral, bilateral1 to bilateral8")
+        return cls("median" if found[1] == "median" else "bilateral", int(found[2] or 3))
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """How a map of confidence is read. highest: the code that means certain; without, all ones of an integer, 1 of a
+    float. least: codes below it are not to be used at all."""
+
+    highest: int | None = None
+    least: float = 1e-9
+
+    def __post_init__(self) -> None:
+        if (self.highest is not None and self.highest < 1) or not self.least >= 0:
+            raise UsageError(f"a confidence from {self.least:g} to {self.highest}", hint="ARKit's: highest 2, least 1")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """All settings of one item; the defaults are the command line's.
 
     encoding      how codes mean metres; None when the map is a file that holds depth and knows itself
+    align         the quantity that is fitted, scale and shift, to metric depth that comes beside the map; values that
+                  no encoding explains are then relative, in that quantity
+    metric_encoding   what the codes of that metric depth mean; None: metres, or a file that knows itself
+    smooth        before the resize
+    confidence    how a map of confidence, that may come beside, is read
     clamp         (min, max) in metres, applied before the range is taken
     fit           what to do when map and photo differ in aspect by more than 1 %
     orientation   whether maps come as displayed, or as the photo's pixels are stored
@@ -62,6 +108,10 @@ class Recipe:
     encoding: Encoding | None = None
     pixel_format: PixelFormat = HDIS
     key: str | None = None
+    align: Literal["disparity", "depth"] | None = None
+    metric_encoding: Encoding | None = None
+    smooth: Smooth | None = None
+    confidence: Confidence = Confidence()
     clamp: tuple[float, float] | None = None
     resize: Resize | None = None
     fill: Fill | None = None
@@ -93,6 +143,10 @@ class Recipe:
                 raise UsageError(f"clamp {lo:g},{hi:g}: it takes two distances in metres, 0 < min < max")
         if self.profile is not None and self.profile not in PROFILES:
             raise UsageError(f"unknown profile {self.profile!r}", hint=" or ".join(PROFILES))
+        if self.align not in (None, "disparity", "depth"):
+            raise UsageError(f"aligned in {self.align!r}", hint="disparity or depth")
+        if self.fill not in (None, *FILLS):
+            raise UsageError(f"unknown fill {self.fill!r}", hint="one of " + ", ".join(FILLS))
         if self.bits not in (None, 8, 10, 12, 16):
             raise UsageError(f"a map is stored with 8, 10, 12 or 16 bits, not {self.bits}")
         if self.crf is not None and not 0 <= self.crf <= 51:
@@ -101,6 +155,12 @@ class Recipe:
             raise UsageError(f"JPEG quality {self.jpeg_quality} is not between 1 and 100")
         if not -1 <= self.photo_quality <= 100:
             raise UsageError(f"photo quality {self.photo_quality} is not between 0 and 100 (-1: lossless)")
+
+    @property
+    def refines(self) -> bool:
+        """Are there steps that work on disparity, whatever the native format?"""
+        guided = self.resize is not None and self.resize.method == "guided"
+        return bool(self.align or self.smooth or guided or self.fill == "inpaint")
 
     @property
     def longest_side(self) -> int | None:

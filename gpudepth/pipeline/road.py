@@ -23,6 +23,8 @@ from ..depth.pixel_format import FDEP, FDIS, PixelFormat, Quantity, quantity_of
 from ..errors import GpudepthError, HolesError, RangeError, UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource
 from ..limits import Limits
+from .beside import NOTHING, Beside
+from .guide import Guide
 from .intake import DepthInput
 from .output import atomic
 from .precision import warn_if_coarse
@@ -75,8 +77,10 @@ class Outcome:
 
 
 def run_item(photo: str | Path, depth: DepthInput, out: str | Path, recipe: Recipe, backend: Backend, *,
-             make_folder: bool = False) -> Outcome:
+             beside: Beside = NOTHING, make_folder: bool = False) -> Outcome:
     """Attach one map to one photo and write `out`. Nothing is left behind when it fails.
+
+    beside   metric depth to align the map to, and its confidence
 
     Raises errors of `gpudepth.errors` only, unless there is a bug.
     """
@@ -86,7 +90,8 @@ def run_item(photo: str | Path, depth: DepthInput, out: str | Path, recipe: Reci
         container = _container(photo, source, target, out, recipe)
         picture = container.picture(source) if container else photo_room.picture(photo, recipe.limits)
         try:
-            prepared = prepare(depth, picture, recipe, backend, target)
+            guide = Guide(photo, recipe.orientation, recipe.limits)
+            prepared = prepare(depth, picture, recipe, backend, target, guide=guide, beside=beside)
         except GpudepthError as error:
             if error.where is None and isinstance(depth, str | Path):
                 error.where = str(depth)
@@ -119,11 +124,12 @@ class Prepared:
     filled: int
 
 
-def prepare(depth: DepthInput, picture: Picture, recipe: Recipe, backend: Backend, container: Container) -> Prepared:
+def prepare(depth: DepthInput, picture: Picture, recipe: Recipe, backend: Backend, container: Container, *,
+            guide: Guide | None = None, beside: Beside = NOTHING) -> Prepared:
     """A map for a picture: everything up to the codes that `container` stores."""
     display = recipe.orientation == "display"
     frame = (picture.width, picture.height) if display else (picture.coded_width, picture.coded_height)
-    shaped = shape(depth, frame, recipe, backend)
+    shaped = shape(depth, frame, recipe, backend, guide=guide, beside=beside)
     values, codes, calibration, data = shaped.values, shaped.codes, shaped.calibration, shaped.source
     if display and picture.orientation != 1:
         turn = exif.inverse(picture.orientation)
@@ -191,7 +197,10 @@ def _storage(values: NDArray[Any], recipe: Recipe, backend: Backend, container: 
         holes = span.total - span.valid
         raise HolesError(f"{holes:,} of {span.total:,} pixels hold no finite value ({holes / span.total:.1%}), "
                          f"and {container.name} stores integers that cannot say so",
-                         hint="name a fill: --fill nearest, far or near; or --clamp for infinite distances")
+                         hint="name a fill: --fill nearest, far, near or inpaint; or --clamp for infinite distances")
+    if span.valid < span.total and quantity_of(recipe.pixel_format) is Quantity.DEPTH:
+        raise HolesError(f"{span.total - span.valid:,} pixels are infinitely far, and {container.name} stores integers "
+                         "that cannot say so", hint="--clamp 0.1,100 bounds them; so does a disparity format, hdis")
     lo, hi = span.lo, span.hi
     if recipe.pixel_format in (FDIS, FDEP):
         lo, hi = outward(lo, hi)

@@ -1,4 +1,4 @@
-"""The middle of the road: a map as it came → of the photo's aspect, clamped, resized, filled."""
+"""The middle of the road: a map as it came → of the photo's aspect, refined, in the native format."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from ..compute import Backend
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData
-from ..depth.pixel_format import Quantity, quantity_of
+from ..depth.pixel_format import quantity_of
 from ..errors import AspectError
-from .intake import DepthInput, Intake, take
-from .recipe import Recipe, Resize
+from .beside import NOTHING, Beside, read_confidence
+from .guide import Guide
+from .intake import DepthInput, take
+from .recipe import Recipe
+from .refine import refine
 
 ASPECT_TOLERANCE = 0.01
 
@@ -35,44 +38,49 @@ class Shaped:
     filled: int
 
 
-def shape(depth: DepthInput, frame: tuple[int, int] | None, recipe: Recipe, backend: Backend) -> Shaped:
-    """A map for a frame (width, height); None when there is no photo to fit.
+def shape(depth: DepthInput, frame: tuple[int, int] | None, recipe: Recipe, backend: Backend, *,
+          guide: Guide | None = None, beside: Beside = NOTHING) -> Shaped:
+    """A map for a frame (width, height); None when there is no photo to fit. guide: the photo itself.
 
-    Raises AspectError, and what reading and converting raise.
+    Raises AspectError, and what reading, converting and refining raise.
     """
     intake = take(depth, recipe, backend, frame)
-    values, calibration = (intake.values, intake.calibration) if frame is None else _fit(intake, frame, recipe, depth)
-    if recipe.clamp is not None:
-        values = _clamp(values, quantity_of(intake.fmt), recipe.clamp)
-    resize = recipe.resize
-    if resize is None and recipe.longest_side and max(values.shape) > recipe.longest_side:
-        resize = Resize(long_side=recipe.longest_side)
-    if resize is not None:
-        width, height = resize.target(values.shape[1], values.shape[0])
-        recipe.limits.check_picture(width, height, 4, where="resize")
-        values = backend.resize(values, width, height, resize.method)
-    filled = 0
-    if recipe.fill is not None:
-        values, report = backend.fill(values, recipe.fill, quantity_of(intake.fmt))
-        filled = report.count
+    values, calibration = intake.values, intake.calibration
+    confidence = None
+    if recipe.align is None:
+        confidence = read_confidence(beside, recipe, (values.shape[0], values.shape[1]))
+    if confidence is not None:
+        values = np.where(confidence > 0, values, values.dtype.type(np.nan))
+    if frame is not None:
+        box = _box(values.shape, frame, recipe, depth)
+        if box is not None:
+            x, y, width, height = box
+            if calibration is not None:
+                calibration = calibration.scaled(values.shape[1], values.shape[0]).cropped(x, y, width, height)
+            values = np.ascontiguousarray(values[y : y + height, x : x + width])
+            confidence = confidence if confidence is None else confidence[y : y + height, x : x + width]
+    refined = refine(values, intake.fmt, recipe, backend, guide=guide, beside=beside, confidence=confidence)
+    values = refined.values
     untouched = intake.data is not None and values is intake.values
-    if intake.fmt != recipe.pixel_format:
+    if quantity_of(refined.fmt) is not quantity_of(recipe.pixel_format):
+        values = backend.reciprocal_to(values, recipe.pixel_format)
+    elif refined.fmt != recipe.pixel_format:
         with np.errstate(over="ignore"):
             values = values.astype(recipe.pixel_format.dtype)
     codes = intake.data.codes if untouched and intake.data else None
-    return Shaped(values, intake.said, calibration, intake.data, codes, filled)
+    return Shaped(values, intake.said + refined.said, calibration, intake.data, codes, refined.filled)
 
 
-def _fit(intake: Intake, frame: tuple[int, int], recipe: Recipe,
-         depth: DepthInput) -> tuple[NDArray[Any], Calibration | None]:
-    """The map, cut to the photo's aspect when asked; raises AspectError when it differs and was not."""
-    values, calibration = intake.values, intake.calibration
-    height, width = values.shape
+def _box(shape: tuple[int, ...], frame: tuple[int, int], recipe: Recipe,
+         depth: DepthInput) -> tuple[int, int, int, int] | None:
+    """x, y, width, height of the part with the photo's aspect, when one has to be cut out; AspectError when it differs
+    and cutting was not asked for."""
+    height, width = shape
     ratio = (width * frame[1]) / (height * frame[0])
     # a pixel more or less is rounding, not another field of view
     slack = max(ASPECT_TOLERANCE, 0.75 / min(width, height))
     if abs(ratio - 1) <= slack or recipe.fit == "stretch":
-        return values, calibration
+        return None
     if recipe.fit == "error":
         turned = abs((height * frame[1]) / (width * frame[0]) - 1) <= slack
         name = depth if isinstance(depth, str | Path) else "map"
@@ -84,13 +92,4 @@ def _fit(intake: Intake, frame: tuple[int, int], recipe: Recipe,
         new_w, new_h = max(1, round(height * frame[0] / frame[1])), height
     else:
         new_w, new_h = width, max(1, round(width * frame[1] / frame[0]))
-    x, y = (width - new_w) // 2, (height - new_h) // 2
-    if calibration is not None:
-        calibration = calibration.scaled(width, height).cropped(x, y, new_w, new_h)
-    return np.ascontiguousarray(values[y : y + new_h, x : x + new_w]), calibration
-
-
-def _clamp(values: NDArray[Any], quantity: Quantity, metres: tuple[float, float]) -> NDArray[Any]:
-    lo, hi = metres if quantity is Quantity.DEPTH else (1 / metres[1], 1 / metres[0])
-    clamped: NDArray[Any] = np.clip(values, values.dtype.type(lo), values.dtype.type(hi))
-    return clamped
+    return (width - new_w) // 2, (height - new_h) // 2, new_w, new_h

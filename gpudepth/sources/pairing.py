@@ -122,6 +122,30 @@ def find_pairs(base: Path, color: str, depth: str, output: str | None = None) ->
     )
 
 
+def find_beside(base: Path, template: str, pairs: Iterable[Pair], known: frozenset[str]) -> dict[str, Path]:
+    """What else comes with a pair, by the pair's key: one file that `template`, of the placeholders `known`, names.
+
+    Raises UsageError for a bad template, for pairs with no such file and for pairs with several.
+    """
+    wanted = Template(template)
+    wanted.check_names(known)
+    names = sorted(wanted.names)
+    there: dict[tuple[str, ...], list[Path]] = defaultdict(list)
+    for path, fields in search(Path(base), template):
+        there[tuple(fields[name] for name in names)].append(path)
+    found, odd = {}, []
+    for pair in pairs:
+        paths = there.get(tuple(pair.fields[name] for name in names), [])
+        if len(paths) == 1:
+            found[pair.key] = paths[0]
+        else:
+            odd.append(f"{len(paths) or 'none'} for {pair.key}")
+    if odd:
+        more = f", and {len(odd) - 5} more" if len(odd) > 5 else ""
+        raise UsageError(f"{template!r} has to name one file for each photo: {'; '.join(odd[:5])}{more}")
+    return found
+
+
 def _output_template(output: str | None, known: frozenset[str]) -> Template | None:
     if output is None:
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import importlib.util
 import json
 import os
 import subprocess
@@ -219,3 +221,59 @@ def test_as_a_process(tmp_path: Path, photo: Path, depth: Path) -> None:
     run = subprocess.run([sys.executable, "-m", "gpudepth", "attach", str(photo), str(depth), "--near", "0.5", "--far",
                           "12", "-o", str(tmp_path / "o.heic")], capture_output=True, env=environment, check=False)
     assert run.returncode == 0, run.stderr
+
+
+def test_refining_from_the_command_line(tmp_path: Path, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    metres = np.linspace(1, 4, 48 * 64, dtype=np.float32).reshape(64, 48)
+    metres[10:14, 10:14] = np.nan
+    np.save(tmp_path / "depth.npy", metres)
+    out = tmp_path / "out.heic"
+    assert cli("attach", photo, tmp_path / "depth.npy", "--metric", "--resize", "96x128", "--resize-method", "guided", "--smooth",
+               "median3", "--fill", "inpaint", "-o", out) == 0
+    said = capsys.readouterr().err
+    assert "96×128" in said
+    assert "% of the map (inpaint)" in said
+
+    np.save(tmp_path / "relative.npy", 5 / metres + 2)
+    np.save(tmp_path / "lidar.npy", metres[2::4, 2::4])
+    np.save(tmp_path / "trust.npy", np.full((16, 12), 2, np.uint8))
+    assert cli("attach", photo, tmp_path / "relative.npy", "--align-to", tmp_path / "lidar.npy", "--fill", "nearest", "--confidence",
+               tmp_path / "trust.npy", "--confidence-highest", 2, "-o", out, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert "aligned by" in report["said"]
+    assert report["near"] == pytest.approx(1, rel=0.05)
+
+    for wrong in (["--align-scale", "mm"], ["--align-in", "depth"], ["--resize-method", "cubic", "--resize", "99"], ["--smooth", "gauss"],
+                  ["--fill", "magic"], ["--confidence-highest", "0"], ["--align-to", tmp_path / "lidar.npy", "--align-in", "time"]):
+        assert cli("attach", photo, tmp_path / "depth.npy", "--metric", "-o", out, *wrong) == 2, wrong
+
+
+def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli("doctor") == 0
+    said = capsys.readouterr().out
+    for word in ("packages", "numpy", "codecs", "ok  HEVC depth", "8, 10 and 12 bits", "gpu", "wanted", "device", "trial", "back end"):
+        assert word in said
+    assert cli("doctor", "--json") == 0
+    rooms = json.loads(capsys.readouterr().out)
+    assert [f["name"] for f in rooms["gpu"]][:6] == ["wanted", "cupy", "device", "capability", "kernels", "trial"]
+
+
+def test_what_runs_where(tmp_path: Path, photo: Path, depth: Path) -> None:
+    """As a process of its own: one line for a GPU that is not there, more with -v, none when numpy is named."""
+    def lines(*options: str, **env: str) -> list[str]:
+        done = subprocess.run([sys.executable, "-m", "gpudepth", "attach", photo, depth, "--near", "1", "--far", "2", "-o", tmp_path / "o.heic", *options],
+                              capture_output=True, text=True, check=False, env={**os.environ, "GPUDEPTH_BACKEND": "", **env})
+        assert done.returncode == (1 if "cupy" in options else 0), done.stderr
+        return done.stderr.splitlines()
+
+    try:
+        ctypes.CDLL("libcuda.so.1")
+        pytest.skip("there is a driver here")
+    except OSError:
+        pass
+    if importlib.util.find_spec("cupy") is not None:
+        assert lines()[0].startswith("no GPU (device: no NVIDIA driver, libcuda.so.1 cannot be loaded): computing with numpy")
+        assert len(lines()) == 2
+        assert "numpy: device: no NVIDIA driver" in lines("-v")[0]
+    assert len(lines(GPUDEPTH_BACKEND="numpy")) == 1
+    assert "error: the back end cupy cannot be used: " in lines("--backend", "cupy")[0]

@@ -7,13 +7,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
+from types import SimpleNamespace
 from typing import Any
 
 import cupy_on_cpu
 import numpy as np
 import pytest
 from kernel_kit import a_map, host, same
+from photo_kit import heic
 
+import gpudepth
 from gpudepth import compute
 from gpudepth.compute import auto, probe
 from gpudepth.compute.auto import AutoBackend, smallest
@@ -263,3 +266,21 @@ def test_trip() -> None:
     latency, rate = auto.trip(host())
     assert latency > 0
     assert rate >= 0
+
+
+def test_a_tensor_on_the_gpu_is_attached(gpu: None, tmp_path: Any) -> None:
+    """A network's result goes in where it lies: through DLPack, or through CUDA's array interface."""
+    photo = heic(tmp_path / "photo.heic", 96, 64)
+    metres = np.linspace(1, 5, 48 * 32, dtype=np.float32).reshape(32, 48)
+    gpudepth.attach(photo, metres, tmp_path / "numpy.heic", backend="numpy")
+    wanted = (tmp_path / "numpy.heic").read_bytes()
+    tensor: Any = SimpleNamespace(__dlpack_device__=lambda: (2, 0), memory=metres.copy(), dtype="torch.float32")
+    for name, there in (("auto", tensor), ("cupy", cupy_on_cpu.ndarray(metres.copy()))):
+        gpudepth.attach(photo, there, tmp_path / "gpu.heic", backend=name)
+        assert (tmp_path / "gpu.heic").read_bytes() == wanted
+    gray: Any = cupy_on_cpu.ndarray(metres / 5)
+    gpudepth.attach(photo, gray, tmp_path / "gpu.heic", near=1, far=5, backend="auto")
+    with pytest.raises(UsageError, match="gray runs from 0 to 1"):
+        gpudepth.attach(photo, tensor, tmp_path / "gpu.heic", near=1, far=5, backend="auto")
+    with pytest.raises(BackendError, match="lies on a GPU, and the back end is numpy"):
+        gpudepth.attach(photo, tensor, tmp_path / "gpu.heic", backend="numpy")

@@ -60,7 +60,7 @@ def test_all_mistakes_at_once_with_file_and_line() -> None:
     problems = "\n".join(caught.value.problems)
     assert caught.value.exit_code == 2
     assert "job.yaml:3: encoding.near: input should be a valid number" in problems
-    assert "job.yaml:4: refine.fill: input should be 'nearest', 'far' or 'near'" in problems
+    assert "job.yaml:4: refine.fill: input should be 'nearest', 'far', 'near' or 'inpaint'" in problems
     assert "job.yaml:6: output.profle: unknown key; did you mean profile?" in problems
     assert "job.yaml:8: limits.max_pixel: unknown key; did you mean max_pixels?" in problems
 

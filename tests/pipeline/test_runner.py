@@ -8,8 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from kernel_kit import host
 from photo_kit import gray, heic, plain
+from PIL import Image
 
 import gpudepth
 from gpudepth.errors import BackendError, JobError, LockedError, MissingInputError, UsageError
@@ -205,3 +208,82 @@ def test_interrupts_leave_nothing_partial_and_resume(job: Path, signum: int, cod
     assert summary.done + summary.skipped == 59
     assert len(outputs(job)) == 59
     assert not [p for p in (job.parent / "out").iterdir() if p.name.endswith(".tmp")]
+
+
+REFINED = """
+source:   {color: "photos/*", depth: "depth/{stem}.png"}
+encoding: {kind: depth, scale: mm}
+refine:
+  confidence: {path: "confidence/{stem}.png", highest: 2}
+  smooth: median3
+  resize: {long_side: 64, method: guided}
+  fill: inpaint
+output:   {path: "out/{stem}.heic", transcode: true}
+run:      {workers: 1}
+"""
+
+
+@pytest.fixture
+def refined(job: Path) -> Path:
+    """Millimetres with holes, and a confidence for each."""
+    rng = np.random.default_rng(0)
+    (job.parent / "confidence").mkdir()
+    for depth in sorted((job.parent / "depth").glob("*.png")):
+        with Image.open(depth) as image:
+            shape = image.height, image.width
+        values = np.where(rng.random(shape) < 0.1, 0, np.linspace(500, 3000, shape[0] * shape[1]).reshape(shape))
+        Image.fromarray(values.astype(np.uint16)).save(depth)
+        Image.fromarray(rng.integers(0, 3, shape).astype(np.uint8)).save(job.parent / "confidence" / depth.name)
+    job.write_text(REFINED)
+    return job
+
+
+def test_a_whole_job_through_the_kernels(refined: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GPUDEPTH_BACKEND=hostcc: workers run what a GPU would, and the files are numpy's to the byte."""
+    host()
+    monkeypatch.setenv("GPUDEPTH_BACKEND", "numpy")
+    assert run(refined).line() == "5 done, 0 already done, 0 failed"
+    ours = outputs(refined)
+    monkeypatch.setenv("GPUDEPTH_BACKEND", "hostcc")
+    assert run(refined, settings=["run.on_existing=overwrite"]).line() == "5 done, 0 already done, 0 failed"
+    assert outputs(refined) == ours
+
+
+def test_what_comes_beside_counts_for_resume(refined: Path) -> None:
+    run(refined)
+    assert run(refined).line() == "0 done, 5 already done, 0 failed"
+    path = refined.parent / "confidence" / "p3.png"
+    with Image.open(path) as image:
+        turned = np.asarray(image)[::-1].copy()
+    Image.fromarray(turned).save(path)
+    assert run(refined).line() == "1 done, 4 already done, 0 failed"
+    path.unlink()
+    with pytest.raises(UsageError, match=r"has to name one file for each photo: none for photos/p3\.heic"):
+        run(refined)
+    with pytest.raises(UsageError, match=r"unknown placeholder|lidar|names"):
+        run(refined, settings=["refine.confidence.path=confidence/{lidar}.png"])
+
+
+def test_outputs_never_write_over_what_comes_beside(refined: Path) -> None:
+    for i in range(1, 6):
+        (refined.parent / "confidence" / f"p{i}.png").rename(refined.parent / "confidence" / f"p{i}.npy")
+    with pytest.raises(UsageError, match="would write over"):
+        run(refined, settings=["refine.confidence.path=confidence/{stem}.npy", "output.path=confidence/{stem}.npy"])
+
+
+def test_relative_maps_of_a_job_become_metric(refined: Path) -> None:
+    """MiDaS beside LiDAR: no encoding, and `align`."""
+    rng = np.random.default_rng(0)
+    (refined.parent / "lidar").mkdir()
+    for depth in sorted((refined.parent / "depth").glob("*.png")):
+        with Image.open(depth) as image:
+            shape = image.height, image.width
+        metres = rng.uniform(1, 4, shape)
+        Image.fromarray((40000 / metres).astype(np.uint16)).save(depth)
+        Image.fromarray((metres * 1000).astype(np.uint16)).save(refined.parent / "lidar" / depth.name)
+    refined.write_text(JOB.replace("encoding: {near: 0.5, far: 12}", "refine: {align: {to: 'lidar/{stem}.png', scale: mm}}"))
+    summary = run(refined)
+    assert summary.line() == "5 done, 0 already done, 0 failed"
+    for row in summary.rows:
+        assert "relative disparity, aligned by" in row.said
+        assert row.metres == (pytest.approx(1, rel=0.02), pytest.approx(4, rel=0.02))

@@ -1,0 +1,80 @@
+"""The colour picture as a guide: decoded once, when the first step asks for it, at the sizes they ask for."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..containers import registry
+from ..containers.heif import photo as photo_room
+from ..depth import orientation as exif
+from ..errors import MalformedError, UnsupportedError
+from ..formats.bytesource import ByteSource
+from ..limits import Limits
+
+
+class Guide:
+    """A photo's pixels, sRGB or what else they are in: guides need differences, not colours.
+
+    orientation   of what comes out: as the photo is displayed, or as its pixels are stored
+    """
+
+    def __init__(self, photo: str | Path, orientation: Literal["display", "coded"], limits: Limits) -> None:
+        self.photo, self.orientation, self.limits = Path(photo), orientation, limits
+
+    def at(self, width: int, height: int) -> NDArray[np.uint8]:
+        """(height, width, 3) uint8, RGB: each pixel the mean of what it covers, in between where it grows.
+
+        Raises UnsupportedError for a raw photo, MalformedError for one that cannot be decoded, LimitError.
+        """
+        from PIL import Image
+
+        image, turn = self._decoded
+        size = exif.size(exif.inverse(turn), width, height)
+        if image.size != size:
+            shrinks = size[0] <= image.width and size[1] <= image.height
+            image = image.resize(size, Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR)
+        return np.ascontiguousarray(exif.apply(turn, np.asarray(image)))
+
+    @cached_property
+    def _decoded(self) -> tuple[Any, int]:
+        """A Pillow image, RGB, and the orientation that turns it as wanted."""
+        with ByteSource(self.photo, self.limits) as source:
+            container = registry.find(source)
+            picture = container.picture(source) if container else photo_room.picture(self.photo, self.limits)
+            name = container.name if container else ""
+        self.limits.check_picture(picture.coded_width, picture.coded_height, 3, where=str(self.photo))
+        display = self.orientation == "display"
+        if name == "dng":
+            raise UnsupportedError("is raw, and cannot guide: its picture would have to be developed", where=self.photo,
+                                   hint="resize with bilinear and fill with nearest, or attach to a developed photo")
+        if name == "heif":      # libheif gives what is displayed
+            return _heif(self.photo), 1 if display else exif.inverse(picture.orientation)
+        return _pillow(self.photo, self.limits), picture.orientation if display else 1
+
+
+def _heif(path: Path) -> Any:
+    import pillow_heif
+
+    try:
+        return pillow_heif.open_heif(path, convert_hdr_to_8bit=True).to_pillow().convert("RGB")
+    except (OSError, ValueError, RuntimeError, SyntaxError, EOFError, MemoryError) as error:
+        raise MalformedError(f"libheif cannot decode its picture, which is to guide: {error}", where=path) from None
+
+
+def _pillow(path: Path, limits: Limits) -> Any:
+    with photo_room.open_photo(path, limits) as image:
+        try:
+            with warnings.catch_warnings():
+                from PIL import Image
+
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                return image.convert("RGB")
+        except (OSError, ValueError, SyntaxError, struct.error, EOFError, MemoryError) as error:
+            raise MalformedError(f"its pixels, which are to guide, cannot be decoded: {error}", where=path) from None
