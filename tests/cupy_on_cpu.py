@@ -106,6 +106,7 @@ class ndarray:  # noqa: N801 - CuPy's name
 
     def __setitem__(self, key: Any, value: Any) -> None:
         assert isinstance(value, ndarray)
+        assert value.dtype == self.dtype
         now().add(lambda: self.memory.__setitem__(key, value.memory))
 
     def astype(self, dtype: Any) -> ndarray:
@@ -169,7 +170,7 @@ def modules(*, capability: str = "80", room: int = 1 << 40) -> dict[str, ModuleT
         getDeviceProperties=lambda _: {"name": b"Paper tiger", "totalGlobalMem": 8 << 30})
     cuda = SimpleNamespace(
         Device=lambda: SimpleNamespace(compute_capability=capability, id=0), Stream=Stream, Event=Event,
-        runtime=runtime, memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError))
+        get_current_stream=now, runtime=runtime, memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError))
     vars(cupy).update(
         __version__="stand-in", ndarray=ndarray, array=array, empty=empty, asnumpy=lambda a: a.get(), RawModule=RawModule,
         asarray=lambda a: ndarray(a.__cuda_array_interface__["memory"]), from_dlpack=lambda a: ndarray(a.memory),

@@ -26,9 +26,10 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions
 
 
 def _register() -> None:
-    from . import attach, check, config, convert, demo, doctor, extract, inspect, mac_kit, remove, run
+    from . import attach, bench, check, config, convert, demo, doctor, extract, inspect, mac_kit, remove, run
 
     app.command("attach")(attach.attach)
+    app.command("bench")(bench.bench)
     app.command("check")(check.check)
     app.command("convert")(convert.convert)
     app.command("extract")(extract.extract)

@@ -102,9 +102,9 @@ class CudaDevice:
         source.get(stream=stream, out=to, blocking=False)
 
     def mark(self, stream: Any) -> Any:
-        """An event behind all that is queued; its `synchronize` waits for it."""
+        """An event behind all that is queued there, on the current stream for None; its `synchronize` waits for it."""
         event = self.cupy.cuda.Event(disable_timing=True)
-        event.record(stream)
+        event.record(stream if stream is not None else self.cupy.cuda.get_current_stream())
         return event
 
     def _room(self, allocate: Any, size: int) -> Any:

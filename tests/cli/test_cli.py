@@ -10,11 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cupy_on_cpu
 import numpy as np
 import pytest
+from kernel_kit import host
 from photo_kit import gray, heic, plain
 
 from gpudepth.cli.app import run_command
+from gpudepth.compute import probe
 
 
 def cli(*arguments: object) -> int:
@@ -246,6 +249,31 @@ def test_refining_from_the_command_line(tmp_path: Path, photo: Path, capsys: pyt
     for wrong in (["--align-scale", "mm"], ["--align-in", "depth"], ["--resize-method", "cubic", "--resize", "99"], ["--smooth", "gauss"],
                   ["--fill", "magic"], ["--confidence-highest", "0"], ["--align-to", tmp_path / "lidar.npy", "--align-in", "time"]):
         assert cli("attach", photo, tmp_path / "depth.npy", "--metric", "-o", out, *wrong) == 2, wrong
+
+
+def test_bench(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cli("bench", "--megapixels", 0.001, "--seconds", 0, "--backend", "numpy") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == "GPU: not measured, gpudepth doctor says why"
+    assert any(line.startswith("upsample") for line in said)
+    assert cli("bench", "--megapixels", 0.001, "--seconds", 0, "--only", "median", "--json", "--backend", "numpy") == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["stage"] for row in rows] == ["median 3×3", "median 5×5"]
+    assert set(rows[0]["numpy"]) == {"ms", "gb_per_s", "copies"}
+    assert cli("bench", "--megapixels", 1e6) == 2
+    assert cli("bench", "--only", "nothing", "--megapixels", 0.001, "--seconds", 0) == 2
+
+    host()
+    for name, module in cupy_on_cpu.modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(probe, "_driver", lambda: None)
+    probe._steps.cache_clear()
+    try:
+        assert cli("bench", "--megapixels", 0.001, "--seconds", 0, "--json", "--backend", "cupy") == 0
+    finally:
+        probe._steps.cache_clear()
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert all(set(row) == {"stage", "numpy", "cupy, there", "cupy, trip"} for row in rows)
 
 
 def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
