@@ -28,8 +28,8 @@ from .kernels import KernelBackend
 log = logging.getLogger(__name__)
 
 NANOSECONDS = {
-    "convert": 1.5, "convert_span": 1.7, "span": 0.2, "quantise": 1.1, "load": 1.1, "reciprocal_to": 1.8, "orient": 1.5,
-    "fill": 40, "resize": 10, "upsample": 240, "inpaint": 60, "median": 20, "bilateral": 300, "affine": 2, "blend": 20}
+    "convert": 1.0, "convert_span": 1.1, "span": 0.2, "quantise": 1.0, "load": 0.9, "reciprocal_to": 0.8, "orient": 0.7,
+    "fill": 50, "resize": 6, "upsample": 100, "inpaint": 40, "median": 35, "bilateral": 150, "affine": 2, "blend": 35}
 """numpy's time per pixel of the larger side, input or result, on one core: order of magnitude of benchmarks/RESULTS.md.
 The rest of a trip is left out, so it has to pay twice."""
 PAYS = 2.0

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compute import Backend
+from ..compute import Backend, Span
 from ..compute.cuda import adopt, on_gpu
 from ..containers import registry
 from ..containers.base import HoldsCodes
@@ -32,12 +32,14 @@ DepthInput = str | Path | DepthData | NDArray[Any]
 
 @dataclass(frozen=True)
 class Intake:
-    """A map and what came with it. `values` is in `fmt`; `said` tells people what was understood."""
+    """A map and what came with it. `values` is in `fmt`; `said` tells people what was understood. span: of the values,
+    where it came with the conversion."""
 
     values: NDArray[Any]
     fmt: PixelFormat
     said: str
     data: DepthData | None = None
+    span: Span | None = None
 
     @property
     def calibration(self) -> Calibration | None:
@@ -136,11 +138,17 @@ def _from_codes(source: SourceMap, recipe: Recipe, backend: Backend) -> Intake:
     except GpudepthError as error:
         raise error.within(source.path) from None
     _check_gray(source, encoding, backend)
-    values = backend.host(backend.convert(source.codes, rule, fmt, factor=factor_of(encoding, width, height)))
+    factor, span = factor_of(encoding, width, height), None
+    if factor is None and fmt == recipe.pixel_format:   # nothing is left to do: one pass for the map and its range
+        values, span = backend.convert_span(source.codes, rule, fmt)
+    else:
+        values = backend.convert(source.codes, rule, fmt, factor=factor)
+    values = backend.host(values)
     if source.orientation != 1:
         values = backend.orient(values, source.orientation)
     relative = recipe.align is not None and encoding is RELATIVE[recipe.align]
-    return Intake(values, fmt, f"relative {recipe.align}" if relative else encoding.describe(source.max_code))
+    return Intake(values, fmt, f"relative {recipe.align}" if relative else encoding.describe(source.max_code),
+                  span=span)
 
 
 def _of_donor(recipe: Recipe) -> Encoding | None:

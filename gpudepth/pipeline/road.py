@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compute import Backend
+from ..compute import Backend, Span
 from ..containers import registry
 from ..containers.base import CodedMap, Container, Edit, Picture
 from ..containers.heif import photo as photo_room
@@ -143,7 +143,7 @@ def prepare(depth: DepthInput, picture: Picture, recipe: Recipe, backend: Backen
             warnings = [f"the {data.storage.format.bits}-bit codes it was read from are stored with "
                         f"{storage.format.bits} bits"]
     else:
-        storage = _storage(values, recipe, backend, container)
+        storage = _storage(shaped.span or backend.span(values), recipe, container)
         codes = backend.quantise(values, storage.lo, storage.hi, storage.format)
         warnings = warn_if_coarse(values, codes, storage, recipe.pixel_format, max(container.bits))
     coded = CodedMap(
@@ -189,8 +189,7 @@ def _calibration(source: Calibration | None, picture: Picture, recipe: Recipe) -
     return source.scaled(*size) if source else None
 
 
-def _storage(values: NDArray[Any], recipe: Recipe, backend: Backend, container: Container) -> Storage:
-    span = backend.span(values)
+def _storage(span: Span, recipe: Recipe, container: Container) -> Storage:
     if span.valid == 0:
         raise HolesError("the map holds no valid value at all", hint="check its scale, and what counts as invalid")
     if span.valid < span.total and recipe.fill is None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compute import Backend
+from ..compute import Backend, Span
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData
 from ..depth.pixel_format import quantity_of
@@ -27,6 +27,7 @@ ASPECT_TOLERANCE = 0.01
 class Shaped:
     """values (H, W) in the recipe's native format, in the orientation the recipe takes maps in.
 
+    span     of the values, when it is known already
     source   what the map came from when that was depth already; its `codes` only when nothing was done to them
     """
 
@@ -36,6 +37,7 @@ class Shaped:
     source: DepthData | None
     codes: NDArray[Any] | None
     filled: int
+    span: Span | None = None
 
 
 def shape(depth: DepthInput, frame: tuple[int, int] | None, recipe: Recipe, backend: Backend, *,
@@ -68,7 +70,8 @@ def shape(depth: DepthInput, frame: tuple[int, int] | None, recipe: Recipe, back
         with np.errstate(over="ignore"):
             values = values.astype(recipe.pixel_format.dtype)
     codes = intake.data.codes if untouched and intake.data else None
-    return Shaped(values, intake.said + refined.said, calibration, intake.data, codes, refined.filled)
+    span = intake.span if values is intake.values else None
+    return Shaped(values, intake.said + refined.said, calibration, intake.data, codes, refined.filled, span)
 
 
 def _box(shape: tuple[int, ...], frame: tuple[int, int], recipe: Recipe,

@@ -209,6 +209,8 @@ def test_the_gpu_is_for_what_pays(gpu: None, monkeypatch: pytest.MonkeyPatch, ca
     chosen = AutoBackend(numpy, lambda: kernels)
     codes = np.zeros((300, 400), np.uint8)
     values = np.ones((300, 400), np.float32)
+    monkeypatch.setitem(auto.NANOSECONDS, "convert", 1.5)
+    monkeypatch.setitem(auto.NANOSECONDS, "bilateral", 300.0)
     chosen.convert(codes, RULE, HDIS)           # 1.5 ns a pixel against 0.6 for copying: from 111,112 on
     chosen.convert(codes[:100], RULE, HDIS)     # too little
     chosen.span(np.ones((600, 800), np.float32))    # copying alone takes longer
