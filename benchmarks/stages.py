@@ -38,7 +38,7 @@ def rows(backend: Backend, device: Device = HOST, seconds: float = SECONDS) -> l
 
 def table(measured: list[Row], gpu: list[Row] | None = None) -> str:
     """The rows as a markdown table; `gpu` are the same stages on one."""
-    lines = ["| stage, 4032×3024 unless it says more, one thread | B/px | ms | GB/s | copies | ns/px | GPU, ms |",
+    lines = ["| stage, one thread, 4032×3024 or as named | B/px | ms | GB/s | copies | ns/px | GPU, ms |",
              "|---|--:|--:|--:|--:|--:|--:|"]
     for i, r in enumerate(measured):
         t, other = r.timing, "not measured" if gpu is None else f"{gpu[i].timing.ms:.3f}"
