@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 import numpy as np
+import pytest
 
 from gpudepth.compute import Backend, backend
 from gpudepth.compute.stages import HOST, Device, Stage, Timing, measure, sampled, scene, stages
@@ -81,10 +82,15 @@ def test_the_clock_stops_when_the_device_is_done() -> None:
     assert said[-5:] == ["wait", "clock", "run", "wait", "clock"]
 
 
-def test_a_slow_stage_runs_once() -> None:
-    runs: list[int] = []
-    timing = measure(Stage("once", 1, 1, lambda: runs.append(1)), 0.0)
-    assert runs == [1] and timing.ms >= 0 and HOST.clock() > 0
+def test_a_slow_stage_runs_once_and_a_fast_one_twice() -> None:
+    for step, times in ((1.0, 1), (0.001, 2)):
+        runs: list[int] = []
+        ticks = count()
+        timing = measure(Stage("once", 1, 1, lambda runs=runs: runs.append(1)), 0.0,
+                         Device(clock=lambda ticks=ticks, step=step: next(ticks) * step))
+        assert len(runs) == times
+        assert timing.ms == pytest.approx(step * 1000)
+    assert HOST.clock() > 0
 
 
 def test_the_scene_has_surfaces_edges_and_its_picture() -> None:
