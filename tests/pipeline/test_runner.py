@@ -15,6 +15,7 @@ from photo_kit import gray, heic, plain
 from PIL import Image
 
 import gpudepth
+from gpudepth import resources
 from gpudepth.errors import BackendError, JobError, LockedError, MissingInputError, UsageError
 from gpudepth.pipeline import runner
 from gpudepth.pipeline.ledger import Ledger
@@ -287,3 +288,27 @@ def test_relative_maps_of_a_job_become_metric(refined: Path) -> None:
     for row in summary.rows:
         assert "relative disparity, aligned by" in row.said
         assert row.metres == (pytest.approx(1, rel=0.02), pytest.approx(4, rel=0.02))
+
+
+def test_the_lidar_job(tmp_path: Path) -> None:
+    """configs/lidar.yaml on a capture such as it speaks of."""
+    rng = np.random.default_rng(0)
+    capture = tmp_path / "capture"
+    for name in ("color", "depth", "confidence"):
+        (capture / name).mkdir(parents=True)
+    plain(capture / "color" / "frame_0001.jpg", 2048, 1536)
+    millimetres = np.tile(np.linspace(500, 4000, 256).astype(np.uint16), (192, 1))
+    millimetres[rng.random((192, 256)) < 0.05] = 0
+    Image.fromarray(millimetres).save(capture / "depth" / "frame_0001.png")
+    Image.fromarray(rng.choice([0, 1, 2], (192, 256), p=[0.1, 0.2, 0.7]).astype(np.uint8)).save(capture / "confidence" / "frame_0001.png")
+    (tmp_path / "configs").mkdir()
+    job = tmp_path / "configs" / "lidar.yaml"
+    job.write_text(resources.text("configs", "lidar.yaml"), encoding="utf-8")
+    summary = run(job)
+    assert summary.line() == "1 done, 0 already done, 0 failed"
+    data = gpudepth.read(capture / "heic" / "frame_0001.heic")
+    assert data is not None
+    assert (data.width, data.height, data.accuracy) == (1920, 1440, "absolute")
+    depth = data.depth()
+    truth = np.tile(np.interp((np.arange(1920) + 0.5) * 256 / 1920 - 0.5, np.arange(256), np.linspace(0.5, 4, 256)), (1440, 1))
+    assert np.median(np.abs(depth - truth) / truth) < 0.01
