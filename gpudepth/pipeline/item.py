@@ -37,6 +37,11 @@ class Item:
     def beside(self) -> Beside:
         return Beside(self.metric, self.confidence)
 
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """All files it is made of."""
+        return (self.photo, self.depth, *self.beside.paths())
+
     def in_shard(self, shard: tuple[int, int] | None) -> bool:
         """Shards are 0-based, by SHA-256 of the key: adding files moves none of the others."""
         if shard is None:

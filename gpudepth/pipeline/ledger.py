@@ -9,15 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import LockedError, OutputError
-
-if TYPE_CHECKING:
-    from .item import Item
 
 
 @dataclass(frozen=True)
@@ -88,13 +86,12 @@ class Row:
                 data[name] = tuple(data[name])
         return cls(**data)
 
-    def done(self, job: str, item: Item) -> bool:
-        """Does this row make redoing the item needless?"""
-        inputs = (item.photo, item.depth, *item.beside.paths())
+    def done(self, job: str, inputs: Sequence[Path], output: Path) -> bool:
+        """Does this row make redoing the item needless? inputs: photo, map, and what came beside it."""
         if self.status != "ok" or self.job != job or self.photo is None or self.depth is None:
             return False
         with suppress(OSError):
-            if item.output.stat().st_size == self.output_size:
+            if output.stat().st_size == self.output_size:
                 states = (self.photo, self.depth, *self.beside)
                 return len(states) == len(inputs) and all(s.still(p) for s, p in zip(states, inputs, strict=True))
         return False

@@ -95,7 +95,7 @@ def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) 
         row = ledger.rows.get(item.key)
         known = row is not None and row.output == item.target
         if (plan_.job.run.on_existing != "overwrite" and row is not None and known
-                and row.done(settings_hash, item)):
+                and row.done(settings_hash, item.inputs, item.output)):
             summary.skipped += 1
             continue
         if not known and plan_.job.run.on_existing == "error" and item.output.exists():

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from gpudepth.errors import LockedError, OutputError
-from gpudepth.pipeline.item import Item
 from gpudepth.pipeline.ledger import FileState, Ledger, Row, sha256
 
 
@@ -64,17 +63,21 @@ def test_done_is_believed_only_while_everything_agrees(tmp_path: Path) -> None:
     for path in (photo, depth, output):
         path.write_bytes(b"12345")
     done = row(photo=FileState.of(photo), depth=FileState.of(depth))
-    assert done.done("job", Item("a", photo, depth, output, "o"))
-    assert not done.done("other job", Item("a", photo, depth, output, "o"))
-    assert not row().done("job", Item("a", photo, depth, output, "o"))
-    assert not done.done("job", Item("a", photo, tmp_path / "none", output, "o"))
+    assert done.done("job", (photo, depth), output)
+    assert not done.done("other job", (photo, depth), output)
+    assert not row().done("job", (photo, depth), output)
+    assert not done.done("job", (photo, tmp_path / "none"), output)
+    assert not done.done("job", (photo, depth, depth), output)  # what comes beside is new
+    beside = row(photo=FileState.of(photo), depth=FileState.of(depth), beside=(FileState.of(depth),))
+    assert Row.from_json(beside.to_json()).done("job", (photo, depth, depth), output)
+    assert not beside.done("job", (photo, depth), output)
     os.utime(photo)
-    assert done.done("job", Item("a", photo, depth, output, "o"))  # the hash decides
+    assert done.done("job", (photo, depth), output)  # the hash decides
     photo.write_bytes(b"54321")
-    assert not done.done("job", Item("a", photo, depth, output, "o"))
+    assert not done.done("job", (photo, depth), output)
     photo.write_bytes(b"12345")
     output.write_bytes(b"1234")
-    assert not done.done("job", Item("a", photo, depth, output, "o"))
+    assert not done.done("job", (photo, depth), output)
 
 
 def test_sha256(tmp_path: Path) -> None:
