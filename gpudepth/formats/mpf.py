@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from ..errors import LimitError, MalformedError
+from ..errors import FileError, LimitError, MalformedError
 from .jpeg import MPF
 
 VERSION, COUNT, ENTRIES, UIDS = 0xB000, 0xB001, 0xB002, 0xB003
@@ -130,9 +130,22 @@ def serialise(mpf: Mpf) -> bytes:
     return MPF + out
 
 
-def size(mpf: Mpf) -> int:
-    """Bytes of the APP2 payload."""
-    return len(serialise(mpf))
+def with_count(payload: bytes, count: int) -> bytes:
+    """The payload of a further image with another number of images, not a byte longer. As it is when it names none
+    (an attribute IFD alone), holds entries, or is damaged: it is the other image's own then."""
+    try:
+        if parse(payload).entries:
+            return payload
+    except FileError:
+        return payload
+    start = len(MPF)
+    order = _ORDERS[payload[start : start + 4]]
+    at = start + int.from_bytes(payload[start + 4 : start + 8], order)
+    for entry in range(at + 2, at + 2 + 12 * int.from_bytes(payload[at : at + 2], order), 12):
+        tag, kind = (int.from_bytes(payload[entry + k : entry + k + 2], order) for k in (0, 2))
+        if tag == COUNT and kind == LONG and int.from_bytes(payload[entry + 4 : entry + 8], order) == 1:
+            return payload[: entry + 8] + count.to_bytes(4, order) + payload[entry + 12 :]
+    return payload
 
 
 def _directory(tags: list[Tag], at: int, order: ByteOrder, *, more: bool) -> bytes:

@@ -138,9 +138,10 @@ def test_files_of_libjpeg_decode_to_the_same_samples(tmp_path: Path, options: tu
     assert (tmp_path / "p.pnm").read_bytes() == (tmp_path / "o.pnm").read_bytes()
 
 
-def multi(order: Any, others: int = 2, attributes: bool = True, uids: bool = True) -> bytes:
-    """A file of several images, with all that an MPF may hold."""
+def multi(order: Any, others: int = 2, attributes: bool = True, uids: bool = True, stub: bytes = b"") -> bytes:
+    """A file of several images, with all that an MPF may hold; `stub` stands in each of the others."""
     primary, extra = saved(), [saved("L", (16 + 8 * i, 16)) for i in range(others)]
+    extra = [e[:20] + stub + e[20:] for e in extra]
     tags = (mpf.Tag(mpf.UIDS, 7, 33 * (others + 1), b"u" * 33 * (others + 1)),) if uids else ()
     more = (mpf.Tag(0xB101, 4, 1, (1).to_bytes(4, order)),) if attributes else ()
     index = Mpf(tuple(Entry(0, 0, 0) for _ in range(others + 1)), others + 1, order, tags, more)
@@ -168,6 +169,25 @@ def test_other_images_are_kept_and_pointed_to_anew(order: str, attributes: bool)
         assert again.mpf is not None and len(again.images) == 2
         assert back[again.tail :] == b"SEFT trailer"
         assert len(back) == len(before)
+
+
+STUBS = {"two tags": mpf.stub(3),
+         "attributes alone": bytes.fromhex("4d504600 4d4d002a 00000008 0001 b101 0004 00000001 00000002 00000000"),
+         "data behind the tags": mpf.stub(3) + b"left over", "damaged": b"MPF\0XX"}
+
+
+@pytest.mark.parametrize("name", STUBS)
+def test_the_mpf_of_another_image_keeps_its_length(name: str) -> None:
+    """The offsets behind an image are its length away: tags that it has not are not put in."""
+    before = multi("big", stub=b"\xff" + jpeg.make(0xE2, STUBS[name]))  # a fill byte before the marker
+    new = check(before, attach(before))
+    for i in new.images[:2]:
+        found = i.stream.find(jpeg.APP2, jpeg.MPF)
+        assert found is not None and found.payload == mpf.with_count(STUBS[name], 4)
+    with ByteSource(attach(before)) as source:
+        back = Jpeg().remove(source).splice.to_bytes()
+    again = JpegFile(ByteSource(back))
+    assert not again.missing and len(again.images) == 2
 
 
 @pytest.mark.parametrize("fmt", NATIVE, ids=str)

@@ -54,6 +54,16 @@ def test_stub() -> None:
     assert mpf.serialise(parsed) == STUB
 
 
+def test_a_count_is_patched_in_its_place() -> None:
+    assert mpf.with_count(STUB, 3) == mpf.stub(3) and len(mpf.stub(3)) == len(STUB)
+    little = bytes.fromhex("4d504600 49492a00 08000000 0200 00b0 0700 04000000 30313030 01b0 0400 01000000 02000000"
+                           "32000000 0100 01b1 0400 01000000 05000000 00000000") + b"more"
+    assert mpf.with_count(little, 0x0102) == little[:34] + b"\x02\x01\0\0" + little[38:]
+    lone = bytes.fromhex("4d504600 4d4d002a 00000008 0001 b101 0004 00000001 00000002 00000000")  # attributes alone
+    for other in (lone, TWO, LITTLE, STUB[:20], b"MPF\0XX\0*\0\0\0\x08"):
+        assert mpf.with_count(other, 9) == other
+
+
 def test_little_endian_with_uids_total_frames_and_attributes() -> None:
     parsed = mpf.parse(LITTLE)
     assert parsed.order == "little"

@@ -121,6 +121,7 @@ def _splice(plan: _Layout) -> Splice:
     index = _index(file, plan.images, new=bool(plan.depth)) if count > 1 else None
     segment_size = 4 + len(mpf.serialise(index)) if index is not None else 0
     header = _header(plan, with_mpf=index is not None)
+    others = [_image(i, file, count) for i in plan.images]
     base, position = 0, 0
     for piece in header:
         if piece is MPF_HERE:
@@ -132,7 +133,7 @@ def _splice(plan: _Layout) -> Splice:
     if index is not None:
         entries = [replace(index.entries[0], size=position, offset=0)]
         position += sum(_size(item) for item in plan.items)
-        sizes = [*(i.stream.size for i in plan.images), len(plan.depth)]
+        sizes = [*(sum(_size(p) for p in pieces) for pieces in others), len(plan.depth)]
         for entry, size in zip(index.entries[1:], sizes, strict=False):
             entries.append(replace(entry, size=size, offset=position - base))
             position += size
@@ -145,10 +146,8 @@ def _splice(plan: _Layout) -> Splice:
         else:
             _put(out, piece)
     out.keep(file.primary.scan, file.primary.end - file.primary.scan)
-    for item in plan.items:
-        _put(out, item)
-    for body in plan.images:
-        _copy_image(out, body, count)
+    for piece in (*plan.items, *(p for pieces in others for p in pieces)):
+        _put(out, piece)
     out.add(plan.depth)
     if plan.trailer:
         out.keep(file.tail, file.source.size - file.tail)
@@ -224,18 +223,14 @@ def _with_ampf(segment: Segment, wanted: bool) -> Piece:
     return segment.start, segment.end
 
 
-def _copy_image(out: Splice, body: Image, count: int) -> None:
-    """One of the other images; the number of images in its two-tag MPF is patched."""
+def _image(body: Image, file: JpegFile, count: int) -> list[Piece]:
+    """One of the other images; the number of images in its two-tag MPF is patched, which changes no length."""
     stream = body.stream
     stub = stream.find(jpeg.APP2, jpeg.MPF)
-    if stub is not None:
-        index = mpf.parse(stub.payload)
-        if not index.entries and index.count != count:
-            out.keep(stream.start, stub.start - stream.start)
-            out.add(jpeg.make(jpeg.APP2, mpf.serialise(replace(index, count=count))))
-            out.keep(stub.end, stream.end - stub.end)
-            return
-    out.keep(stream.start, stream.size)
+    if stub is not None and (payload := mpf.with_count(stub.payload, count)) != stub.payload:
+        head = file.source.read(stub.start, stub.end - stub.start - len(payload))  # fill bytes and all
+        return [(stream.start, stub.start), head + payload, (stub.end, stream.end)]
+    return [(stream.start, stream.end)]
 
 
 def _warnings(plan: _Layout, trailer_policy: str) -> list[str]:
