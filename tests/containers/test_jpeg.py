@@ -190,6 +190,14 @@ def test_the_mpf_of_another_image_keeps_its_length(name: str) -> None:
     assert not again.missing and len(again.images) == 2
 
 
+@pytest.mark.parametrize("index", [mpf.stub(1), STUBS["attributes alone"]], ids=["a count", "attributes"])
+def test_an_mpf_without_entries_gets_the_primary_image_first(index: bytes) -> None:
+    before = saved()[:20] + jpeg.make(0xE2, index) + saved()[20:]
+    new = check(before, attach(before))
+    assert new.mpf is not None and [i.is_depth for i in new.images] == [True]
+    assert [e.attribute for e in new.mpf.entries] == [mpf.BASELINE_PRIMARY, 0]
+
+
 @pytest.mark.parametrize("fmt", NATIVE, ids=str)
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_through_the_road(tmp_path: Path, fmt: Any, orientation: int) -> None:

@@ -171,6 +171,8 @@ def _index(file: JpegFile, kept: list[Image], *, new: bool) -> Mpf:
         for n in reversed(range(len(index.entries))):
             if n not in stay:
                 index = index.without(n)
+        if new and not index.entries:  # a count alone: the first entry has to be the primary image
+            index = index.adding(Entry(BASELINE_PRIMARY, 0, 0))
     return index.adding(Entry(0, 0, 0)) if new else index
 
 
