@@ -7,44 +7,17 @@ Google's layouts change the primary's XMP, and the profile apple-portrait one ta
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
-from ...errors import ExistingDepthError, NoDepthError, UnsupportedError
-from ...formats import jpeg, mpf
-from ...formats.bytesource import Splice
-from ...formats.jpeg import Segment
-from ...formats.mpf import BASELINE_PRIMARY, Entry, Mpf
+from ...errors import ExistingDepthError, MalformedError, NoDepthError, UnsupportedError
+from ...formats import jpeg
 from .. import apple, apple_rules
 from ..base import DEFAULT_PLACEMENT, CodedMap, Edit, Placement
 from ..google import dynamic_depth, gdepth
 from ..google.packets import Packets
 from . import image, portrait, trailer
 from .file import Image, JpegFile
-
-AMPF = b"AMPF"
-PLAIN_JFIF = 14  # bytes of payload without a thumbnail
-_XMP = ((jpeg.APP1, jpeg.XMP), (jpeg.APP1, jpeg.EXTENDED_XMP))
-
+from .layout import Layout, Span, splice
 
 APPLE = ("apple-depth", "article", "apple-portrait")
-Piece = bytes | tuple[int, int]  # our bytes, or a range of the source
-MPF_HERE = b""  # stands in a list of pieces for the MPF, whose offsets are known last
-
-
-@dataclass
-class _Layout:
-    """A file to be written: the primary's header, what follows it, the further images, the depth image, the trailer.
-
-    xmp, exif: other segments in the place of those in the file; None leaves them.
-    """
-
-    file: JpegFile
-    images: list[Image]
-    items: list[Piece]
-    depth: bytes = b""
-    xmp: list[bytes] | None = None
-    exif: bytes | None = None
-    trailer: bool = True
 
 
 def attach(file: JpegFile, coded: CodedMap, profile: str, placement: Placement = DEFAULT_PLACEMENT) -> Edit:
@@ -53,17 +26,17 @@ def attach(file: JpegFile, coded: CodedMap, profile: str, placement: Placement =
     if (file.depth_images() or file.has_gdepth() or file.has_dynamic_depth()) and not placement.replace:
         raise ExistingDepthError("has depth already", hint="--replace-depth puts the new map there")
     layouts = {profile, *placement.also}
-    packets, items, warnings = _without_google(file)
+    plan, packets, others = _without_depth(file)
+    warnings: list[str] = []
     if "dynamic-depth" in layouts:
-        if items:
+        if others:
             raise UnsupportedError("has other Dynamic Depth items, which a new directory would have to describe",
                                    where="XMP Container:Directory", hint="gdepth fits beside them")
         written = dynamic_depth.write(packets, coded)
-        packets, items = written.packets, [*written.items]
+        packets, plan.items = written.packets, [*written.items]
         warnings += written.warnings
     if "gdepth" in layouts:
         packets = gdepth.write(packets, coded)
-    plan = _Layout(file, [i for i in file.images if not i.is_depth], items)
     if packets != file.packets:
         plan.xmp = packets.segments(file.source.limits)
     changes: list[str] = []
@@ -76,7 +49,7 @@ def attach(file: JpegFile, coded: CodedMap, profile: str, placement: Placement =
             warnings += apple_rules.missing_of_portrait(packet, (coded.codes.shape[1], coded.codes.shape[0]))
             plan.exif, changes = portrait.mark(file, placement.donor)
     warnings += _warnings(plan, placement.trailer)
-    return Edit(_splice(plan), warnings, changes)
+    return Edit(splice(plan), warnings, changes)
 
 
 def remove(file: JpegFile) -> Edit:
@@ -84,15 +57,41 @@ def remove(file: JpegFile) -> Edit:
     file.check_whole()
     if not (file.depth_images() or file.has_gdepth() or file.has_dynamic_depth()):
         raise NoDepthError("has no depth to remove")
-    packets, items, warnings = _without_google(file)
-    plan = _Layout(file, [i for i in file.images if not i.is_depth], items)
+    plan, packets, _ = _without_depth(file)
     if packets != file.packets:
         plan.xmp = packets.segments(file.source.limits)
-    return Edit(_splice(plan), [*warnings, *_warnings(plan, "keep")])
+    warnings = _warnings(plan, "keep")
+    return Edit(splice(plan), warnings)
 
 
-def _without_google(file: JpegFile) -> tuple[Packets, list[Piece], list[str]]:
-    """The primary's XMP and the items behind it without depth."""
+def _without_depth(file: JpegFile) -> tuple[Layout, Packets, bool]:
+    """The file less its depth, the primary's XMP without Google's, and whether Dynamic Depth has other items.
+
+    An image that the MPF and a directory both list goes with its item.
+    Raises MalformedError for depth and other things that share bytes.
+    """
+    packets, gone, stay = _without_google(file)
+    images: list[Image] = []
+    for i in file.images:
+        span = i.stream.start, i.stream.end
+        if i.is_depth:
+            _apart(i, span, stay)
+            gone = [*gone, span]
+        elif not any(start <= span[0] and span[1] <= end for start, end in gone):
+            _apart(i, span, gone)
+            images.append(i)
+    return Layout(file, images, cuts=gone), packets, bool(stay)
+
+
+def _apart(listed: Image, span: Span, others: list[Span]) -> None:
+    if any(start < span[1] and span[0] < end for start, end in others):
+        raise MalformedError(f"MPF image {listed.index + 1} at {span[0]:,}…{span[1]:,} shares bytes with an item of "
+                             "Dynamic Depth, of which one would stay and one go", where="XMP Container:Directory",
+                             hint="the file was edited by a program that does not know of both")
+
+
+def _without_google(file: JpegFile) -> tuple[Packets, list[Span], list[Span]]:
+    """The primary's XMP without depth; the items behind it that are depth, and those that are not."""
     packets = file.packets.without([gdepth.NAMESPACE], file.source.limits) if file.has_gdepth() else file.packets
     found = file.dynamic
     if found is None:
@@ -101,141 +100,18 @@ def _without_google(file: JpegFile) -> tuple[Packets, list[Piece], list[str]]:
     if found.maps:
         found = dynamic_depth.parse(packets, file.source.limits) or found
         packets, stay = dynamic_depth.without(found, packets)
-    kept, at = [], file.primary.end
+    kept: list[Span] = []
+    gone: list[Span] = []
+    at = file.primary.end
     for item, old in zip(found.items, file.dynamic.items if file.dynamic else (), strict=True):
         size = old.padding + old.length
-        if item in stay and size:
-            kept.append((at, size))
+        if size:
+            (kept if item in stay else gone).append((at, at + size))
         at += size
-    return packets, [(start, start + size) for start, size in kept], []
+    return packets, gone, kept
 
 
-def _size(piece: Piece) -> int:
-    return len(piece) if isinstance(piece, bytes) else piece[1] - piece[0]
-
-
-def _splice(plan: _Layout) -> Splice:
-    """Lay the file out: sizes first, for the MPF holds the offsets of what follows it."""
-    file = plan.file
-    count = 1 + len(plan.images) + bool(plan.depth)
-    index = _index(file, plan.images, new=bool(plan.depth)) if count > 1 else None
-    segment_size = 4 + len(mpf.serialise(index)) if index is not None else 0
-    header = _header(plan, with_mpf=index is not None)
-    others = [_image(i, file, count) for i in plan.images]
-    base, position = 0, 0
-    for piece in header:
-        if piece is MPF_HERE:
-            base = position + 4 + len(jpeg.MPF)
-            position += segment_size
-        else:
-            position += _size(piece)
-    position += file.primary.end - file.primary.scan
-    if index is not None:
-        entries = [replace(index.entries[0], size=position, offset=0)]
-        position += sum(_size(item) for item in plan.items)
-        sizes = [*(sum(_size(p) for p in pieces) for pieces in others), len(plan.depth)]
-        for entry, size in zip(index.entries[1:], sizes, strict=False):
-            entries.append(replace(entry, size=size, offset=position - base))
-            position += size
-        index = replace(index, entries=tuple(entries))
-
-    out = Splice(file.source)
-    for piece in header:
-        if piece is MPF_HERE and index is not None:
-            out.add(jpeg.make(jpeg.APP2, mpf.serialise(index)))
-        else:
-            _put(out, piece)
-    out.keep(file.primary.scan, file.primary.end - file.primary.scan)
-    for piece in (*plan.items, *(p for pieces in others for p in pieces)):
-        _put(out, piece)
-    out.add(plan.depth)
-    if plan.trailer:
-        out.keep(file.tail, file.source.size - file.tail)
-    return out
-
-
-def _put(out: Splice, piece: Piece) -> None:
-    if isinstance(piece, bytes):
-        out.add(piece)
-    else:
-        out.keep(piece[0], piece[1] - piece[0])
-
-
-def _index(file: JpegFile, kept: list[Image], *, new: bool) -> Mpf:
-    """The MPF with the right number of entries; offsets and sizes are filled in later."""
-    if file.mpf is None:
-        index = Mpf((Entry(BASELINE_PRIMARY, 0, 0),), 1)
-    else:
-        index = file.mpf
-        stay = {0, *(i.index for i in kept)}
-        for n in reversed(range(len(index.entries))):
-            if n not in stay:
-                index = index.without(n)
-        if new and not index.entries:  # a count alone: the first entry has to be the primary image
-            index = index.adding(Entry(BASELINE_PRIMARY, 0, 0))
-    return index.adding(Entry(0, 0, 0)) if new else index
-
-
-def _header(plan: _Layout, *, with_mpf: bool) -> list[Piece]:
-    """SOI and the segments before the scan. New ones stand where their kind does; else XMP behind Exif and JFIF, and an
-    MPF behind the last of them all."""
-    file = plan.file
-    old = file.primary.find(jpeg.APP2, jpeg.MPF)
-    exif = file.primary.find(jpeg.APP1, jpeg.EXIF)
-    kinds: list[tuple[str, Piece]] = []
-    for segment in file.primary.header:
-        if segment is old:
-            kinds += [("mpf", MPF_HERE)] if with_mpf else []
-        elif plan.xmp is not None and any(segment.starts(*kind) for kind in _XMP):
-            if not any(kind == "xmp" for kind, _ in kinds):
-                kinds += [("xmp", piece) for piece in plan.xmp]
-        elif plan.exif is not None and segment is exif:
-            kinds.append(("exif", plan.exif))
-        else:
-            piece: Piece = _with_ampf(segment, with_mpf) if with_mpf is (old is None) else (segment.start, segment.end)
-            kinds.append((_kind(segment), piece))
-
-    def insert(kind: str, pieces: list[Piece], behind: tuple[str, ...]) -> None:
-        if pieces and not any(k == kind for k, _ in kinds):
-            last = max((n for n, (k, _) in enumerate(kinds) if k in behind), default=-1)
-            kinds[last + 1 : last + 1] = [(kind, piece) for piece in pieces]
-
-    insert("exif", [plan.exif] if plan.exif is not None else [], ("jfif",))
-    insert("xmp", [*(plan.xmp or ())], ("jfif", "exif"))
-    insert("mpf", [MPF_HERE] if with_mpf else [], ("jfif", "exif", "xmp"))
-    return [(file.primary.start, file.primary.start + 2), *(piece for _, piece in kinds)]
-
-
-def _kind(segment: Segment) -> str:
-    if any(segment.starts(*kind) for kind in _XMP):
-        return "xmp"
-    if segment.starts(jpeg.APP1, jpeg.EXIF):
-        return "exif"
-    return "jfif" if segment.starts(jpeg.APP0, jpeg.JFIF) or segment.starts(jpeg.APP0, jpeg.JFXX) else ""
-
-
-def _with_ampf(segment: Segment, wanted: bool) -> Piece:
-    """JFIF with or without "AMPF", Apple's sign that an MPF follows; left alone when it holds a thumbnail."""
-    p = segment.payload
-    if segment.starts(jpeg.APP0, jpeg.JFIF) and p[12:14] == b"\0\0":
-        if wanted and len(p) == PLAIN_JFIF:
-            return jpeg.make(jpeg.APP0, p + AMPF)
-        if not wanted and p[PLAIN_JFIF:] == AMPF:
-            return jpeg.make(jpeg.APP0, p[:PLAIN_JFIF])
-    return segment.start, segment.end
-
-
-def _image(body: Image, file: JpegFile, count: int) -> list[Piece]:
-    """One of the other images; the number of images in its two-tag MPF is patched, which changes no length."""
-    stream = body.stream
-    stub = stream.find(jpeg.APP2, jpeg.MPF)
-    if stub is not None and (payload := mpf.with_count(stub.payload, count)) != stub.payload:
-        head = file.source.read(stub.start, stub.end - stub.start - len(payload))  # fill bytes and all
-        return [(stream.start, stub.start), head + payload, (stub.end, stream.end)]
-    return [(stream.start, stream.end)]
-
-
-def _warnings(plan: _Layout, trailer_policy: str) -> list[str]:
+def _warnings(plan: Layout, trailer_policy: str) -> list[str]:
     """What is worth knowing; decides what becomes of the trailer. Raises UnsupportedError for one that is refused."""
     file, out = plan.file, []
     frame = file.primary.frame

@@ -1,0 +1,141 @@
+"""Where everything lies in a JPEG file of several images that is laid out anew."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from photo_kit import pixels, ramp
+
+from gpudepth.containers.base import CodedMap, Placement
+from gpudepth.containers.google import dynamic_depth
+from gpudepth.containers.google.packets import Packets
+from gpudepth.containers.jpeg.file import JpegFile
+from gpudepth.containers.jpeg.jpeg import Jpeg
+from gpudepth.depth.data import Storage
+from gpudepth.depth.pixel_format import HDIS, L008
+from gpudepth.errors import MalformedError
+from gpudepth.formats import jpeg, mpf, rdf
+from gpudepth.formats.bytesource import ByteSource
+from gpudepth.formats.mpf import Entry, Mpf
+
+MAP = CodedMap(ramp(48, 32, 255), Storage(L008, 0.5, 4.0), HDIS)
+Part = bytes | int  # bytes that no index lists, or the number of a further image
+
+
+def saved(mode: str = "RGB", size: tuple[int, int] = (96, 64)) -> bytes:
+    buffer = io.BytesIO()
+    pixels(*size).convert(mode).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+EXTRA = [saved("L", (16 + 8 * i, 16)) for i in range(4)]
+
+
+def composed(*parts: Part, packet: bytes = b"", listed: list[int] | None = None) -> bytes:
+    """A primary image and what follows it; an MPF lists the images, in the order of their numbers or of `listed`."""
+    numbers = listed if listed is not None else sorted(p for p in parts if isinstance(p, int))
+    primary = saved()
+    xmp = b"".join(Packets(packet).segments()) if packet else b""
+    size = 4 + len(mpf.serialise(Mpf((Entry(0, 0, 0),) * (1 + len(numbers)), 1)))
+    places, at = {}, len(primary) + len(xmp) + size
+    for part in parts:
+        if isinstance(part, int):
+            places[part] = at
+        at += len(EXTRA[part] if isinstance(part, int) else part)
+    base = 20 + len(xmp) + 8
+    entries = [Entry(0x30000, len(primary) + len(xmp) + size, 0)]
+    entries += [Entry(0x20000 + n, len(EXTRA[n]), places[n] - base) for n in numbers]
+    index = jpeg.make(0xE2, mpf.serialise(Mpf(tuple(entries), len(entries))))
+    body = b"".join(EXTRA[p] if isinstance(p, int) else p for p in parts)
+    return primary[:20] + xmp + index + primary[20:] + body
+
+
+def attach(data: bytes, **placement: Any) -> bytes:
+    with ByteSource(data) as source:
+        return Jpeg().attach(source, MAP, Placement(**placement)).splice.to_bytes()
+
+
+def remove(data: bytes) -> bytes:
+    with ByteSource(data) as source:
+        return Jpeg().remove(source).splice.to_bytes()
+
+
+def opened(data: bytes) -> JpegFile:
+    return JpegFile(ByteSource(data))
+
+
+def images(data: bytes) -> dict[int, bytes]:
+    """The bytes of every image that is not depth, by the type that its entry has."""
+    file = opened(data)
+    assert not file.missing and file.mpf is not None and file.mpf.count == len(file.mpf.entries)
+    for i in file.images:
+        assert file.mpf.entries[i.index].size == i.stream.size
+    return {file.mpf.entries[i.index].attribute: data[i.stream.start : i.stream.end]
+            for i in file.images if not i.is_depth}
+
+
+PARTS: dict[str, tuple[Part, ...]] = {
+    "before the first": (b"gap one", 0), "between": (0, b"gap one", 1), "everywhere": (b"one", 0, b"two", 1, b"three"),
+    "zeros": (bytes(64), 0, bytes(64), 1), "none": (0, 1, 2), "a video": (b"\0\0\0\x18ftypmp42" + bytes(99), 0)}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_what_lies_between_images_survives(name: str) -> None:
+    before = composed(*PARTS[name])
+    after = attach(before)
+    file = opened(after)
+    body = after[file.primary.end :]
+    depth = file.depth_images()[0].stream
+    expected = before[opened(before).primary.end :]
+    assert body.replace(after[depth.start : depth.end], b"") == expected
+    assert images(after) == images(before)
+    again = attach(after, replace=True)
+    assert again == after
+    assert remove(after) == before
+
+
+def test_the_index_need_not_be_in_the_order_of_the_file() -> None:
+    before = composed(1, b"gap", 2, 0, listed=[0, 1, 2])
+    assert images(attach(before)) == images(before) == {0x20000 + n: EXTRA[n] for n in range(3)}
+    shuffled = composed(0, 1, 2, listed=[2, 0, 1])
+    assert images(attach(shuffled)) == images(shuffled)
+
+
+def test_an_index_of_one_image_stays_when_none_is_added() -> None:
+    before = composed()
+    after = attach(before, profile="gdepth")
+    file = opened(after)
+    assert file.mpf is not None and [e.size for e in file.mpf.entries] == [file.primary.size]
+
+
+def directory(*items: tuple[str, int]) -> bytes:
+    """Dynamic Depth's packet with these items behind the primary image; android/depthmap is the depth."""
+    spaces = {"Device": dynamic_depth.DEVICE, "Container": dynamic_depth.CONTAINER, "Item": dynamic_depth.ITEM,
+              "Camera": dynamic_depth.CAMERA, "DepthMap": dynamic_depth.DEPTH}
+    entries = "".join(f'<rdf:li><Container:Item Item:Mime="image/jpeg" Item:Length="{n}" Item:DataURI="{uri}"/></rdf:li>'
+                      for uri, n in (("primary_image", 0), *items))
+    inner = (f"<Device:Container><rdf:Description><Container:Directory><rdf:Seq>{entries}</rdf:Seq></Container:Directory>"
+             "</rdf:Description></Device:Container><Device:Cameras><rdf:Seq><rdf:li><Camera:DepthMap "
+             'DepthMap:Format="RangeInverse" DepthMap:Near="1" DepthMap:Far="2" DepthMap:Units="Meters" '
+             'DepthMap:DepthURI="android/depthmap"/></rdf:li></rdf:Seq></Device:Cameras>')
+    return rdf.packet(rdf.description("", spaces, {}, inner))
+
+
+def test_items_and_images_may_be_the_same_bytes() -> None:
+    """A gain map that a directory and the MPF both list is there once; a depth item that both list goes from both."""
+    before = composed(0, 1, b"gap", packet=directory(("gain map", len(EXTRA[0])), ("android/depthmap", len(EXTRA[1]))))
+    after = attach(before, replace=True)
+    file = opened(after)
+    assert images(after) == {0x20000: EXTRA[0]}
+    assert after[file.primary.end : file.items_end] == EXTRA[0] and after.endswith(b"gap")
+    assert after.count(EXTRA[1]) == 0 and file.depth_images()[0].stream.start == file.items_end
+    assert remove(before)[opened(remove(before)).primary.end :] == EXTRA[0] + b"gap"
+
+
+def test_half_an_item_is_nothing_that_can_be_cut_out() -> None:
+    before = composed(0, b"gap", packet=directory(("android/depthmap", len(EXTRA[0]) - 5)))
+    with pytest.raises(MalformedError, match="shares bytes with an item") as caught:
+        attach(before, replace=True)
+    assert caught.value.where is not None and "Container:Directory" in caught.value.where
