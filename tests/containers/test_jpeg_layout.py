@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from photo_kit import pixels, ramp
 
@@ -15,10 +17,11 @@ from gpudepth.containers.jpeg.file import JpegFile
 from gpudepth.containers.jpeg.jpeg import Jpeg
 from gpudepth.depth.data import Storage
 from gpudepth.depth.pixel_format import HDIS, L008
-from gpudepth.errors import MalformedError
+from gpudepth.errors import LimitError, MalformedError, UnsupportedError
 from gpudepth.formats import jpeg, mpf, rdf
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.formats.mpf import Entry, Mpf
+from gpudepth.limits import Limits
 
 MAP = CodedMap(ramp(48, 32, 255), Storage(L008, 0.5, 4.0), HDIS)
 Part = bytes | int  # bytes that no index lists, or the number of a further image
@@ -139,3 +142,88 @@ def test_half_an_item_is_nothing_that_can_be_cut_out() -> None:
     with pytest.raises(MalformedError, match="shares bytes with an item") as caught:
         attach(before, replace=True)
     assert caught.value.where is not None and "Container:Directory" in caught.value.where
+
+
+# -- indexes that promise too much ------------------------------------------------------------------------------------
+
+def listing(primary: bytes, starts: list[int], body: bytes) -> bytes:
+    """A file whose index lists images at these places of its body."""
+    count = len(starts) + 1
+    size = 4 + len(mpf.serialise(Mpf((Entry(0, 0, 0),) * count, count)))
+    entries = [Entry(0x30000, 0, 0), *(Entry(0, 0, len(primary) + size - 28 + at) for at in starts)]
+    return primary[:20] + jpeg.make(0xE2, mpf.serialise(Mpf(tuple(entries), count))) + primary[20:] + body
+
+
+def nested(levels: int, scan: bytes) -> tuple[bytes, list[int]]:
+    """Images that begin inside each other's comments and share one scan."""
+    heads = b"".join(b"\xff\xd8\xff\xfe" + (2 + 6 * (levels - n - 1)).to_bytes(2, "big") for n in range(levels))
+    start = EXTRA[0].index(b"\xff\xda") + 10
+    return heads + EXTRA[0][2:start] + scan + b"\xff\xd9", [6 * n for n in range(levels)]
+
+
+@pytest.mark.parametrize("kind", ["the same", "nested", "inside the primary"])
+def test_images_that_share_bytes_are_not_copied_often(kind: str) -> None:
+    noise = np.random.default_rng(1).integers(0, 255, 100_000, np.uint8).tobytes()
+    body, starts = nested(60, noise)
+    if kind == "the same":
+        starts = [starts[-1]] * 60
+    elif kind == "inside the primary":
+        starts = [-200, 0]
+    data = listing(saved(), starts, body)
+    with ByteSource(data) as source:
+        file = JpegFile(source)
+        assert len(file.images) == 1 and len(file.missing) == len(starts) - 1
+        assert Jpeg().read(source) is None and len(Jpeg().inspect(source).warnings) == len(starts) - 1
+    for edit in (attach, remove):
+        with pytest.raises(MalformedError, match="inside an image that ends at") as caught:
+            edit(data)
+        assert caught.value.where is not None and "APP2 MPF" in caught.value.where
+
+
+def test_damaged_images_are_not_read_through_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    body, starts = nested(60, bytes(3_000_000))
+    data = listing(saved(), starts, body[:-2])
+    read = 0
+
+    def counted(self: ByteSource, offset: int, length: int, what: str = "data") -> bytes:
+        nonlocal read
+        read += length
+        return original(self, offset, length, what)
+
+    original = ByteSource.read
+    monkeypatch.setattr(ByteSource, "read", counted)
+    file = opened(data)
+    assert not file.images and len(file.missing) == 60 and read < 7 * len(data)
+
+
+def test_as_many_images_as_are_read_back() -> None:
+    one = EXTRA[0]
+    full = listing(saved(), [len(one) * n for n in range(63)], one * 63)
+    assert len(opened(full).images) == 63
+    with pytest.raises(LimitError, match="would have 65 images, 64 are allowed"):
+        attach(full)
+    assert opened(attach(full, profile="gdepth")).has_gdepth()
+    less = listing(saved(), [len(one) * n for n in range(62)], one * 62)
+    assert len(opened(attach(less)).images) == 63
+
+
+def test_images_beyond_four_gigabytes(tmp_path: Path) -> None:
+    """The index counts with 32 bits; a file with a hole in it takes no room on the disk."""
+    path, far, one = tmp_path / "p.jpg", (1 << 32) - 2000, EXTRA[0]
+    primary = saved()
+    index = Mpf((Entry(0x30000, 0, 0), Entry(0, len(one), far)), 2)
+    with path.open("wb") as file:
+        file.write(primary[:20] + jpeg.make(0xE2, mpf.serialise(index)) + primary[20:])
+        file.seek(28 + far)
+        file.write(one + bytes(3000 - len(one)) + one)
+    with ByteSource(path, Limits(max_file=0)) as source:
+        assert len(JpegFile(source).images) == 1
+        Jpeg().attach(source, MAP)  # starts just below
+    index = Mpf((Entry(0x30000, 0, 0), Entry(0, len(one), (1 << 32) - 5)), 2)
+    with path.open("r+b") as file:
+        file.seek(20)
+        file.write(jpeg.make(0xE2, mpf.serialise(index)))
+        file.seek(28 + (1 << 32) - 5)
+        file.write(one)
+    with ByteSource(path, Limits(max_file=0)) as source, pytest.raises(UnsupportedError, match="4,294,967,295"):
+        Jpeg().attach(source, MAP)

@@ -17,6 +17,7 @@ from ..base import Auxiliary, Picture
 from ..google import dynamic_depth, gdepth
 from ..google.packets import Packets
 
+READ_IN_VAIN = 4  # times the size of a file that are read for images that turn out to be damaged
 GAIN_MAP = "urn:com:apple:photo:2020:aux:hdrgainmap"
 
 
@@ -35,6 +36,17 @@ class Image:
     def is_depth(self) -> bool:
         """NativeFormat decides: a portrait matte calls itself "depth" in AuxiliaryImageType."""
         return self.about is not None and self.about.native is not None
+
+
+class _Counted:
+    """A source that counts the bytes that are read of it."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self.source, self.name, self.size, self.total = source, source.name, source.size, 0
+
+    def read(self, offset: int, length: int, what: str = "data") -> bytes:
+        self.total += length
+        return self.source.read(offset, length, what)
 
 
 class JpegFile:
@@ -58,16 +70,30 @@ class JpegFile:
         self._find_google()
 
     def _find_images(self) -> None:
-        """Offsets are right in every file seen, the primary's size is not: it is never used."""
+        """Offsets are right in every file seen, the primary's size is not: it is never used.
+
+        Images that share bytes are no images: a small file could list one large picture many times over.
+        """
         assert self.mpf is not None
-        for index, entry in enumerate(self.mpf.entries[1:], 1):
-            where = f"MPF image {index + 1}"
+        at, in_vain = self.primary.end, 0
+        for index, entry in sorted(enumerate(self.mpf.entries[1:], 1), key=lambda e: e[1].offset):
+            start, where = self.base + entry.offset, f"MPF image {index + 1}"
+            if start < at:
+                self.missing.append(f"{where}: starts at {start:,}, inside an image that ends at {at:,}")
+                continue
+            if in_vain > READ_IN_VAIN * self.source.size:
+                self.missing.append(f"{where}: is not looked for behind so many that are damaged")
+                continue
+            counted = _Counted(self.source)
             try:
-                stream = jpeg.parse(self.source, self.base + entry.offset, where)
+                stream = jpeg.parse(counted, start, where)
             except GpudepthError as error:
                 self.missing.append(str(error))
+                in_vain += counted.total
                 continue
+            at = stream.end
             self.images.append(_describe(index, stream, self.source))
+        self.images.sort(key=lambda i: i.index)
 
     def _find_google(self) -> None:
         """The primary's XMP, and the items that it says follow the primary image."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from ...errors import UnsupportedError
+from ...errors import LimitError, UnsupportedError
 from ...formats import jpeg, mpf
 from ...formats.bytesource import Splice
 from ...formats.jpeg import Segment
@@ -18,6 +18,7 @@ from .file import Image, JpegFile
 
 AMPF = b"AMPF"
 PLAIN_JFIF = 14  # bytes of payload without a thumbnail
+NO_INDEX = "--profile gdepth needs no index of images"
 _XMP = ((jpeg.APP1, jpeg.XMP), (jpeg.APP1, jpeg.EXTENDED_XMP))
 
 Span = tuple[int, int]
@@ -48,10 +49,13 @@ class Layout:
 
 
 def splice(plan: Layout) -> Splice:
-    """Raises UnsupportedError for images farther behind the MPF than it can say."""
+    """Raises LimitError for more images than are read, UnsupportedError for one farther off than an MPF can say."""
     file = plan.file
+    count = 1 + len(plan.images) + bool(plan.depth)
+    if count > mpf.MAX_IMAGES:
+        raise LimitError(f"would have {count} images, {mpf.MAX_IMAGES} are allowed", where="APP2 MPF", hint=NO_INDEX)
     index = _index(plan)
-    body, places = _body(plan, 1 + len(plan.images) + bool(plan.depth))
+    body, places = _body(plan, count)
     segment_size = 4 + len(mpf.serialise(index)) if index is not None else 0
     header = _header(plan, with_mpf=index is not None)
     base, position = 0, 0
@@ -70,7 +74,7 @@ def splice(plan: Layout) -> Splice:
         far = max((max(e.size, e.offset) for e in entries), default=0)
         if far > mpf.MAX_OFFSET:
             raise UnsupportedError(f"an image would lie {far:,} bytes from the index of images, which counts to "
-                                   f"{mpf.MAX_OFFSET:,}", where="APP2 MPF", hint="gdepth needs no such index")
+                                   f"{mpf.MAX_OFFSET:,}", where="APP2 MPF", hint=NO_INDEX)
 
     out = Splice(file.source)
     for piece in [*header, (file.primary.scan, file.primary.end), *body]:
