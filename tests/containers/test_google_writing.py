@@ -163,6 +163,46 @@ def test_a_full_packet_is_refused() -> None:
     assert (read(out).codes == CODES).all() and len(opened(out).packets.main) <= MAIN
 
 
+def extension(guid: str, total: int, *pieces: tuple[int, bytes]) -> bytes:
+    head = jpeg.EXTENDED_XMP + guid.encode() + total.to_bytes(4, "big")
+    return b"".join(jpeg.make(0xE1, head + at.to_bytes(4, "big") + data) for at, data in pieces)
+
+
+NAMED = rdf.packet(rdf.description("", {"xmpNote": NOTE}, {"xmpNote:HasExtendedXMP": "A" * 32}))
+OTHERS = {
+    "of another packet": extension("B" * 32, 300, (0, b"b" * 300)), "with holes": extension("B" * 32, 300, (100, b"b" * 200)),
+    "a second main packet": jpeg.make(0xE1, jpeg.XMP + FOREIGN_XMP)}
+
+
+@pytest.mark.parametrize(("name", "main", "first"), [
+    ("of another packet", FOREIGN_XMP, True), ("of another packet", FOREIGN_XMP, False), ("of another packet", b"", True),
+    ("with holes", FOREIGN_XMP, True), ("with holes", b"", True), ("a second main packet", FOREIGN_XMP, False)])
+def test_other_programs_segments_stay(name: str, main: bytes, first: bool) -> None:
+    other, ours = OTHERS[name], photo(main)
+    at = 2 if first else 2 + len(b"".join(Packets(main).segments()))
+    before = ours[:at] + other + ours[at:]
+    for options in ({"profile": "gdepth"}, {"also": ("gdepth", "dynamic-depth")}):
+        after = attach(before, **options)
+        assert after.count(other) == 1 and opened(after).has_gdepth()
+        with ByteSource(after) as source:
+            assert Jpeg().remove(source).splice.to_bytes() == before
+
+
+@pytest.mark.parametrize(("pieces", "message"), [
+    (b"", "of which no piece is there"), (extension("B" * 32, 3, (0, b"bbb")), "of which no piece is there"),
+    (extension("A" * 32, 0, (0, b"")), "of which no piece is there"),
+    (extension("A" * 32, 6, (0, b"aaaa"), (2, b"aaaa")), "piece at 2 where 4"), (extension("A" * 32, 6, (0, b"aaa")), "3 of 6")])
+def test_a_packet_whose_extension_is_lost_is_not_touched(pieces: bytes, message: str) -> None:
+    plain_photo = photo()
+    before = plain_photo[:2] + jpeg.make(0xE1, jpeg.XMP + NAMED) + pieces + plain_photo[2:]
+    for options in ({"profile": "gdepth"}, {"profile": "dynamic-depth"}, {"also": ("gdepth",)}):
+        with pytest.raises(MalformedError, match=message) as caught:
+            attach(before, **options)
+        assert caught.value.where is not None and caught.value.hint is not None
+    apple = attach(before)
+    assert jpeg.make(0xE1, jpeg.XMP + NAMED) + pieces in apple and read(apple) is not None
+
+
 # -- Dynamic Depth ----------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("options", [{"profile": "dynamic-depth"}, {"also": ("dynamic-depth",)},

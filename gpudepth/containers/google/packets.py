@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from ...errors import GpudepthError, MalformedError, UnsupportedError
 from ...formats import jpeg, rdf, xmp
-from ...formats.jpeg import Stream
+from ...formats.jpeg import Segment, Stream
 from ...limits import DEFAULT, Limits
 
 NOTE = "http://ns.adobe.com/xmp/note/"
@@ -24,10 +24,16 @@ MAIN = jpeg.MAX_PAYLOAD - len(jpeg.XMP)
 
 @dataclass(frozen=True)
 class Packets:
-    """Both packets, b"" where there is none."""
+    """Both packets, b"" where there is none.
+
+    guid   that the extended packet was found under
+    lost   why the extended packet that the main one names is not here; nothing can be written then
+    """
 
     main: bytes = b""
     extended: bytes = b""
+    guid: str = ""
+    lost: str = ""
 
     @classmethod
     def of(cls, primary: Stream, limits: Limits = DEFAULT) -> Packets:
@@ -36,7 +42,18 @@ class Packets:
         if b"HasExtendedXMP" not in main:
             return cls(main)
         guid = xmp.parse(main, "XMP", limits).text(NOTE, "HasExtendedXMP")
-        return cls(main, (extended_xmp(primary, guid, limits) if guid else None) or b"")
+        if not guid:
+            return cls(main)
+        extended = extended_xmp(primary, guid, limits)
+        if not extended:
+            return cls(main, lost=f"HasExtendedXMP names {guid[:GUID]!r}, of which no piece is there")
+        return cls(main, extended, guid)
+
+    def came_from(self, primary: Stream) -> list[Segment]:
+        """The segments of a primary image that these packets were read from: another main packet, and pieces of other
+        extended ones, are somebody else's."""
+        found = [s for s in primary.header if s.starts(jpeg.APP1, jpeg.XMP)][:1]
+        return found + [s for s, _ in _pieces(primary, self.guid)] if self.guid else found
 
     def text(self, namespace: str, name: str, limits: Limits = DEFAULT) -> str | None:
         """A simple property of either packet; the main one first."""
@@ -59,24 +76,31 @@ class Packets:
             data: bytes = getattr(self, field)
             if any(n.encode() in data for n in wanted):
                 tree = rdf.parse(data, field, limits)
-                out = replace(out, **{field: tree.without(tree.properties(wanted))})
+                out = out._with(field, tree.without(tree.properties(wanted)))
         for field in ("main", "extended"):
             if getattr(out, field) != getattr(self, field) and not _says_anything(getattr(out, field), limits):
-                out = replace(out, **{field: b""})
+                out = out._with(field, b"")
         return out
 
     def adding(self, block: bytes, *, extended: bool = False) -> Packets:
         """Another description in the main or the extended packet. `block`: rdf.description's."""
         field = "extended" if extended else "main"
         data: bytes = getattr(self, field)
-        return replace(self, **{field: rdf.insert(rdf.parse(data, field), block) if data else rdf.packet(block)})
+        return self._with(field, rdf.insert(rdf.parse(data, field), block) if data else rdf.packet(block))
+
+    def _with(self, field: str, data: bytes) -> Packets:
+        return replace(self, main=data) if field == "main" else replace(self, extended=data)
 
     def about(self) -> str:
         """What rdf:about says in the main packet."""
         return rdf.parse(self.main).about() if self.main else ""
 
     def segments(self, limits: Limits = DEFAULT) -> list[bytes]:
-        """The APP1 segments: main, then extended. Raises UnsupportedError for a main packet that does not fit."""
+        """The APP1 segments: main, then extended. Raises UnsupportedError for a main packet that does not fit, and
+        MalformedError where the extended packet was not found: its pieces would be nobody's."""
+        if self.lost:
+            raise MalformedError(f"its XMP cannot be changed: {self.lost}", where="extended XMP",
+                                 hint="Apple's profiles without --also leave the XMP alone")
         main = self.main
         if b"HasExtendedXMP" in main:
             tree = rdf.parse(main, "XMP", limits)
@@ -113,12 +137,7 @@ def extended_xmp(primary: Stream, guid: str, limits: Limits = DEFAULT) -> bytes 
     Raises MalformedError for pieces that overlap, leave holes or go beyond the length they name.
     """
     pieces, total = [], None
-    for segment in primary.header:
-        if not segment.starts(jpeg.APP1, jpeg.EXTENDED_XMP):
-            continue
-        head = segment.payload[len(jpeg.EXTENDED_XMP) :]
-        if len(head) < HEAD or head[:GUID].decode("latin-1").upper() != guid.strip().upper():
-            continue
+    for _, head in _pieces(primary, guid):
         total = int.from_bytes(head[32:36], "big")
         pieces.append((int.from_bytes(head[36:40], "big"), head[HEAD:]))
     if total is None:
@@ -134,3 +153,13 @@ def extended_xmp(primary: Stream, guid: str, limits: Limits = DEFAULT) -> bytes 
         raise MalformedError(f"{at:,} of {total:,} bytes are there", where="extended XMP")
     return out
 
+
+def _pieces(primary: Stream, guid: str) -> list[tuple[Segment, bytes]]:
+    """The segments of the extended packet with that GUID, and what follows their heading."""
+    out = []
+    for segment in primary.header:
+        if segment.starts(jpeg.APP1, jpeg.EXTENDED_XMP):
+            rest = segment.payload[len(jpeg.EXTENDED_XMP) :]
+            if len(rest) >= HEAD and rest[:GUID].decode("latin-1").upper() == guid.strip().upper():
+                out.append((segment, rest))
+    return out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...errors import GpudepthError, MalformedError, TruncatedError
 from ...formats import exif as exif_format
@@ -104,6 +104,7 @@ class JpegFile:
             self.packets = Packets.of(self.primary, self.source.limits)
             self.dynamic = dynamic_depth.parse(self.packets, self.source.limits)
         except GpudepthError as error:
+            self.packets = replace(self.packets, lost=str(error))
             if self.packets.names([gdepth.NAMESPACE, dynamic_depth.BASE]):
                 self.damage = error  # somebody else's damaged XMP is none of our business
         if self.items_end > self.source.size:

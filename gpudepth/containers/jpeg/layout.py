@@ -34,7 +34,7 @@ class Layout:
     items       new bytes right behind the primary image
     cuts        ranges behind the primary image that go
     depth       the new image, behind the last one
-    xmp, exif   other segments in the place of those in the file; None leaves them
+    xmp, exif   other segments in the place of those that were read; None leaves them
     trailer     whether what follows the last image stays
     """
 
@@ -151,12 +151,14 @@ def _header(plan: Layout, *, with_mpf: bool) -> list[Piece]:
     old = file.primary.find(jpeg.APP2, jpeg.MPF)
     exif = file.primary.find(jpeg.APP1, jpeg.EXIF)
     kinds: list[tuple[str, Piece]] = []
+    new: list[bytes] = plan.xmp or []
+    replaced = {s.start for s in file.packets.came_from(file.primary)} if plan.xmp is not None else set()
     for segment in file.primary.header:
         if segment is old:
             kinds += [("mpf", MPF_HERE)] if with_mpf else []
-        elif plan.xmp is not None and any(segment.starts(*kind) for kind in _XMP):
-            if not any(kind == "xmp" for kind, _ in kinds):
-                kinds += [("xmp", piece) for piece in plan.xmp]
+        elif segment.start in replaced:
+            kinds += [("xmp", piece) for piece in new]
+            new = []
         elif plan.exif is not None and segment is exif:
             kinds.append(("exif", plan.exif))
         else:
@@ -164,13 +166,13 @@ def _header(plan: Layout, *, with_mpf: bool) -> list[Piece]:
             kinds.append((_kind(segment), piece))
 
     def insert(kind: str, pieces: list[Piece], behind: tuple[str, ...]) -> None:
-        if pieces and not any(k == kind for k, _ in kinds):
+        if pieces:
             last = max((n for n, (k, _) in enumerate(kinds) if k in behind), default=-1)
             kinds[last + 1 : last + 1] = [(kind, piece) for piece in pieces]
 
-    insert("exif", [plan.exif] if plan.exif is not None else [], ("jfif",))
-    insert("xmp", [*(plan.xmp or ())], ("jfif", "exif"))
-    insert("mpf", [MPF_HERE] if with_mpf else [], ("jfif", "exif", "xmp"))
+    insert("exif", [plan.exif] if plan.exif is not None and exif is None else [], ("jfif",))
+    insert("xmp", [*new], ("jfif", "exif"))
+    insert("mpf", [MPF_HERE] if with_mpf and old is None else [], ("jfif", "exif", "xmp"))
     return [(file.primary.start, file.primary.start + 2), *(piece for _, piece in kinds)]
 
 
