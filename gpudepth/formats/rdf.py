@@ -17,7 +17,8 @@ from ..limits import DEFAULT, Limits
 from .xmp import MAX_DEPTH, META, RDF, TOOLKIT, escape
 
 MAX_NODES = 20_000
-_ATTRIBUTE = re.compile(rb"\s+([^\s=/>]+)\s*=\s*(\"[^\"]*\"|'[^']*')")
+_NAME = re.compile(rb"<[^\s/>]++")
+_ATTRIBUTE = re.compile(rb"\s++([^\s=/>]++)\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+')")
 _START_TAG = re.compile(rb"<(?:[^\"'>]++|\"[^\"]*+\"|'[^']*+')*+>")
 _XML = "http://www.w3.org/XML/1998/namespace"
 
@@ -93,12 +94,12 @@ class Tree:
 
     def without(self, spans: Iterable[Span]) -> bytes:
         """The packet less some of its bytes."""
-        out, at = b"", 0
+        out, at = [], 0
         for start, end in sorted(spans):
             if start >= at:
-                out += self.data[at:start]
+                out.append(self.data[at:start])
                 at = end
-        return out + self.data[at:]
+        return b"".join([*out, self.data[at:]])
 
     def about(self) -> str:
         """What rdf:about says: it is the same on every description of a packet."""
@@ -138,6 +139,7 @@ class _Builder:
         self.parser: Any = None
         self.root: Node | None = None
         self.stack: list[tuple[Node, dict[str, str]]] = []
+        self.texts: list[list[str]] = []  # of the elements on the stack, in pieces
         self.count = 0
 
     def start(self, raw: str, attributes: dict[str, str]) -> None:
@@ -156,7 +158,7 @@ class _Builder:
             elif key.startswith("xmlns:"):
                 scope[key[6:]] = value
         node = Node(self._name(raw, scope, scope.get("", "")), self.lead + at, self.lead + tag.end())
-        spans = {m[1].decode("utf-8", "replace"): m.span() for m in _ATTRIBUTE.finditer(self.body, at, tag.end())}
+        spans = self._spans(at, tag.end())
         for key, value in attributes.items():
             if key == "xmlns" or key.startswith("xmlns:"):
                 continue
@@ -171,6 +173,16 @@ class _Builder:
         else:
             self.root = node
         self.stack.append((node, scope))
+        self.texts.append([])
+
+    def _spans(self, at: int, end: int) -> dict[str, Span]:
+        """Where the attributes of the tag at `at` are. Each look starts where the last one ended: a search would try
+        every blank of a long run of them anew."""
+        found: dict[str, Span] = {}
+        last = _NAME.match(self.body, at, end)
+        while last is not None and (last := _ATTRIBUTE.match(self.body, last.end(), end)) is not None:
+            found[last[1].decode("utf-8", "replace")] = last.span()
+        return found
 
     @staticmethod
     def _name(raw: str, scope: dict[str, str], default: str) -> Name:
@@ -179,14 +191,15 @@ class _Builder:
 
     def stop(self, raw: str) -> None:
         node, _ = self.stack.pop()
+        node.text = "".join(self.texts.pop())
         if not node.end:
             at = self.parser.CurrentByteIndex
             node.close = self.lead + at
             node.end = self.lead + self.body.index(b">", at) + 1
 
     def characters(self, text: str) -> None:
-        if self.stack:
-            self.stack[-1][0].text += text
+        if self.texts:
+            self.texts[-1].append(text)
 
 
 def insert(tree: Tree, block: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -92,6 +93,34 @@ def test_limits() -> None:
         rdf.insert(rdf.parse(b"<a/>"), b"<b/>")
     with pytest.raises(MalformedError, match="rdf:RDF"):
         rdf.insert(rdf.parse(f'<r:RDF xmlns:r="{xmp.RDF}"/>'.encode()), b"<b/>")
+
+
+class Counted:
+    """A pattern that says how often it was tried."""
+
+    def __init__(self, pattern: re.Pattern[bytes]) -> None:
+        self.pattern, self.tried = pattern, 0
+
+    def match(self, data: bytes, at: int, end: int) -> re.Match[bytes] | None:
+        self.tried += 1
+        return self.pattern.match(data, at, end)
+
+
+def test_a_run_of_blanks_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = Counted(rdf._ATTRIBUTE)
+    monkeypatch.setattr(rdf, "_ATTRIBUTE", counted)
+    blanks = b" \t\r\n" * 200_000
+    data = b"<a" + blanks + b"b='1'" + blanks + b'c="2"' + blanks + b">" + b"<d" + blanks + b"/>" + blanks + b"</a" + blanks + b">"
+    tree = rdf.parse(data)
+    assert counted.tried == 4  # once for each attribute, once behind the last one
+    assert {n[1]: data[slice(*span)].strip() for n, span in tree.root.spans.items()} == {"b": b"b='1'", "c": b'c="2"'}
+    assert tree.root.children[0].name == ("", "d") and tree.root.end == len(data)
+
+
+def test_text_in_pieces() -> None:
+    data = b"<a>" + b"x&amp;<b/>" * 10_000 + b"</a>"
+    root = rdf.parse(data).root
+    assert root.text == "x&" * 10_000 and len(root.children) == 10_000 and root.children[0].text == ""
 
 
 @settings(max_examples=300, deadline=None)
