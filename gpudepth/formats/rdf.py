@@ -14,9 +14,10 @@ from xml.parsers import expat
 
 from ..errors import LimitError, MalformedError
 from ..limits import DEFAULT, Limits
-from .xmp import MAX_DEPTH, META, RDF, TOOLKIT, escape
+from .xmp import MAX_DEPTH, META, RDF, TOOLKIT, check, escape
 
 MAX_NODES = 20_000
+MAX_PREFIXES = 4096  # declared in all: each declaration copies those that hold already
 _NAME = re.compile(rb"<[^\s/>]++")
 _ATTRIBUTE = re.compile(rb"\s++([^\s=/>]++)\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+')")
 _START_TAG = re.compile(rb"<(?:[^\"'>]++|\"[^\"]*+\"|'[^']*+')*+>")
@@ -107,14 +108,11 @@ class Tree:
 
 
 def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Tree:
-    """Raises MalformedError (not XML, a document type, too deep), LimitError (limits.max_xmp, too many nodes)."""
-    limits.check("max_xmp", len(data), where=where)
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise MalformedError("declares a document type or an entity, which XMP never does", where=where)
+    """Raises MalformedError (not XML, a document type, too deep), LimitError (limits.max_xmp, too many nodes,
+    attributes or prefixes)."""
     lead = len(data) - len(data.lstrip(b"\0 \t\r\n"))
     body = data[lead:].rstrip(b"\0")
-    if b"\0" in body:
-        raise MalformedError("is not UTF-8", where=where)
+    check(data, body, where, limits)
     builder = _Builder(body, lead, where)
     parser = expat.ParserCreate()
     parser.buffer_text = True
@@ -126,6 +124,8 @@ def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Tree:
         parser.Parse(body, True)
     except (expat.ExpatError, ValueError, LookupError) as error:
         raise MalformedError(f"is not well-formed XML: {error}", where=where) from None
+    except MemoryError:
+        raise LimitError("needs more memory than there is", where=where) from None
     if builder.root is None:
         raise MalformedError("holds no element", where=where)
     return Tree(data, builder.root)
@@ -140,7 +140,7 @@ class _Builder:
         self.root: Node | None = None
         self.stack: list[tuple[Node, dict[str, str]]] = []
         self.texts: list[list[str]] = []  # of the elements on the stack, in pieces
-        self.count = 0
+        self.count = self.prefixes = 0
 
     def start(self, raw: str, attributes: dict[str, str]) -> None:
         self.count += 1
@@ -151,12 +151,7 @@ class _Builder:
         tag = _START_TAG.match(self.body, at)
         if tag is None:
             raise MalformedError(f"the element at {at} cannot be followed", where=self.where)
-        scope = dict(self.stack[-1][1]) if self.stack else {"xml": _XML}
-        for key, value in attributes.items():
-            if key == "xmlns":
-                scope[""] = value
-            elif key.startswith("xmlns:"):
-                scope[key[6:]] = value
+        scope = self._scope(attributes)
         node = Node(self._name(raw, scope, scope.get("", "")), self.lead + at, self.lead + tag.end())
         spans = self._spans(at, tag.end())
         for key, value in attributes.items():
@@ -174,6 +169,15 @@ class _Builder:
             self.root = node
         self.stack.append((node, scope))
         self.texts.append([])
+
+    def _scope(self, attributes: dict[str, str]) -> dict[str, str]:
+        """The prefixes that hold in an element; its parent's own dictionary where it declares none."""
+        scope = self.stack[-1][1] if self.stack else {"xml": _XML}
+        declared = {key[6:]: value for key, value in attributes.items() if key == "xmlns" or key.startswith("xmlns:")}
+        self.prefixes += len(declared)
+        if self.prefixes > MAX_PREFIXES:
+            raise LimitError(f"declares more than {MAX_PREFIXES:,} prefixes", where=self.where)
+        return {**scope, **declared} if declared else scope
 
     def _spans(self, at: int, end: int) -> dict[str, Span]:
         """Where the attributes of the tag at `at` are. Each look starts where the last one ended: a search would try

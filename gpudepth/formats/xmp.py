@@ -6,8 +6,10 @@ namespaces on rdf:Description in the order of their first use. A packet in that 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from xml.etree import ElementTree
 
@@ -19,6 +21,12 @@ META = "adobe:ns:meta/"
 TOOLKIT = "XMP Core 6.0.0"
 MAX_DEPTH = 256
 MAX_ITEMS = 1000
+MAX_ELEMENTS = MAX_ATTRIBUTES = 100_000
+MAX_URI = 1000  # a parser puts the namespace's before each name in it
+CHUNK = 1 << 18
+# the second half may be missing, so that a run of letters is never looked at twice
+_LONG_URI = re.compile(rb"xmlns[^=<>\"']*+(=\s*+(?:\"[^\"]{%d}|'[^']{%d}))?" % (MAX_URI + 1, MAX_URI + 1))
+_VALUE = re.compile(rb"=\s*+[\"']")
 _ARRAYS = {f"{{{RDF}}}{kind}" for kind in ("Seq", "Bag", "Alt")}
 
 Value = str | tuple[str, ...]
@@ -53,26 +61,30 @@ class Packet:
 
 
 def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Packet:
-    """Element and attribute form alike. Raises MalformedError (not XML, DTDs, too deep) or LimitError (max_xmp)."""
-    limits.check("max_xmp", len(data), where=where)
+    """Element and attribute form alike. Raises MalformedError (not XML, DTDs, too deep), LimitError (limits.max_xmp,
+    too many elements or attributes)."""
     text = data.strip(b"\0 \t\r\n\xef\xbb\xbf")
-    if b"\0" in text:
-        raise MalformedError("is not UTF-8", where=where)
-    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
-        raise MalformedError("declares a document type or an entity, which XMP never does", where=where)
+    check(data, text, where, limits)
+    depth = count = 0
+    root: Any = None
     try:
         parser: Any = ElementTree.XMLPullParser(("start", "end"))
-        parser.feed(text)
-        parser.close()
-        depth = 0
-        root: Any = None
-        for event, element in parser.read_events():
-            depth += 1 if event == "start" else -1
-            root = element if root is None else root
-            if depth > MAX_DEPTH:
-                raise MalformedError(f"is nested deeper than {MAX_DEPTH}", where=where)
+        for at in range(0, len(text) + 1, CHUNK):  # what is too much is noticed before all of it is in memory
+            parser.feed(text[at : at + CHUNK])
+            if at + CHUNK > len(text):
+                parser.close()
+            for event, element in parser.read_events():
+                root = element if root is None else root
+                depth += 1 if event == "start" else -1
+                count += event == "start"
+                if depth > MAX_DEPTH:
+                    raise MalformedError(f"is nested deeper than {MAX_DEPTH}", where=where)
+            if count > MAX_ELEMENTS:
+                raise LimitError(f"has more than {MAX_ELEMENTS:,} elements", where=where)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise MalformedError(f"is not well-formed XML: {error}", where=where) from None
+    except MemoryError:
+        raise LimitError("needs more memory than there is", where=where) from None
     properties: list[Property] = []
     if root is not None:
         for description in root.iter(f"{{{RDF}}}Description"):
@@ -89,6 +101,20 @@ def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Packet:
                     _keep(properties, child.tag, (child.text or "").strip())
     toolkit = root.get(f"{{{META}}}xmptk", "") if root is not None else ""
     return Packet(tuple(properties), toolkit)
+
+
+def check(data: bytes, text: bytes, where: str, limits: Limits) -> None:
+    """What holds for every packet (`text`: without what is around it), before a parser sees it: parsers take all
+    attributes of a tag into memory at once, and write names out in full. Raises MalformedError, LimitError."""
+    limits.check("max_xmp", len(data), where=where)
+    if b"\0" in text:
+        raise MalformedError("is not UTF-8", where=where)
+    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
+        raise MalformedError("declares a document type or an entity, which XMP never does", where=where)
+    if sum(1 for _ in islice(_VALUE.finditer(text), MAX_ATTRIBUTES + 1)) > MAX_ATTRIBUTES:
+        raise LimitError(f"has more than {MAX_ATTRIBUTES:,} attributes", where=where)
+    if any(m[1] for m in _LONG_URI.finditer(text)):
+        raise LimitError(f"declares a namespace of more than {MAX_URI:,} characters", where=where)
 
 
 def _keep(properties: list[Property], key: str, value: Value) -> None:

@@ -18,8 +18,9 @@ import gpudepth
 from gpudepth.containers.google import gdepth
 from gpudepth.containers.google.gdepth import NAMESPACE
 from gpudepth.containers.google.packets import NOTE, extended_xmp
+from gpudepth.containers.jpeg.jpeg import Jpeg
 from gpudepth.errors import ExistingDepthError, GpudepthError, LimitError, MalformedError, RangeError, UnsupportedError
-from gpudepth.formats import jpeg
+from gpudepth.formats import jpeg, xmp
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.limits import Limits
 
@@ -113,6 +114,22 @@ def test_extended_xmp(tmp_path: Path, chunk: int) -> None:
     path.write_bytes(whole[:first] + whole[first + 2 + int.from_bytes(whole[first + 2 : first + 4], "big") :])
     with pytest.raises(MalformedError, match="extended XMP"):  # its first piece is gone
         gpudepth.read(path)
+
+
+def test_a_packet_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its data may be megabytes, and a dozen properties are asked for."""
+    path = photo(tmp_path / "p.jpg", packet(**FIELDS, Data=coded(CODES)))
+    parsed: list[bytes] = []
+
+    def counted(data: bytes, *rest: Any) -> xmp.Packet:
+        parsed.append(data)
+        return parse(data, *rest)
+
+    parse = xmp.parse
+    monkeypatch.setattr(xmp, "parse", counted)
+    with ByteSource(path) as source:
+        assert Jpeg().read(source) is not None
+    assert len(parsed) == 1
 
 
 @pytest.mark.parametrize(("change", "error"), [

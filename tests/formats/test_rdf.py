@@ -89,10 +89,22 @@ def test_limits() -> None:
         rdf.parse(b"<a>" * 1000 + b"</a>" * 1000)
     with pytest.raises(LimitError):
         rdf.parse(b"<a>" + b"<b/>" * 30_000 + b"</a>")
+    nested = b"".join(b"<a " + b" ".join(b"xmlns:p%d='u'" % (100 * n + k) for k in range(100)) + b">" for n in range(200))
+    with pytest.raises(LimitError, match="4,096 prefixes"):
+        rdf.parse(nested + b"</a>" * 200)
     with pytest.raises(MalformedError, match="rdf:RDF"):
         rdf.insert(rdf.parse(b"<a/>"), b"<b/>")
     with pytest.raises(MalformedError, match="rdf:RDF"):
         rdf.insert(rdf.parse(f'<r:RDF xmlns:r="{xmp.RDF}"/>'.encode()), b"<b/>")
+
+
+def test_prefixes_are_copied_where_one_is_declared() -> None:
+    data = b"<a xmlns:p='1' xmlns='0'><p:b><c xmlns:p='2' p:x=''><p:d/></c><p:e/></p:b></a>"
+    assert [n.name for n in rdf.parse(data).root.walk()] == [("0", "a"), ("1", "b"), ("0", "c"), ("2", "d"), ("1", "e")]
+    builder, outer = rdf._Builder(data, 0, ""), {"p": "1"}
+    builder.stack = [(rdf.Node(("", "a"), 0, 0), outer)]
+    assert builder._scope({"p:x": ""}) is outer
+    assert builder._scope({"xmlns:q": "2"}) == {"p": "1", "q": "2"} and outer == {"p": "1"}
 
 
 class Counted:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpudepth.errors import GpudepthError, LimitError, MalformedError
-from gpudepth.formats import xmp
+from gpudepth.formats import rdf, xmp
 from gpudepth.formats.xmp import Packet, Property
 from gpudepth.limits import Limits
 
@@ -87,6 +87,54 @@ def test_limits():
     long = f'<rdf:RDF xmlns:rdf="{xmp.RDF}" xmlns:a="{A}"><rdf:Description><a:L><rdf:Seq>{"<rdf:li/>" * 1001}</rdf:Seq></a:L></rdf:Description></rdf:RDF>'
     with pytest.raises(LimitError, match="1001 items"):
         xmp.parse(long.encode())
+
+
+@pytest.mark.parametrize(("data", "error", "words"), [
+    (b"<a>" + b"<b/>" * 3_000_000 + b"</a>", LimitError, "100,000 elements"),
+    (b"<a>" + b"<b>" * 3_000_000, MalformedError, "nested deeper")])
+def test_what_is_too_much_is_noticed_early(data: bytes, error, words, monkeypatch):
+    """A parser keeps a hundred bytes and more of each element."""
+    fed = 0
+
+    class Counted(xmp.ElementTree.XMLPullParser):
+        def feed(self, part):
+            nonlocal fed
+            fed += len(part)
+            super().feed(part)
+
+    monkeypatch.setattr(xmp.ElementTree, "XMLPullParser", Counted)
+    with pytest.raises(error, match=words):
+        xmp.parse(data)
+    assert fed < 1_000_000
+
+
+@pytest.mark.parametrize(("data", "words"), [
+    (b"<a " + b" ".join(b"b%d=''" % n for n in range(100_001)) + b"/>", "100,000 attributes"),
+    (b"<a " + b" ".join(b"b%d \n= \"\"" % n for n in range(100_001)) + b"/>", "100,000 attributes"),
+    # a parser writes every name out with its namespace: 20 KB that become 40 MB
+    (b"<p:a xmlns:p='" + b"u" * 10_000 + b"'>" + b"".join(b"<p:b%d/>" % n for n in range(4000)) + b"</p:a>", "1,000 characters"),
+    (b"<a xmlns   =\n\"" + b"u" * 10_000 + b"\"/>", "1,000 characters")])
+def test_tags_that_grow_in_memory(data: bytes, words: str):
+    for parse in (xmp.parse, rdf.parse):
+        with pytest.raises(LimitError, match=words) as caught:
+            parse(data, "item 7")
+        assert caught.value.where == "item 7"
+
+
+def test_long_values_and_ordinary_namespaces():
+    data = f'<rdf:RDF xmlns:rdf="{xmp.RDF}" xmlns:a="{A}"><rdf:Description a:T="{"xmlns=" + "x" * 3_000_000}"/></rdf:RDF>'
+    assert len(xmp.parse(data.encode()).text(A, "T") or "") == 3_000_006
+
+
+def test_running_out_of_memory_is_said(monkeypatch):
+    def none(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(xmp.ElementTree, "XMLPullParser", none)
+    monkeypatch.setattr(rdf.expat, "ParserCreate", type("P", (), {"Parse": none}))
+    for parse in (xmp.parse, rdf.parse):
+        with pytest.raises(LimitError, match="memory"):
+            parse(APPLE)
 
 
 @settings(deadline=None)

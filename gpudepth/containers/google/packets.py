@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ...errors import GpudepthError, MalformedError, UnsupportedError
 from ...formats import jpeg, rdf, xmp
@@ -34,6 +34,7 @@ class Packets:
     extended: bytes = b""
     guid: str = ""
     lost: str = ""
+    _parsed: dict[tuple[str, Limits], xmp.Packet] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, primary: Stream, limits: Limits = DEFAULT) -> Packets:
@@ -59,7 +60,10 @@ class Packets:
         """A simple property of either packet; the main one first."""
         for data, where in ((self.main, "XMP"), (self.extended, "extended XMP")):
             if namespace.encode() in data:
-                found = xmp.parse(data, where, limits).text(namespace, name)
+                key = where, limits
+                if key not in self._parsed:  # megabytes, that a dozen properties are asked of
+                    self._parsed[key] = xmp.parse(data, where, limits)
+                found = self._parsed[key].text(namespace, name)
                 if found is not None:
                     return found
         return None
@@ -72,24 +76,24 @@ class Packets:
         """Every property in these namespaces taken out, every other byte kept."""
         wanted = tuple(namespaces)
         out = self
-        for field in ("main", "extended"):
-            data: bytes = getattr(self, field)
+        for which in ("main", "extended"):
+            data: bytes = getattr(self, which)
             if any(n.encode() in data for n in wanted):
-                tree = rdf.parse(data, field, limits)
-                out = out._with(field, tree.without(tree.properties(wanted)))
-        for field in ("main", "extended"):
-            if getattr(out, field) != getattr(self, field) and not _says_anything(getattr(out, field), limits):
-                out = out._with(field, b"")
+                tree = rdf.parse(data, which, limits)
+                out = out._with(which, tree.without(tree.properties(wanted)))
+        for which in ("main", "extended"):
+            if getattr(out, which) != getattr(self, which) and not _says_anything(getattr(out, which), limits):
+                out = out._with(which, b"")
         return out
 
     def adding(self, block: bytes, *, extended: bool = False) -> Packets:
         """Another description in the main or the extended packet. `block`: rdf.description's."""
-        field = "extended" if extended else "main"
-        data: bytes = getattr(self, field)
-        return self._with(field, rdf.insert(rdf.parse(data, field), block) if data else rdf.packet(block))
+        which = "extended" if extended else "main"
+        data: bytes = getattr(self, which)
+        return self._with(which, rdf.insert(rdf.parse(data, which), block) if data else rdf.packet(block))
 
-    def _with(self, field: str, data: bytes) -> Packets:
-        return replace(self, main=data) if field == "main" else replace(self, extended=data)
+    def _with(self, which: str, data: bytes) -> Packets:
+        return replace(self, main=data) if which == "main" else replace(self, extended=data)
 
     def about(self) -> str:
         """What rdf:about says in the main packet."""
