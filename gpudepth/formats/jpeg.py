@@ -20,6 +20,7 @@ LOSSLESS = 0xC3
 MAX_SEGMENTS = 4096
 MAX_PAYLOAD = 65533
 CHUNK = 1 << 17  # what fits the caches twice
+SHORT = 1 << 12  # where little is expected: a file may have thousands of scans and of runs of fill bytes
 
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
@@ -151,7 +152,8 @@ def _segment(source: Readable, at: int, prefix: str) -> Segment:
         raise MalformedError(f"byte {head[0]:02x} at {at:,} where a marker should be", where=f"{prefix}{at:,}",
                              hint="the file was damaged; save it again first")
     while head[1] == 0xFF:  # fill bytes
-        at += 1
+        fill = source.read(at, min(SHORT, source.size - at))
+        at += len(fill) - len(fill.lstrip(b"\xff")) - 1
         if at + 2 > source.size or at - start > CHUNK:
             raise TruncatedError("only fill bytes follow", where=f"{prefix}{at:,}")
         head = source.read(at, 2)
@@ -170,16 +172,18 @@ def _segment(source: Readable, at: int, prefix: str) -> Segment:
 
 def _next_marker(source: Readable, at: int, prefix: str) -> int:
     """Where the first marker after entropy-coded data starts."""
+    step = SHORT
     while at < source.size:
-        chunk = source.read(at, min(CHUNK, source.size - at))
+        chunk = source.read(at, min(step, CHUNK, source.size - at))
         codes = np.frombuffer(chunk, np.uint8)
         after = np.flatnonzero(codes[:-1] == 0xFF)
         markers = after[_IS_MARKER[codes[after + 1]]]
         if markers.size:
             return at + int(markers[0])
-        if len(chunk) < CHUNK:
+        if at + len(chunk) >= source.size:
             break
         at += len(chunk) - 1  # an ff may be the last byte
+        step *= 2
     raise TruncatedError(f"entropy-coded data goes on to the end at {source.size:,}: no EOI marker",
                          where=f"{prefix}{at:,}", hint="the file is cut off; appending to it would hide the damage")
 

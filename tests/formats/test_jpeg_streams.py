@@ -86,7 +86,39 @@ def test_entropy_coded_data_longer_than_a_chunk(monkeypatch: pytest.MonkeyPatch)
     """The ff of a marker may be the last byte of one chunk and its code the first of the next."""
     for chunk in range(2, 30):
         monkeypatch.setattr(jpeg, "CHUNK", chunk)
+        monkeypatch.setattr(jpeg, "SHORT", chunk)
         assert parse(SMALLEST).end == len(SMALLEST)
+
+
+class Counted(ByteSource):
+    """Says how often it was read, and how many bytes."""
+
+    calls = total = 0
+
+    def read(self, offset: int, length: int, what: str = "data") -> bytes:
+        self.calls += 1
+        self.total += length
+        return super().read(offset, length, what)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4095, 4096, 4097, 8191, 100_000])
+def test_fill_bytes_are_read_once(length: int) -> None:
+    comment = jpeg.make(jpeg.COM, b"\xff\xff")
+    data = SMALLEST[:2] + (b"\xff" * length + comment) * 30 + SMALLEST[2:]
+    source = Counted(data)
+    stream = jpeg.parse(source)
+    assert stream.end == len(data) and [s.payload for s in stream.header[:30]] == [b"\xff\xff"] * 30
+    assert stream.header[1].start == stream.header[0].end and stream.header[0].end == 2 + length + 6
+    assert source.calls < 30 * (6 + 2 * (length // 4096 + 1)) + 50 and source.total < 3 * len(data) + 60 * 4096
+
+
+def test_many_short_scans_are_read_once() -> None:
+    scan = SMALLEST[SMALLEST.index(b"\xff\xda") :][:12]
+    at = len(SMALLEST) - 2
+    data = SMALLEST[:at] + scan * 3000 + SMALLEST[at:] + bytes(1_000_000)
+    source = Counted(data)
+    assert jpeg.parse(source).end == len(data) - 1_000_000
+    assert source.total < 3010 * 5000
 
 
 def test_mutations_raise_only_our_errors() -> None:
