@@ -132,6 +132,43 @@ def test_a_packet_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert len(parsed) == 1
 
 
+@pytest.mark.parametrize("alpha", [False, True])
+def test_a_palette_is_looked_up(alpha: bool) -> None:
+    """Its samples are places in a list of colours, here of grays from white to black."""
+    picture = Image.fromarray(CODES, "L")
+    picture.putpalette([255 - n for n in range(256) for _ in range(3)])
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", **({"transparency": bytes(range(256))} if alpha else {}))
+    assert Image.open(io.BytesIO(buffer.getvalue())).mode == "P"
+    assert (gdepth.decode(buffer.getvalue(), "here", Limits()) == 255 - CODES).all()
+
+
+def test_one_bit_is_black_or_white() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(CODES > 99).save(buffer, "PNG")
+    codes = gdepth.decode(buffer.getvalue(), "here", Limits())
+    assert codes.dtype == np.uint8 and (codes == np.where(CODES > 99, 255, 0)).all()
+
+
+@pytest.mark.parametrize(("near", "far"), [("1e-320", "8"), ("0.5", "1e300"), ("1e-39", "1"), ("0.5", "2e38"), ("inf", "inf"),
+                                           ("0", "0"), ("-1", "1"), ("0.5", "1e400"), ("1e-30", "1e39")])
+@pytest.mark.parametrize("form", ["RangeInverse", "RangeLinear"])
+def test_ends_that_single_floats_do_not_hold(tmp_path: Path, near: str, far: str, form: str) -> None:
+    path = photo(tmp_path / "p.jpg", packet(**{**FIELDS, "Near": near, "Far": far, "Format": form}, Data=coded(CODES)))
+    if form == "RangeInverse" and far == "1e400":
+        return  # infinitely far, which a disparity can be
+    with pytest.raises(RangeError, match=r"p\.jpg: XMP GDepth"):
+        gpudepth.read(path)
+
+
+@pytest.mark.parametrize(("near", "far", "form", "fmt"), [
+    ("500", "80000", "RangeLinear", "fdep"), ("500", "60000", "RangeLinear", "hdep"), ("1e-5", "1", "RangeInverse", "fdis")])
+def test_ranges_beyond_halves_become_single_floats(tmp_path: Path, near: str, far: str, form: str, fmt: str) -> None:
+    fields = {**FIELDS, "Near": near, "Far": far, "Format": form}
+    data = gpudepth.read(photo(tmp_path / "p.jpg", packet(**fields, Data=coded(CODES))))
+    assert data is not None and str(data.pixel_format) == fmt and np.isfinite(data.map).all()
+
+
 @pytest.mark.parametrize(("change", "error"), [
     ({"Near": "x"}, RangeError), ({"Near": "9"}, RangeError), ({"Far": "nan"}, RangeError), ({"Near": "0"}, RangeError),
     ({"Format": "Other"}, UnsupportedError), ({"MeasureType": "OpticRay"}, UnsupportedError),

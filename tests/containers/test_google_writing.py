@@ -106,7 +106,7 @@ def test_gdepth_of_depth_is_linear() -> None:
     assert data.pixel_format is HDEP and (data.codes == CODES).all() and data.range() == (0.5, 12)
 
 
-@pytest.mark.parametrize(("lo", "hi"), [(0.0, 2.0), (0.5, 0.5), (1 / 3, 3.3333), (1e-3, 1.00001e-3)])
+@pytest.mark.parametrize(("lo", "hi"), [(0.0, 2.0), (1e-320, 2.0), (0.5, 0.5), (1 / 3, 3.3333), (1e-3, 1.00001e-3)])
 def test_ranges_come_back(lo: float, hi: float) -> None:
     """Infinitely far has no number, and near must be nearer than far: within a hundredth of a code all the same."""
     codes = CODES if hi > lo else np.zeros_like(CODES)
@@ -313,6 +313,16 @@ def depth_map(form: str = "attribute", **values: str) -> str:
     return f'<Camera:DepthMap rdf:parseType="Resource">{inner}</Camera:DepthMap>'
 
 
+def test_items_with_a_palette_are_looked_up() -> None:
+    picture = Image.fromarray(FLAT, "L")
+    picture.putpalette([255 - n for n in range(256) for _ in range(3)])
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    payload = buffer.getvalue()
+    data = read(dd(depth_map(), item(len(payload)), payload=payload))
+    assert (data.codes == FLAT).all()  # 255 − 51 in the palette, and Apple's codes run the other way
+
+
 @pytest.mark.parametrize("form", ["attribute", "element"])
 def test_other_writers_forms_are_read(form: str) -> None:
     data = read(dd(depth_map(form), item(0, "primary_image", form) + item(len(PAYLOAD), form=form), payload=PAYLOAD))
@@ -335,7 +345,10 @@ def test_units_and_formats(values: dict[str, str], metres: float, accuracy: str)
 @pytest.mark.parametrize(("values", "items", "kind", "message"), [
     ({"MeasureType": "OpticRay"}, item(len(PAYLOAD)), UnsupportedError, "along the ray"),
     ({"Units": "Feet"}, item(len(PAYLOAD)), UnsupportedError, "Feet"),
-    ({"Near": "6"}, item(len(PAYLOAD)), RangeError, "no range"), ({"Near": "x"}, item(len(PAYLOAD)), RangeError, "Near"),
+    ({"Near": "6"}, item(len(PAYLOAD)), RangeError, "no range"),
+    ({"Near": "1e-320"}, item(len(PAYLOAD)), RangeError, "no range"), ({"Far": "1e300"}, item(len(PAYLOAD)), RangeError, "no range"),
+    ({"Near": "1e-320", "Units": "Diopters"}, item(len(PAYLOAD)), RangeError, "no range"),
+    ({"Near": "x"}, item(len(PAYLOAD)), RangeError, "Near"),
     ({}, item(len(PAYLOAD), "elsewhere"), MalformedError, "no item of the directory"),
     ({}, item(10**7), TruncatedError, "outside the file"), ({}, item(-5), MalformedError, "Item:Length"),
     ({}, item(40), MalformedError, "no picture"), ({"Format": "Cubic"}, item(len(PAYLOAD)), UnsupportedError, "Cubic")])
@@ -386,6 +399,10 @@ def test_what_the_layouts_cannot_hold() -> None:
         attach(photo(), also=("jpegxl",))
     with pytest.raises(RangeError, match="no distances"):
         attach(photo(), coded(lo=-1.0), profile="gdepth")
+    for lo, hi in ((1e-320, 1e-310), (0.0, 5e-324), (1e-3, 1e200)):
+        for layout in ("gdepth", "dynamic-depth"):
+            with pytest.raises(RangeError, match=r"no (range|distances)"):
+                attach(photo(), coded(lo=lo, hi=hi), profile=layout)
     relative = Jpeg().attach(ByteSource(photo()), coded(accuracy="relative"), Placement("dynamic-depth"))
     assert any("relative" in w for w in relative.warnings)
 

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...depth.data import DepthData
-from ...errors import GpudepthError, MalformedError, RangeError, TruncatedError, UnsupportedError
+from ...errors import MalformedError, RangeError, TruncatedError, UnsupportedError
 from ...formats import rdf
 from ...formats.bytesource import ByteSource
 from ...formats.rdf import Node, Tree
 from ...limits import DEFAULT, Limits
 from ..base import CodedMap
-from .gdepth import from_codes, number, plane, range_of
+from .gdepth import check_range, decode, from_codes, number, plane, range_of
 from .packets import Packets
 
 BASE = "http://ns.google.com/photos/dd/1.0/"
@@ -142,8 +142,7 @@ def read(found: DynamicDepth, source: ByteSource, end: int, orientation: int) ->
         raise UnsupportedError("holds distances along the ray, and no focal length to turn them into depth",
                                where=where)
     near, far = _number(about.near, "Near"), _number(about.far, "Far")
-    if not 0 <= near <= far:
-        raise RangeError(f"near {near:g} and far {far:g} are no range", where=where)
+    check_range(near, far, where)
     place = found.offset(about.uri)
     if place is None:
         raise MalformedError(f"DepthURI {about.uri!r} is no item of the directory", where=where)
@@ -151,7 +150,7 @@ def read(found: DynamicDepth, source: ByteSource, end: int, orientation: int) ->
     if at + length > source.size:
         raise TruncatedError(f"item {about.uri!r} at {at:,}…{at + length:,} lies outside the file of {source.size:,}",
                              where="XMP Container:Directory")
-    codes = _decode(source.read(at, length), f"item {about.uri!r}", source.limits)
+    codes = decode(source.read(at, length), f"item {about.uri!r}", source.limits)
     units = about.units.lower()
     if units == "diopters" and about.format == "RangeInverse":
         return from_codes(codes, "RangeInverse", *_of_dioptres(near, far), orientation=orientation, where=where,
@@ -184,21 +183,6 @@ def _number(text: str, name: str) -> float:
     if math.isnan(value):
         raise RangeError(f"{name} is {text[:40]!r}", where="XMP Camera:DepthMap")
     return value
-
-
-def _decode(data: bytes, where: str, limits: Limits) -> NDArray[Any]:
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data), formats=["JPEG", "PNG"]) as picture:
-            limits.check_picture(*picture.size, 4, where=where)
-            if picture.mode in ("I;16", "I;16B", "I"):
-                return np.asarray(picture).astype(np.uint16)
-            return np.ascontiguousarray(np.asarray(picture if picture.mode == "L" else picture.getchannel(0)), np.uint8)
-    except GpudepthError:
-        raise
-    except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
-        raise MalformedError(f"is no picture: {error}", where=where) from None
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from .packets import Packets
 
 NAMESPACE = "http://ns.google.com/photos/1.0/depthmap/"
 CONSTANT = 1e-6  # near must be nearer than far, even where everything is at one distance
+TINY, HALF_MAX = 2.0**-126, 65504  # the least single float of full precision, the largest half
 UNITS = {"m": 1.0, "meters": 1.0, "mm": 1e-3, "millimeters": 1e-3}
 
 
@@ -51,8 +52,7 @@ def read(packets: Packets, orientation: int, limits: Limits = DEFAULT) -> DepthD
                                where=where)
     units = get("Units")
     near, far = (_number(get(name), name, where) * UNITS.get((units or "m").lower(), 1.0) for name in ("Near", "Far"))
-    if not 0 <= near <= far:
-        raise RangeError(f"near {near:g} and far {far:g} are no range", where=where)
+    check_range(near, far, where)
     codes = _decode(data, where, limits)
     return from_codes(codes, form, near, far, orientation=orientation, where=where,
                       accuracy="absolute" if units else "relative")
@@ -60,24 +60,34 @@ def read(packets: Packets, orientation: int, limits: Limits = DEFAULT) -> DepthD
 
 def from_codes(codes: NDArray[Any], form: str, near: float, far: float, *, orientation: int, where: str,
                accuracy: Literal["relative", "absolute"]) -> DepthData:
-    """Codes with 0 = near → DepthData: 8 bits become halves, 16 bits single floats, which hold them."""
+    """Codes with 0 = near → DepthData: 8 bits become halves if those reach as far, 16 bits single floats."""
     stored = L008 if codes.dtype == np.uint8 else L016
     top = stored.max_code or 0
     fmt: PixelFormat
     if form == "RangeInverse":
         if near <= 0:
             raise RangeError(f"near {near:g} has no disparity", where=where)
-        fmt, lo, hi = (HDIS if stored is L008 else FDIS), 0.0 if math.isinf(far) else 1 / far, 1 / near
+        lo, hi = 0.0 if math.isinf(far) else 1 / far, 1 / near
+        fmt = HDIS if stored is L008 and hi <= HALF_MAX else FDIS
         codes = top - codes
     elif form == "RangeLinear":
         if math.isinf(far):
             raise RangeError("far is infinite in a linear range", where=where)
-        fmt, lo, hi = (HDEP if stored is L008 else FDEP), near, far
+        lo, hi = near, far
+        fmt = HDEP if stored is L008 and hi <= HALF_MAX else FDEP
     else:
         raise UnsupportedError(f"Format {form!r}", where=where, hint="RangeInverse and RangeLinear are known")
     table = numeric.pack(numeric.code_values(numeric.Linear(top, lo, hi), top), fmt)
     return DepthData(table[codes], fmt, orientation=orientation, accuracy=accuracy, storage=Storage(stored, lo, hi),
                      codes=codes)
+
+
+def check_range(near: float, far: float, where: str | None = None) -> None:
+    """Raise RangeError unless 0 ≤ near ≤ far, and single floats hold both and what they are the reciprocals of. Only
+    far may be infinite, and only near 0."""
+    usable = all(TINY <= v <= 1 / TINY for v in (near or TINY, TINY if math.isinf(far) else far))
+    if not usable or not near <= far:
+        raise RangeError(f"near {near:g} and far {far:g} are no range", where=where)
 
 
 def present(packets: Packets, limits: Limits = DEFAULT) -> bool:
@@ -113,12 +123,16 @@ def range_of(coded: CodedMap) -> tuple[str, float, float]:
     Infinitely far has no number: Far is then so large that the farthest code is off by a hundredth of a code.
     """
     lo, hi = coded.storage.lo, coded.storage.hi
-    if not 0 <= lo <= hi or hi == 0:
+    if not 0 <= lo <= hi or hi < TINY:
         raise RangeError(f"a range from {lo:g} to {hi:g} names no distances")
     if quantity_of(coded.pixel_format) is Quantity.DEPTH:
-        return "RangeLinear", lo, hi if hi > lo else hi * (1 + CONSTANT)  # all codes of a constant map are 0: near
-    far = 1 / (lo or hi / ((coded.storage.format.max_code or 255) * 100))
-    return "RangeInverse", 1 / hi if hi > lo else far * (1 - CONSTANT), far
+        near, far = lo, hi if hi > lo else hi * (1 + CONSTANT)  # all codes of a constant map are 0: near
+        check_range(near, far)
+        return "RangeLinear", near, far
+    far = 1 / (lo if lo >= TINY else hi / ((coded.storage.format.max_code or 255) * 100))
+    near = 1 / hi if hi > lo else far * (1 - CONSTANT)
+    check_range(near, far)
+    return "RangeInverse", near, far
 
 
 def number(value: float) -> str:
@@ -145,20 +159,27 @@ def _number(text: str | None, name: str, where: str) -> float:
 
 
 def _decode(text: str, where: str, limits: Limits) -> NDArray[Any]:
-    """Base64 of a PNG or JPEG → (H, W) uint8 or uint16; of equal channels the first is taken."""
-    from PIL import Image
-
+    """Base64 of a picture → its codes."""
     try:
         data = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise MalformedError(f"Data is not base64: {error}", where=where) from None
+    return decode(data, f"{where}:Data", limits)
+
+
+def decode(data: bytes, where: str, limits: Limits) -> NDArray[Any]:
+    """A PNG or JPEG → (H, W) uint8 or uint16; of equal channels the first is taken, of a palette its gray."""
+    from PIL import Image
+
     try:
         with Image.open(io.BytesIO(data), formats=["PNG", "JPEG"]) as picture:
             limits.check_picture(*picture.size, 4, where=where)
             if picture.mode in ("I;16", "I;16B", "I"):
                 return np.asarray(picture).astype(np.uint16)
+            if picture.mode in ("P", "1"):  # their samples are no gray values; Pillow warns of a palette with alpha
+                return np.asarray(picture.convert("RGBA").convert("L"))
             return np.ascontiguousarray(np.asarray(picture if picture.mode == "L" else picture.getchannel(0)), np.uint8)
     except LimitError:
         raise
     except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
-        raise MalformedError(f"Data is no picture: {error}", where=where) from None
+        raise MalformedError(f"is no picture: {error}", where=where) from None
