@@ -249,6 +249,18 @@ def test_one_file_for_both_worlds(tmp_path: Path) -> None:
     assert read(replaced).storage.lo == 1.0 and len(replaced) < len(out)
 
 
+def test_the_items_have_the_quality_that_is_named() -> None:
+    def tables(quality: int | None) -> Any:
+        out = attach(photo(), coded(jpeg_quality=quality), profile="dynamic-depth")
+        file = opened(out)
+        with Image.open(io.BytesIO(out[file.primary.end :])) as item:
+            return item.quantization[0]  # type: ignore[attr-defined]
+
+    for quality, named in ((60, 60), (100, 100), (None, 100)):
+        with Image.open(io.BytesIO(gray(FLAT, quality=named))) as picture:
+            assert tables(quality) == picture.quantization[0]  # type: ignore[attr-defined]
+
+
 BREAKS = {
     "another mime": (b'Item:Mime="image/jpeg" Item:Length="0"', b'Item:Mime="image/webp" Item:Length="0"'),
     "another profile": (b"DepthPhoto", b"ARPhoto   "), "another unit": (b"Meters", b"None  "),
@@ -286,9 +298,9 @@ def dd(depth: str = "", items: str = "", *, payload: bytes = b"", after: bytes =
     return photo(rdf.packet(rdf.description("", spaces, {}, inner))) + payload + after
 
 
-def gray(codes: Any, kind: str = "JPEG") -> bytes:
+def gray(codes: Any, kind: str = "JPEG", quality: int = 100) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(codes).save(buffer, kind, quality=100)
+    Image.fromarray(codes).save(buffer, kind, quality=quality)
     return buffer.getvalue()
 
 

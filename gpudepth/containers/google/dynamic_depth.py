@@ -31,7 +31,7 @@ BASE = "http://ns.google.com/photos/dd/1.0/"
 DEVICE, CONTAINER, ITEM, PROFILE, CAMERA, IMAGE, DEPTH = (
     f"{BASE}{name}/" for name in ("device", "container", "item", "profile", "camera", "image", "depthmap"))
 PRIMARY_URI, DEPTH_URI, CONFIDENCE_URI = "primary_image", "android/depthmap", "android/confidencemap"
-QUALITY = 100  # of the depth item, which has to be a JPEG
+QUALITY = 100  # of the items, which have to be JPEG, where none is named
 MAX_ITEMS = 256
 # Google's other directory (Ultra HDR, motion photos): its items follow the primary image too
 FOREIGN = "http://ns.google.com/photos/1.0/container/"
@@ -212,7 +212,8 @@ def write(packets: Packets, coded: CodedMap) -> Written:
     codes = plane(coded)
     if codes.dtype != np.uint8:
         raise UnsupportedError("Dynamic Depth items are JPEG, which has 8 bits", hint="--bits 8")
-    items = (_jpeg(codes), _jpeg(np.full(codes.shape, 255, np.uint8)))
+    quality = coded.jpeg_quality or QUALITY
+    items = (_jpeg(codes, quality), _jpeg(np.full(codes.shape, 255, np.uint8), quality))
     out = packets.adding(rdf.description(packets.about(), _SPACES, {}, _properties(near, far, items)))
     warnings = () if coded.accuracy == "absolute" else (
         "Dynamic Depth says metres of a map whose accuracy is relative: Android takes nothing else",)
@@ -248,11 +249,11 @@ def _properties(near: float, far: float, items: tuple[bytes, ...]) -> str:
                       seq("Device:Cameras", camera), ""))
 
 
-def _jpeg(codes: NDArray[Any]) -> bytes:
+def _jpeg(codes: NDArray[Any], quality: int) -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(codes)).save(buffer, "JPEG", quality=QUALITY)
+    Image.fromarray(np.ascontiguousarray(codes)).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 
