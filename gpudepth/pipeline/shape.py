@@ -87,7 +87,7 @@ def _box(shape: tuple[int, ...], frame: tuple[int, int], recipe: Recipe,
     if recipe.fit == "error":
         turned = abs((height * frame[1]) / (width * frame[0]) - 1) <= slack
         name = depth if isinstance(depth, str | Path) else "map"
-        hint = ("it fits turned by 90°: it may be in the photo's stored orientation, --orientation coded"
+        hint = ("it fits turned by 90°: it may be in the photo's stored orientation, --coded"
                 if turned else "--fit crop cuts the map to the photo's aspect, --fit stretch bends it")
         raise AspectError(f"the map is {width}×{height} and the photo {frame[0]}×{frame[1]}: "
                           f"the aspects differ by {abs(ratio - 1):.1%}", where=name, hint=hint)
