@@ -34,10 +34,11 @@ def convert(
 ) -> None:
     """Depth from one kind of file into another.
 
-    A photo stays the photo, untouched, and its depth is laid out as --profile says: codes and range are kept, so
-    nothing is lost but what a lossy container itself loses. A .plist is ImageIO's dictionary (.bplist: binary), .hdis,
-    .fdis, .hdep and .fdep are bare rows and a .json; .npy, .npz, .pfm, .tiff and .png hold metres (or
-    what --format says).
+    A photo stays the photo, untouched, and its depth is laid out as --profile says: codes and range are kept, as far
+    as a lossy container keeps them. --profile apple-portrait makes a larger map smaller, to 768 pixels, and keeps what
+    Portrait mode renders with; other profiles leave that out. A .plist is ImageIO's dictionary (.bplist: binary),
+    .hdis, .fdis, .hdep and .fdep are bare rows and a .json; .npy, .npz, .pfm, .tiff and .png hold metres (or what
+    --format says).
 
     \b
     gpudepth convert android.jpg -o apple.jpg --profile apple-depth

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import replace
 from pathlib import Path
 
 from ..compute import Backend
 from ..containers import registry
-from ..containers.base import HoldsCodes
+from ..containers.base import Container, Donates, Donor, HoldsCodes
 from ..containers.dictionary import Dictionary
 from ..depth import orientation as exif
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData, Storage
 from ..depth.pixel_format import PixelFormat, quantity_of
-from ..errors import NoDepthError, RangeError, UsageError
+from ..errors import GpudepthError, NoDepthError, RangeError, UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource
 from . import export
 from .beside import NOTHING, Beside
@@ -24,13 +25,18 @@ from .recipe import Recipe
 from .road import Outcome, photo_of, run_item
 from .shape import shape
 
+_LEFT_OUT = ("what Portrait mode renders with (RenderingParameters, SimulatedAperture) is left out: "
+             "--profile apple-portrait keeps it")
+
 
 def convert(source: str | Path, out: str | Path, recipe: Recipe, backend: Backend, *,
             pixel_format: PixelFormat | None = None) -> Outcome:
     """A photo with depth, or a map whose meaning the recipe names, → `out`, whose suffix says what to write.
 
-    Into a photo of the same kind: the depth is laid out anew as `recipe.profile` says, its codes and range kept; the
-    picture is not touched. Into a dictionary, bare rows or an array file: the map alone.
+    Into a photo of the same kind: the depth is laid out anew as `recipe.profile` says, its codes and range kept unless
+    the profile limits the map's size; the picture is not touched. What Portrait mode renders with stays in the profile
+    apple-portrait, for which a portrait is its own donor; the others leave it out, and a warning says so. Into a
+    dictionary, bare rows or an array file: the map alone.
 
     pixel_format   None keeps the source's own (array files: metres)
 
@@ -39,12 +45,16 @@ def convert(source: str | Path, out: str | Path, recipe: Recipe, backend: Backen
     source, out = Path(source), Path(out)
     with ByteSource(source, recipe.limits) as opened:
         container = registry.find(opened)
-        data, photo = None, False
+        data, photo, own_donor = None, False, None
         if container is not None and recipe.encoding is None:
             data = container.read(opened)
             photo = data is not None
-        elif container is not None and isinstance(container, HoldsCodes):
-            photo = container.codes(opened) is not None
+            own_donor = _donor(container, opened) if photo else None
+        elif container is not None:
+            photo = isinstance(container, HoldsCodes) and container.codes(opened) is not None
+            if not photo and _has_depth(container, opened):
+                raise UsageError("carries a range already: near, far and the like do not apply", where=source,
+                                 hint="leave them out")
     if data is None and recipe.encoding is None:
         raise NoDepthError("holds no depth", where=source,
                            hint="of a plain map say what its values mean: --near and --far, or --metric")
@@ -57,9 +67,28 @@ def convert(source: str | Path, out: str | Path, recipe: Recipe, backend: Backen
     if not photo or isinstance(container, Dictionary):
         raise UsageError("is a map and no photo", where=source,
                          hint=f"gpudepth attach PHOTO {source.name} -o {out.name} puts it into one")
+    portrait = recipe.profile == "apple-portrait"
     # the codes are kept: a JPEG's own coding is then all there is of loss, and as little as it can be
-    return run_item(source, source, out, replace(recipe, replace_depth=True, jpeg_quality=recipe.jpeg_quality or 100),
-                    backend)
+    recipe = replace(recipe, replace_depth=True, jpeg_quality=recipe.jpeg_quality or 100,
+                     donor=recipe.donor or (own_donor if portrait else None))
+    outcome = run_item(source, source, out, recipe, backend)
+    if own_donor is not None and not portrait:
+        outcome = replace(outcome, warnings=(*outcome.warnings, _LEFT_OUT))
+    return outcome
+
+
+def _donor(container: Container, source: ByteSource) -> Donor | None:
+    """What a photo of Portrait mode gives; None for any other."""
+    if isinstance(container, Donates):
+        with contextlib.suppress(NoDepthError, UnsupportedError):
+            return container.donor(source)
+    return None
+
+
+def _has_depth(container: Container, source: ByteSource) -> bool:
+    with contextlib.suppress(GpudepthError):
+        return container.read(source) is not None
+    return False
 
 
 def export_item(photo: str | Path | None, depth: DepthInput, out: str | Path, recipe: Recipe, backend: Backend, *,

@@ -52,6 +52,8 @@ def refine(values: NDArray[Any], fmt: PixelFormat, recipe: Recipe, backend: Back
     resize = recipe.resize
     if resize is None and recipe.longest_side and max(values.shape) > recipe.longest_side:
         resize = Resize(long_side=recipe.longest_side)
+        said += (f", made smaller from {values.shape[1]}×{values.shape[0]}: {recipe.profile} takes "
+                 f"{recipe.longest_side} pixels at most")
     if resize is not None:
         width, height = resize.target(values.shape[1], values.shape[0])
         recipe.limits.check_picture(width, height, 4, where="resize")

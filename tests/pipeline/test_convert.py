@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import plistlib
+import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +20,15 @@ from PIL import Image
 
 import gpudepth
 from gpudepth.cli.app import run_command
+from gpudepth.containers import registry
+from gpudepth.containers.base import Donor, Placement
+from gpudepth.containers.jpeg.jpeg import Jpeg
 from gpudepth.depth import numeric
 from gpudepth.depth import orientation as exif
 from gpudepth.depth.encoding import Gray
 from gpudepth.depth.pixel_format import HDIS
 from gpudepth.errors import NoDepthError, UsageError
+from gpudepth.formats.bytesource import ByteSource
 
 
 def photo_with(tmp_path: Path, **fields: Any) -> Path:
@@ -84,6 +91,74 @@ def test_profiles_are_laid_out_anew(tmp_path: Path) -> None:
     data = gpudepth.read(out)
     assert data is not None and not data.filtered and data.quality == "low"
     assert (codes_of(out) == codes_of(source)).all()
+
+
+BLOB = base64.b64encode(b"REND" + struct.pack("<II", 1, 16) + bytes(4)).decode()
+
+
+def portrait(tmp_path: Path, suffix: str) -> Path:
+    """A photo of Portrait mode."""
+    path, donor = tmp_path / f"portrait{suffix}", Donor(BLOB, "2.800000", 8)
+    if suffix == ".heic":
+        path.write_bytes(attach_codes(heic(picture(96, 72)), coded_map(), profile="apple-portrait", donor=donor))
+        return path
+    with ByteSource(plain(path, 96, 72)) as source:
+        placement = Placement("apple-portrait", donor=donor)
+        data = Jpeg().attach(source, coded_map(jpeg_quality=100), placement).splice.to_bytes()
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".heic", ".jpg"])
+def test_a_portrait_is_its_own_donor(tmp_path: Path, suffix: str) -> None:
+    source = portrait(tmp_path, suffix)
+    given = registry.donor(source)
+    assert (given.rendering, given.aperture, given.custom_rendered) == (BLOB, "2.800000", 8)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        out = gpudepth.convert(source, tmp_path / f"out{suffix}", profile="apple-portrait")
+    off = np.abs(codes_of(out).astype(int) - codes_of(source)).max()
+    assert registry.donor(out) == given and off <= (0 if suffix == ".heic" else 2)  # JPEG of quality 100
+    assert [str(w.message) for w in said if "calibration" not in str(w.message)] == []  # no photo of a camera's
+    other = tmp_path / f"other{suffix}"
+    with ByteSource(source) as opened:
+        other.write_bytes(opened.read(0, opened.size).replace(b"2.800000", b"5.600000"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        named = gpudepth.convert(source, tmp_path / f"named{suffix}", profile="apple-portrait", donor=other)
+    assert registry.donor(named).aperture == "5.600000"
+
+
+@pytest.mark.parametrize(("suffix", "profile"), [(".heic", None), (".heic", "apple-depth"), (".jpg", None), (".jpg", "gdepth")])
+def test_what_other_profiles_leave_out_is_said(tmp_path: Path, suffix: str, profile: str | None) -> None:
+    with pytest.warns(UserWarning, match="RenderingParameters, SimulatedAperture.*apple-portrait keeps"):
+        gpudepth.convert(portrait(tmp_path, suffix), tmp_path / f"out{suffix}", profile=profile)
+
+
+def test_a_map_that_is_made_smaller_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "p.heic"
+    source.write_bytes(attach_codes(heic(picture(96, 72)), coded_map(800, 600)))
+    for profile, size in (("apple-portrait", "768×576"), ("apple-depth", "800×600")):
+        assert run_command(["convert", str(source), "-o", str(tmp_path / "o.heic"), "--profile", profile]) == 0
+        said = capsys.readouterr().err
+        assert size in said and ("made smaller from 800×600" in said) == (profile == "apple-portrait")
+
+
+@pytest.mark.parametrize("name", ["p.heic", "p.jpg", "p.dng", "p.plist"])
+def test_a_range_of_its_own_is_not_given_another(tmp_path: Path, name: str) -> None:
+    source = tmp_path / name
+    if name == "p.dng":
+        source.write_bytes(dng())
+        metres = np.linspace(1, 3, 16 * 12, dtype=np.float32).reshape(12, 16)
+        gpudepth.attach(source, metres, source, fit="stretch")
+    elif name == "p.plist":
+        gpudepth.convert(photo_with(tmp_path), source)
+    else:
+        source = portrait(tmp_path, source.suffix)
+    for out in (f"o{source.suffix}", "o.heic"):
+        with pytest.raises(UsageError, match="a range already: near, far") as caught:
+            gpudepth.convert(source, tmp_path / out, encoding=Gray(1, 2))
+        assert str(source) in str(caught.value) and not (tmp_path / out).exists()
 
 
 @pytest.mark.parametrize("name", ["hdis", "fdis", "hdep", "fdep"])
