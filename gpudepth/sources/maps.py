@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import FileError, LimitError, MissingInputError, TruncatedError, UnsupportedError
 from ..limits import DEFAULT, Limits
-from . import arrays, pictures
+from . import arrays, exr, hdf5, pictures, rows
 from .pfm import read_pfm
 from .pgm import read_pgm
 
@@ -45,9 +45,11 @@ def read_map(
     path: str | os.PathLike[str], *, limits: Limits = DEFAULT, key: str | None = None,
     photo_size: tuple[int, int] | None = None,
 ) -> SourceMap:
-    """Read a map from PNG, TIFF, BMP, JPEG, WebP, PGM, PFM, .npy or .npz; the content decides, not the suffix.
+    """Read a map from PNG, TIFF, BMP, JPEG, WebP, PGM, PFM, .npy, .npz, OpenEXR, HDF5 (and MAT v7.3), .dpt or COLMAP's
+    .bin; the content decides, not the suffix.
 
-    `key` names the array of an .npz; without it `depth`, `disparity`, or the only map in it. `photo_size`, (width,
+    `key` names the array of an .npz, the channel of an EXR, the data set of an HDF5 file; without it `depth` and the
+    like, or the only map in it. `photo_size`, (width,
     height), lets a picture of photo and map side by side be recognised.
 
     Codes are kept as stored, with these exceptions: integers of other widths become uint16 where all lie in 0..65535,
@@ -61,7 +63,7 @@ def read_map(
     orientation, maximum = 1, None
     with _open(path, where) as (stream, size):
         limits.check("max_file", size, where=where)
-        magic = stream.read(8)
+        magic = stream.read(24)
         stream.seek(0)
         if not magic:
             raise TruncatedError("is empty", where=where)
@@ -73,6 +75,14 @@ def read_map(
             values = read_pfm(stream, size, where=where, limits=limits)
         elif magic[:2] in {b"P2", b"P5"}:
             values, maximum = read_pgm(stream, size, where=where, limits=limits)
+        elif magic.startswith(exr.MAGIC):
+            values = exr.read_exr(where, key=key, limits=limits)
+        elif magic.startswith((hdf5.MAGIC, hdf5.MATLAB)):
+            values = hdf5.read_hdf5(where, key=key, limits=limits)
+        elif magic.startswith(rows.DPT):
+            values = rows.read_dpt(stream, size, where=where, limits=limits)
+        elif rows.is_colmap(magic):
+            values = rows.read_colmap(stream, size, where=where, limits=limits)
         else:
             values, orientation = pictures.read_picture(stream, where=where, limits=limits, photo_size=photo_size)
     codes = _codes(values, where)

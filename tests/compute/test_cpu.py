@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gpudepth.compute import Backend, Span, backend
+from gpudepth.compute import Span
 from gpudepth.compute.bits import PIECE
 from gpudepth.compute.cpu import LOOK_UP_CHUNK, PAIRS_FROM, SPAN_CHUNK, NumpyBackend
 from gpudepth.compute.threads import CHUNK, Room, spread, sweep
 from gpudepth.depth import numeric
 from gpudepth.depth.numeric import Linear
 from gpudepth.depth.pixel_format import FDEP, FDIS, HDEP, HDIS, L008, L010, L012, L016, NATIVE, STORED, PixelFormat
-from gpudepth.errors import BackendError, HolesError, UsageError
+from gpudepth.errors import HolesError, UsageError
 
 CPU = NumpyBackend()
 
@@ -340,14 +340,3 @@ def test_room_keeps_its_buffers() -> None:
     assert first.shape == (3, 4)
     assert np.shares_memory(first, room.like(np.empty(5), np.uint16, "a"))
     assert not np.shares_memory(first, room.like(np.empty(5), np.uint16, "b"))
-
-
-def test_the_back_end_is_chosen_by_name() -> None:
-    chosen: Backend = backend()
-    assert chosen.name == backend("numpy", threads=2).name == "numpy"
-    with pytest.raises(BackendError, match="computes with numpy"):
-        backend("cupy")
-    with pytest.raises(UsageError, match="unknown back end"):
-        backend("cuda")
-    with pytest.raises(UsageError, match="0 threads"):
-        backend(threads=0)

@@ -1,0 +1,103 @@
+"""Depth in OpenEXR: a half or float channel, in the window it covers.
+
+The picture that counts is the display window; a renderer may store less (or more) of it, the data window. What of the
+display window has no data is NaN. Without a key the channel is `Z`, or the only one whose last name is `Z`, `V` or
+`depth` (Blender's `ViewLayer.Depth.Z`, Hypersim's and compositors' `depth.V`), or the only channel there is.
+
+OpenEXR itself (the package of the Academy Software Foundation) decodes; deep pictures are refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import GpudepthError, MalformedError, UnsupportedError
+from ..limits import DEFAULT, Limits
+
+MAGIC = b"\x76\x2f\x31\x01"
+LAST_NAMES = ("z", "v", "depth")
+MAX_PARTS = 64
+
+
+def read_exr(path: str, *, key: str | None = None, limits: Limits = DEFAULT) -> NDArray[Any]:
+    """(H, W) float16 or float32, the display window; `key` names a channel, or `part:channel` with a part's number.
+
+    Raises UnsupportedError without the package OpenEXR, for deep and subsampled pictures, for integer channels, and
+    with the names that are there when none or several could be meant; LimitError before decoding; MalformedError.
+    """
+    try:
+        import OpenEXR
+    except ImportError:
+        raise UnsupportedError("is OpenEXR, which needs the package OpenEXR", where=path,
+                               hint="pip install 'gpudepth[exr]'") from None
+    with _damage(path):
+        parts = OpenEXR.File(path, header_only=True).parts[:MAX_PARTS]
+        number, channel = _choose(parts, key, path)
+        header = parts[number].header
+        if "deep" in str(header.get("type", "")).lower():
+            raise UnsupportedError("holds deep samples, many values for a pixel", where=path,
+                                   hint="flatten it in a compositor first")
+        data, display = _window(header["dataWindow"], path), _window(header["displayWindow"], path)
+    for x0, y0, x1, y1 in (data, display):
+        limits.check_picture(x1 - x0, y1 - y0, 4 * max(1, len(header["channels"])), where=path)
+    with _damage(path):
+        found = OpenEXR.File(path, separate_channels=True).parts[number].channels[channel]
+        if (found.xSampling, found.ySampling) != (1, 1):
+            raise UnsupportedError(f"channel {channel} is subsampled", where=path)
+        values = np.asarray(found.pixels)
+        if values.dtype.kind != "f":
+            raise UnsupportedError(f"channel {channel} holds {values.dtype}, not depth", where=path)
+        return _pasted(values, data, display)
+
+
+def _choose(parts: list[Any], key: str | None, where: str) -> tuple[int, str]:
+    names = [(i, str(c.name)) for i, part in enumerate(parts) for c in part.header["channels"]]
+    shown = ", ".join(name if i == 0 else f"{i}:{name}" for i, name in names[:20])
+    if key is not None:
+        part, colon, name = key.partition(":")
+        wanted = (int(part), name) if colon and part.isdigit() else (0, key)
+        if wanted in names:
+            return wanted
+        raise UnsupportedError(f"has no channel {key!r}", where=where, hint=f"it holds {shown or 'none'}")
+    for candidates in ([n for n in names if n[1] == "Z"],
+                       [n for n in names if n[1].lower().rpartition(".")[2] in LAST_NAMES], names):
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            break
+    raise UnsupportedError("does not say which channel is depth", where=where,
+                           hint=f"name one with --key: {shown or 'there is none'}")
+
+
+def _window(box: Any, where: str) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1, the ends not included."""
+    (x0, y0), (x1, y1) = ((int(v) for v in corner) for corner in box)
+    if x1 < x0 or y1 < y0:
+        raise MalformedError(f"its window runs from {x0}, {y0} to {x1}, {y1}", where=where)
+    return x0, y0, x1 + 1, y1 + 1
+
+
+def _pasted(values: NDArray[Any], data: tuple[int, ...], display: tuple[int, ...]) -> NDArray[Any]:
+    if data == display:
+        return np.ascontiguousarray(values)
+    out = np.full((display[3] - display[1], display[2] - display[0]), np.nan, values.dtype)
+    x0, y0, x1, y1 = (f(a, b) for f, a, b in zip((max, max, min, min), data, display, strict=True))
+    if x0 < x1 and y0 < y1:
+        out[y0 - display[1] : y1 - display[1], x0 - display[0] : x1 - display[0]] = (
+            values[y0 - data[1] : y1 - data[1], x0 - data[0] : x1 - data[0]])
+    return out
+
+
+@contextlib.contextmanager
+def _damage(where: str) -> Any:
+    """What the library raises, as ours."""
+    try:
+        yield
+    except GpudepthError:
+        raise
+    except (RuntimeError, ValueError, KeyError, IndexError, TypeError, OSError, OverflowError, MemoryError) as error:
+        raise MalformedError(f"cannot be read as OpenEXR: {error}", where=where) from None
