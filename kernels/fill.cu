@@ -73,6 +73,8 @@ GD_KERNEL clean(const float *in, float *out, int width, int height) {
 }
 
 // width, height of the finer level; `holes` counts those of the coarser one.
+#define GD_MOST 1e30f    // what a sum takes of a value: nothing overflows
+
 GD_KERNEL shrink(const float *fine, float *coarse, int width, int height, gd_u32 *holes) {
     const int x = gd_x(), y = gd_y(), w = (width + 1) / 2, h = (height + 1) / 2;
     if (x >= w || y >= h) return;
@@ -83,7 +85,7 @@ GD_KERNEL shrink(const float *fine, float *coarse, int width, int height, gd_u32
             if (v >= height || u >= width) continue;
             const float child = gd_row(fine, v, width)[u];
             if (gd_is_nan(child)) continue;
-            total = gd_add(total, child);
+            total = gd_add(total, gd_min(gd_max(child, -GD_MOST), GD_MOST));
             count = gd_add(count, 1.0f);
         }
     const bool hole = gd_bits(count) == 0u;

@@ -57,8 +57,9 @@ GD_KERNEL bilateral(const float *in, const gd_u8 *guide, float *out, int width, 
 GD_KERNEL affine(const float *in, float *out, int width, int height, float scale, float shift) {
     const int x = gd_x(), y = gd_y();
     if (x >= width || y >= height) return;
-    const float v = gd_add(gd_mul(gd_row(in, y, width)[x], scale), shift);
-    gd_row(out, y, width)[x] = gd_is_nan(v) ? gd_float(GD_NAN32) : gd_rank(v) <= 0 ? 0.0f : v;
+    const float u = gd_row(in, y, width)[x], v = gd_add(gd_mul(u, scale), shift);
+    const bool hole = gd_is_nan(v) || (gd_bits(u) & GD_MAGNITUDE) == GD_INF32;
+    gd_row(out, y, width)[x] = hole ? gd_float(GD_NAN32) : gd_rank(v) <= 0 ? 0.0f : v;
 }
 
 // A frame and the one before, both with their pictures: where nothing moved, part of the way from there to here.

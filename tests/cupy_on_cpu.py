@@ -2,12 +2,14 @@
 
 It is as unhelpful as a GPU: numpy cannot read its arrays; what is queued on a stream runs late, at random moments
 between the work of other streams, in order on its own stream, and reads pinned memory only then. So a buffer that is
-reused too early, or a result that is read before its event, gives wrong numbers.
+reused too early, or a result that is read before its event, gives wrong numbers. Memory comes from a pool with an arena
+for each stream, as CuPy's does: a block that Python has dropped is handed out again at once, to who asks on the stream
+that it was made on, though other streams may still use it.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -77,11 +79,26 @@ class ndarray:  # noqa: N801 - CuPy's name
 
     __array_ufunc__ = None
 
-    def __init__(self, memory: Any) -> None:
-        self.memory = memory
+    def __init__(self, memory: Any, home: Stream | None = None) -> None:
+        self.memory, self.home = memory, home
+
+    def __del__(self) -> None:
+        if self.home is not None:
+            ARENAS[id(self.home), self.memory.shape, self.memory.dtype.str].append(self.memory)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise TypeError("Implicit conversion to a NumPy array is not allowed.")
+
+    @property
+    def device(self) -> Any:
+        return SimpleNamespace(id=0)
+
+    @property
+    def data(self) -> Any:
+        return SimpleNamespace(ptr=self.memory.ctypes.data)
+
+    def copy(self) -> ndarray:
+        return self.astype(self.dtype)
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
@@ -96,33 +113,42 @@ class ndarray:  # noqa: N801 - CuPy's name
     nbytes = property(lambda self: self.memory.nbytes)
 
     def view(self, dtype: Any) -> ndarray:
-        return ndarray(self.memory.view(dtype))
+        return self._part(self.memory.view(dtype))
 
     def reshape(self, *shape: Any) -> ndarray:
-        return ndarray(self.memory.reshape(*shape))
+        return self._part(self.memory.reshape(*shape))
 
     def __getitem__(self, key: Any) -> ndarray:
-        return ndarray(self.memory[key])
+        return self._part(self.memory[key])
+
+    def _part(self, memory: Any) -> ndarray:
+        part = ndarray(memory)
+        part.whole = self       # type: ignore[attr-defined]    # alive as long
+        return part
 
     def __setitem__(self, key: Any, value: Any) -> None:
         assert isinstance(value, ndarray)
         assert value.dtype == self.dtype
-        now().add(lambda: self.memory.__setitem__(key, value.memory))
+        target, source = self.memory, value.memory
+        now().add(lambda: target.__setitem__(key, source))
 
     def astype(self, dtype: Any) -> ndarray:
-        out = ndarray(np.empty(self.shape, dtype))
-        now().add(lambda: np.copyto(out.memory, self.memory, casting="unsafe"))
+        out = block(self.shape, dtype)
+        target, source = out.memory, self.memory
+        now().add(lambda: np.copyto(target, source, casting="unsafe"))
         return out
 
     def set(self, source: Any, stream: Stream | None = None) -> None:
         assert source.shape == self.shape
         assert source.dtype == self.dtype
-        (stream or now()).add(lambda: np.copyto(self.memory, source))
+        target = self.memory
+        (stream or now()).add(lambda: np.copyto(target, source))
 
     def get(self, stream: Stream | None = None, out: Any = None, blocking: bool = True) -> Any:
         there = stream or now()
         target = np.empty(self.shape, self.dtype) if out is None else out
-        there.add(lambda: np.copyto(target, self.memory))
+        source = self.memory
+        there.add(lambda: np.copyto(target, source))
         if blocking:
             there.synchronize()
         return target
@@ -131,9 +157,25 @@ class ndarray:  # noqa: N801 - CuPy's name
 def array(values: Any, order: str = "K") -> ndarray:
     assert type(values) is np.ndarray
     assert values.dtype.isnative
-    out, staged = ndarray(np.empty(values.shape, values.dtype)), values.copy()
-    now().add(lambda: np.copyto(out.memory, staged))
+    out, staged = block(values.shape, values.dtype), values.copy()
+    target = out.memory
+    now().add(lambda: np.copyto(target, staged))
     return out
+
+
+ARENAS: dict[Any, list[Any]] = defaultdict(list)
+
+
+def block(shape: Any, dtype: Any) -> ndarray:
+    """Memory of the current stream: what was dropped there, or new; with rubbish in it either way. 16 bytes aligned."""
+    home, shape = now(), tuple(np.atleast_1d(shape).tolist())
+    free = ARENAS[id(home), shape, np.dtype(dtype).str]
+    if free:
+        return ndarray(free.pop(), home)
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.full(size + 16, 77, np.uint8)
+    start = -raw.ctypes.data % 16
+    return ndarray(raw[start : start + size].view(dtype).reshape(shape), home)
 
 
 class OutOfMemoryError(MemoryError):
@@ -159,10 +201,10 @@ class RawModule:
 def modules(*, capability: str = "80", room: int = 1 << 40) -> dict[str, ModuleType]:
     """cupy and cupyx, for sys.modules. room: the largest array in bytes."""
     def empty(shape: Any, dtype: Any) -> ndarray:
-        out = np.full(shape, 77, dtype)
+        out = block(shape, dtype)
         if out.nbytes > room:
             raise OutOfMemoryError(f"Out of memory allocating {out.nbytes:,} bytes")
-        return ndarray(out)
+        return out
 
     cupy, cupyx = ModuleType("cupy"), ModuleType("cupyx")
     runtime = SimpleNamespace(

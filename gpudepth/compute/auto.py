@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from .interface import Array, Backend, Filled, Span
 from .kernels import KernelBackend
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 NANOSECONDS = {
     "convert": 1.0, "convert_span": 1.1, "span": 0.2, "quantise": 1.0, "load": 0.9, "reciprocal_to": 0.8, "orient": 0.7,
@@ -55,8 +56,9 @@ class AutoBackend:
     def _kernels(self) -> KernelBackend | None:
         if self._gpu is None and not self._lost:
             try:
-                self._gpu = self._find()
-                self._trip = trip(self._gpu)
+                found = self._find()
+                self._trip = trip(found)
+                self._gpu = found
             except BackendError as error:
                 self._lost = True
                 fallback(error.message.removeprefix(probe.UNUSABLE))
@@ -90,67 +92,75 @@ class AutoBackend:
 
     def convert(self, codes: Array, rule: Linear, fmt: PixelFormat, *, factor: NDArray[np.float32] | None = None,
                 out: Array | None = None) -> Array:
-        return self._map("convert", codes, fmt.dtype.itemsize).convert(codes, rule, fmt, factor=factor, out=out)
+        return self._map("convert", codes, fmt.dtype.itemsize,
+                         lambda b: b.convert(codes, rule, fmt, factor=factor, out=out))
 
     def convert_many(self, maps: Iterable[Array], rule: Linear, fmt: PixelFormat) -> Iterator[Array]:
         for codes in maps:
             yield self.convert(codes, rule, fmt)
 
     def convert_span(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span]:
-        return self._map("convert_span", codes, fmt.dtype.itemsize).convert_span(codes, rule, fmt)
+        return self._map("convert_span", codes, fmt.dtype.itemsize, lambda b: b.convert_span(codes, rule, fmt))
 
     def span(self, values: Array) -> Span:
-        return self._map("span", values, 0).span(values)
+        return self._map("span", values, 0, lambda b: b.span(values))
 
     def quantise(self, values: Array, lo: float, hi: float, fmt: PixelFormat) -> Array:
-        return self._map("quantise", values, fmt.dtype.itemsize).quantise(values, lo, hi, fmt)
+        return self._map("quantise", values, fmt.dtype.itemsize, lambda b: b.quantise(values, lo, hi, fmt))
 
     def load(self, codes: Array, lo: float, hi: float, stored: PixelFormat, native: PixelFormat) -> Array:
-        return self._map("load", codes, native.dtype.itemsize).load(codes, lo, hi, stored, native)
+        return self._map("load", codes, native.dtype.itemsize, lambda b: b.load(codes, lo, hi, stored, native))
 
     def reciprocal_to(self, values: Array, fmt: PixelFormat) -> Array:
-        return self._map("reciprocal_to", values, fmt.dtype.itemsize).reciprocal_to(values, fmt)
+        return self._map("reciprocal_to", values, fmt.dtype.itemsize, lambda b: b.reciprocal_to(values, fmt))
 
     def orient(self, values: Array, orientation: int) -> Array:
-        return self._map("orient", values, values.dtype.itemsize).orient(values, orientation)
+        return self._map("orient", values, 4, lambda b: b.orient(values, orientation))
 
     def fill(self, values: Array, how: str, quantity: Quantity) -> tuple[Array, Filled]:
-        return self._map("fill", values, values.dtype.itemsize).fill(values, how, quantity)
+        return self._map("fill", values, 4, lambda b: b.fill(values, how, quantity))
 
     def resize(self, values: Array, width: int, height: int, method: str = "area") -> Array:
-        size, larger = values.dtype.itemsize, max(_pixels(values), width * height)
-        chosen = self._pick("resize", larger, (_pixels(values) + width * height) * size, values)
-        return chosen.resize(values, width, height, method)
+        after = width * height
+        return self._do("resize", max(_pixels(values), after), 4 * (_pixels(values) + after), (values,),
+                        lambda b: b.resize(values, width, height, method))
 
     def upsample(self, values: Array, guide: NDArray[np.uint8], confidence: NDArray[np.uint8] | None = None) -> Array:
         pixels = _pixels(guide) // 3
-        return self._pick("upsample", pixels, 7 * pixels, values, guide).upsample(values, guide, confidence)
+        return self._do("upsample", pixels, 7 * pixels, (values, guide),
+                        lambda b: b.upsample(values, guide, confidence))
 
     def inpaint(self, values: Array, guide: NDArray[np.uint8] | None = None) -> tuple[Array, Filled]:
-        return self._guided("inpaint", values, guide).inpaint(values, guide)
+        return self._map("inpaint", values, 7, lambda b: b.inpaint(values, guide))
 
     def median(self, values: Array, size: int) -> Array:
-        return self._map("median", values, 4).median(values, size)
+        return self._map("median", values, 4, lambda b: b.median(values, size))
 
     def bilateral(self, values: Array, radius: int, guide: NDArray[np.uint8] | None = None) -> Array:
-        return self._guided("bilateral", values, guide).bilateral(values, radius, guide)
+        return self._map("bilateral", values, 7, lambda b: b.bilateral(values, radius, guide))
 
     def affine(self, values: Array, scale: float, shift: float) -> Array:
-        return self._map("affine", values, 4).affine(values, scale, shift)
+        return self._map("affine", values, 4, lambda b: b.affine(values, scale, shift))
 
     def blend(self, values: Array, before: Array, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8],
               share: float) -> Array:
-        pixels = _pixels(values)
-        chosen = self._pick("blend", pixels, 18 * pixels, values, before)
-        return chosen.blend(values, before, guide, guide_before, share)
+        return self._do("blend", _pixels(values), 18 * _pixels(values), (values, before),
+                        lambda b: b.blend(values, before, guide, guide_before, share))
 
-    def _map(self, method: str, values: Array, out_bytes: int) -> Backend:
-        pixels = _pixels(values)
-        return self._pick(method, pixels, pixels * (values.dtype.itemsize + out_bytes), values)
+    def _map(self, method: str, values: Array, more: int, work: Callable[[Backend], T]) -> T:
+        """`work` on a map that is copied there, with `more` bytes a pixel."""
+        pixels, size = _pixels(values), getattr(values.dtype, "itemsize", 4)
+        return self._do(method, pixels, pixels * (size + more), (values,), work)
 
-    def _guided(self, method: str, values: Array, guide: Array | None) -> Backend:
-        pixels = _pixels(values)
-        return self._pick(method, pixels, pixels * (8 if guide is None else 11), values)
+    def _do(self, method: str, pixels: int, bytes_: int, arrays: tuple[Any, ...], work: Callable[[Backend], T]) -> T:
+        chosen = self._pick(method, pixels, bytes_, *arrays)
+        try:
+            return work(chosen)
+        except BackendError as error:       # the GPU is full, say: what lies on the host needs none
+            if chosen is self.numpy or any(on_gpu(a) for a in arrays):
+                raise
+            fallback(error.message)
+            return work(self.numpy)
 
 
 def smallest(numpy: float, latency: float, copying: float) -> float:
@@ -176,7 +186,8 @@ def trip(kernels: KernelBackend) -> tuple[float, float]:
 
 @lru_cache(maxsize=8)
 def fallback(why: str) -> None:
-    """Say once that it is numpy, and why."""
+    """Say once that it is numpy, and why, in a line."""
+    why = next((line.strip() for line in why.splitlines() if line.strip()), why)
     log.warning("no GPU (%s): computing with numpy, the results are the same; %s=numpy silences this line", why,
                 probe.VARIABLE)
 

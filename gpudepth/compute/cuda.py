@@ -17,26 +17,41 @@ from .nvrtc import cubin
 
 DLPACK_CUDA = (2, 13)   # kDLCUDA, kDLCUDAManaged
 MAX_THREADS = 1024
+ALIGNMENT = 16  # bytes: four floats
 
 
 def on_gpu(values: Any) -> bool:
     """Is this an array in a GPU's memory? Of any library, and without importing one."""
     if isinstance(values, np.ndarray):
         return False
-    if hasattr(values, "__cuda_array_interface__"):
-        return True
-    return hasattr(values, "__dlpack_device__") and int(values.__dlpack_device__()[0]) in DLPACK_CUDA
+    # DLPack first: asked for CUDA's interface, a torch tensor that wants a gradient raises
+    if hasattr(values, "__dlpack_device__"):
+        return int(values.__dlpack_device__()[0]) in DLPACK_CUDA
+    return hasattr(values, "__cuda_array_interface__")
 
 
 def adopt(values: Any) -> Any:
-    """An array that is on a GPU as a CuPy array, without a copy. Raises BackendError without CuPy."""
+    """An array that is on a GPU as a CuPy array, without a copy; by DLPack, which waits for the stream it was made on.
+
+    Raises BackendError without CuPy, for an array on another device than CuPy's current one, and for one that its
+    library does not hand out.
+    """
     try:
         import cupy
     except ImportError as error:
         raise BackendError(f"CuPy is not installed: {error}", hint="pip install 'gpudepth[gpu]'") from None
-    if isinstance(values, cupy.ndarray):
-        return values
-    return cupy.asarray(values) if hasattr(values, "__cuda_array_interface__") else cupy.from_dlpack(values)
+    if not isinstance(values, cupy.ndarray):
+        try:
+            shared = hasattr(values, "__dlpack_device__")
+            values = cupy.from_dlpack(values) if shared else cupy.asarray(values)
+        except (RuntimeError, BufferError, TypeError, ValueError) as error:
+            raise BackendError(f"the array on the GPU cannot be taken: {error}",
+                               hint="of a torch tensor that wants a gradient, give tensor.detach()") from None
+    current = cupy.cuda.Device().id
+    if values.device.id != current:
+        raise BackendError(f"the array lies on GPU {values.device.id}, and GPU {current} computes",
+                           hint="copy it there, or choose with CUDA_VISIBLE_DEVICES or cupy.cuda.Device(…).use()")
+    return values
 
 
 class CudaDevice:
@@ -71,7 +86,9 @@ class CudaDevice:
         return on_gpu(values)
 
     def own(self, values: Any) -> Any:
-        return self.cupy.ascontiguousarray(adopt(values))
+        values = self.cupy.ascontiguousarray(adopt(values))
+        # kernels load four pixels at once
+        return values if values.data.ptr % ALIGNMENT == 0 else values.copy()
 
     def launch(self, module: str, kernel: str, grid: tuple[int, int], block: tuple[int, int], *args: Any) -> None:
         """On the current stream. Raises ValueError for a launch that no GPU takes."""

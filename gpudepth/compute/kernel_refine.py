@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from ..depth.pixel_format import Quantity
 from ..errors import HolesError
-from .cpu import expect
 from .interface import Array, Filled, Span
 from .launch import F32, I32, MAX_ROWS, U32, Launcher
 from .refine import fill as fill_room
@@ -26,11 +25,11 @@ class RefineKernels(Launcher):
 
     def fill(self, values: Array, how: str, quantity: Quantity) -> tuple[Array, Filled]:
         """See `Backend.fill`."""
-        expect(values, "f2 f4")
+        values = self._taken(values, "f2 f4")
         span = self.span(values)
         fill_room.check(values.shape, how, span)
         if self._too_tall(values):
-            return self.twin.fill(values, how, quantity)
+            return self._by_twin(self.twin.fill, values, how, quantity)
         source, size = self._in(values), values.dtype.itemsize
         height, width = source.shape
         count = span.total - span.valid
@@ -54,10 +53,10 @@ class RefineKernels(Launcher):
 
     def resize(self, values: Array, width: int, height: int, method: str = "area") -> Array:
         """See `Backend.resize`."""
-        expect(values, "f2 f4")
+        values = self._taken(values, "f2 f4")
         resize_room.check(values.shape, width, height, method)
         if self._too_tall(values) or height > MAX_ROWS:
-            return self.twin.resize(values, width, height, method)
+            return self._by_twin(self.twin.resize, values, width, height, method)
         source, size = self._in(values), values.dtype.itemsize
         rows, columns = source.shape
         out = self.device.empty((height, width), source.dtype)
@@ -78,12 +77,12 @@ class RefineKernels(Launcher):
 
     def upsample(self, values: Array, guide: NDArray[np.uint8], confidence: NDArray[np.uint8] | None = None) -> Array:
         """See `Backend.upsample`."""
-        expect(values, "f4")
+        values = self._taken(values, "f4")
         guided.check(values.shape, guide, confidence)
         height, width = guide.shape[:2]
         down, across = guided.axis(values.shape[0], height), guided.axis(values.shape[1], width)
         if height > MAX_ROWS:
-            return self.twin.upsample(values, guide, confidence)
+            return self._by_twin(self.twin.upsample, values, guide, confidence)
         there = np.isfinite(self._on_host(values))
         trust = np.full(values.shape, weights.TRUST, np.uint8)
         if confidence is not None:
@@ -99,10 +98,10 @@ class RefineKernels(Launcher):
 
     def inpaint(self, values: Array, guide: NDArray[np.uint8] | None = None) -> tuple[Array, Filled]:
         """See `Backend.inpaint`."""
-        expect(values, "f4")
+        values = self._taken(values, "f4")
         inpaint.check(values.shape, guide)
         if self._too_tall(values):
-            return self.twin.inpaint(values, guide)
+            return self._by_twin(self.twin.inpaint, values, guide)
         span = self.span(values)
         if not span.valid:
             raise HolesError(inpaint.nothing(span.total))
@@ -134,10 +133,10 @@ class RefineKernels(Launcher):
 
     def median(self, values: Array, size: int) -> Array:
         """See `Backend.median`."""
-        expect(values, "f4")
+        values = self._taken(values, "f4")
         smooth.check_size(size)
         if self._too_tall(values):
-            return self.twin.median(values, size)
+            return self._by_twin(self.twin.median, values, size)
         out = self.device.empty(values.shape, F32)
         self._pixels("smooth", "median", out, self._in(values), out, I32(values.shape[1]), I32(values.shape[0]),
                      I32(size))
@@ -145,11 +144,11 @@ class RefineKernels(Launcher):
 
     def bilateral(self, values: Array, radius: int, guide: NDArray[np.uint8] | None = None) -> Array:
         """See `Backend.bilateral`."""
-        expect(values, "f4")
+        values = self._taken(values, "f4")
         smooth.check_radius(radius)
         inpaint.check(values.shape, guide)
         if self._too_tall(values):
-            return self.twin.bilateral(values, radius, guide)
+            return self._by_twin(self.twin.bilateral, values, radius, guide)
         out = self.device.empty(values.shape, F32)
         self._pixels("smooth", "bilateral", out, self._in(values), None if guide is None else self._in(guide), out,
                      I32(values.shape[1]), I32(values.shape[0]), I32(radius),
@@ -159,9 +158,9 @@ class RefineKernels(Launcher):
 
     def affine(self, values: Array, scale: float, shift: float) -> Array:
         """See `Backend.affine`."""
-        expect(values, "f4")
+        values = self._taken(values, "f4")
         if self._too_tall(values):
-            return self.twin.affine(values, scale, shift)
+            return self._by_twin(self.twin.affine, values, scale, shift)
         out = self.device.empty(values.shape, F32)
         self._pixels("smooth", "affine", out, self._in(values), out, I32(values.shape[1]), I32(values.shape[0]),
                      F32(scale), F32(shift))
@@ -170,9 +169,9 @@ class RefineKernels(Launcher):
     def blend(self, values: Array, before: Array, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8],
               share: float) -> Array:
         """See `Backend.blend`."""
-        expect(values, "f4")
+        values = self._taken(values, "f4")
         if self._too_tall(values):
-            return self.twin.blend(values, before, guide, guide_before, share)
+            return self._by_twin(self.twin.blend, values, before, guide, guide_before, share)
         out = self.device.empty(values.shape, F32)
         self._pixels("smooth", "blend", out, self._in(values), self._in(before), self._in(guide),
                      self._in(guide_before), out, I32(values.shape[1]), I32(values.shape[0]), F32(share), temporal.TAU,

@@ -55,8 +55,10 @@ class KernelBackend(RefineKernels):
     def convert_many(self, maps: Iterable[Array], rule: Linear, fmt: PixelFormat) -> Iterator[Array]:
         """See `Backend.convert_many`: through a ring of three slots."""
         def fits(codes: Array) -> bool:
+            if self.device.owns(codes):
+                return False
             expect(codes, "u1 u2 f2 f4 f8")
-            return not (self.device.owns(codes) or self._too_tall(codes) or self._too_many(codes, rule))
+            return not (self._too_tall(codes) or self._too_many(codes, rule))
 
         ring = Ring(self.device, lambda codes: self._convert(codes, rule, fmt, None, None, 0))
         for ringed, some in groupby(maps, fits):
@@ -67,8 +69,9 @@ class KernelBackend(RefineKernels):
 
     def convert_span(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span]:
         """See `Backend.convert_span`: one pass over the codes."""
+        codes = self._taken(codes, "u1 u2 f2 f4 f8")
         if self._too_tall(codes) or self._too_many(codes, rule):
-            return self.twin.convert_span(codes, rule, fmt)
+            return self._by_twin(self.twin.convert_span, codes, rule, fmt)
         stats = self.device.array(STATS)
         values = self._convert(codes, rule, fmt, None, stats, codes.shape[0])
         return values, _spans(self.device.host(stats), codes.size)[0]
@@ -78,17 +81,18 @@ class KernelBackend(RefineKernels):
         number, height, width = codes.shape
         flat = codes.reshape(number * height, width)
         if self._too_tall(flat) or self._too_many(codes, rule):
-            maps, spans = zip(*(self.twin.convert_span(c, rule, fmt) for c in codes), strict=True)
-            return np.stack(maps), list(spans)
+            maps, spans = zip(*(self.twin.convert_span(c, rule, fmt) for c in self._on_host(codes)), strict=True)
+            stacked = np.stack(maps)
+            return self.device.array(stacked) if self.device.owns(codes) else stacked, list(spans)
         stats = self.device.array(np.tile(STATS, number))
         values = self._convert(flat, rule, fmt, None, stats, height)
         return values.reshape(codes.shape), _spans(self.device.host(stats), height * width)
 
     def _convert(self, codes: Array, rule: Linear, fmt: PixelFormat, factor: Any, stats: Any,  # noqa: PLR0917
                  rows: int) -> Array:
-        expect(codes, "u1 u2 f2 f4 f8")
+        codes = self._taken(codes, "u1 u2 f2 f4 f8")
         if self._too_tall(codes) or self._too_many(codes, rule, factor):
-            return self.twin.convert(codes, rule, fmt, factor=factor)
+            return self._by_twin(self.twin.convert, codes, rule, fmt, factor=factor)
         kind, size = codes.dtype.kind, codes.dtype.itemsize
         source = self._in(codes)
         height, width = source.shape
@@ -115,9 +119,9 @@ class KernelBackend(RefineKernels):
 
     def span(self, values: Array) -> Span:
         """See `Backend.span`."""
-        expect(values, "f2 f4")
+        values = self._taken(values, "f2 f4")
         if self._too_tall(values):
-            return self.twin.span(values)
+            return self._by_twin(self.twin.span, values)
         stats = self.device.array(STATS)
         source = self._in(values)
         height, width = source.shape
@@ -128,10 +132,10 @@ class KernelBackend(RefineKernels):
 
     def quantise(self, values: Array, lo: float, hi: float, fmt: PixelFormat) -> Array:
         """See `Backend.quantise`."""
-        expect(values, "f2 f4")
+        values = self._taken(values, "f2 f4")
         top = max_code_of(fmt)
         if self._too_tall(values):
-            return self.twin.quantise(values, lo, hi, fmt)
+            return self._by_twin(self.twin.quantise, values, lo, hi, fmt)
         source = self._in(values)
         height, width = source.shape
         size = source.dtype.itemsize
@@ -146,14 +150,14 @@ class KernelBackend(RefineKernels):
 
     def load(self, codes: Array, lo: float, hi: float, stored: PixelFormat, native: PixelFormat) -> Array:
         """See `Backend.load`."""
-        expect(codes, "u1 u2")
+        codes = self._taken(codes, "u1 u2")
         return self.convert(codes, Linear(max_code_of(stored), lo, hi), native)
 
     def reciprocal_to(self, values: Array, fmt: PixelFormat) -> Array:
         """See `Backend.reciprocal_to`."""
-        expect(values, "f2 f4")
+        values = self._taken(values, "f2 f4")
         if self._too_tall(values):
-            return self.twin.reciprocal_to(values, fmt)
+            return self._by_twin(self.twin.reciprocal_to, values, fmt)
         source = self._in(values)
         height, width = source.shape
         out = self.device.empty(source.shape, native(fmt).dtype)
@@ -169,11 +173,11 @@ class KernelBackend(RefineKernels):
 
     def orient(self, values: Array, orientation: int) -> Array:
         """See `Backend.orient`."""
-        expect(values)
+        values = self._taken(values)
         check_orientation(orientation)
         size = values.dtype.itemsize
-        if max(values.shape) > MAX_ROWS or size not in (1, 2, 4, 8):
-            return self.twin.orient(values, orientation)
+        if not values.size or max(values.shape) > MAX_ROWS or size not in (1, 2, 4, 8):
+            return self._by_twin(self.twin.orient, values, orientation)
         rows, columns = I32(orientation in (3, 4, 6, 7)), I32(orientation in (2, 3, 7, 8))
         source = self._in(values)
         height, width = source.shape
@@ -190,7 +194,7 @@ class KernelBackend(RefineKernels):
     def _too_many(self, codes: Any, rule: Linear, factor: Any = None) -> bool:
         """Invalid codes for the kernels that compute; tables have room for any number."""
         computed = codes.dtype.itemsize > 2 or factor is not None
-        return len(rule.invalid) > MAX_INVALID and computed and not self.device.owns(codes)
+        return len(rule.invalid) > MAX_INVALID and computed
 
     def _as_floats(self, source: Any) -> Any:
         with np.errstate(over="ignore"):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .cpu import NumpyBackend
+from .cpu import NumpyBackend, expect
 from .interface import Array
 from .ring import Lanes
 
+T = TypeVar("T")
 I32, U32, F32 = np.int32, np.uint32, np.float32
 MAX_ROWS = 65535    # of a grid
 
@@ -57,11 +59,28 @@ class Launcher:
         there: Array = result if self.device.owns(like) else self.device.host(result)
         return there
 
+    def _taken(self, values: Any, kinds: str = "") -> Any:
+        """Checked as numpy's back end checks; an array of another library on the device as one of ours."""
+        values = self.device.own(values) if self.device.owns(values) else values
+        expect(values, kinds)
+        return values
+
+    def _by_twin(self, method: Callable[..., T], values: Any, *args: Any, **named: Any) -> T:
+        """What no launch has room for, by numpy, and back to where the map is."""
+        def there(result: Any) -> Any:
+            on_device = isinstance(result, np.ndarray) and self.device.owns(values)
+            return self.device.array(result) if on_device else result
+
+        result: Any = method(self._on_host(values), *map(self._on_host, args),
+                             **{k: self._on_host(v) for k, v in named.items()})
+        moved: Any = tuple(map(there, result)) if isinstance(result, tuple) else there(result)
+        return cast(T, moved)
+
     def _on_host(self, values: Any) -> NDArray[Any]:
         return self.device.host(values) if self.device.owns(values) else values
 
     def _too_tall(self, values: Any) -> bool:
-        return bool(values.shape[0] > MAX_ROWS or not values.size) and not self.device.owns(values)
+        return bool(values.shape[0] > MAX_ROWS or not values.size)
 
     def _quads(self, module: str, kernel: str, source: Any, out: Any, *args: Any) -> None:
         """A launch of threads with four pixels of a row each; a block lies in one row."""

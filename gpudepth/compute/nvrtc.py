@@ -82,7 +82,7 @@ def nvrtc() -> Nvrtc:
 def cubin(module: str, capability: int) -> Path:
     """The file with a module's machine code for a compute capability (80: 8.0), compiled the first time.
 
-    For a device newer than NVRTC knows, the file holds PTX for the newest that it does, which the driver compiles.
+    For a device that NVRTC does not know, the file holds PTX for the nearest older one, which the driver compiles.
     Without NVRTC a file that was cached earlier still serves. Raises BackendError.
     """
     found = sorted(cache_folder().glob(f"{module}-{capability}-{_sources_hash()}-*"), key=lambda p: p.stat().st_mtime)
@@ -93,10 +93,11 @@ def cubin(module: str, capability: int) -> Path:
             return found[-1]
         raise
     known = library.architectures()
-    target = f"sm_{capability}" if capability in known else f"compute_{max(known)}"
-    if capability not in known and capability < max(known):
+    older = [k for k in known if k <= capability]
+    if not older:
         raise BackendError(f"NVRTC {library.version[0]}.{library.version[1]} does not know compute capability "
                            f"{capability // 10}.{capability % 10}", hint="an older CUDA toolkit does")
+    target = f"sm_{capability}" if capability in known else f"compute_{max(older)}"
     version = f"{library.version[0]}.{library.version[1]}"
     suffix = "cubin" if target.startswith("sm_") else "ptx"
     path = cache_folder() / f"{module}-{capability}-{_sources_hash()}-{version}.{suffix}"

@@ -104,7 +104,8 @@ def _try(name: str, step: Callable[[], str], *, blocked: bool) -> Step:
     except BackendError as error:
         return Step(name, False, str(error))
     except Exception as error:  # a broken installation may raise anything, and numpy works all the same
-        return Step(name, False, f"{type(error).__name__}: {error}")
+        line = next((part.strip() for part in str(error).splitlines() if part.strip(" =\n")), "")
+        return Step(name, False, f"{type(error).__name__}: {line}")
 
 
 def _wanted() -> str:
@@ -137,7 +138,10 @@ class _Probe:
         _installed()
         import cupy
 
-        return f"CuPy {cupy.__version__}"
+        found = getattr(cupy, "__version__", None)
+        if found is None:
+            raise Missing(f"CuPy is incomplete ({INSTALL})")
+        return f"CuPy {found}"
 
     def find_device(self) -> str:
         _driver()

@@ -50,16 +50,20 @@ class _Slot:
 
     def start(self, source: NDArray[Any], work: Callable[[Any], Any]) -> None:
         if self.lent is None or self.lent.shape != source.shape or self.lent.dtype != source.dtype:
-            dtype = source.dtype.newbyteorder("=")
-            self.lent, self.there = self.device.pinned(source.shape, dtype), self.device.empty(source.shape, dtype)
+            self.lent, self.there = self.device.pinned(source.shape, source.dtype.newbyteorder("=")), None
         np.copyto(self.lent, source)
         with self.stream as stream:
-            self.device.upload(self.lent, self.there, stream)
-            self.result = work(self.there)
-            if self.back is None or self.back.shape != self.result.shape or self.back.dtype != self.result.dtype:
-                self.back = self.device.pinned(self.result.shape, self.result.dtype)
-            self.device.download(self.result, self.back, stream)
-            self.done = self.device.mark(stream)
+            # memory is the stream's that asks for it: others may still be at work on what it had been
+            if self.there is None:
+                self.there = self.device.empty(self.lent.shape, self.lent.dtype)
+            try:
+                self.device.upload(self.lent, self.there, stream)
+                self.result = work(self.there)
+                if self.back is None or self.back.shape != self.result.shape or self.back.dtype != self.result.dtype:
+                    self.back = self.device.pinned(self.result.shape, self.result.dtype)
+                self.device.download(self.result, self.back, stream)
+            finally:
+                self.done = self.device.mark(stream)
 
     def finish(self) -> NDArray[Any]:
         assert self.done is not None

@@ -222,7 +222,7 @@ def test_the_gpu_is_for_what_pays(gpu: None, monkeypatch: pytest.MonkeyPatch, ca
     assert said == ["cupy: convert of 120,000 pixels; the trip to the GPU pays from 111,111 pixels on",
                     "numpy: span of 480,000 pixels; the trip to the GPU pays at no size",
                     "numpy: affine of 4,000 pixels, too little for a GPU",
-                    "cupy: bilateral of 20,000 pixels; the trip to the GPU pays from 335 pixels on"]
+                    "cupy: bilateral of 20,000 pixels; the trip to the GPU pays from 336 pixels on"]
 
 
 def test_what_lies_on_the_gpu_is_worked_on_there(gpu: None) -> None:
@@ -262,6 +262,32 @@ def test_every_method_is_passed_on(gpu: None) -> None:
                 ours, theirs = ours[0], theirs[0]
             same(ours, theirs) if isinstance(theirs, np.ndarray) else None
         same(next(chosen.convert_many([codes], RULE, HDIS)), NumpyBackend().convert(codes, RULE, HDIS))
+
+
+def test_a_full_gpu_is_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """For what lies on the host: numpy does it, and that is said once."""
+    host()
+    for name, module in cupy_on_cpu.modules(room=200_000).items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(probe, "_driver", lambda: None)
+    monkeypatch.setattr(auto, "trip", lambda kernels: (0.0, 0.0))
+    chosen = compute.backend()
+    values = np.ones((300, 400), np.float32)
+    for _ in range(2):
+        same(chosen.bilateral(values, 1), NumpyBackend().bilateral(values, 1))
+    assert [r.getMessage().split(":")[0] for r in caplog.records] == ["no GPU (the GPU has no room for 480,000 bytes"]
+    with pytest.raises(BackendError, match="no room"):
+        chosen.bilateral(cupy_on_cpu.ndarray(values), 1)    # type: ignore[arg-type]
+
+
+def test_a_trip_that_fails_is_no_gpu(gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(kernels: object) -> None:
+        raise BackendError("out of order")
+
+    monkeypatch.setattr(auto, "trip", fails)
+    chosen = compute.backend()
+    assert isinstance(chosen, AutoBackend)
+    assert chosen.settled().name == "numpy"
 
 
 def test_trip() -> None:

@@ -102,6 +102,65 @@ def test_arrays_of_others_go_in_without_a_copy(gpu: KernelBackend) -> None:
     same(gpu.host(gpu.convert(turned, RULE, HDIS)), TWIN.convert(codes.T, RULE, HDIS))
 
 
+def test_arrays_that_start_anywhere(gpu: KernelBackend) -> None:
+    """Four pixels are loaded at once: a part of an array may not be aligned to that, and is copied."""
+    flat = np.arange(65, dtype=np.uint16)
+    part = cupy_on_cpu.ndarray(flat[1:].reshape(8, 8))
+    taken = gpu.device.own(part)
+    assert taken.data.ptr % 16 == 0
+    same(gpu.host(gpu.convert(part, RULE, HDIS)), TWIN.convert(flat[1:].reshape(8, 8), RULE, HDIS))    # type: ignore[arg-type]
+
+
+def test_arrays_that_cannot_be_taken(gpu: KernelBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Tensor:
+        """torch's, when it wants a gradient."""
+
+        shape, dtype = (2, 2), "torch.float32"
+
+        def __dlpack_device__(self) -> tuple[int, int]:
+            return 2, 0
+
+        @property
+        def __cuda_array_interface__(self) -> None:
+            raise RuntimeError("Can't get __cuda_array_interface__ on Variable that requires grad")
+
+    def refuses(values: object) -> None:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+
+    assert on_gpu(Tensor())
+    monkeypatch.setattr(sys.modules["cupy"], "from_dlpack", refuses)
+    with pytest.raises(BackendError, match=r"cannot be taken.*detach"):
+        gpu.convert(Tensor(), RULE, HDIS)    # type: ignore[arg-type]
+
+    class Elsewhere(cupy_on_cpu.ndarray):
+        device = SimpleNamespace(id=1)
+
+    with pytest.raises(BackendError, match="lies on GPU 1, and GPU 0 computes"):
+        gpu.span(Elsewhere(np.ones((2, 2), np.float32)))    # type: ignore[arg-type]
+
+
+def test_what_no_launch_has_room_for(gpu: KernelBackend) -> None:
+    """Very tall maps and many invalid codes go by way of the host, and come back."""
+    tall = np.arange(70000, dtype=np.float32).reshape(70000, 1)
+    tall[5] = np.nan
+    for name, args in (("convert", (RULE, HDIS)), ("span", ()), ("fill", ("far", Quantity.DEPTH)), ("inpaint", ()), ("orient", (6,)),
+                       ("resize", (1, 10)), ("affine", (2, 1)), ("median", (3,)), ("reciprocal_to", (FDIS,)), ("convert_span", (RULE, FDIS))):
+        ours, theirs = getattr(gpu, name)(there(tall), *args), getattr(TWIN, name)(tall, *args)
+        if isinstance(theirs, tuple):
+            assert repr(ours[1]) == repr(theirs[1])
+            ours, theirs = ours[0], theirs[0]
+        if isinstance(theirs, np.ndarray):
+            assert isinstance(ours, cupy_on_cpu.ndarray), name
+            same(gpu.host(ours), theirs)
+        else:
+            assert repr(ours) == repr(theirs)
+    many = Linear(1, 0, 1, invalid=(1, 2, 3, 4, 5))
+    same(gpu.host(gpu.convert(there(tall[:20]), many, FDIS)), TWIN.convert(tall[:20], many, FDIS))
+    empty = np.zeros((3, 0), np.float32)
+    for orientation in range(1, 9):
+        same(gpu.orient(empty, orientation), TWIN.orient(empty, orientation))
+
+
 def test_holes_are_an_error_there_too(gpu: KernelBackend) -> None:
     with pytest.raises(HolesError, match="1 of 4"):
         gpu.quantise(there(np.array([[1, 2], [np.nan, 3]], np.float32)), 0, 4, L008)

@@ -84,3 +84,22 @@ def test_what_cannot_be_aligned() -> None:
 def test_infinitely_far_is_zero_and_holes_stay() -> None:
     out = affine(np.array([[-5, 0, 2, np.nan]], F32), 1.0, 1.0)
     assert out[0, :3].tolist() == [0, 1, 3] and np.isnan(out[0, 3])
+
+
+@pytest.mark.parametrize("far", [37.0, 1e3, 1e6, -1e6])
+@pytest.mark.parametrize("number", [1, 5, 200])
+def test_a_few_values_far_out_in_the_map_itself(far: float, number: int) -> None:
+    """A sky of 1/z near nothing must not stretch what counts as contrast."""
+    rng = np.random.default_rng(0)
+    relative = rng.uniform(0.2, 1, (64, 96)).astype(np.float32)
+    metric = (relative * 0.5 + 0.1).astype(np.float32)
+    relative.flat[rng.choice(relative.size, number, replace=False)] = far
+    found = align(relative, metric)
+    assert (found.scale, found.shift) == (pytest.approx(0.5, rel=1e-3), pytest.approx(0.1, rel=1e-3))
+
+
+def test_holes_stay_holes() -> None:
+    holes = np.array([[np.nan, np.inf, -np.inf, 1]], np.float32)
+    assert np.isnan(affine(holes, 2, 1)[0, :3]).all()
+    turned = np.asfortranarray(np.ones((3, 4), np.float32))
+    assert affine(turned, 2, 1).flags.c_contiguous

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kernel_kit import a_map, a_picture, same
+from kernel_kit import a_map, a_picture, host, same
 
 from benchmarks.scene import Scene
 from gpudepth.compute import backend
@@ -106,3 +106,16 @@ def test_it_beats_nearest_on_held_out_pixels(sample: Any, kind: str) -> None:
     ours, _ = backend().inpaint(holed, scene.picture)
     nearest, _ = backend().fill(holed, "nearest", Quantity.DISPARITY)
     assert rms(ours) < 0.85 * rms(nearest)
+
+
+@pytest.mark.parametrize("huge", [3e38, -3e38, 1e31])
+def test_values_that_overflow_when_added(huge: float) -> None:
+    """The pyramid always ends, and both back ends agree on what it says."""
+    values = np.full((4, 6), np.nan, np.float32)
+    values[:2, :2], values[2:, 4:] = huge, -huge
+    ours, filled = backend("numpy").inpaint(values)
+    assert np.isfinite(ours).all()
+    assert filled.count == 16
+    np.testing.assert_array_equal(ours[:2, :2], values[:2, :2])
+    theirs, _ = host().inpaint(values)
+    same(ours, theirs)

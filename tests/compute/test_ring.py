@@ -105,6 +105,31 @@ def test_at_most_three_are_taken_ahead(kernels: KernelBackend) -> None:
         assert taken <= given + ring.SLOTS
 
 
+def test_memory_that_others_still_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A map that lies on the device leaves a block behind, on its own stream; the ring must not take that one."""
+    host()
+    for seed in range(40):
+        cupy_on_cpu.Stream.chance = np.random.default_rng(seed)
+        for name, module in cupy_on_cpu.modules().items():
+            monkeypatch.setitem(sys.modules, name, module)
+        kernels, rule = KernelBackend(CudaDevice()), Linear(1, 0, 1)
+        kernels.convert(cupy_on_cpu.ndarray(np.ones((6, 8), np.float32)), rule, FDIS)    # type: ignore[arg-type]
+        there: Any = cupy_on_cpu.ndarray(np.full((6, 8), 1.0))
+        first, second = kernels.convert_many([there, np.full((6, 8), 2, np.float32)], rule, FDIS)
+        same(kernels.host(first), np.ones((6, 8), np.float32))
+        same(second, np.full((6, 8), 2, np.float32))
+
+
+def test_work_that_fails_is_waited_for(kernels: KernelBackend) -> None:
+    def fails(codes: Any) -> Any:
+        raise ValueError("no such kernel")
+
+    ring = Ring(kernels.device, fails)
+    with pytest.raises(ValueError, match="no such kernel"):
+        list(ring.run([np.ones((4, 4), np.float32)]))
+    assert all(slot.done is None for slot in ring._slots)
+
+
 class Hasty(Ring):
     """Does not wait for a slot's event."""
 

@@ -76,10 +76,12 @@ def align(relative: NDArray[np.float32], metric: NDArray[np.float32],
 
 
 def affine(values: NDArray[np.float32], scale: float, shift: float) -> NDArray[np.float32]:
-    """float32(scale) · value + float32(shift); a disparity below 0 becomes +0, infinitely far. Holes stay holes."""
+    """float32(scale) · value + float32(shift); a disparity below 0 becomes +0, infinitely far. Holes, NaN and infinite,
+    become NaN."""
     with np.errstate(all="ignore"):
-        moved = values * np.float32(scale) + np.float32(shift)
-    moved[moved <= 0] = 0
+        moved = np.multiply(values, np.float32(scale), order="C") + np.float32(shift)
+        moved[moved <= 0] = 0
+    moved[~np.isfinite(values)] = np.nan
     return numeric.canonical(moved)
 
 
@@ -102,15 +104,17 @@ def _samples(relative: NDArray[np.float32], metric: NDArray[np.float32],
 def _best_line(values: NDArray[np.float64], targets: NDArray[np.float64],
                rng: np.random.Generator) -> tuple[float, float]:
     """Of lines through two samples, the one with the smallest median residual."""
-    first, second = rng.integers(0, values.size, (2, LINES))
+    first, second = rng.integers(0, values.size, (2, 4 * LINES))
     run = values[second] - values[first]
-    spread = values.max() - values.min()
-    # two samples of almost one value say nothing of the scale
+    # two samples of almost one value say nothing of the scale; and a few values far out nothing of what is almost one
+    low, high = np.percentile(values, (5, 95))
+    spread = high - low if high > low else values.max() - values.min()
     use = np.abs(run) > 1e-3 * spread
     if not spread > 0 or not use.any():
         raise RangeError("the map is the same everywhere: nothing can be fitted to it")
-    slope = (targets[second] - targets[first])[use] / run[use]
-    offset = targets[first][use] - slope * values[first][use]
+    first, second = first[use][:LINES], second[use][:LINES]
+    slope = (targets[second] - targets[first]) / run[use][:LINES]
+    offset = targets[first] - slope * values[first]
     judges = slice(None) if values.size <= JUDGES else np.sort(rng.choice(values.size, JUDGES, replace=False))
     v, t = values[judges], targets[judges]
     medians = [float(np.median(np.abs(s * v + o - t))) for s, o in zip(slope, offset, strict=True)]

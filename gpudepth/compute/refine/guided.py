@@ -68,7 +68,9 @@ def axis(n: int, m: int) -> Axis:
 
 
 def check(shape: tuple[int, int], guide: NDArray[Any], confidence: NDArray[Any] | None) -> None:
-    """Raises UsageError for a guide that is no picture, or a confidence of another size than the map."""
+    """Raises UsageError for an empty map, a guide that is no picture, or a confidence of another size than the map."""
+    if 0 in shape:
+        raise UsageError("an empty map cannot be made larger")
     if guide.ndim != 3 or guide.shape[2] != 3 or guide.dtype != np.uint8:
         raise UsageError(f"a guide is a picture (H, W, 3) of 8 bits, not {guide.shape} {guide.dtype}")
     if confidence is not None and (confidence.shape != shape or confidence.dtype != np.uint8):
@@ -81,8 +83,6 @@ def guided(values: NDArray[np.float32], guide: NDArray[np.uint8], confidence: ND
     """The map at the guide's size; see above. Raises UsageError for a guide that is smaller, or no picture."""
     check(values.shape, guide, confidence)
     (height, width), (out_height, out_width) = values.shape, guide.shape[:2]
-    if not values.size:
-        raise UsageError("an empty map cannot be made larger")
     down, across = axis(height, out_height), axis(width, out_width)
     source = np.pad(np.where(np.isfinite(values), values + F32(0), F32(np.nan)), ((1, 2), (1, 2)),
                     constant_values=np.nan)

@@ -3,8 +3,8 @@
 The map is float32 (H, W), holes NaN or infinite; the guide, if there is one, a picture (H, W, 3) uint8.
 
     push    a level of half the size, rounded up, until it is 1×1 or has no hole. A pixel is the mean of its valid
-            children in raster order (float32: their sum divided by their number), a hole without any; the guide's
-            pixel is the mean of its children, rounded half up.
+            children in raster order (float32: their sum divided by their number, each clamped to ±10³⁰ so that nothing
+            overflows), a hole without any; the guide's pixel is the mean of its children, rounded half up.
     pull    from the coarsest level down. A hole at (y, x) takes four pixels of the level above: (p, q), (p, q'),
             (p', q), (p', q') with p = ⌊y/2⌋ and p' its neighbour on the side of y; those outside are left out.
             Weights are integers: 9, 3, 3, 1 times the colour's (`weights.of_colour` of the difference between the
@@ -27,6 +27,7 @@ from . import weights
 
 F32 = np.float32
 SIGMA_COLOUR = 6.0
+MOST = F32(1e30)
 FAR, CLOSE = 1, 3  # bilinear weights of a parent's neighbour and of the parent
 
 
@@ -67,7 +68,7 @@ def shrink(values: NDArray[np.float32]) -> NDArray[np.float32]:
             child = values[i::2, j::2]
             part = slice(0, child.shape[0]), slice(0, child.shape[1])
             valid = child == child  # noqa: PLR0124 - not NaN
-            np.add(total[part], child, out=total[part], where=valid)
+            np.add(total[part], np.clip(child, -MOST, MOST), out=total[part], where=valid)
             np.add(count[part], F32(1), out=count[part], where=valid)
     with np.errstate(invalid="ignore"):
         mean: NDArray[np.float32] = np.divide(total, count, dtype=F32)
