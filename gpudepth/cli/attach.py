@@ -14,9 +14,9 @@ def attach(
     white: o.White = "far", curve: o.Curve = "depth", disparity_range: o.DisparityRange = None,
     metric: o.Metric = False, values: o.Values = None, scale: o.Scale = None, offset: o.Offset = 0.0,
     invalid: o.Invalid = None, clamp: o.Clamp = None, resize: o.ResizeTo = None,
-    resize_method: o.ResizeMethod = "area", smooth: o.Smoothing = None, fill: o.Fill = None, align_to: o.AlignTo = None,
+    resize_method: o.ResizeMethod = None, smooth: o.Smoothing = None, fill: o.Fill = None, align_to: o.AlignTo = None,
     align_scale: o.AlignScale = None, align_in: o.AlignIn = None, confidence: o.ConfidenceMap = None,
-    confidence_highest: o.HighestConfidence = None, confidence_least: o.LeastConfidence = 1e-9,
+    confidence_highest: o.HighestConfidence = None, confidence_least: o.LeastConfidence = None,
     fit: o.Fit = "error", coded: o.Coded = False, fmt: o.Format = "hdis", bits: o.Bits = None, crf: o.Crf = None,
     jpeg_quality: o.JpegQuality = None, compression: o.Compression = None,
     profile: o.Profile = None, also: o.Also = None, donor: o.DonorPhoto = None, trailer: o.Trailer = "keep",
@@ -40,6 +40,7 @@ def attach(
     gpudepth attach edited.heic IMG_0001.HEIC -o out.heic
     """
     from ..compute import backend as make_backend
+    from ..pipeline.beside import Beside
     from ..pipeline.road import run_item
 
     if (output is None) != in_place:
@@ -53,9 +54,9 @@ def attach(
         replace_depth=replace_depth, transcode=transcode, photo_quality=quality, key=key,
         donor=o.donor(donor), donor_white=white, resize_method=resize_method,
         **o.refinement(smooth=smooth, align_to=align_to, align_scale=align_scale, align_in=align_in,
-                       confidence_highest=confidence_highest, confidence_least=confidence_least))
+                       confidence=confidence, confidence_highest=confidence_highest, confidence_least=confidence_least))
     outcome = run_item(photo, depth, photo if output is None else output, recipe, make_backend(backend),
-                       beside=o.beside(align_to, confidence, align_scale=align_scale, align_in=align_in))
+                       beside=Beside(align_to, confidence))
     for warning in outcome.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     for change in outcome.changes:

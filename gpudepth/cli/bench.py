@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from dataclasses import asdict
@@ -38,6 +39,7 @@ def bench(megapixels: Megapixels = 12.2, seconds: Seconds = 0.2, only: Only = No
     from ..compute.cpu import NumpyBackend
     from ..compute.stages import HOST
 
+    logging.getLogger("gpudepth").setLevel(logging.ERROR)   # the last line says it
     if not 0.0001 <= megapixels <= MOST or not 0 <= seconds <= 600:
         raise UsageError(f"{megapixels:g} megapixels for {seconds:g} s",
                          hint=f"up to {MOST:g} megapixels, up to 600 s a stage")
@@ -49,9 +51,11 @@ def bench(megapixels: Megapixels = 12.2, seconds: Seconds = 0.2, only: Only = No
     found: dict[str, dict[str, Timing]] = {}
     for name, engine, device in columns:
         for stage in _stages(engine, megapixels, device, only):
-            print(f"\r{name}: {stage.name:50}", end="", file=sys.stderr, flush=True)
+            if sys.stderr.isatty():
+                print(f"\r{name}: {stage.name:50}", end="", file=sys.stderr, flush=True)
             found.setdefault(stage.name, {})[name] = _measure(stage, seconds, device)
-    print(f"\r{'':78}\r", end="", file=sys.stderr)
+    if sys.stderr.isatty():
+        print(f"\r{'':78}\r", end="", file=sys.stderr)
     if not found:
         raise UsageError(f"no stage is called {only!r}")
     names = [name for name, _, _ in columns]

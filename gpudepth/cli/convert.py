@@ -25,7 +25,7 @@ def convert(
     white: o.White = "far", curve: o.Curve = "depth", disparity_range: o.DisparityRange = None,
     metric: o.Metric = False, values: o.Values = None, scale: o.Scale = None, offset: o.Offset = 0.0,
     invalid: o.Invalid = None, clamp: o.Clamp = None, resize: o.ResizeTo = None,
-    resize_method: o.ResizeMethod = "area", smooth: o.Smoothing = None, fill: o.Fill = None,
+    resize_method: o.ResizeMethod = None, smooth: o.Smoothing = None, fill: o.Fill = None,
     coded: o.Coded = False, bits: o.Bits = None, crf: o.Crf = None, jpeg_quality: o.JpegQuality = None,
     compression: o.Compression = None, accuracy: o.Accuracy = None, transcode: o.Transcode = False,
     quality: o.Quality = 90, key: o.Key = None, backend: o.Backend = "auto", in_place: o.InPlace = False,

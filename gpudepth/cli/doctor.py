@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import platform
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -23,6 +24,7 @@ def doctor(as_json: o.Json = False) -> None:
     gpudepth doctor
     gpudepth doctor --json
     """
+    logging.getLogger("gpudepth").setLevel(logging.ERROR)   # what is said of a GPU is said below
     rooms = {"packages": _packages(), "codecs": _codecs(), "gpu": _gpu()}
     if as_json:
         print(json.dumps({room: [{"name": n, "ok": ok, "said": said} for n, ok, said in found]

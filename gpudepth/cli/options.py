@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -13,9 +13,6 @@ from ..depth import encoding as enc
 from ..depth.pixel_format import native
 from ..errors import UsageError
 from ..pipeline.recipe import FILLS, METHODS, Confidence, Recipe, Resize, Smooth
-
-if TYPE_CHECKING:
-    from ..pipeline.beside import Beside
 
 
 def _verbose(on: bool) -> bool:
@@ -48,8 +45,9 @@ Clamp = Annotated[str | None, typer.Option(metavar="MIN,MAX", help="Metres; valu
                                            show_default=False)]
 ResizeTo = Annotated[str | None, typer.Option("--resize", metavar="WxH|LONG_SIDE", show_default=False,
                                               help="Size of the map as displayed. [default: as it is]")]
-ResizeMethod = Annotated[str, typer.Option(help="area, bilinear, nearest; or guided: a small map becomes large along "
-                                                "the edges of the photo.")]
+ResizeMethod = Annotated[str | None, typer.Option(help="area, bilinear, nearest; or guided: a small map becomes large "
+                                                       "along the edges of the photo. [default: area]",
+                                                  show_default=False)]
 Smoothing = Annotated[str | None, typer.Option("--smooth", show_default=False, metavar="HOW",
                                                help="median3, median5, or bilateral along the photo's colours, of a "
                                                     "radius: bilateral1 to bilateral8.")]
@@ -65,8 +63,9 @@ ConfidenceMap = Annotated[Path | None, typer.Option("--confidence", show_default
                                                     help="How far each pixel is to be trusted, 0 not at all: of the "
                                                          "map, or of --align-to's.")]
 HighestConfidence = Annotated[int | None, typer.Option("--confidence-highest", show_default=False,
-                                                       help="Code that means certain; ARKit's is 2. [default: 255]")]
-LeastConfidence = Annotated[float, typer.Option("--confidence-least", show_default=False,
+                                                       help="Code that means certain; ARKit's is 2. [default: all "
+                                                            "ones; 1 of floats]")]
+LeastConfidence = Annotated[float | None, typer.Option("--confidence-least", show_default=False,
                                                 help="Pixels with less count as without a value.")]
 Fill = Annotated[str | None, typer.Option(help="For pixels without a value: nearest, far, near; or inpaint, smoothly "
                                                "and along the photo's colours.", show_default=False)]
@@ -120,10 +119,12 @@ def pair(name: str, text: str) -> tuple[float, float]:
     return first, second
 
 
-def resize(text: str | None, method: str = "area") -> Resize | None:
+def resize(text: str | None, method: str | None = None) -> Resize | None:
     """ "188x250" or "768"."""
-    how = choice("resize-method", method, METHODS)
+    how = choice("resize-method", method or "area", METHODS)
     if text is None:
+        if method is not None:
+            raise UsageError("--resize-method says how, and nothing says to what size", hint="--resize 1920")
         return None
     try:
         numbers = [int(part) for part in text.lower().replace("×", "x").split("x")]
@@ -170,28 +171,24 @@ def donor(photo: Path | None) -> Donor | None:
     return None if photo is None else registry.donor(photo)
 
 
-def beside(align_to: Path | None, confidence: Path | None, *, align_scale: str | None = None,
-           align_in: str | None = None) -> Beside:
-    """What comes beside the map. Raises UsageError for options that say how to align, and not to what."""
-    from ..pipeline.beside import Beside
-
+def refinement(*, smooth: str | None = None, align_to: Path | None = None, align_scale: str | None = None,
+               align_in: str | None = None, confidence: Path | None = None, confidence_highest: int | None = None,
+               confidence_least: float | None = None) -> dict[str, Any]:
+    """The fields of a recipe that these options name. Raises UsageError for options that speak of what is not there."""
     if align_to is None and (align_scale is not None or align_in is not None):
         raise UsageError("--align-scale and --align-in speak of --align-to, which is not there")
-    return Beside(align_to, confidence)
-
-
-def refinement(*, smooth: str | None = None, align_to: Path | None = None, align_scale: str | None = None,
-               align_in: str | None = None, confidence_highest: int | None = None,
-               confidence_least: float = Confidence.least) -> dict[str, Any]:
-    """The fields of a recipe that these options name."""
+    if confidence is None and (confidence_highest is not None or confidence_least is not None):
+        raise UsageError("--confidence-highest and --confidence-least speak of --confidence, which is not there")
+    least = Confidence.least if confidence_least is None else confidence_least
     aligned: Any = choice("align-in", align_in or "disparity", ("disparity", "depth"))
-    return {"smooth": Smooth.parse(smooth) if smooth else None, "align": aligned if align_to is not None else None,
+    return {"smooth": Smooth.parse(smooth) if smooth is not None else None,
+            "align": aligned if align_to is not None else None,
             "metric_encoding": enc.Depth(enc.parse_scale(align_scale)) if align_scale else None,
-            "confidence": Confidence(confidence_highest, confidence_least)}
+            "confidence": Confidence(confidence_highest, least)}
 
 
 def recipe(*, encoding: enc.Encoding | None, clamp: str | None, resize_to: str | None, fill: str | None, fit: str,
-           coded: bool, fmt: str, accuracy: str | None, calibration: str, resize_method: str = "area",
+           coded: bool, fmt: str, accuracy: str | None, calibration: str, resize_method: str | None = None,
            **rest: Any) -> Recipe:
     """The recipe that the options name."""
     return Recipe(

@@ -51,9 +51,10 @@ def backend(name: str = "auto", *, threads: int = 1) -> Backend:
         from .auto import AutoBackend
 
         return AutoBackend(numpy)
-    logging.getLogger(__name__).info("numpy: %s: %s", missing.name, missing.said)
-    if missing.name == "device":    # without CuPy nobody asked for a GPU
+    if missing.name == "device":
         from .auto import fallback
 
         fallback(f"{missing.name}: {missing.said}")
+    else:   # without CuPy nobody asked for a GPU
+        logging.getLogger(__name__).info("numpy: %s: %s", missing.name, missing.said)
     return numpy

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from ..compute import Backend
 from ..compute.refine.align import Alignment, align
 from ..depth import orientation as exif
-from ..depth.encoding import Depth
-from ..depth.pixel_format import FDEP, FDIS, PixelFormat
-from ..errors import GpudepthError, UsageError
+from ..depth.pixel_format import FDEP, FDIS
+from ..errors import AspectError, GpudepthError, UsageError
 from ..sources.maps import read_map
 from .intake import DepthInput, take
 from .recipe import Confidence, Recipe
+
+ASPECT_TOLERANCE = 0.01
+AGREE, OFF = 0.6, 0.1     # of samples, and of their middle value: below and beyond, an alignment is doubtful
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,28 @@ def _scaled(codes: NDArray[Any], rule: Confidence, name: str) -> NDArray[np.uint
     return scaled
 
 
-def align_to(values: NDArray[np.float32], beside: Beside, recipe: Recipe,
-             backend: Backend) -> tuple[NDArray[np.float32], Alignment]:
-    """A relative map, in the quantity that `recipe.align` names, made metric. Raises UsageError, RangeError."""
+@dataclass(frozen=True)
+class Aligned:
+    """A map made metric, in the quantity it was aligned in. warning: what is doubtful about it, or nothing."""
+
+    values: NDArray[np.float32]
+    found: Alignment
+    warning: str = ""
+
+
+def align_to(values: NDArray[np.float32], beside: Beside, recipe: Recipe, backend: Backend) -> Aligned:
+    """A relative map, in the quantity that `recipe.align` names, fitted to metric samples of the same field of view.
+
+    Raises UsageError, AspectError when the samples have another aspect, RangeError.
+    """
     if beside.metric is None:
         raise UsageError("nothing to align to", hint="--align-to, with metric depth of some pixels at least")
     fmt = FDEP if recipe.align == "depth" else FDIS
-    metric = take(beside.metric, _metric_recipe(beside.metric, recipe, fmt), backend, None).values
+    reading = Recipe(encoding=recipe.metric_encoding, floats_are_metres=True, pixel_format=fmt,
+                     orientation=recipe.orientation, limits=recipe.limits)
+    metric = take(beside.metric, reading, backend, None).values
+    name = beside.metric if isinstance(beside.metric, str | Path) else "metric"
+    _check_aspect(metric.shape, values.shape, name)
     confidence = read_confidence(beside, recipe, (metric.shape[0], metric.shape[1]))
     sampled = values
     if metric.shape[0] > values.shape[0] or metric.shape[1] > values.shape[1]:
@@ -81,14 +98,26 @@ def align_to(values: NDArray[np.float32], beside: Beside, recipe: Recipe,
     try:
         found = align(sampled, metric, weights)
     except GpudepthError as error:
-        raise error.within(beside.metric if isinstance(beside.metric, str | Path) else "metric") from None
-    return backend.affine(values, found.scale, found.shift), found
+        raise error.within(name) from None
+    return Aligned(backend.affine(values, found.scale, found.shift), found, _doubt(found, metric))
 
 
-def _metric_recipe(metric: DepthInput, recipe: Recipe, fmt: PixelFormat) -> Recipe:
-    encoding = recipe.metric_encoding
-    if encoding is None and isinstance(metric, np.ndarray) and metric.dtype.kind == "f":
-        encoding = Depth()
-    if encoding is None and isinstance(metric, str | Path) and Path(metric).suffix.lower() in (".npy", ".npz", ".pfm"):
-        encoding = Depth()
-    return Recipe(encoding=encoding, pixel_format=fmt, orientation=recipe.orientation, limits=recipe.limits)
+def _check_aspect(samples: tuple[int, ...], shape: tuple[int, ...], name: str | Path) -> None:
+    ratio = samples[1] * shape[0] / (samples[0] * shape[1])
+    slack = max(ASPECT_TOLERANCE, 0.75 / min(*samples, *shape))
+    if abs(ratio - 1) > slack:
+        turned = abs(samples[0] * shape[0] / (samples[1] * shape[1]) - 1) <= slack
+        raise AspectError(f"the samples are {samples[1]}×{samples[0]} and the map {shape[1]}×{shape[0]}: the aspects "
+                          f"differ by {abs(ratio - 1):.1%}", where=name,
+                          hint="it fits turned by 90°: one of them is in another orientation" if turned else
+                          "both have to show the same field of view")
+
+
+def _doubt(found: Alignment, metric: NDArray[np.float32]) -> str:
+    """A fit that few samples agree with, or badly, is one that people should know of."""
+    share = found.inliers / found.samples
+    middle = float(np.median(np.abs(metric[np.isfinite(metric)])))
+    if share >= AGREE and found.error <= OFF * middle:
+        return ""
+    return (f"the alignment is doubtful: {share:.0%} of the samples agree, by {found.error / middle:.1%} of their "
+            "middle value; is the map linear in disparity or in depth (--align-in), and are both of one moment?")

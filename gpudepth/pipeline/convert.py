@@ -135,4 +135,4 @@ def export_item(photo: str | Path | None, depth: DepthInput, out: str | Path, re
     export.save(data, out, quantity_of(pixel_format) if pixel_format else export.usual_quantity(data, out),
                 make_folder=make_folder)
     return Outcome(out, shaped.said, recipe.pixel_format, Storage(recipe.pixel_format, lo, hi), data.width,
-                   data.height, (), shaped.filled)
+                   data.height, shaped.warnings, shaped.filled)

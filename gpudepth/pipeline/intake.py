@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,15 +128,21 @@ def _wrap(array: NDArray[Any]) -> SourceMap:
 
 def _from_codes(source: SourceMap, recipe: Recipe, backend: Backend) -> Intake:
     encoding = recipe.encoding or _of_donor(recipe) or RELATIVE.get(recipe.align or "")
+    if encoding is None and recipe.floats_are_metres and source.max_code is None:
+        encoding = Depth()
     if encoding is None:
-        raise UsageError("nothing says what its values mean", where=source.path,
-                         hint="--near and --far in metres (add --white near if white is close), or --metric")
+        raise UsageError("nothing says what its values mean", where=source.path, hint=(
+            "of metric samples: --align-scale mm, 0.001 or 1/256" if recipe.floats_are_metres else
+            "--near and --far in metres (add --white near if white is close), or --metric"))
+    relative = recipe.align is not None and encoding is RELATIVE[recipe.align]
     fmt = working_format(recipe)
     height, width = source.codes.shape
     try:
         rule = encoding.linear(quantity_of(fmt), source.max_code)
     except GpudepthError as error:
         raise error.within(source.path) from None
+    if relative:    # up to a shift: 0 and what is below it are values like any other
+        rule = replace(rule, positive=False)
     _check_gray(source, encoding, backend)
     factor, span = factor_of(encoding, width, height), None
     if factor is None and fmt == recipe.pixel_format:   # nothing is left to do: one pass for the map and its range
@@ -146,7 +152,6 @@ def _from_codes(source: SourceMap, recipe: Recipe, backend: Backend) -> Intake:
     values = backend.host(values)
     if source.orientation != 1:
         values = backend.orient(values, source.orientation)
-    relative = recipe.align is not None and encoding is RELATIVE[recipe.align]
     return Intake(values, fmt, f"relative {recipe.align}" if relative else encoding.describe(source.max_code),
                   span=span)
 

@@ -6,6 +6,7 @@ Workers import this and what it needs, not the job model: a spawned process is r
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -52,17 +53,21 @@ class Item:
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker gets. `job` is the hash of the settings."""
+    """What a worker gets. `job` is the hash of the settings; verbose: it says what runs where, on stderr."""
 
     item: Item
     recipe: Recipe
     backend: str
     job: str
+    verbose: bool = False
 
 
 def do_task(task: Task) -> Row:
     """One item, from reading to rename; returns its row of the ledger. Raises errors of `gpudepth.errors`."""
-    item = task.item
+    item, logger = task.item, logging.getLogger("gpudepth")
+    if task.verbose and not logger.handlers:    # a worker is a process of its own
+        logger.addHandler(logging.StreamHandler())
+        logger.setLevel(logging.INFO)
     do = export_item if item.output.suffix.lower() in MAPS_ALONE else run_item
     outcome = do(item.photo, item.depth, item.output, task.recipe, backend(task.backend), beside=item.beside,
                  make_folder=True)

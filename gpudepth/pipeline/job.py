@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from ..depth.encoding import Depth, parse_scale
 from ..depth.pixel_format import native
@@ -81,6 +81,14 @@ class ConfidenceRecord(Record):
     least: float = Field(Confidence.least, ge=0)
 
 
+def _smooth(text: str) -> str:
+    try:
+        Smooth.parse(text)
+    except GpudepthError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
 class RefineRecord(Record):
     """In the order of the work. fit: for maps of another aspect than the photo. clamp: [min, max] in metres. smooth:
     median3, median5, bilateral or bilateral1 to bilateral8 (its radius), before the resize."""
@@ -89,7 +97,7 @@ class RefineRecord(Record):
     confidence: ConfidenceRecord | None = None
     align: AlignRecord | None = None
     clamp: Pair | None = None
-    smooth: str | None = None
+    smooth: Annotated[str, AfterValidator(_smooth)] | None = None
     resize: ResizeRecord | None = None
     fill: Literal["nearest", "far", "near", "inpaint"] | None = None
 
@@ -193,7 +201,7 @@ class Job(Record):
         return Recipe(
             encoding=self.encoding.encoding(), pixel_format=native(self.map.pixel_format), key=self.source.key,
             clamp=self.refine.clamp, resize=resize, fill=self.refine.fill, fit=self.refine.fit,
-            smooth=Smooth.parse(self.refine.smooth) if self.refine.smooth else None,
+            smooth=Smooth.parse(self.refine.smooth) if self.refine.smooth is not None else None,
             align=align.curve if align else None,
             metric_encoding=Depth(parse_scale(align.scale)) if align and align.scale else None,
             confidence=Confidence(trust.highest, trust.least) if trust else Confidence(),

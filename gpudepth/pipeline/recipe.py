@@ -88,7 +88,8 @@ class Recipe:
     encoding      how codes mean metres; None when the map is a file that holds depth and knows itself
     align         the quantity that is fitted, scale and shift, to metric depth that comes beside the map; values that
                   no encoding explains are then relative, in that quantity
-    metric_encoding   what the codes of that metric depth mean; None: metres, or a file that knows itself
+    metric_encoding   what the codes of that metric depth mean; None: floats are metres, or a file knows itself
+    floats_are_metres   without an encoding
     smooth        before the resize
     confidence    how a map of confidence, that may come beside, is read
     clamp         (min, max) in metres, applied before the range is taken
@@ -110,6 +111,7 @@ class Recipe:
     key: str | None = None
     align: Literal["disparity", "depth"] | None = None
     metric_encoding: Encoding | None = None
+    floats_are_metres: bool = False
     smooth: Smooth | None = None
     confidence: Confidence = Confidence()
     clamp: tuple[float, float] | None = None

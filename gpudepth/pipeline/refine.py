@@ -1,7 +1,7 @@
-"""The work that makes a map worth attaching, on float32 disparity: align, clamp, smooth, resize, fill, in this order.
+"""The work that makes a map worth attaching, on float32 disparity: clamp, smooth, resize, fill, in this order.
 
-Alignment comes first, so that everything behind it is in metres; smoothing before the resize, while noise is still a
-pixel wide; filling last, at the size that is stored.
+It is metric when it comes here. Smoothing goes before the resize, while noise is still a pixel wide; filling last, at
+the size that is stored.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..compute import Backend
-from ..depth.pixel_format import FDIS, PixelFormat, Quantity, quantity_of
+from ..depth.pixel_format import PixelFormat, Quantity, quantity_of
 from ..errors import UsageError
-from .beside import Beside, align_to
 from .guide import Guide
 from .recipe import Recipe, Resize
 
@@ -31,17 +30,12 @@ class Refined:
 
 
 def refine(values: NDArray[Any], fmt: PixelFormat, recipe: Recipe, backend: Backend, *, guide: Guide | None = None,
-           beside: Beside | None = None, confidence: NDArray[np.uint8] | None = None) -> Refined:
-    """values (H, W) in `fmt`, as `intake.working_format` has it. confidence: of these values, (H, W) uint8.
+           confidence: NDArray[np.uint8] | None = None) -> Refined:
+    """values (H, W) in `fmt`: float32, disparity where a step works on that. confidence: of these values, (H, W) uint8.
 
     Raises UsageError where a step needs a photo and there is none, HolesError, RangeError, LimitError.
     """
     said, filled = "", 0
-    if recipe.align is not None:
-        values, found = align_to(values, beside or Beside(), recipe, backend)
-        said = f", {found}"
-        if fmt != FDIS:
-            values, fmt = backend.reciprocal_to(values, FDIS), FDIS
     if recipe.clamp is not None:
         values = _clamp(values, quantity_of(fmt), recipe.clamp)
     if recipe.smooth is not None:
@@ -61,6 +55,9 @@ def refine(values: NDArray[Any], fmt: PixelFormat, recipe: Recipe, backend: Back
             values = backend.upsample(values, _picture(guide, (height, width), "resize: guided"), confidence)
         else:
             values = backend.resize(values, width, height, resize.method)
+    if recipe.fill is not None and quantity_of(fmt) is not quantity_of(recipe.pixel_format):
+        # infinitely far is a value of disparity and none of depth: a hole, as where the map is depth from the start
+        values = np.where(values > 0, values, values.dtype.type(np.nan))
     if recipe.fill == "inpaint":
         whole = bool(np.isfinite(values).all())
         values, report = backend.inpaint(values, None if whole or guide is None else

@@ -152,7 +152,7 @@ def prepare(depth: DepthInput, picture: Picture, recipe: Recipe, backend: Backen
         quality=recipe.quality or (data.quality if data else "high"),
         filtered=recipe.filtered if recipe.filtered is not None else (data.filtered if data else True),
         crf=recipe.crf, jpeg_quality=recipe.jpeg_quality, compression=recipe.compression)
-    return Prepared(coded, shaped.said, warnings, shaped.filled)
+    return Prepared(coded, shaped.said, [*shaped.warnings, *warnings], shaped.filled)
 
 
 def keep_codes(codes: NDArray[Any], old: Storage, recipe: Recipe, backend: Backend,
@@ -197,9 +197,6 @@ def _storage(span: Span, recipe: Recipe, container: Container) -> Storage:
         raise HolesError(f"{holes:,} of {span.total:,} pixels hold no finite value ({holes / span.total:.1%}), "
                          f"and {container.name} stores integers that cannot say so",
                          hint="name a fill: --fill nearest, far, near or inpaint; or --clamp for infinite distances")
-    if span.valid < span.total and quantity_of(recipe.pixel_format) is Quantity.DEPTH:
-        raise HolesError(f"{span.total - span.valid:,} pixels are infinitely far, and {container.name} stores integers "
-                         "that cannot say so", hint="--clamp 0.1,100 bounds them; so does a disparity format, hdis")
     lo, hi = span.lo, span.hi
     if recipe.pixel_format in (FDIS, FDEP):
         lo, hi = outward(lo, hi)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -79,7 +80,8 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
         if shard is None:
             for folder in {i.output.parent for i in the_plan.items}:
                 remove_stale(folder)
-        tasks = [Task(item, the_plan.recipe, backend.name, settings_hash) for item in todo]
+        verbose = logging.getLogger("gpudepth").getEffectiveLevel() <= logging.INFO
+        tasks = [Task(item, the_plan.recipe, backend.name, settings_hash, verbose) for item in todo]
         _work(tasks, the_plan.job, ledger, settings_hash, summary, quiet=quiet)
     return summary
 

@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 from ..compute import Backend, Span
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData
-from ..depth.pixel_format import quantity_of
+from ..depth.pixel_format import FDIS, quantity_of
 from ..errors import AspectError
-from .beside import NOTHING, Beside, read_confidence
+from .beside import ASPECT_TOLERANCE, NOTHING, Beside, align_to, read_confidence
 from .guide import Guide
 from .intake import DepthInput, take
 from .recipe import Recipe
 from .refine import refine
-
-ASPECT_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,7 @@ class Shaped:
     codes: NDArray[Any] | None
     filled: int
     span: Span | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def shape(depth: DepthInput, frame: tuple[int, int] | None, recipe: Recipe, backend: Backend, *,
@@ -47,10 +46,16 @@ def shape(depth: DepthInput, frame: tuple[int, int] | None, recipe: Recipe, back
     Raises AspectError, and what reading, converting and refining raise.
     """
     intake = take(depth, recipe, backend, frame)
-    values, calibration = intake.values, intake.calibration
-    confidence = None
+    values, fmt, calibration, said = intake.values, intake.fmt, intake.calibration, intake.said
+    confidence, warnings = None, []
     if recipe.align is None:
         confidence = read_confidence(beside, recipe, (values.shape[0], values.shape[1]))
+    else:   # before anything is cut off: the samples show what the whole map shows
+        aligned = align_to(values, beside, recipe, backend)
+        values, said = aligned.values, f"{said}, {aligned.found}"
+        warnings += [aligned.warning] if aligned.warning else []
+        if fmt != FDIS:
+            values, fmt = backend.reciprocal_to(values, FDIS), FDIS
     if confidence is not None:
         values = np.where(confidence > 0, values, values.dtype.type(np.nan))
     if frame is not None:
@@ -61,7 +66,7 @@ def shape(depth: DepthInput, frame: tuple[int, int] | None, recipe: Recipe, back
                 calibration = calibration.scaled(values.shape[1], values.shape[0]).cropped(x, y, width, height)
             values = np.ascontiguousarray(values[y : y + height, x : x + width])
             confidence = confidence if confidence is None else confidence[y : y + height, x : x + width]
-    refined = refine(values, intake.fmt, recipe, backend, guide=guide, beside=beside, confidence=confidence)
+    refined = refine(values, fmt, recipe, backend, guide=guide, confidence=confidence)
     values = refined.values
     untouched = intake.data is not None and values is intake.values
     if quantity_of(refined.fmt) is not quantity_of(recipe.pixel_format):
@@ -71,7 +76,7 @@ def shape(depth: DepthInput, frame: tuple[int, int] | None, recipe: Recipe, back
             values = values.astype(recipe.pixel_format.dtype)
     codes = intake.data.codes if untouched and intake.data else None
     span = intake.span if values is intake.values else None
-    return Shaped(values, intake.said + refined.said, calibration, intake.data, codes, refined.filled, span)
+    return Shaped(values, said + refined.said, calibration, intake.data, codes, refined.filled, span, tuple(warnings))
 
 
 def _box(shape: tuple[int, ...], frame: tuple[int, int], recipe: Recipe,

@@ -247,7 +247,8 @@ def test_refining_from_the_command_line(tmp_path: Path, photo: Path, capsys: pyt
     assert report["near"] == pytest.approx(1, rel=0.05)
 
     for wrong in (["--align-scale", "mm"], ["--align-in", "depth"], ["--resize-method", "cubic", "--resize", "99"], ["--smooth", "gauss"],
-                  ["--fill", "magic"], ["--confidence-highest", "0"], ["--align-to", tmp_path / "lidar.npy", "--align-in", "time"]):
+                  ["--fill", "magic"], ["--confidence-highest", "2"], ["--resize-method", "guided"], ["--smooth", ""],
+                  ["--confidence", tmp_path / "trust.npy", "--confidence-highest", "0"], ["--align-to", tmp_path / "lidar.npy", "--align-in", "time"]):
         assert cli("attach", photo, tmp_path / "depth.npy", "--metric", "-o", out, *wrong) == 2, wrong
 
 
@@ -302,6 +303,6 @@ def test_what_runs_where(tmp_path: Path, photo: Path, depth: Path) -> None:
     if importlib.util.find_spec("cupy") is not None:
         assert lines()[0].startswith("no GPU (device: no NVIDIA driver, libcuda.so.1 cannot be loaded): computing with numpy")
         assert len(lines()) == 2
-        assert "numpy: device: no NVIDIA driver" in lines("-v")[0]
+        assert len(lines("-v")) == 2
     assert len(lines(GPUDEPTH_BACKEND="numpy")) == 1
     assert "error: the back end cupy cannot be used: " in lines("--backend", "cupy")[0]

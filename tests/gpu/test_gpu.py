@@ -1,4 +1,5 @@
-"""On a real GPU, where there is one: every vector of the CPU's proofs again, and the ring under load."""
+"""On a real GPU, where there is one: the operations on awkward maps, from the host and from the device; every way in;
+the ring under load."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from gpudepth.compute.cpu import NumpyBackend
 from gpudepth.compute.kernels import KernelBackend
 from gpudepth.depth.numeric import Linear
 from gpudepth.depth.pixel_format import FDIS, HDIS
+from gpudepth.errors import GpudepthError
 
 pytestmark = pytest.mark.gpu
 TWIN = NumpyBackend()
@@ -41,15 +43,79 @@ def test_every_16_bit_code(gpu: KernelBackend) -> None:
             same(gpu.convert(codes, rule, fmt), TWIN.convert(codes, rule, fmt))
 
 
-def test_what_lies_there_stays_there(gpu: KernelBackend) -> None:
+@pytest.mark.parametrize("seed", range(10))
+def test_what_lies_there_stays_there(gpu: KernelBackend, seed: int) -> None:
     import cupy
 
-    codes = np.arange(12 * 16, dtype=np.uint16).reshape(12, 16)
-    values: Any = gpu.convert(cupy.asarray(codes), RULE, HDIS)
-    assert isinstance(values, cupy.ndarray)
-    same(gpu.host(values), TWIN.convert(codes, RULE, HDIS))
-    turned: Any = gpu.orient(values, 6)
-    same(gpu.host(turned), TWIN.orient(TWIN.convert(codes, RULE, HDIS), 6))
+    for name, args in cases(np.random.default_rng(100 + seed)):
+        try:
+            theirs = getattr(TWIN, name)(*args)
+        except GpudepthError as error:
+            with pytest.raises(type(error)):
+                getattr(gpu, name)(cupy.asarray(args[0]), *args[1:])
+            continue
+        ours = getattr(gpu, name)(cupy.asarray(args[0]), *args[1:])
+        if isinstance(theirs, tuple):
+            assert repr(ours[1]) == repr(theirs[1]), name
+            ours, theirs = ours[0], theirs[0]
+        if isinstance(theirs, np.ndarray):
+            assert isinstance(ours, cupy.ndarray), name
+            same(gpu.host(ours), theirs)
+
+
+def test_ways_in(gpu: KernelBackend) -> None:
+    """By CUDA's interface and DLPack, from any address, strided, from a stream of its own, in any byte order."""
+    import cupy
+
+    codes = np.arange(24 * 32, dtype=np.uint16).reshape(24, 32)
+    wanted = TWIN.convert(codes, RULE, HDIS)
+
+    class Other:
+        def __init__(self, array: Any) -> None:
+            self.__cuda_array_interface__ = array.__cuda_array_interface__
+            self.shape, self.dtype, self.array = array.shape, array.dtype, array
+
+    class ByDlpack:
+        def __init__(self, array: Any) -> None:
+            self.shape, self.dtype, self.array = array.shape, "torch.uint16", array
+
+        def __dlpack_device__(self) -> Any:
+            return self.array.__dlpack_device__()
+
+        def __dlpack__(self, **options: Any) -> Any:
+            return self.array.__dlpack__(**options)
+
+    there = cupy.asarray(codes)
+    offset = cupy.empty(codes.size + 1, np.uint16)
+    offset[1:] = there.ravel()
+    for array in (Other(there), ByDlpack(there), offset[1:].reshape(codes.shape), cupy.asfortranarray(there)):
+        same(gpu.host(gpu.convert(array, RULE, HDIS)), wanted)    # type: ignore[arg-type]
+    with cupy.cuda.Stream(non_blocking=True) as stream:
+        made = there + np.uint16(0)
+        same(gpu.host(gpu.convert(made, RULE, HDIS)), wanted)
+        stream.synchronize()
+    same(gpu.convert(codes.astype(">u2"), RULE, HDIS), wanted)
+    padded = np.zeros((24, 40), np.float16)
+    gpu.convert(codes, RULE, HDIS, out=padded[:, :32])
+    same(np.ascontiguousarray(padded[:, :32]), wanted)
+    factor = np.linspace(0.5, 1, codes.size, dtype=np.float32).reshape(codes.shape)
+    same(gpu.convert(codes, RULE, FDIS, factor=factor), TWIN.convert(codes, RULE, FDIS, factor=factor))
+
+
+def test_batches_and_tall_maps(gpu: KernelBackend) -> None:
+    import cupy
+
+    rng = np.random.default_rng(0)
+    stack = rng.integers(0, 65536, (50, 19, 23)).astype(np.uint16)
+    maps, spans = gpu.convert_batch(stack, RULE, HDIS)
+    for ours, span, codes in zip(maps, spans, stack, strict=True):
+        values, theirs = TWIN.convert_span(codes, RULE, HDIS)
+        same(ours, values)
+        assert repr(span) == repr(theirs)
+    tall = rng.random((70000, 3)).astype(np.float32)
+    for values in (tall, cupy.asarray(tall)):
+        same(gpu.host(gpu.median(values, 3)), TWIN.median(tall, 3))
+        assert repr(gpu.span(values)) == repr(TWIN.span(tall))
 
 
 @pytest.mark.parametrize("shape", [(7, 5), (256, 192), (1080, 1920), (3024, 4032)])

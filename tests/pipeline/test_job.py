@@ -102,6 +102,21 @@ def test_the_hash_follows_what_decides_the_bytes() -> None:
     assert job_hash(parse_job(BASE, ["map.bits=10"])) != base
 
 
+def test_mistakes_in_refine_have_their_line() -> None:
+    lines = ["refine:", "  smooth: median4", "  confidence: {path: c.png, highest: 0}", "  align: {too: x}"]
+    old = next(line for line in BASE.splitlines() if line.startswith("refine:"))
+    text = BASE.replace(old, "\n".join(lines))
+    with pytest.raises(JobError) as caught:
+        parse_job(text, name="job.yaml")
+    problems = "\n".join(caught.value.problems)
+    line = text.splitlines().index("refine:") + 1
+    assert f"job.yaml:{line + 1}: refine.smooth: a median of 4×4" in problems
+    assert f"job.yaml:{line + 2}: refine.confidence.highest: input should be greater than or equal to 1" in problems
+    assert "refine.align.too: unknown key; did you mean to?" in problems
+    with pytest.raises(JobError, match="unknown smoothing ''"):
+        parse_job(BASE.replace(old, 'refine: {smooth: ""}'))
+
+
 def test_example_jobs_are_valid() -> None:
     configs = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
     assert configs

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from kernel_kit import host
 from photo_kit import heic
 from PIL import Image
@@ -126,6 +127,43 @@ def test_relative_maps_become_metric(photo: Path, curve: str) -> None:
     assert (lo, hi) == (pytest.approx(1, rel=0.01), pytest.approx(5, rel=0.01))
 
 
+@pytest.mark.parametrize("low", [-1.0, 0.0])
+@pytest.mark.parametrize("curve", ["disparity", "depth"])
+def test_relative_values_may_be_anything(photo: Path, curve: str, low: float) -> None:
+    """Marigold's 0…1, others' −1…1: nothing in them is a hole."""
+    truth = np.linspace(1, 5, 96 * 64, dtype=np.float32).reshape(64, 96)
+    value = 1 / truth if curve == "disparity" else truth
+    relative = ((value - value.min()) / (value.max() - value.min()) * (1 - low) + low).astype(np.float32)
+    out = go(photo, relative, Recipe(align=curve, bits=12), beside=Beside(metric=truth[4::8, 4::8]))    # type: ignore[arg-type]
+    assert out.filled == 0
+    assert depth_of(out.output) == pytest.approx(truth, rel=0.01)
+
+
+def test_alignment_goes_before_cutting(photo: Path) -> None:
+    """The samples show what the whole map shows, not what is left of it."""
+    truth = np.linspace(1, 5, 96 * 96, dtype=np.float32).reshape(96, 96)
+    out = go(photo, 7 / truth, Recipe(align="disparity", bits=12, fit="crop"), beside=Beside(metric=truth))
+    assert depth_of(out.output) == pytest.approx(truth[16:80], rel=0.01)
+
+
+def test_samples_of_another_field_of_view(photo: Path) -> None:
+    truth = np.linspace(1, 5, 96 * 64, dtype=np.float32).reshape(64, 96)
+    with pytest.raises(AspectError, match=r"64×96 and the map 96×64.*turned by 90°"):
+        go(photo, 7 / truth, Recipe(align="disparity"), beside=Beside(metric=truth.T.copy()))
+    with pytest.raises(AspectError, match="show the same field of view"):
+        go(photo, 7 / truth, Recipe(align="disparity"), beside=Beside(metric=truth[:, :64].copy()))
+
+
+def test_a_doubtful_alignment_is_said(photo: Path) -> None:
+    rng = np.random.default_rng(2)
+    truth = np.linspace(1, 5, 96 * 64, dtype=np.float32).reshape(64, 96)
+    sure = go(photo, 7 / truth, Recipe(align="disparity", bits=12), beside=Beside(metric=truth))
+    assert not [w for w in sure.warnings if "doubtful" in w]
+    vague = (1 / truth + rng.normal(0, 0.4, truth.shape)).astype(np.float32)
+    out = go(photo, vague, Recipe(align="disparity", bits=12, clamp=(0.5, 20)), beside=Beside(metric=truth))
+    assert [w for w in out.warnings if w.startswith("the alignment is doubtful")]
+
+
 def test_metric_samples_may_be_larger_than_the_map(photo: Path) -> None:
     truth = np.linspace(1, 5, 96 * 64, dtype=np.float32).reshape(64, 96)
     sparse = np.full((64, 96), np.nan, np.float32)
@@ -149,8 +187,13 @@ def test_metric_files(photo: Path, tmp_path: Path) -> None:
         recipe = Recipe(align="disparity", metric_encoding=encoding, bits=12)
         out = go(photo, relative, recipe, beside=Beside(metric=tmp_path / name))
         assert depth_of(out.output) == pytest.approx(truth, rel=0.01), name
-    with pytest.raises(UsageError, match=r"mm\.png.*nothing says what its values mean"):
-        go(photo, relative, Recipe(align="disparity"), beside=Beside(metric=tmp_path / "mm.png"))
+    np.save(tmp_path / "mm.npy", (truth * 1000).astype(np.uint16))
+    for name in ("mm.png", "mm.npy"):       # integers are of no known unit, whatever holds them
+        with pytest.raises(UsageError, match=rf"{name}: nothing says what its values mean \(of metric samples: --align-scale mm"):
+            go(photo, relative, Recipe(align="disparity"), beside=Beside(metric=tmp_path / name))
+    tifffile.imwrite(tmp_path / "m.tiff", truth)
+    out = go(photo, relative, Recipe(align="disparity", bits=12), beside=Beside(metric=tmp_path / "m.tiff"))
+    assert depth_of(out.output) == pytest.approx(truth, rel=0.01)
     with pytest.raises(MissingInputError, match="no such file"):
         go(photo, relative, Recipe(align="disparity"), beside=Beside(metric=tmp_path / "none.npy"))
 
@@ -161,7 +204,7 @@ def test_alignment_that_cannot_be(photo: Path) -> None:
         go(photo, truth, Recipe(align="disparity"), beside=Beside(metric=truth))
     with pytest.raises(UsageError, match="nothing to align to"):
         go(photo, truth, Recipe(align="disparity"))
-    few = np.full((8, 8), np.nan, np.float32)
+    few = np.full((8, 12), np.nan, np.float32)
     few[0, :5] = 1
     with pytest.raises(RangeError, match="5 samples cannot align"):
         go(photo, truth, Recipe(align="disparity"), beside=Beside(metric=few))
@@ -234,8 +277,9 @@ def test_the_depth_of_a_photo_grows_along_its_own_colours(tmp_path: Path, photo:
 def test_infinitely_far_as_depth(photo: Path) -> None:
     disparity = DepthData(np.repeat(np.linspace(0, 1, 64, dtype=np.float16), 96).reshape(64, 96), HDIS)
     recipe = Recipe(pixel_format=HDEP, smooth=Smooth("median", 3), fill="inpaint")
-    with pytest.raises(HolesError, match="infinitely far"):
-        go(photo, disparity, recipe)
+    with pytest.raises(HolesError, match="96 of 6,144"):
+        go(photo, disparity, replace(recipe, fill=None))
+    assert go(photo, disparity, recipe).filled == 96        # as a map that was depth from the start
     assert go(photo, disparity, replace(recipe, clamp=(0.1, 50.0))).metres[1] == pytest.approx(50, rel=0.01)
 
 
