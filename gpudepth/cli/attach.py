@@ -39,7 +39,6 @@ def attach(
     gpudepth attach photo.heic midas.png --align-to lidar.png --align-scale mm -o out.heic
     gpudepth attach edited.heic IMG_0001.HEIC -o out.heic
     """
-    from ..compute import backend as make_backend
     from ..pipeline.beside import Beside
     from ..pipeline.road import run_item
 
@@ -55,7 +54,7 @@ def attach(
         donor=o.donor(donor), donor_white=white, resize_method=resize_method,
         **o.refinement(smooth=smooth, align_to=align_to, align_scale=align_scale, align_in=align_in,
                        confidence=confidence, confidence_highest=confidence_highest, confidence_least=confidence_least))
-    outcome = run_item(photo, depth, photo if output is None else output, recipe, make_backend(backend),
+    outcome = run_item(photo, depth, photo if output is None else output, recipe, o.engine(backend),
                        beside=Beside(align_to, confidence))
     for warning in outcome.warnings:
         print(f"warning: {warning}", file=sys.stderr)

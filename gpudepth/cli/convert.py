@@ -46,7 +46,6 @@ def convert(
     gpudepth convert IMG_0001.HEIC -o depth.plist
     gpudepth convert depth.png --near 0.5 --far 12 -o depth.hdis
     """
-    from ..compute import backend as make_backend
     from ..pipeline.convert import convert as run
 
     if (output is None) != in_place:
@@ -59,7 +58,7 @@ def convert(
         also=tuple(also or ()), trailer=o.choice("trailer", trailer, ("keep", "drop", "refuse")),
         transcode=transcode, photo_quality=quality, key=key, donor=o.donor(donor), donor_white=white,
         resize_method=resize_method, **o.refinement(smooth=smooth))
-    outcome = run(source, source if output is None else output, recipe, make_backend(backend),
+    outcome = run(source, source if output is None else output, recipe, o.engine(backend),
                   pixel_format=native(fmt) if fmt else None)
     for warning in outcome.warnings:
         print(f"warning: {warning}", file=sys.stderr)

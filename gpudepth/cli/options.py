@@ -164,6 +164,14 @@ def encoding(*, near: float | None, far: float | None, white: str, curve: str, d
     return None
 
 
+def engine(name: str) -> Any:
+    """The back end for a single photo: all cores work on its map."""
+    from ..compute import backend
+    from ..compute.threads import available_cores
+
+    return backend(name, threads=available_cores())
+
+
 def donor(photo: Path | None) -> Donor | None:
     """What the photo of --donor gives."""
     from ..containers import registry

@@ -12,6 +12,7 @@ from types import FrameType
 
 from ..compute import backend as make_backend
 from ..compute.auto import AutoBackend
+from ..compute.threads import available_cores
 from ..errors import GpudepthError, Interrupted, OutputError, UsageError
 from .item import Item, Task, do_task
 from .job import Job, load_job
@@ -19,7 +20,7 @@ from .ledger import Ledger, Row
 from .output import remove_stale
 from .plan import Plan, job_hash, make_plan
 from .progress import Progress
-from .workers import Done, available_cores, run_tasks
+from .workers import Done, run_tasks
 
 ENGINES = ("local",)
 

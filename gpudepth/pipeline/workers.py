@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import sys
 import time
 import traceback
@@ -38,11 +37,6 @@ class Done:
     error: GpudepthError | None = None
     bug: str = ""
     seconds: float = 0.0
-
-
-def available_cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def attempt(function: Callable[[Any], Any], task: Any) -> Done:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from gpudepth.compute.threads import available_cores
 from gpudepth.errors import HolesError
-from gpudepth.pipeline.workers import available_cores, run_tasks
+from gpudepth.pipeline.workers import run_tasks
 
 
 def work(task: object) -> object:
