@@ -101,6 +101,7 @@ def run_command(arguments: list[str] | None = None) -> int:
         return 70
     finally:
         logging.getLogger("gpudepth").removeHandler(handler)
+        logging.getLogger("gpudepth").setLevel(logging.NOTSET)
 
 
 def _log_to_stderr() -> logging.Handler:
