@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO ?= demo-out
 
-.PHONY: demo test lint bench apple-page clean
+.PHONY: demo test lint bench apple-page presets-page clean
 
 demo: $(VENV)/.installed
 	$(BIN)/gpudepth demo $(DEMO)
@@ -22,6 +22,9 @@ bench: $(VENV)/.installed-bench
 
 apple-page: $(VENV)/.installed
 	$(BIN)/python -m gpudepth.mac.page docs/apple-reports docs/apple-software.md
+
+presets-page: $(VENV)/.installed
+	$(BIN)/python -c 'from gpudepth.sources.presets import page; print(page(), end="")' > docs/presets.md
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("gpudepth needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)" if sys.version_info < (3, 11) else 0)'

@@ -13,7 +13,8 @@ def attach(
     photo: o.Photo, depth: o.Depth, output: o.Out = None, near: o.Near = None, far: o.Far = None,
     white: o.White = "far", curve: o.Curve = "depth", disparity_range: o.DisparityRange = None,
     metric: o.Metric = False, values: o.Values = None, scale: o.Scale = None, offset: o.Offset = 0.0,
-    invalid: o.Invalid = None, clamp: o.Clamp = None, resize: o.ResizeTo = None,
+    invalid: o.Invalid = None, preset: o.PresetName = None, focal_px: o.FocalPx = None, baseline_m: o.Baseline = None,
+    doffs: o.Doffs = None, clamp: o.Clamp = None, resize: o.ResizeTo = None,
     resize_method: o.ResizeMethod = None, smooth: o.Smoothing = None, fill: o.Fill = None, align_to: o.AlignTo = None,
     align_scale: o.AlignScale = None, align_in: o.AlignIn = None, confidence: o.ConfidenceMap = None,
     confidence_highest: o.HighestConfidence = None, confidence_least: o.LeastConfidence = None,
@@ -34,7 +35,7 @@ def attach(
     gpudepth attach photo.heic depth.png --near 0.5 --far 12 -o out.heic
     gpudepth attach photo.heic depth.png --near 0.5 --far 12 --white near -o out.heic
     gpudepth attach photo.heic depth.npy --metric -o out.heic
-    gpudepth attach color.png kitti.png --scale 1/256 --fill inpaint -o out.heic
+    gpudepth attach color.png kitti.png --preset kitti-depth --fill inpaint -o out.heic
     gpudepth attach photo.heic lidar.png --scale mm --resize 1440x1920 --resize-method guided --fill inpaint -o out.heic
     gpudepth attach photo.heic midas.png --align-to lidar.png --align-scale mm -o out.heic
     gpudepth attach edited.heic IMG_0001.HEIC -o out.heic
@@ -45,8 +46,9 @@ def attach(
     if (output is None) != in_place:
         raise UsageError("name an output with -o, or write over the photo with --in-place")
     recipe = o.recipe(
-        encoding=o.encoding(near=near, far=far, white=white, curve=curve, disparity_range=disparity_range,
-                            metric=metric, values=values, scale=scale, offset=offset, invalid=invalid),
+        encoding=o.encoding(preset=preset, near=near, far=far, white=white, curve=curve,
+                            disparity_range=disparity_range, metric=metric, values=values, scale=scale, offset=offset,
+                            invalid=invalid),
         clamp=clamp, resize_to=resize, fill=fill, fit=fit, coded=coded, fmt=fmt, accuracy=accuracy,
         calibration=calibration, bits=bits, crf=crf, jpeg_quality=jpeg_quality, compression=compression,
         profile=profile, also=tuple(also or ()), trailer=o.choice("trailer", trailer, ("keep", "drop", "refuse")),
@@ -54,6 +56,8 @@ def attach(
         donor=o.donor(donor), donor_white=white, resize_method=resize_method,
         **o.refinement(smooth=smooth, align_to=align_to, align_scale=align_scale, align_in=align_in,
                        confidence=confidence, confidence_highest=confidence_highest, confidence_least=confidence_least))
+    recipe = o.with_preset(recipe, preset, align_in=align_in, near=near, far=far, scale=scale, focal_px=focal_px,
+                           baseline_m=baseline_m, doffs=doffs)
     outcome = run_item(photo, depth, photo if output is None else output, recipe, o.engine(backend),
                        beside=Beside(align_to, confidence))
     for warning in outcome.warnings:

@@ -24,7 +24,8 @@ def convert(
     donor: o.DonorPhoto = None, trailer: o.Trailer = "keep", near: o.Near = None, far: o.Far = None,
     white: o.White = "far", curve: o.Curve = "depth", disparity_range: o.DisparityRange = None,
     metric: o.Metric = False, values: o.Values = None, scale: o.Scale = None, offset: o.Offset = 0.0,
-    invalid: o.Invalid = None, clamp: o.Clamp = None, resize: o.ResizeTo = None,
+    invalid: o.Invalid = None, preset: o.PresetName = None, focal_px: o.FocalPx = None, baseline_m: o.Baseline = None,
+    doffs: o.Doffs = None, clamp: o.Clamp = None, resize: o.ResizeTo = None,
     resize_method: o.ResizeMethod = None, smooth: o.Smoothing = None, fill: o.Fill = None,
     coded: o.Coded = False, bits: o.Bits = None, crf: o.Crf = None, jpeg_quality: o.JpegQuality = None,
     compression: o.Compression = None, accuracy: o.Accuracy = None, transcode: o.Transcode = False,
@@ -51,13 +52,16 @@ def convert(
     if (output is None) != in_place:
         raise UsageError("name an output with -o, or write over the photo with --in-place")
     recipe = o.recipe(
-        encoding=o.encoding(near=near, far=far, white=white, curve=curve, disparity_range=disparity_range,
-                            metric=metric, values=values, scale=scale, offset=offset, invalid=invalid),
+        encoding=o.encoding(preset=preset, near=near, far=far, white=white, curve=curve,
+                            disparity_range=disparity_range, metric=metric, values=values, scale=scale, offset=offset,
+                            invalid=invalid),
         clamp=clamp, resize_to=resize, fill=fill, fit="error", coded=coded, fmt=fmt or "hdis", accuracy=accuracy,
         calibration="source", bits=bits, crf=crf, jpeg_quality=jpeg_quality, compression=compression, profile=profile,
         also=tuple(also or ()), trailer=o.choice("trailer", trailer, ("keep", "drop", "refuse")),
         transcode=transcode, photo_quality=quality, key=key, donor=o.donor(donor), donor_white=white,
         resize_method=resize_method, **o.refinement(smooth=smooth))
+    recipe = o.with_preset(recipe, preset, near=near, far=far, scale=scale, focal_px=focal_px, baseline_m=baseline_m,
+                           doffs=doffs)
     outcome = run(source, source if output is None else output, recipe, o.engine(backend),
                   pixel_format=native(fmt) if fmt else None)
     for warning in outcome.warnings:

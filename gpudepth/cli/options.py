@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -36,6 +37,14 @@ DisparityRange = Annotated[str | None, typer.Option("--disparity-range", metavar
 Metric = Annotated[bool, typer.Option("--metric", help="The values are metres: the same as --values depth.")]
 Values = Annotated[str | None, typer.Option(help="What the values are: depth (metres) or disparity (1/metres).",
                                             show_default=False)]
+PresetName = Annotated[str | None, typer.Option("--preset", show_default=False,
+                                                help="What a data set, a sensor or a model writes: kitti-depth, midas… "
+                                                     "gpudepth presets lists them.")]
+FocalPx = Annotated[float | None, typer.Option("--focal-px", show_default=False,
+                                               help="For presets: focal length in pixels of the map.")]
+Baseline = Annotated[float | None, typer.Option("--baseline-m", show_default=False,
+                                                help="For presets of stereo: metres between the cameras.")]
+Doffs = Annotated[float | None, typer.Option("--doffs", show_default=False, help="For the preset middlebury: pixels.")]
 Scale = Annotated[str | None, typer.Option(help="One unit of the values, in metres: 0.001, 1/256, mm, cm.",
                                            show_default=False)]
 Offset = Annotated[float, typer.Option(help="Added after --scale.")]
@@ -137,13 +146,17 @@ def resize(text: str | None, method: str | None = None) -> Resize | None:
     raise UsageError(f"--resize {text!r} is not a size", hint="--resize 188x250, or --resize 768 for the long side")
 
 
-def encoding(*, near: float | None, far: float | None, white: str, curve: str, disparity_range: str | None,
-             metric: bool, values: str | None, scale: str | None, offset: float,
+def encoding(*, preset: str | None = None, near: float | None, far: float | None, white: str, curve: str,
+             disparity_range: str | None, metric: bool, values: str | None, scale: str | None, offset: float,
              invalid: list[int] | None) -> enc.Encoding | None:
     """The one encoding that the options name, or None when they name none. Raises UsageError for two."""
     kinds = {"--near/--far": near is not None or far is not None, "--disparity-range": disparity_range is not None,
              "--metric/--values": metric or values is not None or scale is not None}
     named = [k for k, given in kinds.items() if given]
+    if preset is not None:
+        if disparity_range is not None or metric or values is not None or offset or invalid:
+            raise UsageError("--preset says what the values mean: leave --metric and the like out")
+        return None
     if len(named) > 1:
         raise UsageError(f"{' and '.join(named)} both say what the values mean: give one of them")
     if disparity_range is not None:
@@ -162,6 +175,23 @@ def encoding(*, near: float | None, far: float | None, white: str, curve: str, d
         what: Literal["depth", "disparity"] = choice("curve", curve, ("depth", "disparity"))
         return enc.Gray(near, far, what, which)
     return None
+
+
+def with_preset(recipe: Recipe, name: str | None, *, align_in: str | None = None, **parameters: Any) -> Recipe:
+    """The recipe with what --preset names, behind what is named otherwise. Raises UsageError."""
+    if name is None:
+        odd = [k for k in ("focal_px", "baseline_m", "doffs") if parameters.get(k) is not None]
+        if odd:
+            raise UsageError(f"--{odd[0].replace('_', '-')} speaks of --preset, which is not there",
+                             hint="gpudepth presets lists them")
+        return recipe
+    from ..sources import presets
+
+    found, aligned = presets.find(name), recipe.align is not None
+    return replace(
+        recipe, encoding=found.encoding(aligned=aligned, **parameters), key=recipe.key or found.key,
+        accuracy=recipe.accuracy or (None if aligned else found.accuracy), unpack=found.unpack,
+        align=(found.relative or "disparity") if aligned and align_in is None else recipe.align)
 
 
 def engine(name: str) -> Any:

@@ -9,6 +9,7 @@
 | Stereo         | pixels of shift: (d + doffs)/(f·B)         | disparity  | doffs/(f·B), (d + doffs)/(f·B)  |
 | ZBuffer        | a GPU's depth buffer                       | disparity  | 1/near, 1/far (or swapped)      |
 | Distance       | metres along the ray, not the axis         | depth      | as Depth, times a factor a pixel|
+| Relative       | a model's, up to scale and shift           | either     | near, far, at the map's extremes|
 
 `linear(quantity, max_code)` gives the rule for a source whose largest integer code is `max_code` (None: floats).
 """
@@ -16,7 +17,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal, Protocol
 
@@ -254,6 +255,49 @@ class Distance(Depth):
 
     def describe(self, max_code: int | None) -> str:
         return f"distance along the ray = value · {self.scale} m, focal length {self.focal_px:g} px"
+
+
+@dataclass(frozen=True)
+class Relative:
+    """What a model of relative depth writes: right up to scale and shift, stretched between near and far.
+
+    quantity   what is linear in the values: "disparity" (largest = near) or "depth" (largest = far)
+
+    Integer codes run from 0 to their largest, as the models' own pictures do. Floats run from `low` to `high`, the
+    map's own extremes (`between`), so metres differ from map to map; `align` is the better way where there are samples.
+    """
+
+    near: float
+    far: float
+    quantity: Literal["disparity", "depth"] = "disparity"
+    low: float = 0.0
+    high: float = 1.0
+
+    def __post_init__(self) -> None:
+        _ends(self.near, self.far)
+        _positive_near(self.near)
+        if math.isinf(self.far) and self.quantity == "depth":
+            raise UsageError("far is infinite, which only a map linear in disparity can reach",
+                             hint="name a finite far")
+
+    def between(self, low: float, high: float) -> Relative:
+        """For a float map whose finite values lie there. Raises UsageError for one that is the same everywhere."""
+        if not low < high:
+            raise UsageError(f"the map is {low:g} everywhere: nothing can be stretched between near and far")
+        return replace(self, low=low, high=high)
+
+    def linear(self, quantity: Quantity, max_code: int | None) -> Linear:
+        low, high = (0.0, float(max_code)) if max_code is not None else (self.low, self.high)
+        first, last = (1 / self.far, 1 / self.near) if self.quantity == "disparity" else (self.near, self.far)
+        slope = (last - first) / (high - low)
+        top = max(abs(low), abs(high))
+        return Linear(top, first - slope * low, last + slope * (top - high),
+                      reciprocal=quantity is not Quantity(self.quantity))
+
+    def describe(self, max_code: int | None) -> str:
+        small, large = (self.far, self.near) if self.quantity == "disparity" else (self.near, self.far)
+        of = "" if max_code is not None else " of this map"
+        return f"smallest{of} = {_metres(small)}, largest = {_metres(large)}, linear in {self.quantity}"
 
 
 def factor_of(encoding: Encoding, width: int, height: int) -> NDArray[np.float32] | None:

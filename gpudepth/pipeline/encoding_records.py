@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from ..depth import encoding as enc
 from ..errors import GpudepthError, UsageError
+from ..sources import presets
 
 
 def _scale(value: Any) -> Any:
@@ -129,6 +130,23 @@ class DistanceRecord(_EncodingRecord):
         return enc.Distance(enc.parse_scale(self.scale), 0.0, self.invalid, self.focal_px, self.cx, self.cy)
 
 
+class PresetRecord(_EncodingRecord):
+    """What a data set, a sensor or a model writes; `gpudepth presets` lists them and what each takes. A relative model
+    needs near and far, or `refine.align`."""
+
+    kind: Literal["preset"]
+    preset: str
+    near: float | None = None
+    far: float | None = None
+    scale: Scale | None = None
+    focal_px: float | None = None
+    baseline_m: float | None = None
+    doffs: float | None = None
+
+    def encoding(self, *, aligned: bool = True) -> enc.Encoding | None:
+        return presets.find(self.preset).encoding(aligned=aligned, **self.model_dump(exclude={"kind", "preset"}))
+
+
 class EmbeddedRecord(_EncodingRecord):
     """The depth files hold depth and know their own range."""
 
@@ -139,9 +157,11 @@ class EmbeddedRecord(_EncodingRecord):
 
 
 EncodingRecord = Annotated[
-    GrayRecord | DepthRecord | DisparityRecord | StereoRecord | ZBufferRecord | DistanceRecord | EmbeddedRecord,
+    GrayRecord | DepthRecord | DisparityRecord | StereoRecord | ZBufferRecord | DistanceRecord | EmbeddedRecord
+    | PresetRecord,
     Field(discriminator="kind")]
 
 KINDS: dict[str, type[BaseModel]] = {
     "gray": GrayRecord, "depth": DepthRecord, "disparity": DisparityRecord, "stereo": StereoRecord,
-    "zbuffer": ZBufferRecord, "distance": DistanceRecord, "embedded": EmbeddedRecord}
+    "zbuffer": ZBufferRecord, "distance": DistanceRecord, "embedded": EmbeddedRecord,
+    "preset": PresetRecord}

@@ -15,7 +15,7 @@ from ..containers import registry
 from ..containers.base import HoldsCodes
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData
-from ..depth.encoding import Depth, Disparity, DisparityRange, Encoding, Gray, factor_of
+from ..depth.encoding import Depth, Disparity, DisparityRange, Encoding, Gray, Relative, factor_of
 from ..depth.pixel_format import FDEP, FDIS, PixelFormat, Quantity, quantity_of
 from ..errors import BackendError, GpudepthError, NoDepthError, RangeError, UsageError
 from ..formats.bytesource import ByteSource
@@ -135,6 +135,10 @@ def _from_codes(source: SourceMap, recipe: Recipe, backend: Backend) -> Intake:
             "of metric samples: --align-scale mm, 0.001 or 1/256" if recipe.floats_are_metres else
             "--near and --far in metres (add --white near if white is close), or --metric"))
     relative = recipe.align is not None and encoding is RELATIVE[recipe.align]
+    if recipe.unpack is not None:
+        source = replace(source, codes=recipe.unpack(source.codes))
+    if isinstance(encoding, Relative) and source.max_code is None:
+        encoding = encoding.between(*_extremes(source, backend))
     fmt = working_format(recipe)
     height, width = source.codes.shape
     try:
@@ -160,6 +164,15 @@ def _of_donor(recipe: Recipe) -> Encoding | None:
     """The range of the donor's map, for a gray map of which nothing else is said; disparity is linear in it."""
     lo, hi = recipe.donor.disparity or (0.0, 0.0) if recipe.donor else (0.0, 0.0)
     return Gray(1 / hi, 1 / lo, "disparity", recipe.donor_white) if 0 < lo < hi else None
+
+
+def _extremes(source: SourceMap, backend: Backend) -> tuple[float, float]:
+    """Smallest and largest finite value. Raises RangeError."""
+    codes = backend.host(source.codes)
+    finite = codes[np.isfinite(codes)]
+    if not finite.size:
+        raise RangeError("holds no finite value", where=source.path)
+    return float(finite.min()), float(finite.max())
 
 
 def _check_gray(source: SourceMap, encoding: Encoding, backend: Backend) -> None:

@@ -16,7 +16,8 @@ from ..depth.encoding import Depth, parse_scale
 from ..depth.pixel_format import native
 from ..errors import GpudepthError, JobError, UsageError
 from ..limits import Limits
-from .encoding_records import KINDS, EmbeddedRecord, EncodingRecord, GrayRecord, Pair, Record, Scale
+from ..sources import presets
+from .encoding_records import KINDS, EmbeddedRecord, EncodingRecord, GrayRecord, Pair, PresetRecord, Record, Scale
 from .recipe import Confidence, Recipe, Resize, Smooth
 from .strict_yaml import Document, load, parse, scalar
 
@@ -64,11 +65,11 @@ class ResizeRecord(Record):
 class AlignRecord(Record):
     """to: a template of metric depth, sparse or small, that relative maps are fitted to, scale and shift. scale: one
     unit of it in metres; without one, floats are metres and a photo with depth knows itself. curve: what the relative
-    map is linear in, disparity (MiDaS, Depth Anything) or depth (Marigold)."""
+    map is linear in, disparity (MiDaS, Depth Anything; the default) or depth (Marigold)."""
 
     to: str
     scale: Scale | None = None
-    curve: Literal["disparity", "depth"] = "disparity"
+    curve: Literal["disparity", "depth"] | None = None
 
 
 class ConfidenceRecord(Record):
@@ -198,14 +199,20 @@ class Job(Record):
         """What one item needs."""
         resize = self.refine.resize.resize() if self.refine.resize else None
         align, trust = self.refine.align, self.refine.confidence
+        preset = presets.find(self.encoding.preset) if isinstance(self.encoding, PresetRecord) else None
+        encoding = self.encoding.encoding()
+        if isinstance(self.encoding, PresetRecord):
+            encoding = self.encoding.encoding(aligned=align is not None)
+        accuracy = self.map.accuracy or (preset.accuracy if preset and not align else None)
         return Recipe(
-            encoding=self.encoding.encoding(), pixel_format=native(self.map.pixel_format), key=self.source.key,
+            encoding=encoding, pixel_format=native(self.map.pixel_format),
+            key=self.source.key or (preset.key if preset else None), unpack=preset.unpack if preset else None,
             clamp=self.refine.clamp, resize=resize, fill=self.refine.fill, fit=self.refine.fit,
             smooth=Smooth.parse(self.refine.smooth) if self.refine.smooth is not None else None,
-            align=align.curve if align else None,
+            align=align.curve or (preset.relative if preset else None) or "disparity" if align else None,
             metric_encoding=Depth(parse_scale(align.scale)) if align and align.scale else None,
             confidence=Confidence(trust.highest, trust.least) if trust else Confidence(),
-            orientation=self.source.orientation, accuracy=self.map.accuracy, quality=self.map.quality,
+            orientation=self.source.orientation, accuracy=accuracy, quality=self.map.quality,
             filtered=self.map.filtered, calibration=self.map.calibration, bits=self.map.bits, crf=self.map.crf,
             jpeg_quality=self.map.jpeg_quality, compression=self.map.compression, trailer=self.output.trailer,
             also=tuple(self.output.also), export_orientation=self.output.orientation,
@@ -227,7 +234,7 @@ def validate(document: Document, settings: list[str] | None = None) -> Job:
     origins = {path: text for text in settings or [] for path in [_apply(document.data, text)]}
     data = document.data
     if isinstance(data.get("encoding"), dict) and "kind" not in data["encoding"]:
-        data["encoding"]["kind"] = "gray"
+        data["encoding"]["kind"] = "preset" if "preset" in data["encoding"] else "gray"
     try:
         return Job.model_validate(data)
     except ValidationError as error:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from numpy.typing import NDArray
 
 from ..compute.refine import smooth
 from ..containers.apple_rules import PORTRAIT_SIDE
@@ -88,6 +91,7 @@ class Recipe:
     encoding      how codes mean metres; None when the map is a file that holds depth and knows itself
     align         the quantity that is fitted, scale and shift, to metric depth that comes beside the map; values that
                   no encoding explains are then relative, in that quantity
+    unpack        codes → codes, before they are decoded (`sources.presets`)
     metric_encoding   what the codes of that metric depth mean; None: floats are metres, or a file knows itself
     floats_are_metres   without an encoding
     smooth        before the resize
@@ -110,6 +114,7 @@ class Recipe:
     pixel_format: PixelFormat = HDIS
     key: str | None = None
     align: Literal["disparity", "depth"] | None = None
+    unpack: Callable[[NDArray[Any]], NDArray[Any]] | None = None
     metric_encoding: Encoding | None = None
     floats_are_metres: bool = False
     smooth: Smooth | None = None

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from kernel_kit import host
 from photo_kit import gray, heic, plain
+from PIL import Image
 
 from gpudepth.cli.app import run_command
 from gpudepth.compute import probe
@@ -275,6 +276,34 @@ def test_bench(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
         probe._steps.cache_clear()
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert all(set(row) == {"stage", "numpy", "cupy, there", "cupy, trip"} for row in rows)
+
+
+def test_presets(tmp_path: Path, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli("presets") == 0
+    assert "tum-rgbd" in capsys.readouterr().out
+    assert cli("presets", "middlebury") == 0
+    assert "baseline_m (needed)" in capsys.readouterr().out
+    assert cli("presets", "--json") == 0
+    assert {"name", "stated in", "needs"} <= set(json.loads(capsys.readouterr().out.splitlines()[0]))
+    assert cli("presets", "middleburry") == 2
+    codes = np.linspace(5000, 20000, 48 * 64).astype(np.uint16).reshape(64, 48)
+    Image.fromarray(codes).save(tmp_path / "tum.png")
+    out = tmp_path / "out.heic"
+    assert cli("attach", photo, tmp_path / "tum.png", "--preset", "tum-rgbd", "-o", out, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["near"], report["far"]) == (pytest.approx(1, rel=1e-3), pytest.approx(4, rel=1e-3))
+    assert cli("inspect", out) == 0
+    assert "accuracy absolute" in capsys.readouterr().out
+    assert cli("attach", photo, tmp_path / "tum.png", "--preset", "midas", "--near", 1, "--far", 4, "-o", out, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["said"].startswith("smallest = 4.00 m, largest = 1.00 m, linear in disparity")
+    np.save(tmp_path / "lidar.npy", (codes / 5000).astype(np.float32))
+    assert cli("attach", photo, tmp_path / "tum.png", "--preset", "marigold", "--align-to", tmp_path / "lidar.npy", "-o", out) == 0
+    assert "relative depth, aligned by" in capsys.readouterr().err
+    assert cli("convert", tmp_path / "tum.png", "--preset", "tum-rgbd", "-o", tmp_path / "m.npy") == 0
+    assert np.load(tmp_path / "m.npy")[0, 0] == pytest.approx(1, rel=1e-3)
+    for wrong in (["--preset", "midas"], ["--preset", "tum-rgbd", "--metric"], ["--preset", "nothing"], ["--metric", "--focal-px", "3"],
+                  ["--preset", "kitti-disparity", "--focal-px", "700"]):
+        assert cli("attach", photo, tmp_path / "tum.png", "-o", out, *wrong) == 2, wrong
 
 
 def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,38 @@
+"""gpudepth presets"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from . import options as o
+
+Name = Annotated[str | None, typer.Argument(help="One of them. [default: all]", show_default=False)]
+
+
+def presets(name: Name = None, as_json: o.Json = False) -> None:
+    """What data sets, sensors and depth models write, for --preset and `encoding: {preset: …}` in jobs.
+
+    \b
+    gpudepth presets
+    gpudepth presets middlebury
+    """
+    from ..sources.presets import PRESETS, find
+
+    chosen = PRESETS if name is None else (find(name),)
+    for p in chosen:
+        takes = [*(f"{n} (needed)" for n in p.needs), *p.takes]
+        if p.relative:
+            takes = ["near and far, or samples to align to"]
+        if as_json:
+            print(json.dumps({"name": p.name, "about": p.about, "files": p.files, "needs": p.needs, "takes": p.takes,
+                              "accuracy": p.accuracy, "relative": p.relative, "key": p.key, "stated in": p.cited,
+                              "note": p.note}))
+        elif name is None:
+            print(f"{p.name:26}{p.about}" + (f"; {', '.join(takes)}" if takes else ""))
+        else:
+            lines = [("of", p.about), ("files", p.files), ("takes", ", ".join(takes)), ("key", p.key or ""),
+                     ("accuracy", p.accuracy), ("stated in", p.cited), ("note", p.note)]
+            print(p.name + "".join(f"\n  {label:10} {text}" for label, text in lines if text))

@@ -1,0 +1,200 @@
+"""What well-known data sets, sensors and depth models write, as filled-in encodings, each with the place it is stated.
+
+Relative models leave scale and shift open: their presets need near and far, or metric samples to align to. Nothing is
+guessed. The table of the documentation is made from `PRESETS`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..depth.encoding import Depth, Distance, Encoding, Relative, Stereo, ZBuffer, parse_scale
+from ..errors import UsageError
+
+Make = Callable[..., Encoding]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """files: what it is kept in. make: the encoding, of the parameters `needs`, and `takes` if one likes. relative: the
+    quantity that is right up to scale and shift. key: of the array, channel or data set. unpack: codes → codes, before
+    anything else. metric: in metres, and not in units of its own. accuracy: of Apple's two words. cited: where it is
+    stated."""
+
+    name: str
+    about: str
+    files: str
+    make: Make
+    cited: str
+    needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+    relative: Literal["disparity", "depth"] | None = None
+    key: str | None = None
+    unpack: Callable[[NDArray[Any]], NDArray[Any]] | None = None
+    note: str = ""
+    metric: bool = True
+
+    @property
+    def accuracy(self) -> Literal["relative", "absolute"]:
+        return "absolute" if self.metric and not self.relative else "relative"
+
+    def encoding(self, *, aligned: bool = False, **parameters: Any) -> Encoding | None:
+        """Its rule; None for a relative map that is to be aligned.
+
+        Raises UsageError for parameters that are missing, or that it has no use for.
+        """
+        given = {k: v for k, v in parameters.items() if v is not None}
+        unknown = sorted(set(given) - {*self.needs, *self.takes})
+        if unknown:
+            known = ", ".join((*self.needs, *self.takes)) or "none"
+            raise UsageError(f"the preset {self.name} has no use for {', '.join(unknown)}", hint=f"it takes {known}")
+        if self.relative and not given:
+            if not aligned:
+                raise UsageError(f"the preset {self.name} is right up to scale and shift only", hint=self.note)
+            return None
+        missing = [n for n in self.needs if n not in given]
+        if missing:
+            raise UsageError(f"the preset {self.name} needs {' and '.join(missing)}", hint=self.note or self.about)
+        return self.make(**given)
+
+
+def find(name: str) -> Preset:
+    """By its name. Raises UsageError."""
+    found = next((p for p in PRESETS if p.name == name), None)
+    if found is None:
+        close = difflib.get_close_matches(name, [p.name for p in PRESETS], 1)
+        raise UsageError(f"unknown preset {name!r}",
+                         hint=f"did you mean {close[0]}?" if close else "gpudepth presets lists them")
+    return found
+
+
+def rotate_bits(codes: NDArray[Any]) -> NDArray[Any]:
+    """SUN3D keeps millimetres with their three lowest bits on top. Raises UsageError for other than uint16."""
+    if codes.dtype != np.uint16:
+        raise UsageError(f"SUN3D's maps are uint16, not {codes.dtype}")
+    return (codes >> np.uint16(3)) | (codes << np.uint16(13))
+
+
+def _depth(scale: str | int, invalid: tuple[int, ...] | None = None) -> Make:
+    return lambda: Depth(Fraction(scale), 0.0, invalid)
+
+
+def _scaled(default: str) -> Make:
+    return lambda scale=default: Depth(parse_scale(scale))
+
+
+def _stereo(scale: str | int = 1, **fixed: float) -> Make:
+    return lambda **given: Stereo(scale=Fraction(scale), **{**fixed, **given})
+
+
+def _zbuffer(*, reversed: bool = False, ndc: bool = False) -> Make:
+    return lambda near, far=float("inf"): ZBuffer(near, far, reversed, ndc)
+
+
+def _relative(quantity: Literal["disparity", "depth"]) -> Make:
+    return lambda near, far: Relative(near, far, quantity)
+
+
+_RANGE = ("near", "far")
+_ALIGN = "near and far in metres, or samples to align to: --align-to"
+_LANDSCAPE = "maps and pictures are landscape, without Exif orientation"
+
+PRESETS = (
+    Preset("kitti-depth", "KITTI depth completion and prediction", "PNG, 16 bits", _depth("1/256"),
+           "KITTI depth devkit: 0 is invalid, metres = value / 256"),
+    Preset("kitti-disparity", "KITTI stereo 2012 and 2015", "PNG, 16 bits", _stereo("1/256"),
+           "KITTI stereo devkit, disp_read: pixels = value / 256, 0 is invalid", ("focal_px", "baseline_m"),
+           note="P_rect of the calibration: the baseline is about 0.54 m"),
+    Preset("vkitti2", "Virtual KITTI 2", "PNG, 16 bits", _depth("1/100", (65535,)),
+           "Marigold, vkitti_dataset.py: centimetres", note="655.35 m is the sky, and no value"),
+    Preset("tum-rgbd", "TUM RGB-D", "PNG, 16 bits", _depth("1/5000"), "TUM file formats: value / 5000, 0 missing"),
+    Preset("nyu", "NYU Depth V2, labelled", "MAT v7.3", _depth(1), "NYU Depth V2: depths, in metres", key="depths",
+           note="a stack: --key 'depths[0]'"),
+    Preset("scannet", "ScanNet, ScanNet++", "PNG, 16 bits", _depth("1/1000"), "Marigold, scannet_dataset.py"),
+    Preset("replica", "Replica, rendered by NICE-SLAM", "PNG, 16 bits", _depth("2/13107"),
+           "NICE-SLAM, replica.yaml: png_depth_scale 6553.5"),
+    Preset("7scenes", "7-Scenes", "PNG, 16 bits", _depth("1/1000", (0, 65535)),
+           "tsdf-fusion-python: millimetres, 65535 is no value"),
+    Preset("sun3d", "SUN3D, SUN RGB-D", "PNG, 16 bits", _depth("1/1000"),
+           "SUN3D's reader: millimetres, bits rotated by three", unpack=rotate_bits),
+    Preset("ibims", "iBims-1", "PNG, 16 bits", _depth("50/65535"), "ZoeDepth, ibims.py: value · 50 / 65535"),
+    Preset("middlebury", "Middlebury 2014 and 2021", "PFM", _stereo(),
+           "Middlebury 2014: Z = baseline · f / (d + doffs)", ("focal_px", "baseline_m", "doffs"),
+           note="calib.txt: cam0, baseline (in millimetres) and doffs; with doffs left out the far field is bent"),
+    Preset("sceneflow", "SceneFlow, FlyingThings3D", "PFM", _stereo(focal_px=1050.0),
+           "SceneFlow's page: 1050 px, Driving with 15 mm: 450 px", ("baseline_m",), ("focal_px",),
+           metric=False, note="the baseline in metres: a unit of the scenes has none of its own"),
+    Preset("diode", "DIODE", ".npy", _depth(1), "DIODE devkit: metres", note="its mask goes in as the confidence"),
+    Preset("hypersim", "Hypersim", "HDF5", lambda focal_px=886.81: Distance(focal_px=focal_px),
+           "ml-hypersim: distance along the ray, in metres; Marigold's dist_2_depth: 886.81 px", takes=("focal_px",),
+           key="dataset"),
+    Preset("sintel", "MPI Sintel depth", ".dpt", _scaled("1"), "Sintel's depth_read: float32 rows behind a tag",
+           takes=("scale",), metric=False, note="in units of the scene; scale: metres of one"),
+    Preset("colmap", "COLMAP's dense maps", ".bin", _scaled("1"), "colmap.github.io/format.html", takes=("scale",),
+           metric=False, note="in units of the reconstruction; scale: metres of one; 0 is no value"),
+    Preset("arkitscenes", "ARKitScenes", "PNG, 16 bits", _depth("1/1000"), "ARKitScenes DATA.md: millimetres",
+           note=f"{_LANDSCAPE}; confidence 0 to 2"),
+    Preset("stray-scanner", "Stray Scanner", "PNG, 16 bits", _depth("1/1000"), "docs.strayrobots.io: millimetres",
+           note=f"{_LANDSCAPE}; confidence 0 to 2"),
+    Preset("polycam", "Polycam, raw data", "PNG, 16 bits", _depth("1/1000"), "PolyCam's polyform README: millimetres",
+           note=f"{_LANDSCAPE}; confidence 0, 127, 255"),
+    Preset("realsense-z16", "Intel RealSense z16", "PNG, 16 bits", _scaled("1/1000"),
+           "librealsense: rs2_get_depth_scale, of the device", takes=("scale",), note="else 1/1000"),
+    Preset("azure-kinect", "Azure Kinect", "PNG, 16 bits", _depth("1/1000"), "Azure Kinect SDK, k4atypes.h: DEPTH16"),
+    Preset("midas", "MiDaS, DPT", "PNG, PFM", _relative("disparity"),
+           "MiDaS, utils.py: inverse depth up to scale and shift, white is near", _RANGE, relative="disparity",
+           note=_ALIGN),
+    Preset("depth-anything-v2", "Depth Anything, V1 and V2, relative", "PNG, .npy", _relative("disparity"),
+           "Depth-Anything-V2, run.py: inverse depth, per picture from 0 to 255", _RANGE, relative="disparity",
+           note=f"--grayscale; {_ALIGN}"),
+    Preset("depth-anything-v2-metric", "Depth Anything V2, metric", ".npy", _depth(1),
+           "Depth-Anything-V2, metric_depth/run.py: metres"),
+    Preset("zoedepth", "ZoeDepth", "PNG, 16 bits", _depth("1/256"), "ZoeDepth, misc.py: save_raw_16bit, metres · 256"),
+    Preset("marigold", "Marigold", ".npy, PNG", _relative("depth"),
+           "Marigold, run.py: depth up to scale and shift, 0 is near", _RANGE, relative="depth", note=_ALIGN),
+    Preset("depth-pro", "Depth Pro", ".npz", _depth(1), "ml-depth-pro, run.py: depth, in metres", key="depth"),
+    Preset("metric3d", "Metric3D", ".npy", _depth(1), "Metric3D, hubconf.py: metres",
+           note="after the canonical focal length was undone"),
+    Preset("unidepth", "UniDepth", ".npy, PNG", _scaled("1"), "UniDepth README: depth, in metres", takes=("scale",)),
+    Preset("blender-exr", "Blender's Z pass", "OpenEXR", _scaled("1"), "docs.blender.org: Z, distance to surfaces",
+           takes=("scale",), metric=False, note="scale: metres of a unit; --clamp bounds the far background"),
+    Preset("opengl-zbuffer", "OpenGL's depth buffer, 0 to 1", "any", _zbuffer(), "nf / (f − z(f − n))", ("near",),
+           ("far",)),
+    Preset("opengl-ndc", "OpenGL's device coordinates, −1 to 1", "floats", _zbuffer(ndc=True), "z = (zₙ + 1) / 2",
+           ("near",), ("far",)),
+    Preset("d3d-zbuffer", "Direct3D's depth buffer", "any", _zbuffer(), "as OpenGL's, 0 to 1", ("near",), ("far",)),
+    Preset("unity-zbuffer", "Unity's depth buffer, reversed", "any", _zbuffer(reversed=True),
+           "docs.unity.com, usesReversedZBuffer: 1 at the near plane", ("near",), ("far",)),
+    Preset("unreal-zbuffer", "Unreal's depth buffer, reversed", "any", _zbuffer(reversed=True),
+           "reversed, infinite far: z = near / value", ("near",), ("far",)),
+)
+
+
+PAGE = """# Presets
+
+What data sets, sensors and depth models write, for `--preset NAME` and `encoding: {preset: NAME}` in jobs; `gpudepth
+presets` prints this, too. Parameters in bold are needed. Relative models leave scale and shift open: they take near and
+far in metres, or samples to align to, and nothing is guessed.
+
+"""
+
+
+def page() -> str:
+    """The page of the documentation."""
+    return PAGE + table()
+
+
+def table() -> str:
+    """All presets as a markdown table."""
+    lines = ["| preset | of | files | takes | accuracy | stated in | note |", "|---|---|---|---|---|---|---|"]
+    for p in PRESETS:
+        takes = ", ".join([*(f"**{n}**" for n in p.needs), *p.takes])
+        lines.append(f"| `{p.name}` | {p.about} | {p.files} | {takes} | {p.accuracy} | {p.cited} | {p.note} |")
+    return "\n".join(lines) + "\n"
