@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..errors import NoDepthError
+from ..errors import NoDepthError, PartialRunError, UsageError
 from . import options as o
 
-File = Annotated[Path, typer.Argument(help="A photo that holds depth.", show_default=False)]
+File = Annotated[Path, typer.Argument(help="A photo that holds depth; or a folder of them, with --as.",
+                                      show_default=False)]
+Layout = Annotated[str | None, typer.Option("--as", show_default=False, metavar="LAYOUT",
+                                            help="Of a folder: write a data set into the folder -o, as png16, npz, "
+                                                 "exr, tum, kitti, nerfstudio, colmap or ply (points in colour).")]
 Target = Annotated[Path, typer.Option("-o", "--output", show_default=False,
-                                      help=".npy, .npz (describes itself), .pfm, .tiff: float32; .png: millimetres; "
+                                      help=".npy, .npz (describes itself), .pfm, .tiff, .exr: float32; .png: mm; "
                                            ".plist, .bplist (binary): ImageIO's dictionary; .hdis, .fdis, .hdep, "
                                            ".fdep: bare rows and a .json.")]
 What = Annotated[str | None, typer.Option(show_default=False, help="depth (metres) or disparity (1/metres). [default: "
@@ -24,15 +29,22 @@ SideCar = Annotated[bool, typer.Option("--side-car", help="Write the 8-bit gray 
                                                           "programs want beside a photo: photo_depth.png.")]
 
 
-def extract(file: File, output: Target, values: What = None, coded: o.Coded = False, side_car: SideCar = False) -> None:
-    """Take the depth out of a photo: float32 metres, as the photo is displayed.
+def extract(file: File, output: Target, values: What = None, coded: o.Coded = False, side_car: SideCar = False,
+            layout: Layout = None, as_json: o.Json = False) -> None:
+    """Take the depth out of a photo, float32 metres as the photo is displayed; or out of a folder, as a data set.
+
+    Exit code 3: some photos of a folder failed, the others are written.
 
     \b
     gpudepth extract IMG_0001.HEIC -o depth.npy
     gpudepth extract IMG_0001.HEIC --values disparity --coded -o disparity.npy
     gpudepth extract IMG_0001.HEIC -o depth.plist
     gpudepth extract IMG_0001.HEIC --side-car -o IMG_0001_depth.png
+    gpudepth extract photos/ --as png16 -o dataset/
     """
+    if layout is not None or file.is_dir():
+        _folder(file, layout, output, as_json=as_json)
+        return
     from ..api import read
     from ..pipeline.export import save, save_side_car
 
@@ -49,3 +61,23 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
     print(f"{data.width}×{data.height}, {data.quantity} {lo:.4g} to {hi:.4g} {data.quantity.unit}, {data.accuracy}",
           file=sys.stderr)
     print(output)
+
+
+def _folder(folder: Path, layout: str | None, out: Path, *, as_json: bool) -> None:
+    from ..pipeline.dataset import LAYOUTS, write
+
+    if layout is None:
+        raise UsageError("is a folder: --as says what to write of it", where=folder, hint="--as " + ", ".join(LAYOUTS))
+    written = write(folder, layout, out)
+    for record in written.records:
+        if as_json:
+            print(json.dumps(record))
+    for path, error in written.failed:
+        print(f"error: {path}: {error}" if str(path) not in str(error) else f"error: {error}", file=sys.stderr)
+    for line in written.lines():
+        print(line, file=sys.stderr)
+    if not as_json:
+        print(written.out)
+    if written.failed:
+        raise PartialRunError(f"{len(written.failed)} of {len(written.failed) + len(written.records)} photos failed",
+                              where=folder)

@@ -1,9 +1,10 @@
-"""The right end of `extract`: depth → .npy, .npz, .pfm, .png (millimetres), .tiff, .plist, .hdis and its like."""
+"""The right end of `extract`: depth → .npy, .npz, .pfm, .png (millimetres), .tiff, .exr, .plist, .hdis and its like."""
 
 from __future__ import annotations
 
 import io
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,16 +40,21 @@ def save(data: DepthData, path: str | Path, quantity: str | Quantity = Quantity.
     Raises UsageError for another suffix or disparity in a PNG, RangeError beyond 65.535 m in a PNG, OutputError.
     """
     path, quantity = Path(path), Quantity(quantity)
-    encoder = _ENCODERS.get(path.suffix.lower())
-    if encoder is None:
-        raise UsageError(f"cannot write {path.suffix!r}", where=path, hint="one of " + ", ".join(_ENCODERS))
-    blob = encoder(data, quantity, path)
+    blob = encode(data, quantity, path)
     with atomic(path, make_folder=make_folder) as file:
         file.write(blob)
     if path.suffix.lower() in _RAW:
         with atomic(path.with_name(path.name + ".json")) as file:
             file.write(_description(data.to(path.suffix.lower()[1:])))
     return path
+
+
+def encode(data: DepthData, quantity: str | Quantity, path: Path) -> bytes:
+    """The bytes of a file with that suffix. Raises as `save` does."""
+    encoder = _ENCODERS.get(path.suffix.lower())
+    if encoder is None:
+        raise UsageError(f"cannot write {path.suffix!r}", where=path, hint="one of " + ", ".join(_ENCODERS))
+    return encoder(data, Quantity(quantity), path)
 
 
 def save_side_car(data: DepthData, path: str | Path) -> Path:
@@ -101,6 +107,21 @@ def _tiff(data: DepthData, quantity: Quantity, path: Path) -> bytes:
     return _picture(data.values(quantity), "TIFF")
 
 
+def _exr(data: DepthData, quantity: Quantity, path: Path) -> bytes:
+    """A float channel: Z for depth, disparity by its name. The library writes files only."""
+    try:
+        import OpenEXR
+    except ImportError:
+        raise UsageError("OpenEXR files need the package OpenEXR", where=path,
+                         hint="pip install 'gpudepth[exr]'") from None
+    name = "Z" if quantity is Quantity.DEPTH else str(quantity)
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    with tempfile.TemporaryDirectory(prefix="gpudepth-") as folder:
+        draft = Path(folder) / "map.exr"
+        OpenEXR.File(header, {name: np.ascontiguousarray(data.values(quantity))}).write(str(draft))
+        return draft.read_bytes()
+
+
 def _png(data: DepthData, quantity: Quantity, path: Path) -> bytes:
     if quantity is not Quantity.DEPTH:
         raise UsageError("a PNG holds millimetres of depth, not disparity", where=path, hint=".npy, .pfm or .tiff")
@@ -145,7 +166,7 @@ def _picture(values: NDArray[Any], kind: str) -> bytes:
 
 _RAW = (".hdis", ".fdis", ".hdep", ".fdep")
 _ENCODERS: dict[str, Callable[[DepthData, Quantity, Path], bytes]] = {
-    ".npy": _npy, ".npz": _npz, ".pfm": _pfm, ".png": _png, ".tiff": _tiff, ".tif": _tiff,
+    ".npy": _npy, ".npz": _npz, ".pfm": _pfm, ".png": _png, ".tiff": _tiff, ".tif": _tiff, ".exr": _exr,
     **dict.fromkeys(dictionary.SUFFIXES, _plist), **dict.fromkeys(_RAW, _raw),
 }
 SUFFIXES = tuple(_ENCODERS)
