@@ -1,0 +1,1 @@
+"""Depth video without loss: FFV1 in Matroska."""

@@ -1,0 +1,201 @@
+"""Frames of hdis or hdep, bit for bit: FFV1 (level 3) of gray16, each pixel the bits of a half float, in Matroska.
+
+What the frames mean stands in the file's tags, so that a reader gives metres back:
+
+    GPUDEPTH            1, the version of this layout
+    DEPTH_FORMAT        hdis or hdep
+    DEPTH_UNIT          1/m or m
+    DEPTH_ACCURACY      relative or absolute
+    DEPTH_CALIBRATION   JSON: intrinsics (3×3, rows), width, height; or missing
+
+FFV1 has a half-float format of its own that FFmpeg does not decode to what was encoded; gray16 does. Any player shows
+such a video as gray noise on gray: it is for programs. Time stamps are in milliseconds, as Matroska keeps them.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...depth.calibration import Calibration
+from ...depth.data import DepthData
+from ...depth.pixel_format import HDEP, HDIS, PixelFormat
+from ...errors import MalformedError, NoDepthError, UnsupportedError, UsageError
+from ...formats.bytesource import ByteSource
+from ...limits import DEFAULT, Limits
+
+FORMATS = {fmt.name: fmt for fmt in (HDIS, HDEP)}
+VERSION = "1"
+TICK = Fraction(1, 1000)
+FOOTER = 8      # bytes of a slice
+_REVERSED = bytes(int(f"{i:08b}"[::-1], 2) for i in range(256))
+_OPTIONS = {"level": "3", "slices": "4", "slicecrc": "1", "g": "1"}     # every frame stands alone, and is checked
+
+
+class DepthVideoWriter:
+    """Writes frames to a binary file as they come; a context manager. The first frame sets size and meaning.
+
+    Raises UsageError for frames of another size or format, or not in the order of time.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self._container: Any = None
+        self._stream: Any = None
+        self._first: DepthData | None = None
+        self._last = -1
+
+    def __enter__(self) -> DepthVideoWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        if self._container is not None:
+            if kind is None:
+                for packet in self._stream.encode(None):
+                    self._container.mux(packet)
+            self._container.close()
+        elif kind is None:
+            raise UsageError("a video without a frame")
+
+    def write(self, frame: DepthData, seconds: float | Fraction) -> None:
+        """The next frame, shown from then on; rounded to milliseconds."""
+        import av
+        import av.error
+
+        tick = round(Fraction(seconds) / TICK)
+        if tick <= self._last:
+            raise UsageError(f"a frame at {float(seconds):.3f} s after one at {float(self._last * TICK):.3f} s",
+                             hint="frames come in the order of time, a millisecond apart at least")
+        if self._first is None:
+            self._begin(frame)
+        first = self._first
+        assert first is not None
+        if (frame.pixel_format, frame.map.shape) != (first.pixel_format, first.map.shape):
+            raise UsageError(f"a frame of {frame.width}×{frame.height} {frame.pixel_format} in a video of "
+                             f"{first.width}×{first.height} {first.pixel_format}")
+        bits = np.ascontiguousarray(frame.map).view(np.uint16)
+        picture = av.VideoFrame.from_ndarray(bits, format="gray16le")
+        picture.pts, picture.time_base = tick, TICK
+        try:
+            for packet in self._stream.encode(picture):
+                self._container.mux(packet)
+        except av.error.FFmpegError as error:
+            raise UnsupportedError(f"FFV1 does not take frames of {frame.width}×{frame.height}: "
+                                   f"{error.strerror}") from None
+        self._last = tick
+
+    def _begin(self, frame: DepthData) -> None:
+        import av
+
+        if frame.pixel_format.name not in FORMATS:
+            raise UsageError(f"a depth video holds {' or '.join(FORMATS)}, not {frame.pixel_format}",
+                             hint="DepthData.to('hdis')")
+        self._container = av.open(self.file, "w", format="matroska")
+        self._container.metadata.update(_tags(frame))
+        stream = self._container.add_stream("ffv1", rate=30, options=_OPTIONS)
+        stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "gray16le"
+        stream.time_base = stream.codec_context.time_base = TICK
+        self._stream, self._first = stream, frame
+
+
+def _tags(frame: DepthData) -> dict[str, str]:
+    tags = {"GPUDEPTH": VERSION, "DEPTH_FORMAT": frame.pixel_format.name, "DEPTH_UNIT": frame.quantity.unit,
+            "DEPTH_ACCURACY": frame.accuracy}
+    if frame.calibration is not None:
+        camera = frame.calibration.scaled(frame.width, frame.height)
+        tags["DEPTH_CALIBRATION"] = json.dumps({"intrinsics": camera.intrinsics.tolist(), "width": frame.width,
+                                                "height": frame.height})
+    return tags
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """A frame and when it is shown, in seconds."""
+
+    seconds: Fraction
+    depth: DepthData
+
+
+def read_depth_video(path: str | Path, *, limits: Limits = DEFAULT) -> Iterator[VideoFrame]:
+    """Frames in the order of time, one in memory at a time.
+
+    Raises NoDepthError for a video without this layout's tags, UnsupportedError for a newer version of it, LimitError
+    before decoding, MalformedError for a damaged one (after the frames before the damage).
+    """
+    import av
+    import av.error
+
+    with ByteSource(path, limits) as source:
+        where = source.name
+    try:
+        with av.open(str(path), format="matroska", options={"protocol_whitelist": "file"}) as container:
+            fmt, accuracy, calibration = _meaning(dict(container.metadata), where)
+            stream = container.streams.video[0] if container.streams.video else None
+            if stream is None or stream.codec_context.name != "ffv1" or stream.codec_context.pix_fmt != "gray16le":
+                raise MalformedError("its tags speak of depth, and it has no FFV1 video of 16-bit gray", where=where)
+            limits.check_picture(stream.codec_context.width, stream.codec_context.height, 2, where=where)
+            number = 0
+            for packet in container.demux(stream):
+                if packet.size and not _whole(bytes(packet)):
+                    raise MalformedError(f"frame {number} is damaged: a check sum is wrong", where=where)
+                for frame in packet.decode():
+                    if frame.pts is None or frame.time_base is None:
+                        raise MalformedError(f"frame {number} has no time stamp", where=where)
+                    yield VideoFrame(Fraction(frame.pts) * Fraction(frame.time_base),
+                                     DepthData(_bits(frame).view(np.float16), fmt, calibration=calibration,
+                                               accuracy=accuracy))
+                    number += 1
+    except av.error.FFmpegError as error:
+        raise MalformedError(f"cannot be read as Matroska: {error.strerror}", where=where) from None
+
+
+def _whole(packet: bytes) -> bool:
+    """Are the check sums of all slices right? FFmpeg makes up for a damaged slice without a word.
+
+    A slice ends in its size (3 bytes), a byte of status and its CRC-32 (RFC 9043, 4.9): polynomial 04C11DB7, the most
+    significant bit first, from 0; over the CRC itself it comes to 0. zlib's is the same with bits the other way round.
+    """
+    end = len(packet)
+    while end >= FOOTER:
+        start = end - FOOTER - int.from_bytes(packet[end - FOOTER : end - FOOTER + 3], "big")
+        if start < 0 or zlib.crc32(packet[start:end].translate(_REVERSED), 0xFFFFFFFF) != 0xFFFFFFFF:
+            return False
+        end = start
+    return end == 0
+
+
+def _bits(frame: Any) -> NDArray[np.uint16]:
+    pixels: NDArray[np.uint16] = np.ascontiguousarray(frame.to_ndarray(format="gray16le"), np.uint16)
+    return pixels
+
+
+def _meaning(tags: dict[str, str], where: str) -> tuple[PixelFormat, Any, Calibration | None]:
+    if "GPUDEPTH" not in tags:
+        raise NoDepthError("is a video, and says nothing of depth", where=where)
+    if tags["GPUDEPTH"] != VERSION:
+        raise UnsupportedError(f"is a depth video of version {tags['GPUDEPTH'][:20]!r}", where=where,
+                               hint="a newer gpudepth wrote it")
+    fmt, accuracy = FORMATS.get(tags.get("DEPTH_FORMAT", "")), tags.get("DEPTH_ACCURACY")
+    if fmt is None or accuracy not in ("relative", "absolute"):
+        raise MalformedError(f"its tags say {tags.get('DEPTH_FORMAT', '')[:20]!r}, {str(accuracy)[:20]!r}", where=where)
+    calibration = None
+    if "DEPTH_CALIBRATION" in tags:
+        try:
+            about = json.loads(tags["DEPTH_CALIBRATION"])
+            matrix = np.array(about["intrinsics"], np.float64).reshape(3, 3)
+            calibration = Calibration(matrix, float(about["width"]), float(about["height"]))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise MalformedError(f"its tag DEPTH_CALIBRATION is damaged: {error}", where=where) from None
+        if not np.isfinite(matrix).all():
+            raise MalformedError("its tag DEPTH_CALIBRATION holds no numbers", where=where)
+    return fmt, accuracy, calibration
