@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import sys
-
 from ..errors import UsageError
 from . import options as o
+from .telling import tell
 
 
 def attach(
@@ -60,15 +58,4 @@ def attach(
                            baseline_m=baseline_m, doffs=doffs)
     outcome = run_item(photo, depth, photo if output is None else output, recipe, o.engine(backend),
                        beside=Beside(align_to, confidence))
-    for warning in outcome.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    for change in outcome.changes:
-        print(f"changed: {change}", file=sys.stderr)
-    if outcome.filled:
-        share = outcome.filled / (outcome.width * outcome.height)
-        print(f"filled {outcome.filled:,} pixels, {share:.2%} of the map ({fill})", file=sys.stderr)
-    if as_json:
-        print(json.dumps(outcome.to_dict()))
-    else:
-        print(outcome.line(), file=sys.stderr)
-        print(outcome.output)
+    tell(outcome, fill, as_json=as_json)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +10,7 @@ import typer
 from ..depth.pixel_format import native
 from ..errors import UsageError
 from . import options as o
+from .telling import tell
 
 Source = Annotated[Path, typer.Argument(show_default=False,
                                         help="A photo that holds depth; a dictionary; a map and what its values mean.")]
@@ -64,12 +63,4 @@ def convert(
                            doffs=doffs)
     outcome = run(source, source if output is None else output, recipe, o.engine(backend),
                   pixel_format=native(fmt) if fmt else None)
-    for warning in outcome.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    for change in outcome.changes:
-        print(f"changed: {change}", file=sys.stderr)
-    if as_json:
-        print(json.dumps(outcome.to_dict()))
-    else:
-        print(outcome.line(), file=sys.stderr)
-        print(outcome.output)
+    tell(outcome, fill, as_json=as_json)
