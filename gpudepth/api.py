@@ -53,7 +53,7 @@ def read(path: str | Path, *, orientation: Orientation = "display", limits: Limi
 def attach(
     photo: str | Path, depth: DepthInput, out: str | Path | None = None, *,
     near: float | None = None, far: float | None = None, curve: Literal["depth", "disparity"] = "depth",
-    white: Literal["far", "near"] = "far", encoding: Encoding | None = None,
+    white: Literal["far", "near"] = "far", encoding: Encoding | None = None, preset: str | None = None,
     pixel_format: str | PixelFormat = "hdis", profile: str | None = None, replace_depth: bool = False,
     resize: tuple[int, int] | int | None = None, method: Method = "area", smooth: str | None = None,
     metric: DepthInput | None = None, confidence: str | Path | NDArray[Any] | None = None,
@@ -66,6 +66,8 @@ def attach(
                   is converted where it lies
     near, far     metres at the ends of gray; `white` says which end is far; `curve` what is linear in gray
     encoding      any rule of `gpudepth.depth.encoding` instead
+    preset        what a data set, a sensor or a model writes, by name (`gpudepth presets`); takes near and far where it
+                  needs them
     resize        (width, height) in display orientation, or the long side
     method        of the resize: area, bilinear, nearest, or guided: along the edges of the photo
     smooth        median3, median5, bilateral or bilateral1…bilateral8
@@ -85,14 +87,18 @@ def attach(
 
     if (out is None) != in_place:
         raise UsageError("name an output, or in_place=True to write over the photo")
-    if encoding is None and (near is not None or far is not None):
+    if preset is not None and encoding is not None:
+        raise UsageError("preset and encoding both say what the values mean: give one of them")
+    if encoding is None and preset is None and (near is not None or far is not None):
         if near is None or far is None:
             raise UsageError("near and far go together")
         encoding = Gray(near, far, curve, white)
     aligned = metric is not None
     dtype = getattr(depth, "dtype", None)
-    if encoding is None and not aligned and (getattr(dtype, "kind", "") == "f" or "float" in str(dtype)):
+    floats = getattr(dtype, "kind", "") == "f" or "float" in str(dtype)
+    if floats and encoding is None and preset is None and not aligned:
         encoding = Depth()
+    named = recipe.get("align")
     if aligned:
         recipe.setdefault("align", "disparity")
     size = resize if resize is None or isinstance(resize, tuple) else (resize,)
@@ -102,6 +108,8 @@ def attach(
     settings = Recipe(encoding=encoding, pixel_format=native(pixel_format), profile=profile, resize=shape,
                       replace_depth=replace_depth, donor=registry.donor(donor) if donor is not None else None,
                       donor_white=white, smooth=Smooth.parse(smooth) if smooth else None, **recipe)
+    if preset is not None:
+        settings = settings.with_preset(preset, align=named, near=near, far=far)
     outcome = run_item(photo, depth, photo if out is None else out, settings, make_backend(backend),
                        beside=Beside(metric, confidence))
     for warning in outcome.notices():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -177,7 +176,7 @@ def encoding(*, preset: str | None = None, near: float | None, far: float | None
     return None
 
 
-def with_preset(recipe: Recipe, name: str | None, *, align_in: str | None = None, **parameters: Any) -> Recipe:
+def with_preset(recipe: Recipe, name: str | None, *, align_in: Any = None, **parameters: Any) -> Recipe:
     """The recipe with what --preset names, behind what is named otherwise. Raises UsageError."""
     if name is None:
         odd = [k for k in ("focal_px", "baseline_m", "doffs") if parameters.get(k) is not None]
@@ -185,13 +184,7 @@ def with_preset(recipe: Recipe, name: str | None, *, align_in: str | None = None
             raise UsageError(f"--{odd[0].replace('_', '-')} speaks of --preset, which is not there",
                              hint="gpudepth presets lists them")
         return recipe
-    from ..sources import presets
-
-    found, aligned = presets.find(name), recipe.align is not None
-    return replace(
-        recipe, encoding=found.encoding(aligned=aligned, **parameters), key=recipe.key or found.key,
-        accuracy=recipe.accuracy or (None if aligned else found.accuracy), unpack=found.unpack,
-        align=(found.relative or "disparity") if aligned and align_in is None else recipe.align)
+    return recipe.with_preset(name, align=align_in, **parameters)
 
 
 def engine(name: str) -> Any:

@@ -143,8 +143,13 @@ class PresetRecord(_EncodingRecord):
     baseline_m: float | None = None
     doffs: float | None = None
 
-    def encoding(self, *, aligned: bool = True) -> enc.Encoding | None:
-        return presets.find(self.preset).encoding(aligned=aligned, **self.model_dump(exclude={"kind", "preset"}))
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return self.model_dump(exclude={"kind", "preset"})
+
+    def encoding(self) -> enc.Encoding | None:
+        """None for a relative model: `Recipe.with_preset` knows whether it is aligned."""
+        return presets.find(self.preset).encoding(aligned=True, **self.parameters)
 
 
 class EmbeddedRecord(_EncodingRecord):

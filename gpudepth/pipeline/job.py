@@ -16,7 +16,6 @@ from ..depth.encoding import Depth, parse_scale
 from ..depth.pixel_format import native
 from ..errors import GpudepthError, JobError, UsageError
 from ..limits import Limits
-from ..sources import presets
 from .encoding_records import KINDS, EmbeddedRecord, EncodingRecord, GrayRecord, Pair, PresetRecord, Record, Scale
 from .recipe import Confidence, Recipe, Resize, Smooth
 from .strict_yaml import Document, load, parse, scalar
@@ -199,25 +198,23 @@ class Job(Record):
         """What one item needs."""
         resize = self.refine.resize.resize() if self.refine.resize else None
         align, trust = self.refine.align, self.refine.confidence
-        preset = presets.find(self.encoding.preset) if isinstance(self.encoding, PresetRecord) else None
-        encoding = self.encoding.encoding()
-        if isinstance(self.encoding, PresetRecord):
-            encoding = self.encoding.encoding(aligned=align is not None)
-        accuracy = self.map.accuracy or (preset.accuracy if preset and not align else None)
-        return Recipe(
-            encoding=encoding, pixel_format=native(self.map.pixel_format),
-            key=self.source.key or (preset.key if preset else None), unpack=preset.unpack if preset else None,
+        recipe = Recipe(
+            encoding=self.encoding.encoding(), pixel_format=native(self.map.pixel_format), key=self.source.key,
             clamp=self.refine.clamp, resize=resize, fill=self.refine.fill, fit=self.refine.fit,
             smooth=Smooth.parse(self.refine.smooth) if self.refine.smooth is not None else None,
-            align=align.curve or (preset.relative if preset else None) or "disparity" if align else None,
+            align=align.curve or "disparity" if align else None,
             metric_encoding=Depth(parse_scale(align.scale)) if align and align.scale else None,
             confidence=Confidence(trust.highest, trust.least) if trust else Confidence(),
-            orientation=self.source.orientation, accuracy=accuracy, quality=self.map.quality,
+            orientation=self.source.orientation, accuracy=self.map.accuracy, quality=self.map.quality,
             filtered=self.map.filtered, calibration=self.map.calibration, bits=self.map.bits, crf=self.map.crf,
             jpeg_quality=self.map.jpeg_quality, compression=self.map.compression, trailer=self.output.trailer,
             also=tuple(self.output.also), export_orientation=self.output.orientation,
             profile=self.output.profile, replace_depth=self.output.replace_depth,
             photo_quality=self.output.quality, transcode=self.output.transcode, limits=self.limits.limits())
+        if isinstance(self.encoding, PresetRecord):
+            named = align.curve if align else None
+            recipe = recipe.with_preset(self.encoding.preset, align=named, **self.encoding.parameters)
+        return recipe
 
 
 def load_job(path: str | Path, settings: list[str] | None = None) -> Job:

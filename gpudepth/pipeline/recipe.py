@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from ..depth.encoding import Encoding
 from ..depth.pixel_format import HDIS, PixelFormat
 from ..errors import UsageError
 from ..limits import DEFAULT, Limits
+from ..sources import presets
 
 Fill = Literal["nearest", "far", "near", "inpaint"]
 FILLS: tuple[Fill, ...] = ("nearest", "far", "near", "inpaint")
@@ -162,6 +163,18 @@ class Recipe:
             raise UsageError(f"JPEG quality {self.jpeg_quality} is not between 1 and 100")
         if not -1 <= self.photo_quality <= 100:
             raise UsageError(f"photo quality {self.photo_quality} is not between 0 and 100 (-1: lossless)")
+
+    def with_preset(self, name: str, *, align: Literal["disparity", "depth"] | None = None,
+                    **parameters: Any) -> Recipe:
+        """The recipe with what a preset of `sources.presets` says, behind what is named here already.
+
+        align: as it was named; without, an alignment is in the preset's own quantity. Raises UsageError.
+        """
+        preset, aligned = presets.find(name), self.align is not None
+        return replace(
+            self, encoding=preset.encoding(aligned=aligned, **parameters), key=self.key or preset.key,
+            accuracy=self.accuracy or (None if aligned else preset.accuracy), unpack=preset.unpack,
+            align=align or preset.relative or "disparity" if aligned else None)
 
     @property
     def refines(self) -> bool:

@@ -11,9 +11,12 @@ import h5py
 import numpy as np
 import OpenEXR
 import pytest
+from photo_kit import plain
 from PIL import Image
 
+import gpudepth
 from gpudepth.compute import backend
+from gpudepth.depth.encoding import Depth
 from gpudepth.depth.pixel_format import FDEP
 from gpudepth.errors import UsageError
 from gpudepth.pipeline.convert import export_item
@@ -153,6 +156,24 @@ def test_floats_of_a_model_are_stretched(tmp_path: Path) -> None:
     np.save(tmp_path / "m.npy", np.ones((2, 2), np.float32))
     with pytest.raises(UsageError, match="1 everywhere"):
         metres(tmp_path / "m.npy", "midas", near=1, far=4)
+
+
+def test_in_calls(tmp_path: Path) -> None:
+    photo = plain(tmp_path / "p.jpg", 96, 64)
+    codes = np.linspace(5000, 20000, 48 * 32).astype(np.uint16).reshape(32, 48)
+    data = gpudepth.read(gpudepth.attach(photo, codes, tmp_path / "o.jpg", preset="tum-rgbd"))
+    assert data is not None
+    assert (data.accuracy, float(data.depth().max())) == ("absolute", pytest.approx(4, rel=0.01))
+    data = gpudepth.read(gpudepth.attach(photo, codes.astype(np.float32), tmp_path / "o.jpg", preset="midas", near=1, far=3))
+    assert data is not None
+    assert (data.accuracy, float(data.depth().max())) == ("relative", pytest.approx(3, rel=0.01))
+    samples = (codes / 5000).astype(np.float32)
+    data = gpudepth.read(gpudepth.attach(photo, codes, tmp_path / "o.jpg", preset="marigold", metric=samples))
+    assert data is not None
+    assert float(data.depth().min()) == pytest.approx(1, rel=0.01)
+    for wrong in ({"preset": "midas"}, {"preset": "tum-rgbd", "near": 1, "far": 2}, {"preset": "tum-rgbd", "encoding": Depth()}):
+        with pytest.raises(UsageError):
+            gpudepth.attach(photo, codes, tmp_path / "o.jpg", **wrong)    # type: ignore[arg-type]
 
 
 JOB = """
