@@ -11,7 +11,8 @@ from pathlib import Path
 from ..containers import registry
 from ..containers.base import Donor
 from ..errors import UsageError
-from ..sources.pairing import Pairing, find_beside, find_pairs
+from ..sources.pairing import find_beside, find_pairs
+from ..sources.pairs import Pairing
 from ..sources.templates import placeholders
 from .export import MAPS_ALONE
 from .item import Item
@@ -58,7 +59,7 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
     pairing = find_pairs(base, job.source.color, job.source.depth, job.output.path)
     _refuse("several pairs would write the same file",
             [f"{c.output} ({c.reason}): {', '.join(c.keys[:SHOWN])}" for c in pairing.collisions],
-            "output.path needs another placeholder")
+            _mending(pairing, job.output.path))
     _refuse("more than one map for a photo",
             [f"{d.key}: {', '.join(str(p) for p in d.paths[:SHOWN])}" for d in pairing.duplicates if not d.shared],
             "make source.depth more specific")
@@ -88,6 +89,9 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
     if pairing.unmatched_depth:
         notes.append(f"{len(pairing.unmatched_depth)} maps belong to no photo, "
                      f"{pairing.unmatched_depth[0].name} for one")
+    if pairing.previews:
+        notes.append(f"{len(pairing.previews)} pictures beside the maps are previews of them, no photos: "
+                     f"{pairing.previews[0].name} for one")
     notes += [f"{d.reason}: {d.key}" for d in pairing.duplicates if d.shared]
     mine = tuple(i for i in items if i.in_shard(shard))
     return Plan(job, mine, root, pairing, recipe, tuple(notes))
@@ -103,6 +107,17 @@ def _root(base: Path, template: str) -> Path:
     """The folders of an output template before its first placeholder."""
     fixed = template.split("{", 1)[0]
     return base / fixed.rpartition("/")[0] if "/" in fixed else base
+
+
+def _mending(pairing: Pairing, template: str) -> str:
+    """What to do about outputs that collide."""
+    if all(c.reason == "it is an input" for c in pairing.collisions):
+        return "output.path needs another folder"
+    names = sorted({name for c in pairing.collisions for name in c.differ} - placeholders(template))
+    if names:
+        return "output.path needs another placeholder: " + " or ".join(f"{{{name}}}" for name in names)
+    return ("output.path needs another placeholder, for the folders that differ: "
+            "source.color: photos/{folder}/*.jpg, output.path: out/{folder}/{stem}.jpg")
 
 
 def _refuse(what: str, found: list[str], hint: str) -> None:

@@ -2,66 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import MissingInputError, UsageError
+from .pairs import (
+    Duplicate,
+    Pair,
+    Pairing,
+    find_collisions,
+    in_order,
+    natural_key,
+    output_template,
+    photo_key,
+    shared_maps,
+)
+from .previews import Previews
 from .templates import Fields, Template, check_placeholders, entries, placeholders, search, search_root
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A photo and its map. `key` names the pair: the photo's path, relative to the base, with `/`."""
-
-    key: str
-    color: Path
-    depth: Path
-    fields: Fields
-    output: Path | None = None
-
-
-@dataclass(frozen=True)
-class Duplicate:
-    """More than one file where one was expected: `paths`, for the photo `key`.
-
-    Several maps for one photo: no pair is made of it. Several photos for one map (`shared`): each is paired.
-    """
-
-    reason: str
-    key: str
-    paths: tuple[Path, ...]
-    shared: bool = False
-
-
-@dataclass(frozen=True)
-class Collision:
-    """An output that several pairs would write, or that is an input."""
-
-    output: Path
-    keys: tuple[str, ...]
-    reason: str
-
-
-@dataclass(frozen=True)
-class Pairing:
-    """All that was found; the caller decides what of it is an error. Everything is in natural order."""
-
-    pairs: tuple[Pair, ...]
-    unmatched_color: tuple[Path, ...] = ()
-    unmatched_depth: tuple[Path, ...] = ()
-    duplicates: tuple[Duplicate, ...] = ()
-    collisions: tuple[Collision, ...] = ()
-
-
-def natural_key(path: str | os.PathLike[str]) -> tuple[object, ...]:
-    """Sort key that compares numbers by value (`img2` before `img10`) and folders component by component."""
-    text = Path(path).as_posix()
-    parts = [re.split(r"([0-9]+)", part.casefold()) for part in text.split("/")]
-    return ([[int(piece) if i % 2 else piece for i, piece in enumerate(part)] for part in parts], text)
 
 
 def find_pairs(base: Path, color: str, depth: str, output: str | None = None) -> Pairing:
@@ -80,13 +39,13 @@ def find_pairs(base: Path, color: str, depth: str, output: str | None = None) ->
     known = placeholders(color) | {"stem"}
     depth_template = Template(depth)
     depth_template.check_names(known)
-    output_template = _output_template(output, known)
+    goals = output_template(output, known)
 
     colors: dict[Path, Fields] = {}
     for path, fields in search(base, color, glob=True):
         colors.setdefault(path, {"stem": path.stem, **fields})
     if not colors:
-        raise _nothing_found(base, color)
+        raise nothing_found(base, color)
     maps: dict[tuple[str, ...], list[Path]] = defaultdict(list)
     names = sorted(depth_template.names)
     for path, fields in search(base, depth):
@@ -94,11 +53,10 @@ def find_pairs(base: Path, color: str, depth: str, output: str | None = None) ->
 
     pairs, unmatched, duplicates = [], [], []
     for path in sorted(colors, key=natural_key):
-        fields, key = colors[path], _key(path, base)
-        candidates = _sorted(p for p in maps.get(tuple(fields[name] for name in names), ()) if p != path)
+        fields, key = colors[path], photo_key(path, base)
+        candidates = in_order(p for p in maps.get(tuple(fields[name] for name in names), ()) if p != path)
         if len(candidates) == 1:
-            goal = base / output_template.format(fields) if output_template else None
-            pairs.append(Pair(key, path, candidates[0], fields, goal))
+            pairs.append(Pair(key, path, candidates[0], fields))
         elif candidates:
             duplicates.append(Duplicate("several maps for one photo", key, candidates))
         else:
@@ -111,14 +69,17 @@ def find_pairs(base: Path, color: str, depth: str, output: str | None = None) ->
         if pair.color not in claimed:
             photos.append(pair)
             claimed.add(pair.depth)
-    pairs = photos
-    duplicates += _shared_maps(pairs)
+    every_map = [path for found in maps.values() for path in found]
+    previews = Previews(every_map).among(photos, [path for path in unmatched if path not in claimed])
+    pairs = [_with_output(pair, base, goals) for pair in photos if pair.color not in previews]
     return Pairing(
         tuple(pairs),
-        tuple(path for path in unmatched if path not in claimed),
-        tuple(p for p in _sorted(p for found in maps.values() for p in found) if p not in claimed and p not in colors),
-        tuple(duplicates),
-        _collisions(pairs, [*colors, *(p for found in maps.values() for p in found)]),
+        tuple(path for path in unmatched if path not in claimed and path not in previews),
+        in_order(path for path in every_map if path not in claimed and path not in colors),
+        (*duplicates, *shared_maps(pairs)),
+        find_collisions(pairs, [*colors, *every_map]),
+        in_order(previews),
+        known,
     )
 
 
@@ -146,59 +107,17 @@ def find_beside(base: Path, template: str, pairs: Iterable[Pair], known: frozens
     return found
 
 
-def _output_template(output: str | None, known: frozenset[str]) -> Template | None:
-    if output is None:
-        return None
-    template = Template(output)
-    template.check_names(known)
-    if template.any_suffix:
-        raise UsageError(f"{output!r} does not say which suffix to write")
-    parts = output.split("/")
-    climb = next((i for i, part in enumerate(parts) if part != ".."), 0)
-    if ".." in parts[climb:]:
-        raise UsageError(f"the output {output!r} climbs up in its middle", hint="put the ../ first")
-    return template
+def _with_output(pair: Pair, base: Path, goals: Template | None) -> Pair:
+    return pair if goals is None else replace(pair, output=base / goals.format(pair.fields))
 
 
-def _shared_maps(pairs: list[Pair]) -> list[Duplicate]:
-    users = defaultdict(list)
-    for pair in pairs:
-        users[pair.depth].append(pair)
-    return [Duplicate("several photos for one map", shared[0].key, tuple(pair.color for pair in shared), shared=True)
-            for shared in users.values() if len(shared) > 1]
-
-
-def _collisions(pairs: list[Pair], inputs: Iterable[Path]) -> tuple[Collision, ...]:
-    folders: dict[Path, Path] = {}
-
-    def real(path: Path) -> Path:
-        """The path with links in its folders followed; a link in its last component is replaced, not followed."""
-        if path.parent not in folders:
-            folders[path.parent] = path.parent.resolve()
-        return folders[path.parent] / path.name
-
-    writers = defaultdict(list)
-    for pair in pairs:
-        if pair.output is not None:
-            writers[real(pair.output)].append(pair)
-    if not writers:
-        return ()
-    read = {real(path) for path in inputs}
-    found = []
-    for goal, group in writers.items():
-        reasons = ["several pairs write it"] * (len(group) > 1) + ["it is an input"] * (goal in read)
-        for reason in reasons:
-            found.append(Collision(group[0].output or goal, tuple(pair.key for pair in group), reason))
-    return tuple(found)
-
-
-def _nothing_found(base: Path, color: str) -> MissingInputError:
+def nothing_found(base: Path, color: str) -> MissingInputError:
     folder = search_root(base, color)
     if not folder.is_dir():
         there = folder
         while not there.is_dir() and there != there.parent:
             there = there.parent
-        folders = _sorted(Path(e.path) for e in entries(there) if e.is_dir() and not e.name.startswith("."))
+        folders = in_order(Path(e.path) for e in entries(there) if e.is_dir() and not e.name.startswith("."))
         names = ", ".join(f"{path.name}/" for path in folders[:8]) or "no folders"
         return MissingInputError(f"{color!r} names a folder that does not exist", where=folder,
                                  hint=f"{there} holds {names}")
@@ -214,11 +133,3 @@ def _nothing_found(base: Path, color: str) -> MissingInputError:
     there_is += [f"{beside} folder{'s' * (beside > 1)}"] if beside else []
     return MissingInputError(f"no file matches {color!r}", where=folder,
                              hint="the folder holds " + (", ".join(there_is) or "nothing"))
-
-
-def _key(path: Path, base: Path) -> str:
-    return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
-
-
-def _sorted(paths: Iterable[Path]) -> tuple[Path, ...]:
-    return tuple(sorted(paths, key=natural_key))

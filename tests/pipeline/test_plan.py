@@ -36,8 +36,23 @@ def test_named_placeholders_mean_the_same_everywhere(tmp_path: Path) -> None:
 
 def test_colliding_outputs_are_named(tmp_path: Path) -> None:
     touch(tmp_path, "a/d1/001.png", "a/d2/001.png", "z/d1/001.png", "z/d2/001.png")
-    with pytest.raises(UsageError, match=r"a/d1/001.png, a/d2/001.png.*another placeholder"):
+    with pytest.raises(UsageError, match=r"a/d1/001.png, a/d2/001.png.*another placeholder: \{d\}\)"):
         make_plan(parse_job(job("a/{d}/{f}.png", "z/{d}/{f}.png", "out/{f}.heic")), tmp_path)
+
+
+def test_the_same_names_in_two_folders(tmp_path: Path) -> None:
+    touch(tmp_path, "p/one/1.jpg", "p/two/1.jpg", "d/1.png")
+    with pytest.raises(UsageError, match=r"p/one/1.jpg, p/two/1.jpg.*source.color: photos/\{folder\}"):
+        make_plan(parse_job(job("p/**/*.jpg", "d/{stem}.png", "out/{stem}.jpg")), tmp_path)
+    plan = make_plan(parse_job(job("p/{folder}/*.jpg", "d/{stem}.png", "out/{folder}/{stem}.jpg")), tmp_path)
+    assert [i.target for i in plan.items] == ["one/1.jpg", "two/1.jpg"]
+
+
+def test_previews_are_told(tmp_path: Path) -> None:
+    touch(tmp_path, "p/a.jpg", "depth/a.npz", "depth/a.jpg")
+    plan = make_plan(parse_job(job("**/*.jpg", "depth/{stem}.npz", "out/{stem}.jpg")), tmp_path)
+    assert [i.key for i in plan.items] == ["p/a.jpg"]
+    assert any("1 pictures beside the maps are previews" in line and "a.jpg" in line for line in plan.lines())
 
 
 def test_photos_without_maps(tmp_path: Path) -> None:
@@ -50,7 +65,7 @@ def test_photos_without_maps(tmp_path: Path) -> None:
 
 def test_an_output_that_is_an_input(tmp_path: Path) -> None:
     touch(tmp_path, "p/a.heic", "d/a.png")
-    with pytest.raises(UsageError, match="same file"):
+    with pytest.raises(UsageError, match=r"same file.*another folder"):
         make_plan(parse_job(job("p/*", "d/{stem}.png", "p/{stem}.heic")), tmp_path)
 
 

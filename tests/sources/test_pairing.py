@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpudepth.errors import MissingInputError, UsageError
-from gpudepth.sources.pairing import Pairing, find_pairs, natural_key
+from gpudepth.sources.pairing import find_pairs
+from gpudepth.sources.pairs import Pairing, natural_key
 from gpudepth.sources.templates import Template
 
 

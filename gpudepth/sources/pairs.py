@@ -1,0 +1,148 @@
+"""What pairing comes to: photos, each with its map and where the result goes; and what is odd about them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import UsageError
+from .templates import Fields, Template
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A photo and its map. `key` names the pair: the photo's path, relative to the base, with `/`.
+
+    metric, confidence: what else a list names beside the map.
+    """
+
+    key: str
+    color: Path
+    depth: Path
+    fields: Fields
+    output: Path | None = None
+    metric: Path | None = None
+    confidence: Path | None = None
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """More than one file where one was expected: `paths`, for the photo `key`.
+
+    Several maps for one photo: no pair is made of it. Several photos for one map (`shared`): each is paired.
+    """
+
+    reason: str
+    key: str
+    paths: tuple[Path, ...]
+    shared: bool = False
+
+
+@dataclass(frozen=True)
+class Collision:
+    """An output that several pairs would write, or that is an input.
+
+    differ: the placeholders that would tell the pairs apart.
+    """
+
+    output: Path
+    keys: tuple[str, ...]
+    reason: str
+    differ: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """All that was found; the caller decides what of it is an error. Everything is in natural order.
+
+    previews: pictures of maps that are there as well, taken for no photos. names: the placeholders each pair fills in.
+    """
+
+    pairs: tuple[Pair, ...]
+    unmatched_color: tuple[Path, ...] = ()
+    unmatched_depth: tuple[Path, ...] = ()
+    duplicates: tuple[Duplicate, ...] = ()
+    collisions: tuple[Collision, ...] = ()
+    previews: tuple[Path, ...] = ()
+    names: frozenset[str] = frozenset({"stem"})
+
+
+def natural_key(path: str | os.PathLike[str]) -> tuple[object, ...]:
+    """Sort key that compares numbers by value (`img2` before `img10`) and folders component by component."""
+    text = Path(path).as_posix()
+    parts = [re.split(r"([0-9]+)", part.casefold()) for part in text.split("/")]
+    return ([[int(piece) if i % 2 else piece for i, piece in enumerate(part)] for part in parts], text)
+
+
+def in_order(paths: Iterable[Path]) -> tuple[Path, ...]:
+    return tuple(sorted(paths, key=natural_key))
+
+
+def photo_key(path: Path, base: Path) -> str:
+    return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
+
+
+def output_template(output: str | None, known: frozenset[str]) -> Template | None:
+    """Raises UsageError for a bad template, names that are not `known`, and `..` after the beginning."""
+    if output is None:
+        return None
+    template = Template(output)
+    template.check_names(known)
+    if template.any_suffix:
+        raise UsageError(f"{output!r} does not say which suffix to write")
+    parts = output.split("/")
+    climb = next((i for i, part in enumerate(parts) if part != ".."), 0)
+    if ".." in parts[climb:]:
+        raise UsageError(f"the output {output!r} climbs up in its middle", hint="put the ../ first")
+    return template
+
+
+def real_paths() -> Callable[[Path], Path]:
+    """A function that follows links in a path's folders; a link in its last component is replaced, not followed."""
+    folders: dict[Path, Path] = {}
+
+    def real(path: Path) -> Path:
+        if path.parent not in folders:
+            folders[path.parent] = path.parent.resolve()
+        return folders[path.parent] / path.name
+
+    return real
+
+
+def shared_maps(pairs: Iterable[Pair]) -> list[Duplicate]:
+    users = defaultdict(list)
+    for pair in pairs:
+        users[pair.depth].append(pair)
+    return [Duplicate("several photos for one map", shared[0].key, tuple(pair.color for pair in shared), shared=True)
+            for shared in users.values() if len(shared) > 1]
+
+
+def find_collisions(pairs: Iterable[Pair], inputs: Iterable[Path]) -> tuple[Collision, ...]:
+    real = real_paths()
+    writers = defaultdict(list)
+    for pair in pairs:
+        if pair.output is not None:
+            writers[real(pair.output)].append(pair)
+    if not writers:
+        return ()
+    read = {real(path) for path in inputs}
+    found = []
+    for goal, group in writers.items():
+        keys = tuple(pair.key for pair in group)
+        if len(group) > 1:
+            found.append(Collision(group[0].output or goal, keys, "several pairs write it", _differ(group)))
+        if goal in read:
+            found.append(Collision(group[0].output or goal, keys, "it is an input"))
+    return tuple(found)
+
+
+def _differ(group: Sequence[Pair]) -> tuple[str, ...]:
+    """The placeholders that tell all of a group apart, each alone; else those that differ at all."""
+    names = sorted(set[str]().union(*(pair.fields for pair in group)))
+    values = {name: {pair.fields.get(name) for pair in group} for name in names}
+    alone = tuple(name for name in names if len(values[name]) == len(group))
+    return alone or tuple(name for name in names if len(values[name]) > 1)
