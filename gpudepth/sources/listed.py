@@ -1,0 +1,76 @@
+"""A file that names files: a list of pairs, a list of time stamps, transforms.json. Its mistakes are told together."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import FileError, JobError, MissingInputError
+
+SHOWN = 20
+
+
+class ListFile:
+    """The text of one, and what is wrong with it. Files are named relative to its folder.
+
+    Raises MissingInputError when it is not there, FileError when it cannot be read, JobError when it is not UTF-8.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.folder = path.parent
+        self._problems: list[str] = []
+        try:
+            if not path.is_file():
+                raise MissingInputError("no such list of files", where=path)
+            raw = path.read_bytes()
+        except OSError as error:
+            raise FileError(f"cannot be read: {error.strerror}", where=path) from None
+        try:
+            self.text = raw.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = raw[: error.start].count(b"\n") + 1
+            raise JobError([f"{path}:{line}: is not UTF-8: {error.reason} at byte {error.start}"], where=path) from None
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """Number, from 1, and text of each line that is neither blank nor a `#` comment."""
+        for number, line in enumerate(self.text.split("\n"), 1):
+            if line.strip() and not line.lstrip().startswith("#"):
+                yield number, line.removesuffix("\r")
+
+    def json(self) -> Any:
+        """The whole file as JSON. Raises JobError."""
+        try:
+            return json.loads(self.text)
+        except json.JSONDecodeError as error:
+            raise JobError([f"{self.path}:{error.lineno}: is no JSON: {error.msg}"], where=self.path) from None
+        except RecursionError:
+            raise JobError([f"{self.path}: is nested too deeply"], where=self.path) from None
+
+    def wrong(self, place: int | str, message: str) -> None:
+        """Note a mistake, in a line or at a path of keys."""
+        self._problems.append(f"{self.path}:{place}: {message}" if isinstance(place, int)
+                              else f"{self.path}: {place}: {message}")
+
+    def check(self) -> None:
+        """Raise JobError when something was wrong so far."""
+        if self._problems:
+            more = len(self._problems) - SHOWN
+            raise JobError(self._problems[:SHOWN] + [f"{self.path}: and {more} more"] * (more > 0), where=self.path)
+
+    def resolve(self, name: str) -> Path:
+        return self.folder / name
+
+    def has(self, name: str) -> bool:
+        """Is there such a file?"""
+        return bool(name) and "\0" not in name and os.path.isfile(self.resolve(name))     # noqa: PTH113 (never raises)
+
+    def named(self, place: int | str, what: str, name: str) -> Path | None:
+        """A file that has to be there; None, and a mistake, when it is not."""
+        if self.has(name):
+            return self.resolve(name)
+        self.wrong(place, f"{what} {name!r} is not there" if name else f"names no {what}")
+        return None
