@@ -31,7 +31,7 @@ from ..depth.data import DepthData
 from ..errors import GpudepthError, MissingInputError, UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource
 from ..limits import DEFAULT, Limits
-from ..sources.pairing import natural_key
+from ..sources.pairs import natural_key
 from .export import encode
 from .guide import Guide
 from .output import atomic

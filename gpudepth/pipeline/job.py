@@ -32,13 +32,50 @@ ByteSize = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
 
 
 class SourceRecord(Record):
-    """color: a glob, or a template with {placeholders}; depth: a template. Relative to the job file."""
+    """Photos and maps, relative to the job file. One of three:
 
-    color: str
-    depth: str
+    color and depth   a glob, or a template with {placeholders}; and a template. match: name (the placeholders are the
+                      same), time (a placeholder {time}, or TUM's rgb.txt and depth.txt; nearest within `tolerance`
+                      seconds, `offset` added to the maps' times) or index (first with first, from start, each
+                      stride-th)
+    pairs             a list, .csv or .jsonl, of color, depth and, if one likes, id, confidence, metric, out; relative
+                      to the list
+    transforms        nerfstudio's transforms.json
+
+    allow_missing     photos without a map are left out, with a note
+    """
+
+    color: str | None = None
+    depth: str | None = None
+    match: Literal["name", "time", "index"] = "name"
+    tolerance: float | None = Field(None, gt=0)
+    offset: float | None = None
+    color_start: int | None = Field(None, ge=0)
+    color_stride: int | None = Field(None, ge=1)
+    depth_start: int | None = Field(None, ge=0)
+    depth_stride: int | None = Field(None, ge=1)
+    pairs: str | None = None
+    transforms: str | None = None
     key: str | None = None
     orientation: Literal["display", "coded"] = "display"
     allow_missing: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> SourceRecord:
+        by_template = self.color is not None or self.depth is not None
+        ways = [by_template, self.pairs is not None, self.transforms is not None]
+        if sum(ways) != 1:
+            raise ValueError("photos and maps are named in one way: color and depth, or pairs, or transforms")
+        if by_template and (self.color is None or self.depth is None):
+            raise ValueError("color and depth go together")
+        for way, names in (("time", ("tolerance", "offset")),
+                           ("index", ("color_start", "color_stride", "depth_start", "depth_stride"))):
+            named = [n for n in names if getattr(self, n) is not None]
+            if named and (self.match != way or not by_template):
+                raise ValueError(f"{named[0]} speaks of match: {way}")
+        if self.match != "name" and not by_template:
+            raise ValueError(f"match: {self.match} speaks of color and depth")
+        return self
 
 
 class ResizeRecord(Record):
@@ -62,21 +99,22 @@ class ResizeRecord(Record):
 
 
 class AlignRecord(Record):
-    """to: a template of metric depth, sparse or small, that relative maps are fitted to, scale and shift. scale: one
-    unit of it in metres; without one, floats are metres and a photo with depth knows itself. curve: what the relative
-    map is linear in, disparity (MiDaS, Depth Anything; the default) or depth (Marigold)."""
+    """to: a template of metric depth, sparse or small, that relative maps are fitted to, scale and shift; left out
+    where source.pairs names it. scale: one unit of it in metres; without one, floats are metres and a photo with depth
+    knows itself. curve: what the relative map is linear in, disparity (MiDaS, Depth Anything; the default) or depth
+    (Marigold)."""
 
-    to: str
+    to: str | None = None
     scale: Scale | None = None
     curve: Literal["disparity", "depth"] | None = None
 
 
 class ConfidenceRecord(Record):
     """path: a template of maps that say how far each pixel is to be trusted, 0 not at all: of the samples that are
-    aligned to, without these of the map. highest: the code that means certain (ARKit: 2). least: codes below it count
-    as no value."""
+    aligned to, without these of the map; left out where source.pairs names it. highest: the code that means certain
+    (ARKit: 2). least: codes below it count as no value."""
 
-    path: str
+    path: str | None = None
     highest: int | None = Field(None, ge=1)
     least: float = Field(Confidence.least, ge=0)
 
