@@ -18,6 +18,9 @@ class Limits:
     max_nesting         depth of nested boxes
     max_extents         extents per HEIF item
     max_xmp             bytes of one XMP packet
+    max_samples         frames of one track of a movie (2^22: 19 hours at 60 a second)
+    max_movie           bytes of a movie file, of which little is read at once; max_file is not asked
+    max_moov            bytes of a movie's description, where it is rewritten
     """
 
     max_pixels: int = 1 << 28
@@ -27,6 +30,9 @@ class Limits:
     max_nesting: int = 20
     max_extents: int = 32
     max_xmp: int = 16 << 20
+    max_samples: int = 1 << 22
+    max_movie: int = 1 << 40
+    max_moov: int = 256 << 20
 
     def check(self, name: str, value: int, *, where: str | None = None) -> None:
         """Raise LimitError naming the limit and the value, when `value` exceeds limit `name`."""
