@@ -160,7 +160,7 @@ def build(traks: list[Trak], *, brand: str = "qt  ", moov_first: bool = False, t
 def colour_trak(number: int = 1, count: int = 6, **fields: Any) -> Trak:
     """A colour track whose samples nobody decodes."""
     samples = tuple(Sample(bytes([n + 1]) * 5, n * 20, n * 20, n == 0) for n in range(count))
-    return Trak(number, "vide", visual_entry("hvc1", 96, 64), samples, 96, 64, **fields)
+    return Trak(number, fields.pop("handler", "vide"), visual_entry("jpeg", 96, 64), samples, 96, 64, **fields)
 
 
 def depth_trak(number: int = 2, *, kind: str = "dish", disc: bytes | None = DISC, handler: str = "auxv", stream: Any = None,

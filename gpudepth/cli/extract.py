@@ -12,7 +12,7 @@ import typer
 from ..errors import NoDepthError, PartialRunError, UsageError
 from . import options as o
 
-File = Annotated[Path, typer.Argument(help="A photo that holds depth; or a folder of them, with --as.",
+File = Annotated[Path, typer.Argument(help="A photo or clip that holds depth; or a folder of photos, with --as.",
                                       show_default=False)]
 Layout = Annotated[str | None, typer.Option("--as", show_default=False, metavar="LAYOUT",
                                             help="Of a folder: write a data set into the folder -o, as png16, npz, "
@@ -25,13 +25,17 @@ What = Annotated[str | None, typer.Option(show_default=False, help="depth (metre
                                                                    "depth; for .plist what the photo holds]")]
 
 
+Frames = Annotated[str | None, typer.Option(metavar="A:B", show_default=False,
+                                            help="Of a clip: from A, counted from 0, to before B.")]
+Stride = Annotated[int, typer.Option(help="Of a clip: every n-th frame.")]
 SideCar = Annotated[bool, typer.Option("--side-car", help="Write the 8-bit gray picture (white = near) that some "
                                                           "programs want beside a photo: photo_depth.png.")]
 
 
 def extract(file: File, output: Target, values: What = None, coded: o.Coded = False, side_car: SideCar = False,
-            layout: Layout = None, as_json: o.Json = False) -> None:
-    """Take the depth out of a photo, float32 metres as the photo is displayed; or out of a folder, as a data set.
+            layout: Layout = None, frames: Frames = None, stride: Stride = 1, as_json: o.Json = False) -> None:
+    """Take the depth out of a photo, float32 metres as the photo is displayed; out of a folder, as a data set; or out
+    of a clip (Apple's Cinematic movies, depth video), frame by frame with frames.csv.
 
     Exit code 3: some photos of a folder failed, the others are written.
 
@@ -41,13 +45,24 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
     gpudepth extract IMG_0001.HEIC -o depth.plist
     gpudepth extract IMG_0001.HEIC --side-car -o IMG_0001_depth.png
     gpudepth extract photos/ --as png16 -o dataset/
+    gpudepth extract clip.MOV -o depth/%06d.npy --frames 0:100 --stride 10
+    gpudepth extract clip.MOV -o depth.mkv
     """
     if layout is not None or file.is_dir():
         _folder(file, layout, output, as_json=as_json)
         return
     from ..api import read
+    from ..pipeline import clip
     from ..pipeline.export import save, save_side_car
 
+    if clip.is_clip(file):
+        choice = clip.Choice.parse(frames, stride)
+        number = clip.save_frames(file, output, values or "depth", choice, coded=coded)
+        print(f"{number} frames", file=sys.stderr)
+        print(output)
+        return
+    if frames is not None or stride != 1:
+        raise UsageError("--frames and --stride speak of clips", where=file)
     data = read(file, orientation="coded" if coded else "display")
     if data is None:
         raise NoDepthError("holds no depth", where=file, hint="gpudepth inspect shows what it does hold")

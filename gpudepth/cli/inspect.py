@@ -10,19 +10,25 @@ import typer
 
 from . import options as o
 
-Files = Annotated[list[Path], typer.Argument(help="Photos.", show_default=False)]
+Files = Annotated[list[Path], typer.Argument(help="Photos and clips.", show_default=False)]
 
 
 def inspect(files: Files, as_json: o.Json = False) -> None:
-    """Show what photos say of their depth; with --json one object a line.
+    """Show what photos and clips say of their depth; with --json one object a line.
 
     \b
     gpudepth inspect out.heic
     gpudepth inspect out.heic --json
     """
     from .. import api
+    from ..pipeline import clip
 
     for file in files:
+        if clip.is_clip(file):
+            facts = clip.about(file)
+            print(json.dumps({"file": str(file), **facts}) if as_json else "\n".join(
+                [f"{file}: {facts.pop('container')}", *(f"  {name}: {value}" for name, value in facts.items())]))
+            continue
         report = api.inspect(file)
         if as_json:
             print(json.dumps(report.to_dict(), allow_nan=False))

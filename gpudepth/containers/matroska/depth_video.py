@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +35,7 @@ from ...limits import DEFAULT, Limits
 
 FORMATS = {fmt.name: fmt for fmt in (HDIS, HDEP)}
 VERSION = "1"
+MAGIC = b"\x1a\x45\xdf\xa3"    # of every EBML file
 TICK = Fraction(1, 1000)
 FOOTER = 8      # bytes of a slice
 _REVERSED = bytes(int(f"{i:08b}"[::-1], 2) for i in range(256))
@@ -135,7 +136,7 @@ def read_depth_video(path: str | Path, *, limits: Limits = DEFAULT) -> Iterator[
     import av
     import av.error
 
-    with ByteSource(path, limits) as source:
+    with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
         where = source.name
     try:
         with av.open(str(path), format="matroska", options={"protocol_whitelist": "file"}) as container:

@@ -1,0 +1,145 @@
+"""Which track of a movie is depth, what it says of itself, and the colour track it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+
+from ...depth.pixel_format import HDEP, HDIS, PixelFormat
+from ...errors import MalformedError, NoDepthError, UnsupportedError
+from ...formats.hevc.configuration import Configuration
+from ...formats.quicktime.movie import Movie
+from ...formats.quicktime.samples import Ints
+from ...formats.quicktime.track import Track
+from .log_code import LogRange
+
+FORMATS = {"dish": HDIS, "deph": HDEP}  # kCMVideoCodecType_DisparityHEVC, _DepthHEVC → what they are decoded to
+HANDLER = "auxv"  # AVMediaTypeAuxiliaryPicture
+HOW_TO_KEEP_IT = ("if it was recorded with depth (Cinematic mode), take it from the phone unmodified: in Photos "
+                  "\"Export Unmodified Original\", over AirDrop \"All Photos Data\", by cable \"Keep Originals\"; "
+                  "other exports drop the depth")
+
+
+@dataclass(frozen=True)
+class DepthTrack:
+    """A depth track: `range` in the quantity of `pixel_format`, width × height of its pictures as coded.
+
+    colour      the track it belongs to, or None; `related_by` says how we know: "tref/vdep", or "the only video track"
+    notes       what is unusual
+    """
+
+    track: Track
+    range: LogRange
+    pixel_format: PixelFormat
+    width: int
+    height: int
+    bits: int
+    configuration: bytes
+    movie_time_scale: int
+    colour: Track | None = None
+    related_by: str = ""
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def coding(self) -> str:
+        """The sample entry: dish (disparity) or deph (depth)."""
+        return self.track.entries[0].format
+
+    @property
+    def frames(self) -> int:
+        return self.track.samples.count
+
+    @property
+    def orientation(self) -> int:
+        """The Exif orientation for display: the colour track's, whose coded orientation maps share; else its own.
+
+        Raises UnsupportedError for a matrix that is no turn by quarters.
+        """
+        return (self.colour or self.track).orientation
+
+    @cached_property
+    def order(self) -> Ints:
+        """Index of sample, in decoding order, of each frame in presentation order."""
+        times = self.track.samples.presentation_times
+        order = np.argsort(times, kind="stable").astype(np.int64)
+        same = np.flatnonzero(np.diff(times[order]) == 0)
+        if same.size:
+            one, other = sorted(int(n) for n in order[same[0] : same[0] + 2])
+            raise MalformedError(f"samples {one} and {other} are shown at the same time",
+                                 where=self.track.samples.path)
+        return order
+
+    @cached_property
+    def shift(self) -> Fraction:
+        """Seconds from the media's time to the movie's; 0 where the edit list is more than a shift."""
+        shift = self.track.shift(self.movie_time_scale)
+        return Fraction(0) if shift is None else shift
+
+    def seconds(self, frame: int) -> Fraction:
+        """When a frame, counted in presentation order, is shown. Below 0: hidden by the edit list."""
+        ticks = int(self.track.samples.presentation_times[self.order[frame]])
+        return ticks * self.track.unit() + self.shift
+
+
+def find(movie: Movie) -> DepthTrack | None:
+    """The first depth track, or None when the movie has none. Raises MalformedError, UnsupportedError."""
+    found = [t for t in movie.tracks if t.entries[0].format in FORMATS]
+    if not found:
+        return None
+    track = found[0]
+    entry = track.entries[0]
+    if movie.fragmented:
+        raise UnsupportedError("the movie is fragmented (mvex), and its samples are not in its tables",
+                               where=movie.moov.path, hint="remux it without fragments")
+    notes = [f"{len(found)} depth tracks; this is the first"] if len(found) > 1 else []
+    if len(track.entries) > 1:
+        raise UnsupportedError(f"{len(track.entries)} sample descriptions in one depth track", where=entry.path)
+    hvcc = entry.extension(movie.source, "hvcC")
+    if hvcc is None:
+        raise MalformedError("has no hvcC box" + ("" if entry.extensions else f"; its handler is {track.handler!r}"),
+                             where=entry.path)
+    sequence = Configuration.parse(hvcc, f"{entry.path}/hvcC").sequence()
+    if sequence.bit_depth != 10:
+        raise UnsupportedError(f"codes of {sequence.bit_depth} bits; what 10 mean is known", where=f"{entry.path}/hvcC")
+    disc = entry.extension(movie.source, "disc")
+    if disc is None:
+        notes.append("no disc box: the range is the default, 0 to 16")
+    if track.handler != HANDLER:
+        notes.append(f"its handler is {track.handler!r}, not {HANDLER!r}")
+    if track.shift(movie.time_scale) is None:
+        notes.append("its edit list is more than a shift; times are those of the media")
+    colour, related_by = _colour(movie, track)
+    if colour is not None and colour.matrix != track.matrix:
+        notes.append("its matrix differs from the colour track's; the colour track's is used")
+    return DepthTrack(track, LogRange.parse(disc, f"{entry.path}/disc") if disc is not None else LogRange(),
+                      FORMATS[entry.format], sequence.width, sequence.height, sequence.bit_depth, hvcc,
+                      movie.time_scale, colour, related_by, tuple(notes))
+
+
+def require(movie: Movie) -> DepthTrack:
+    """`find`, or NoDepthError that says how to keep the depth."""
+    found = find(movie)
+    if found is None:
+        kinds = ", ".join(f"{t.handler} ({t.entries[0].format})" for t in movie.tracks[:8]) or "none"
+        raise NoDepthError(f"holds no depth track; its tracks: {kinds}", where=movie.source.name, hint=HOW_TO_KEEP_IT)
+    return found
+
+
+def _colour(movie: Movie, depth: Track) -> tuple[Track | None, str]:
+    """By reference in either direction; which kind of reference Apple writes is not known, so any will do."""
+    videos = movie.of_handler("vide")
+    videos = [t for t in videos if t.id != depth.id]
+    for track in videos:
+        for kind, ids in track.references.items():
+            if depth.id in ids:
+                return track, f"tref/{kind} of the colour track"
+    for kind, ids in depth.references.items():
+        for track in videos:
+            if track.id in ids:
+                return track, f"tref/{kind} of the depth track"
+    if len(videos) == 1:
+        return videos[0], "the only video track"
+    return None, ""
