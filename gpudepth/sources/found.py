@@ -11,7 +11,7 @@ from ..errors import MissingInputError, UsageError
 from .pairing import nothing_found
 from .pairs import natural_key
 from .previews import Previews
-from .templates import Fields, check_placeholders, placeholders, search
+from .templates import ANY_SUFFIX, Fields, check_placeholders, placeholders, search
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,14 @@ class Listing:
 
 
 def list_files(base: Path, text: str) -> Listing:
-    """All files that a glob, a template, or both in one find. Raises UsageError, MissingInputError when none does."""
+    """All files that a glob, a template, or both in one find; `.*` after a template is one suffix, as ever.
+
+    Raises UsageError, MissingInputError when there are none.
+    """
     check_placeholders(text)
     found: dict[Path, Fields] = {}
-    for path, fields in search(base, text, glob=True):
+    template = text.endswith(ANY_SUFFIX) and not set(text.removesuffix(ANY_SUFFIX)) & set("*?[")
+    for path, fields in search(base, text, glob=not template):
         found.setdefault(path, {"stem": path.stem, **fields})
     if not found:
         raise nothing_found(base, text)

@@ -66,7 +66,29 @@ def test_names_that_hold_times(tum: Path) -> None:
     found = find_by_time(tum, "rgb/{time}.png", "depth/{time}.png", "out/{time}.heic")
     assert told(found)[:1] == [("1.00.png", "1.01.png")]
     assert found.pairs[1].output == tum / "out/1.03.heic"
-    assert told(find_by_time(tum, "rgb.txt", "depth/{time}.png")) == told(found)
+    for color, depth in (("rgb.txt", "depth/{time}.png"), ("rgb/{time}.png", "depth/{time}.*"), ("r*/{time}.png", "depth.txt")):
+        assert told(find_by_time(tum, color, depth)) == told(found)
+
+
+def test_missing_maps_leave_their_photos_out(tmp_path: Path) -> None:
+    """They are not given another map that is a little farther; photos that a list names have to be there."""
+    make(tmp_path, "rgb/1.png", "rgb/2.png", "d/a.png", "d/near.png")
+    (tmp_path / "rgb.txt").write_text("1.0 rgb/1.png\n2.0 rgb/2.png\n")
+    (tmp_path / "depth.txt").write_text("1.0 d/a.png\n2.0 d/gone.png\n2.01 d/near.png\n")
+    with pytest.raises(JobError, match=r"depth\.txt:2: depth 'd/gone\.png' is not there"):
+        find_by_time(tmp_path, "rgb.txt", "depth.txt")
+    found = find_by_time(tmp_path, "rgb.txt", "depth.txt", allow_missing=True)
+    assert told(found) == [("1.png", "a.png")]
+    assert found.unmatched_color == (tmp_path / "rgb/2.png",) and found.unmatched_depth == (tmp_path / "d/near.png",)
+    (tmp_path / "rgb/2.png").unlink()
+    with pytest.raises(JobError, match=r"rgb\.txt:2: color 'rgb/2\.png' is not there"):
+        find_by_time(tmp_path, "rgb.txt", "depth.txt", allow_missing=True)
+
+
+def test_previews_are_no_photos(tmp_path: Path) -> None:
+    make(tmp_path, "1.png", "1_vis.png", "1.npy")
+    found = find_by_time(tmp_path, "{time}.png", "{time}.npy")
+    assert told(found) == [("1.png", "1.npy")] and found.previews == (tmp_path / "1_vis.png",)
 
 
 def test_groups(tmp_path: Path) -> None:
