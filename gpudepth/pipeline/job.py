@@ -18,6 +18,7 @@ from ..errors import GpudepthError, JobError, UsageError
 from ..limits import Limits
 from .encoding_records import KINDS, EmbeddedRecord, EncodingRecord, GrayRecord, Pair, PresetRecord, Record, Scale
 from .recipe import Confidence, Recipe, Resize, Smooth
+from .source_record import SourceRecord
 from .strict_yaml import Document, load, parse, scalar
 
 _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -29,53 +30,6 @@ def _bytes(value: Any) -> Any:
 
 
 ByteSize = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
-
-
-class SourceRecord(Record):
-    """Photos and maps, relative to the job file. One of three:
-
-    color and depth   a glob, or a template with {placeholders}; and a template. match: name (the placeholders are the
-                      same), time (a placeholder {time}, or TUM's rgb.txt and depth.txt; nearest within `tolerance`
-                      seconds, `offset` added to the maps' times) or index (first with first, from start, each
-                      stride-th)
-    pairs             a list, .csv or .jsonl, of color, depth and, if one likes, id, confidence, metric, out; relative
-                      to the list
-    transforms        nerfstudio's transforms.json
-
-    allow_missing     photos without a map are left out, with a note
-    """
-
-    color: str | None = None
-    depth: str | None = None
-    match: Literal["name", "time", "index"] = "name"
-    tolerance: float | None = Field(None, gt=0)
-    offset: float | None = None
-    color_start: int | None = Field(None, ge=0)
-    color_stride: int | None = Field(None, ge=1)
-    depth_start: int | None = Field(None, ge=0)
-    depth_stride: int | None = Field(None, ge=1)
-    pairs: str | None = None
-    transforms: str | None = None
-    key: str | None = None
-    orientation: Literal["display", "coded"] = "display"
-    allow_missing: bool = False
-
-    @model_validator(mode="after")
-    def _check(self) -> SourceRecord:
-        by_template = self.color is not None or self.depth is not None
-        ways = [by_template, self.pairs is not None, self.transforms is not None]
-        if sum(ways) != 1:
-            raise ValueError("photos and maps are named in one way: color and depth, or pairs, or transforms")
-        if by_template and (self.color is None or self.depth is None):
-            raise ValueError("color and depth go together")
-        for way, names in (("time", ("tolerance", "offset")),
-                           ("index", ("color_start", "color_stride", "depth_start", "depth_stride"))):
-            named = [n for n in names if getattr(self, n) is not None]
-            if named and (self.match != way or not by_template):
-                raise ValueError(f"{named[0]} speaks of match: {way}")
-        if self.match != "name" and not by_template:
-            raise ValueError(f"match: {self.match} speaks of color and depth")
-        return self
 
 
 class ResizeRecord(Record):
@@ -157,7 +111,8 @@ class MapRecord(Record):
 
 
 class OutputRecord(Record):
-    """path: a template of the same placeholders; its suffix names the format, which `container` only confirms. A .plist
+    """path: a template of the same placeholders (with source.pairs {id} and {stem}, for rows without out; the ledger
+    lies in its folder); its suffix names the format, which `container` only confirms. A .plist
     (ImageIO's dictionary), .hdis and its like, .npy, .npz or .pfm holds the map alone, in `orientation`.
     donor: for the profile apple-portrait, a photo of Portrait mode that gives its rendering parameters.
     also: further layouts in a JPEG file. trailer: what to do about bytes behind the last image of a JPEG file.
@@ -220,7 +175,7 @@ class Job(Record):
 
     @model_validator(mode="after")
     def _check(self) -> Job:
-        suffixes = _CONTAINERS.get(self.output.container or "")
+        suffixes = self.suffixes
         if suffixes and not self.output.path.lower().endswith(suffixes):
             raise ValueError(f"output.path {self.output.path!r} does not end in {suffixes[0]}, as "
                              f"output.container: {self.output.container} has it")
@@ -231,6 +186,11 @@ class Job(Record):
         except GpudepthError as error:
             raise ValueError(str(error)) from None
         return self
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Those that output.container allows; none when it is not given."""
+        return _CONTAINERS.get(self.output.container or "", ())
 
     def recipe(self) -> Recipe:
         """What one item needs."""

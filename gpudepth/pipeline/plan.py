@@ -11,13 +11,9 @@ from pathlib import Path
 from ..containers import registry
 from ..containers.base import Donor
 from ..errors import UsageError
-from ..sources.indices import Every, find_by_index
-from ..sources.pair_lists import find_listed
-from ..sources.pairing import find_beside, find_pairs
+from ..sources.pairing import find_beside
 from ..sources.pairs import Pairing
 from ..sources.templates import placeholders
-from ..sources.timestamps import TOLERANCE, find_by_time
-from ..sources.transforms import find_in_transforms
 from .export import MAPS_ALONE
 from .item import Item
 from .job import Job
@@ -60,7 +56,7 @@ def job_hash(job: Job, donor: Donor | None = None) -> str:
 def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Plan:
     """Pair and check. Raises UsageError for colliding outputs, ambiguous maps, and photos without a map
     (unless `source.allow_missing`), MissingInputError when no photo matches."""
-    pairing = _pairing(job, base)
+    pairing = job.source.find(base, job.output.path)
     _refuse("several pairs would write the same file",
             [f"{c.output} ({c.reason}): {', '.join(c.keys[:SHOWN])}" for c in pairing.collisions],
             _mending(pairing, job.output.path))
@@ -69,24 +65,29 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
             "make source.depth more specific")
     if not job.source.allow_missing:
         _refuse("no map for some photos", [str(p) for p in pairing.unmatched_color],
-                (f"source.depth is {job.source.depth!r}; " if job.source.depth else "")
-                + "source.allow_missing: true leaves them out")
+                job.source.why_unmatched())
     recipe = job.recipe()
     if job.output.donor is not None:
         recipe = replace(recipe, donor=registry.donor(base / job.output.donor, recipe.limits))
     root = _root(base, job.output.path)
-    metric = _beside(base, job, pairing, job.refine.align.to if job.refine.align else None)
-    trust = _beside(base, job, pairing, job.refine.confidence.path if job.refine.confidence else None)
+    align, confidence = job.refine.align, job.refine.confidence
+    metric = _beside(base, pairing, {p.key: p.metric for p in pairing.pairs}, "refine.align.to",
+                     align.to if align else None)
+    trust = _beside(base, pairing, {p.key: p.confidence for p in pairing.pairs}, "refine.confidence.path",
+                    confidence.path if confidence else None)
     items = tuple(Item(p.key, p.color, p.depth, p.output, Path(os.path.relpath(p.output, root)).as_posix(),
-                       p.metric or metric.get(p.key), p.confidence or trust.get(p.key))
+                       metric.get(p.key), trust.get(p.key))
                   for p in pairing.pairs if p.output is not None)
     _check_samples(job, items)
     aids = {path.resolve() for item in items for path in item.beside.paths()}
     _refuse("outputs would write over what maps are refined with",
             [str(i.output) for i in items if i.output.resolve() in aids], "output.path needs another folder")
     for item in items:
+        if job.suffixes and item.output.suffix.lower() not in job.suffixes:
+            raise UsageError(f"{item.output} does not end in {job.suffixes[0]}, as output.container: "
+                             f"{job.output.container} has it")
         if registry.by_suffix(item.output.suffix) is None and item.output.suffix.lower() not in MAPS_ALONE:
-            raise UsageError(f"output.path gives {item.output.name}: no format with that suffix holds depth",
+            raise UsageError(f"{item.output} is to be written: no format with that suffix holds depth",
                              hint="output.path: out/{stem}.heic, or .plist and the like for maps alone: "
                                   + " ".join(MAPS_ALONE))
     notes = []
@@ -103,35 +104,20 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
     return Plan(job, mine, root, pairing, recipe, tuple(notes))
 
 
-def _beside(base: Path, job: Job, pairing: Pairing, template: str | None) -> dict[str, Path]:
+def _beside(base: Path, pairing: Pairing, listed: dict[str, Path | None], leaf: str,
+            template: str | None) -> dict[str, Path | None]:
+    """What comes beside the maps, by key: as the list of pairs names it, or a template."""
     if template is None:
-        return {}
-    if job.source.pairs is not None and any(p.metric or p.confidence for p in pairing.pairs):
-        raise UsageError("source.pairs names what comes beside the maps: leave the templates of refine out",
-                         hint="refine: {align: {scale: mm}}")
-    return find_beside(base, template, pairing.pairs, pairing.names)
-
-
-def _pairing(job: Job, base: Path) -> Pairing:
-    source, output, missing = job.source, job.output.path, job.source.allow_missing
-    if source.pairs is not None:
-        return find_listed(base, source.pairs, output, allow_missing=missing)
-    if source.transforms is not None:
-        return find_in_transforms(base, source.transforms, output, allow_missing=missing)
-    color, depth = source.color or "", source.depth or ""
-    if source.match == "time":
-        tolerance = TOLERANCE if source.tolerance is None else source.tolerance
-        return find_by_time(base, color, depth, output, tolerance=tolerance, offset=source.offset or 0.0,
-                            allow_missing=missing)
-    if source.match == "index":
-        return find_by_index(base, color, depth, output, allow_missing=missing,
-                             color_every=Every(source.color_start or 0, source.color_stride or 1),
-                             depth_every=Every(source.depth_start or 0, source.depth_stride or 1))
-    return find_pairs(base, color, depth, output)
+        return listed
+    if any(listed.values()):
+        raise UsageError(f"source.pairs names what comes beside the maps, and {leaf} does, too",
+                         hint=f"leave {leaf} out")
+    return {**find_beside(base, template, pairing.pairs, pairing.names)}
 
 
 def _check_samples(job: Job, items: tuple[Item, ...]) -> None:
-    """A list may name metric samples; `refine.align` says what they are for, and then all photos have some."""
+    """A list may name metric samples; `refine.align` says what they are for, and then all photos have some. Where
+    `refine.confidence` is asked for, some photos have it."""
     with_samples = [i.key for i in items if i.metric is not None]
     if with_samples and job.refine.align is None:
         raise UsageError("source.pairs names metric samples, and nothing is aligned to them",
@@ -139,6 +125,9 @@ def _check_samples(job: Job, items: tuple[Item, ...]) -> None:
     if job.refine.align is not None:
         _refuse("nothing to align to", [i.key for i in items if i.metric is None],
                 "refine.align.to, or a column metric in source.pairs")
+    if job.refine.confidence is not None and items and not any(i.confidence for i in items):
+        raise UsageError("refine.confidence is asked for, and no photo has any",
+                         hint="refine.confidence.path, or a column confidence in source.pairs")
 
 
 def _root(base: Path, template: str) -> Path:

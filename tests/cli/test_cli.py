@@ -149,7 +149,7 @@ def test_all_job_mistakes_are_printed(tmp_path: Path, capsys: pytest.CaptureFixt
     path.write_text("source: {color: a}\nencoding: {naer: 1}\nx: 1\n")
     assert cli("config", "validate", path) == 2
     said = capsys.readouterr().err
-    for part in ("bad.yaml:1: source: color and depth go together", "bad.yaml:2: encoding.naer", "bad.yaml:3: x: unknown key",
+    for part in ("bad.yaml:1: source.depth: is missing", "bad.yaml:2: encoding.naer", "bad.yaml:3: x: unknown key",
                  "output: is missing"):
         assert part in said
 

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from photo_kit import gray, heic
+from photo_kit import gray, heic, plain
 from PIL import Image
 
 import gpudepth
 from gpudepth.errors import JobError, UsageError
 from gpudepth.pipeline import runner
-from gpudepth.pipeline.job import parse_job
 from gpudepth.pipeline.runner import run
 
 REST = """
@@ -84,7 +83,7 @@ def test_lists_name_what_comes_beside(folder: Path) -> None:
     assert run(path).line() == "1 done, 1 already done, 0 failed"
     with pytest.raises(UsageError, match="nothing is aligned to them"):
         run(job(folder, "{pairs: pairs.jsonl}"))
-    with pytest.raises(UsageError, match="leave the templates of refine out"):
+    with pytest.raises(UsageError, match=r"leave refine\.align\.to out"):
         run(job(folder, "{pairs: pairs.jsonl}", rest.replace("curve: depth", "to: 'm.npy', curve: depth")))
     (folder / "pairs.jsonl").write_text('{"color": "a/0.00.heic", "depth": "b/0.01.png"}')
     with pytest.raises(UsageError, match=r"nothing to align to: a/0\.00\.heic"):
@@ -117,12 +116,69 @@ def test_by_time_and_by_place(folder: Path) -> None:
         run(job(folder, "{color: 'a/*', depth: 'b/*', match: index, color_start: 1}"))
 
 
-@pytest.mark.parametrize(("source", "problem"), [
-    ("{color: 'a/*'}", "color and depth go together"), ("{}", "named in one way"), ("{pairs: p.csv, transforms: t.json}", "named in one way"),
-    ("{pairs: p.csv, color: 'a/*', depth: 'b'}", "named in one way"), ("{color: a, depth: b, tolerance: 1}", "tolerance speaks of match: time"),
-    ("{color: a, depth: b, match: time, depth_start: 1}", "depth_start speaks of match: index"), ("{pairs: p.csv, match: time}", "speaks of color and depth"),
-    ("{color: a, depth: b, match: tine}", "input should be 'name', 'time' or 'index'"), ("{color: a, depth: b, match: time, tolerance: 0}", "greater than 0"),
-])
-def test_what_does_not_go_together(source: str, problem: str) -> None:
-    with pytest.raises(JobError, match=problem):
-        parse_job(f"source: {source}\n{REST}")
+def test_missing_maps_of_a_list(folder: Path) -> None:
+    (folder / "pairs.csv").write_text("color,depth\na/0.00.heic,b/0.01.png\na/1.00.heic,b/none.png\n")
+    with pytest.raises(JobError, match=r"pairs\.csv:3: depth 'b/none\.png' is not there"):
+        run(job(folder, "{pairs: pairs.csv}"))
+    assert not (folder / "out").exists()
+    summary = run(job(folder, "{pairs: pairs.csv, allow_missing: true}"))
+    assert summary.line() == "1 done, 0 already done, 0 failed"
+    assert "1 photos have no map and are left out" in summary.plan.notes
+
+
+def test_a_list_in_shards_and_with_another_map(folder: Path) -> None:
+    text = "color,depth\n" + "".join(f"a/{i}.00.heic,b/{i}.01.png\n" for i in range(4))
+    (folder / "pairs.csv").write_text(text)
+    path = job(folder, "{pairs: pairs.csv}")
+    assert sum(run(path, shard=(s, 2)).done for s in range(2)) == 4
+    assert run(path).done == 4
+    (folder / "pairs.csv").write_text(text.replace("b/2.01.png", "b/0.01.png").replace("b/0.01.png", "b/3.01.png", 1))
+    assert [row.key for row in run(path).rows] == ["a/0.00.heic", "a/2.00.heic"]
+    assert far_ends(folder) == [RANGES[3], RANGES[1], RANGES[0], RANGES[3]]
+
+
+def test_samples_by_template_and_confidence_by_list(folder: Path) -> None:
+    (folder / "pairs.csv").write_text("color,depth,confidence\na/0.00.heic,b/0.01.png,trust.npy\na/1.00.heic,b/1.01.png,\n")
+    for name in ("trust", "0.00_lidar", "1.00_lidar"):
+        np.save(folder / f"{name}.npy", np.ones((6, 8), np.float32))
+    rest = REST.replace("encoding:", "refine: {align: {to: '{stem}_lidar.npy'}, confidence: {}}\nencoding:")
+    items = runner.plan(job(folder, "{pairs: pairs.csv}", rest)).items
+    assert [[path.name for path in item.beside.paths()] for item in items] == [["0.00_lidar.npy", "trust.npy"], ["1.00_lidar.npy"]]
+    with pytest.raises(UsageError, match=r"leave refine\.confidence\.path out"):
+        runner.plan(job(folder, "{pairs: pairs.csv}", rest.replace("confidence: {}", "confidence: {path: trust.npy}")))
+
+
+def test_confidence_that_no_photo_has(folder: Path) -> None:
+    rest = REST.replace("encoding:", "refine: {confidence: {highest: 2}}\nencoding:")
+    (folder / "pairs.csv").write_text("color,depth\na/0.00.heic,b/0.01.png\n")
+    for source in ("{color: 'a/*', depth: 'b/*', match: index}", "{pairs: pairs.csv}"):
+        with pytest.raises(UsageError, match=r"refine\.confidence is asked for, and no photo has any"):
+            runner.plan(job(folder, source, rest))
+
+
+def test_rows_whose_output_is_no_such_container(folder: Path) -> None:
+    (folder / "pairs.csv").write_text("color,depth,out\na/0.00.heic,b/0.01.png,x.jpg\n")
+    with pytest.raises(UsageError, match=r"x\.jpg does not end in \.heic, as output\.container: heic has it"):
+        runner.plan(job(folder, "{pairs: pairs.csv}", REST.replace("{path", "{container: heic, path")))
+    (folder / "pairs.csv").write_text("color,depth,out\na/0.00.heic,b/0.01.png,x.txt\n")
+    with pytest.raises(UsageError, match=r"x\.txt is to be written: no format with that suffix"):
+        runner.plan(job(folder, "{pairs: pairs.csv}"))
+
+
+def test_times_that_do_not_meet_say_what_they_were_judged_by(folder: Path) -> None:
+    source = "{color: 'a/{time}.heic', depth: 'b/{time}.*', match: time, offset: 0.5}"
+    with pytest.raises(UsageError, match=r"source\.tolerance is 0\.02, source\.offset 0\.5; each map is used once"):
+        run(job(folder, source))
+    assert run(job(folder, source.replace("0.5", "0.99, allow_missing: true"))).done == 3
+    assert far_ends(folder) == RANGES[:3]
+    assert sorted(p.name for p in (folder / "out").glob("*.heic")) == ["1.00.heic", "2.00.heic", "3.00.heic"]
+
+
+def test_previews_of_a_model_do_not_become_photos(folder: Path) -> None:
+    for name in ("x", "x_depth"):
+        plain(folder / "a" / f"{name}.png", 64, 48)
+    np.save(folder / "a" / "x_raw_depth_meter.npy", np.linspace(1, 4, 32 * 24, dtype=np.float32).reshape(24, 32))
+    rest = REST.replace("{near: 0.5, far: 12}", "{kind: depth}").replace("{path", "{transcode: true, path")
+    summary = run(job(folder, "{color: 'a/*.png', depth: 'a/{stem}_raw_depth_meter.npy'}", rest))
+    assert [(row.key, row.status) for row in summary.rows] == [("a/x.png", "ok")]
+    assert any("1 pictures beside the maps are previews" in note for note in summary.plan.notes)
