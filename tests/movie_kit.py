@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
-import io
+import tempfile
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -182,8 +183,14 @@ def parse(data: bytes) -> movie.Movie:
 def muxed(count: int = 6, *, codec: str = "libx264", container: str = "mov", options: dict[str, str] | None = None,
           width: int = 96, height: int = 64, rate: int = 30) -> bytes:
     """A colour movie as FFmpeg's muxer writes it, B-frames included."""
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format=container, options=options or {}) as out:
+    with tempfile.TemporaryDirectory() as folder:       # faststart opens the file a second time
+        path = Path(folder) / "movie"
+        _mux(path, count, codec, container, options or {}, width, height, rate)
+        return path.read_bytes()
+
+
+def _mux(path: Path, count: int, codec: str, container: str, options: dict[str, str], width: int, height: int, rate: int) -> None:
+    with av.open(str(path), "w", format=container, options=options) as out:
         stream = out.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         y, x = np.mgrid[:height, :width]
@@ -191,4 +198,3 @@ def muxed(count: int = 6, *, codec: str = "libx264", container: str = "mov", opt
             rgb = np.stack([x * 2 % 256, y * 3 % 256, (x + y + 8 * n) % 256], -1).astype(np.uint8)
             out.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
         out.mux(stream.encode(None))
-    return buffer.getvalue()

@@ -40,8 +40,8 @@ class LogRange:
     @classmethod
     def outward(cls, lo: float, hi: float) -> LogRange:
         """The smallest range a disc box can name that holds [lo, hi]. Raises RangeError."""
-        if not (np.isfinite(lo) and np.isfinite(hi)):
-            raise RangeError(f"{lo:g} to {hi:g} is not finite")
+        if not (np.isfinite(lo) and np.isfinite(hi) and lo <= hi):
+            raise RangeError(f"{lo:g} to {hi:g} is no range")
         low, high = int(np.floor(lo * _FIXED)), int(np.ceil(hi * _FIXED))
         return cls(low / _FIXED, max(high, low + 1) / _FIXED)
 

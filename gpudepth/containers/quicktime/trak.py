@@ -1,0 +1,115 @@
+"""The trak box of a depth track, and references put into another trak. Experimental, as the writer is."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ...formats.hevc.configuration import Configuration
+from ...formats.isobmff.box import make, make_full
+from ...formats.isobmff.items import children
+from ...formats.quicktime.track import ENABLED, IN_MOVIE, Track
+from .depth_track import HANDLER
+from .log_code import LogRange
+
+# Which of them Apple's software looks for is not known. 'vdep' and 'auxl' are registered, and readers pass over others.
+REFERENCES = ("vdep", "auxl")
+_COMPRESSOR = b"HEVC depth"
+
+
+@dataclass
+class Media:
+    """What is known when all samples are written; times and durations in units of `time_scale`.
+
+    first   presentation time of the first sample in the movie, in the same units; below 0: hidden
+    """
+
+    time_scale: int
+    first: int
+    durations: list[int]
+    sizes: list[int]
+    sync: list[bool]
+    offset: int
+
+    @property
+    def duration(self) -> int:
+        return sum(self.durations)
+
+    def shown(self, movie_time_scale: int) -> tuple[int, int]:
+        """(how long nothing is shown, how long the track is), in the movie's time scale."""
+        span = max(self.duration + min(self.first, 0), 0)
+        return (round(Fraction(max(self.first, 0) * movie_time_scale, self.time_scale)),
+                -(-span * movie_time_scale // self.time_scale))
+
+
+def build(number: int, colour: Track, coding: str, *, configuration: Configuration, ends: LogRange, media: Media,
+          movie_time_scale: int) -> bytes:
+    """The trak box of track id `number`, that refers to `colour` and has its matrix."""
+    sequence = configuration.sequence()
+    width, height = sequence.width, sequence.height
+    wait, span = media.shown(movie_time_scale)
+    # times 0; id, reserved, duration, reserved; layer, alternate group, volume, reserved
+    tkhd = make_full("tkhd", 1, ENABLED | IN_MOVIE, bytes(16) + _u32(number, 0) + _u64(span + wait) + bytes(16)
+                     + colour.matrix + _u32(width << 16, height << 16))
+    edits = [(wait, -1)] if wait else []
+    edits.append((span, max(-media.first, 0)))
+    elst = make_full("elst", 1, 0, _u32(len(edits)) + b"".join(_u64(d) + _u64(t) + _u32(1 << 16) for d, t in edits))
+    tref = make("tref", b"".join(make(kind, _u32(colour.id)) for kind in REFERENCES))
+    language = bytes.fromhex("55c4 0000")  # und
+    mdhd = make_full("mdhd", 1, 0, bytes(16) + _u32(media.time_scale) + _u64(media.duration) + language)
+    hdlr = make_full("hdlr", 0, 0, b"mhlr" + HANDLER.encode() + bytes(12) + b"\0")
+    dref = make("dinf", make_full("dref", 0, 0, _u32(1) + make_full("url ", 0, 1, b"")))
+    entry = _entry(coding, width, height, configuration.serialise() + ends.serialise())
+    vmhd = make_full("vmhd", 0, 1, bytes(8))
+    minf = make("minf", vmhd + dref + _stbl(entry, media))
+    return make("trak", tkhd + make("edts", elst) + tref + make("mdia", mdhd + hdlr + minf))
+
+
+def refer(trak: bytes, number: int) -> bytes:
+    """A trak box whose tref names track `number` too; everything else in it stays byte for byte."""
+    boxes = children(trak, 16 if trak[:4] == b"\0\0\0\1" else 8, "trak")
+    added = b"".join(make(kind, _u32(number)) for kind in REFERENCES)
+    out, done = b"", False
+    for kind, raw, payload, path in boxes:
+        if kind == "tref":
+            named: dict[str, bytes] = {}
+            for reference, _, ids, _ in children(payload, 0, path):
+                named[reference] = named.get(reference, b"") + ids
+            for reference in REFERENCES:
+                named[reference] = named.get(reference, b"") + _u32(number)
+            out, done = out + make("tref", b"".join(make(k, v) for k, v in named.items())), True
+        elif kind == "mdia" and not done:
+            out, done = out + make("tref", added) + raw, True
+        else:
+            out += raw
+    return make("trak", out)
+
+
+def _stbl(entry: bytes, media: Media) -> bytes:
+    runs = [(len(list(group)), delta) for delta, group in itertools.groupby(media.durations)]
+    sync = [n + 1 for n, key in enumerate(media.sync) if key]
+    one_chunk = len(media.sizes)
+    return make("stbl", b"".join((
+        make_full("stsd", 0, 0, _u32(1) + entry),
+        make_full("stts", 0, 0, _u32(len(runs)) + b"".join(_u32(*run) for run in runs)),
+        make_full("stss", 0, 0, _u32(len(sync), *sync)),
+        make_full("stsc", 0, 0, _u32(1, 1, one_chunk, 1)),
+        make_full("stsz", 0, 0, _u32(0, one_chunk, *media.sizes)),
+        make_full("co64", 0, 0, _u32(1) + _u64(media.offset)))))
+
+
+def _entry(kind: str, width: int, height: int, extensions: bytes) -> bytes:
+    """A visual sample entry (ISO/IEC 14496-12, 12.1.3): 72 dpi, one frame a sample, depth 24."""
+    size = width.to_bytes(2, "big") + height.to_bytes(2, "big")
+    name = bytes([len(_COMPRESSOR)]) + _COMPRESSOR.ljust(31, b"\0")
+    return make(kind, bytes(6) + b"\0\1" + bytes(16) + size + _u32(72 << 16, 72 << 16, 0) + b"\0\1" + name
+                + b"\0\x18\xff\xff" + extensions)
+
+
+def _u32(*values: int) -> bytes:
+    return b"".join(v.to_bytes(4, "big") for v in values)
+
+
+def _u64(value: int) -> bytes:
+    return value.to_bytes(8, "big", signed=value < 0)
