@@ -56,8 +56,10 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
     from ..pipeline.export import save, save_side_car
 
     if clip.is_clip(file):
-        choice = clip.Choice.parse(frames, stride)
-        number = clip.save_frames(file, output, values or "depth", choice, coded=coded)
+        if side_car:
+            raise UsageError("--side-car is of photos", where=file)
+        quantity = o.choice("values", values or "depth", ("depth", "disparity"))
+        number = clip.save_frames(file, output, quantity, clip.Choice.parse(frames, stride), coded=coded)
         print(f"{number} frames", file=sys.stderr)
         print(output)
         return

@@ -8,6 +8,7 @@ from typing import cast
 
 from ..errors import FileError, GpudepthError, TruncatedError, UnsupportedError
 from ..formats.bytesource import ByteSource
+from ..formats.quicktime.movie import is_movie
 from ..limits import DEFAULT, Limits
 from .base import Container, Donates, Donor, SharesItsHead
 from .dictionary import Dictionary
@@ -42,6 +43,9 @@ def require(source: ByteSource) -> Container:
         known = ", ".join(s for c in containers() for s in c.suffixes)
         if source.size == 0:
             raise TruncatedError("the file is empty", where=source.name)
+        if is_movie(source):
+            raise UnsupportedError("is a movie, and this is about photos", where=source.name,
+                                   hint=f"gpudepth extract {source.name} -o depth/%06d.npy takes the depth out of one")
         raise UnsupportedError("is not a file that can hold depth", where=source.name,
                                hint=f"we read and write {known}")
     return found

@@ -20,7 +20,7 @@ from ..containers.matroska import depth_video
 from ..containers.quicktime import reader
 from ..depth.data import DepthData
 from ..depth.pixel_format import HDEP, HDIS, Quantity
-from ..errors import NoDepthError, UsageError
+from ..errors import FileError, NoDepthError, UsageError
 from ..formats.bytesource import ByteSource
 from ..formats.quicktime import movie
 from ..limits import DEFAULT, Limits
@@ -72,8 +72,9 @@ def is_clip(path: str | Path, limits: Limits = DEFAULT) -> bool:
         return movie.is_movie(source) or source.read(0, min(4, source.size)) == depth_video.MAGIC
 
 
-def frames(path: str | Path, choice: Choice = ALL, *, limits: Limits = DEFAULT) -> Iterator[ClipFrame]:
-    """The frames of a clip, one in memory at a time.
+def frames(path: str | Path, choice: Choice = ALL, *, oriented: bool = True,
+           limits: Limits = DEFAULT) -> Iterator[ClipFrame]:
+    """The frames of a clip, one in memory at a time. oriented False: a movie's matrix is not asked, orientation is 1.
 
     Raises NoDepthError for a clip without depth, UsageError for frames it does not have, FileError's kinds; what was
     given before damage is right.
@@ -87,7 +88,7 @@ def frames(path: str | Path, choice: Choice = ALL, *, limits: Limits = DEFAULT) 
         return
     with reader.open_depth(path, limits) as track:
         stop = track.frames if choice.stop is None else min(choice.stop, track.frames)
-        for each in reader.frames(track, choice.start, stop, choice.stride):
+        for each in reader.frames(track, choice.start, stop, choice.stride, oriented=oriented):
             yield ClipFrame(each.index, each.seconds, each.data)
 
 
@@ -104,12 +105,19 @@ def about(path: str | Path, *, limits: Limits = DEFAULT) -> dict[str, Any]:
         return {"container": "matroska", "native_format": d.pixel_format.name, "width": d.width, "height": d.height,
                 "accuracy": d.accuracy, "unit": d.quantity.unit}
     with reader.open_depth(path, limits) as track:
+        orientation, notes = None, list(track.notes)
+        try:
+            orientation = track.orientation
+        except FileError as error:
+            notes.append(str(error))
         return {"container": "quicktime", "native_format": track.pixel_format.name, "coding": track.coding,
                 "bits": track.bits, "width": track.width, "height": track.height, "frames": track.frames,
                 "first": float(track.seconds(0)) if track.frames else None,
                 "last": float(track.seconds(track.frames - 1)) if track.frames else None,
-                "min": track.range.lo, "max": track.range.hi, "orientation": track.orientation,
-                "colour": track.related_by or None, "notes": list(track.notes)}
+                "min": track.range.lo, "max": track.range.hi, "orientation": orientation,
+                "track": track.track.id, "time_scale": track.track.time_scale,
+                "colour_track": track.colour.id if track.colour else None,
+                "colour": track.related_by or None, "notes": notes}
 
 
 def save_frames(path: str | Path, out: str | Path, quantity: str | Quantity = Quantity.DEPTH, choice: Choice = ALL, *,
@@ -131,7 +139,7 @@ def save_frames(path: str | Path, out: str | Path, quantity: str | Quantity = Qu
     rows.writerow(["frame", "seconds", "file"])
     number = 0
     try:
-        for frame in frames(path, choice, limits=limits):
+        for frame in frames(path, choice, oriented=not coded, limits=limits):
             target = out.with_name(_NUMBER.sub(f"{frame.index:0{marks[0] or 1}d}", out.name))
             save(frame.data if coded else frame.data.displayed(), target, quantity, make_folder=True)
             rows.writerow([frame.index, f"{float(frame.seconds):.6f}", target.name])
@@ -146,7 +154,7 @@ def save_frames(path: str | Path, out: str | Path, quantity: str | Quantity = Qu
 def _video(path: str | Path, out: Path, quantity: Quantity, choice: Choice, *, coded: bool, limits: Limits) -> int:
     fmt, number = HDEP if quantity is Quantity.DEPTH else HDIS, 0
     with atomic(out, make_folder=True) as file, depth_video.DepthVideoWriter(file) as video:
-        for frame in frames(path, choice, limits=limits):
+        for frame in frames(path, choice, oriented=not coded, limits=limits):
             data = frame.data if coded else frame.data.displayed()
             video.write(data.to(fmt), frame.seconds)
             number += 1

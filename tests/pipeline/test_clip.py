@@ -143,3 +143,29 @@ def test_from_the_command_line(mov: Path, mkv: Path, tmp_path: Path, capsys: pyt
     assert "All Photos Data" in capsys.readouterr().err
     assert run_command(["extract", str(heic(tmp_path / "p.heic")), "-o", str(tmp_path / "x.npy"), "--frames", "0:1"]) == 2
     assert clip.about(mkv)["accuracy"] == "absolute"
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), [
+    (["extract", "clip.MOV", "-o", "%d.npy", "--values", "metres"], 2, "--values 'metres' is not one of"),
+    (["extract", "clip.MOV", "-o", "%d.npy", "--side-car"], 2, "--side-car is of photos"),
+    (["remove", "clip.MOV", "-o", "b.MOV"], 1, "is a movie, and this is about photos"),
+])
+def test_what_does_not_go_with_clips(mov: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                     capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, words: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_command(arguments) == code
+    assert words in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["clip.MOV"]
+
+
+def test_a_matrix_that_is_no_turn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is a note, and no reason not to give what is stored."""
+    path = tmp_path / "a.mov"
+    path.write_bytes(depth_movie(colour={"matrix": bytes(36)}))
+    facts = clip.about(path)
+    assert (facts["orientation"], facts["track"], facts["colour_track"], facts["time_scale"]) == (None, 2, 1, 600)
+    assert "is no turn by quarters" in facts["notes"][-1]
+    assert run_command(["extract", str(path), "-o", str(tmp_path / "%d.npy")]) == 1
+    assert "--coded takes pictures as they are stored" in capsys.readouterr().err
+    assert run_command(["extract", str(path), "--coded", "-o", str(tmp_path / "%d.npy")]) == 0
+    assert np.load(tmp_path / "3.npy").shape == (32, 48)

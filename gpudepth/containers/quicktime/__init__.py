@@ -4,6 +4,7 @@
     depth_track  which track it is, what it says, and the colour track it belongs to
     reader       frames in presentation order, one at a time
     encoder      maps → coded samples (experimental)
+    trak         the boxes of a depth track (experimental)
     writer       a depth track put into a movie, its own samples untouched (experimental)
 
 Apple documents none of this. The layout is what files of iPhones show and what is publicly reported of VideoToolbox.

@@ -68,11 +68,12 @@ def inside(source: ByteSource) -> Iterator[None]:
 
 
 def frames(depth: DepthTrack, start: int = 0, stop: int | None = None, stride: int = 1,
-           pixel_format: str | PixelFormat | None = None) -> Iterator[Frame]:
+           pixel_format: str | PixelFormat | None = None, *, oriented: bool = True) -> Iterator[Frame]:
     """Every stride-th frame of [start, stop), counted in presentation order; stop None is the last.
 
     Decoding starts at the sync sample that `start` needs and ends with `stop`; frames between strides are decoded and
-    not converted. pixel_format is one of the track's own quantity.
+    not converted. pixel_format is one of the track's own quantity. oriented False leaves `orientation` at 1, and
+    the matrix, which may be no turn, is not asked.
 
     Raises UsageError for a range that is not in the track; MalformedError, TruncatedError, LimitError when damage is
     reached: what was yielded before is right.
@@ -85,7 +86,7 @@ def frames(depth: DepthTrack, start: int = 0, stop: int | None = None, stride: i
     if fmt.quantity is not depth.pixel_format.quantity:
         raise UsageError(f"{fmt} is not {depth.pixel_format.quantity}", hint="DepthData.to converts")
     table = depth.range.values(fmt)
-    orientation = depth.orientation
+    orientation = depth.orientation if oriented else 1
     decoded = _decode(depth, start, stop)
     with contextlib.closing(decoded):
         for index, codes in decoded:

@@ -28,7 +28,7 @@ def orientation(matrix: bytes, where: str = "tkhd") -> int:
             return candidate
     numbers = ", ".join(f"{v / 65536:g}" for v in (a, b, c, d))
     raise UnsupportedError(f"matrix a, b, c, d = {numbers} is no turn by quarters", where=where,
-                           hint="read the frames as they are coded")
+                           hint="--coded takes pictures as they are stored")
 
 
 def of(exif_orientation: int, width: int, height: int) -> bytes:
