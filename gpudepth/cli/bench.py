@@ -16,7 +16,7 @@ from . import options as o
 
 if TYPE_CHECKING:
     from ..compute.kernels import KernelBackend
-    from ..compute.stages import Device, Stage, Timing
+    from ..compute.stages import Device, Timing
 
 Megapixels = Annotated[float, typer.Option(help="Size of the maps, 4 to 3.")]
 Seconds = Annotated[float, typer.Option(help="For each stage, at least; each runs once.")]
@@ -37,7 +37,7 @@ def bench(megapixels: Megapixels = 12.2, seconds: Seconds = 0.2, only: Only = No
     gpudepth bench --megapixels 2 --only upsample
     """
     from ..compute.cpu import NumpyBackend
-    from ..compute.stages import HOST
+    from ..compute.stages import HOST, measure, stages
 
     logging.getLogger("gpudepth").setLevel(logging.ERROR)   # the last line says it
     if not 0.0001 <= megapixels <= MOST or not 0 <= seconds <= 600:
@@ -50,10 +50,12 @@ def bench(megapixels: Megapixels = 12.2, seconds: Seconds = 0.2, only: Only = No
         columns += [(f"{gpu.name}, there", gpu, there), (f"{gpu.name}, trip", gpu, trip)]
     found: dict[str, dict[str, Timing]] = {}
     for name, engine, device in columns:
-        for stage in _stages(engine, megapixels, device, only):
+        for stage in stages(engine, megapixels, device):
+            if only is not None and only not in stage.name:
+                continue
             if sys.stderr.isatty():
                 print(f"\r{name}: {stage.name:50}", end="", file=sys.stderr, flush=True)
-            found.setdefault(stage.name, {})[name] = _measure(stage, seconds, device)
+            found.setdefault(stage.name, {})[name] = measure(stage, seconds, device)
     if sys.stderr.isatty():
         print(f"\r{'':78}\r", end="", file=sys.stderr)
     if not found:
@@ -91,15 +93,3 @@ def _devices(gpu: KernelBackend) -> tuple[Device, Device]:
 
     return (Device(gpu.device.array, wait, time.perf_counter),
             Device(lambda values: values, wait, time.perf_counter))
-
-
-def _stages(engine: Any, megapixels: float, device: Device, only: str | None) -> Any:
-    from ..compute.stages import stages
-
-    return (s for s in stages(engine, megapixels, device) if only is None or only in s.name)
-
-
-def _measure(stage: Stage, seconds: float, device: Device) -> Timing:
-    from ..compute.stages import measure
-
-    return measure(stage, seconds, device)

@@ -59,15 +59,18 @@ def _codecs() -> list[Finding]:
     codes = np.zeros((16, 16), np.uint8)
 
     def photo() -> str:
+        import pillow_heif
         from PIL import Image
 
         encode_pixels(Image.new("RGB", (64, 64)), quality=50)
-        return "libheif " + str(__import__("pillow_heif").libheif_info()["libheif"])
+        return f"libheif {pillow_heif.libheif_info()['libheif']}"
 
     def hevc() -> str:
+        import av
+
         for bits in (8, 10, 12):
             encode_monochrome(codes.astype(np.uint8 if bits == 8 else np.uint16), bits)
-        return f"libx265 in FFmpeg {__import__('av').ffmpeg_version_info}, 8, 10 and 12 bits"
+        return f"libx265 in FFmpeg {av.ffmpeg_version_info}, 8, 10 and 12 bits"
 
     return [_try("HEVC depth", hevc), _try("HEVC photos", photo),
             _try("DNG: lossless JPEG", lambda: str(len(dng.encode(codes, "ljpeg", "<").data)) + " bytes of 256"),
@@ -76,21 +79,19 @@ def _codecs() -> list[Finding]:
 
 def _gpu() -> list[Finding]:
     from ..compute import backend, probe
+    from ..compute.hostcc import compiler
 
     found: list[Finding] = [(s.name, s.ok, s.said) for s in probe.steps()]
-    compiler: list[Finding] = []
     try:
-        from ..compute.hostcc import compiler as find
-
-        compiler = [("hostcc", True, f"{find()} (GPUDEPTH_BACKEND=hostcc runs the kernels on the CPU, for tests)")]
+        found.append(("hostcc", True, f"{compiler()} (GPUDEPTH_BACKEND=hostcc runs the kernels on the CPU, for tests)"))
     except GpudepthError as error:
-        compiler = [("hostcc", None, error.message)]
+        found.append(("hostcc", None, error.message))
     usable = probe.failed() is None
     try:
         taken: Finding = ("back end", True, backend().name + (": the GPU where the trip pays" if usable else ""))
     except GpudepthError as error:
         taken = ("back end", False, str(error))
-    return [*found, *compiler, taken]
+    return [*found, taken]
 
 
 def _try(name: str, trial: Callable[[], Any]) -> Finding:

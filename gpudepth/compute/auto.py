@@ -187,9 +187,8 @@ def trip(kernels: KernelBackend) -> tuple[float, float]:
 @lru_cache(maxsize=8)
 def fallback(why: str) -> None:
     """Say once that it is numpy, and why, in a line."""
-    why = next((line.strip() for line in why.splitlines() if line.strip()), why)
-    log.warning("no GPU (%s): computing with numpy, the results are the same; %s=numpy silences this line", why,
-                probe.VARIABLE)
+    log.warning("no GPU (%s): computing with numpy, the results are the same; %s=numpy silences this line",
+                probe.first_line(why), probe.VARIABLE)
 
 
 def _pixels(values: Any) -> int:

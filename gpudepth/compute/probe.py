@@ -104,8 +104,12 @@ def _try(name: str, step: Callable[[], str], *, blocked: bool) -> Step:
     except BackendError as error:
         return Step(name, False, str(error))
     except Exception as error:  # a broken installation may raise anything, and numpy works all the same
-        line = next((part.strip() for part in str(error).splitlines() if part.strip(" =\n")), "")
-        return Step(name, False, f"{type(error).__name__}: {line}")
+        return Step(name, False, f"{type(error).__name__}: {first_line(str(error))}")
+
+
+def first_line(text: str) -> str:
+    """That says something: CuPy frames what it has to say."""
+    return next((line.strip() for line in text.splitlines() if line.strip(" =")), "")
 
 
 def _wanted() -> str:

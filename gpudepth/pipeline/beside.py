@@ -15,10 +15,10 @@ from ..depth import orientation as exif
 from ..depth.pixel_format import FDEP, FDIS
 from ..errors import AspectError, GpudepthError, UsageError
 from ..sources.maps import read_map
+from .aspect import compare
 from .intake import DepthInput, take
 from .recipe import Confidence, Recipe
 
-ASPECT_TOLERANCE = 0.01
 AGREE, OFF = 0.6, 0.1     # of samples, and of their middle value: below and beyond, an alignment is doubtful
 
 
@@ -103,13 +103,11 @@ def align_to(values: NDArray[np.float32], beside: Beside, recipe: Recipe, backen
 
 
 def _check_aspect(samples: tuple[int, ...], shape: tuple[int, ...], name: str | Path) -> None:
-    ratio = samples[1] * shape[0] / (samples[0] * shape[1])
-    slack = max(ASPECT_TOLERANCE, 0.75 / min(*samples, *shape))
-    if abs(ratio - 1) > slack:
-        turned = abs(samples[0] * shape[0] / (samples[1] * shape[1]) - 1) <= slack
+    aspect = compare((samples[1], samples[0]), (shape[1], shape[0]), min(*samples, *shape))
+    if not aspect.fits:
         raise AspectError(f"the samples are {samples[1]}×{samples[0]} and the map {shape[1]}×{shape[0]}: the aspects "
-                          f"differ by {abs(ratio - 1):.1%}", where=name,
-                          hint="it fits turned by 90°: one of them is in another orientation" if turned else
+                          f"differ by {aspect.off}", where=name,
+                          hint="it fits turned by 90°: one of them is in another orientation" if aspect.turned else
                           "both have to show the same field of view")
 
 

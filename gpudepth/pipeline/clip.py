@@ -68,8 +68,14 @@ ALL = Choice()
 
 def is_clip(path: str | Path, limits: Limits = DEFAULT) -> bool:
     """Is the file a movie or Matroska? Raises MissingInputError."""
+    return _kind(path, limits) is not None
+
+
+def _kind(path: str | Path, limits: Limits) -> str | None:
     with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
-        return movie.is_movie(source) or source.read(0, min(4, source.size)) == depth_video.MAGIC
+        if source.read(0, min(4, source.size)) == depth_video.MAGIC:
+            return "matroska"
+        return "quicktime" if movie.is_movie(source) else None
 
 
 def frames(path: str | Path, choice: Choice = ALL, *, oriented: bool = True,
@@ -79,9 +85,7 @@ def frames(path: str | Path, choice: Choice = ALL, *, oriented: bool = True,
     Raises NoDepthError for a clip without depth, UsageError for frames it does not have, FileError's kinds; what was
     given before damage is right.
     """
-    with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
-        matroska = source.read(0, min(4, source.size)) == depth_video.MAGIC
-    if matroska:
+    if _kind(path, limits) == "matroska":
         found = depth_video.read_depth_video(path, limits=limits)
         for index, frame in islice(enumerate(found), choice.start, choice.stop, choice.stride):
             yield ClipFrame(index, frame.seconds, frame.depth)
@@ -94,9 +98,7 @@ def frames(path: str | Path, choice: Choice = ALL, *, oriented: bool = True,
 
 def about(path: str | Path, *, limits: Limits = DEFAULT) -> dict[str, Any]:
     """What a clip says of its depth, for people and JSON."""
-    with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
-        matroska = source.read(0, min(4, source.size)) == depth_video.MAGIC
-    if matroska:
+    if _kind(path, limits) == "matroska":
         with closing(depth_video.read_depth_video(path, limits=limits)) as found:  # type: ignore[type-var]
             first = next(found, None)
         if first is None:

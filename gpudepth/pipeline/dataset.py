@@ -14,7 +14,6 @@ how many pixels have no value, and whether the depth is metres.
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -32,7 +31,7 @@ from ..errors import GpudepthError, MissingInputError, UnsupportedError, UsageEr
 from ..formats.bytesource import ByteSource
 from ..limits import DEFAULT, Limits
 from ..sources.pairs import natural_key
-from .export import encode
+from .export import encode, picture
 from .guide import Guide
 from .output import atomic
 
@@ -170,70 +169,55 @@ def _put(path: Path, blob: bytes) -> None:
         file.write(blob)
 
 
-def _picture(values: NDArray[Any], kind: str) -> bytes:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(values).save(buffer, kind, **({"quality": 95} if kind == "JPEG" else {}))
-    return buffer.getvalue()
-
-
 def _codes(photo: Photo, per_metre: float) -> tuple[bytes, int]:
     """A 16-bit PNG of depth · per_metre, 0 for no value; and how many pixels were too far for it."""
     metres = photo.depth.depth().astype(np.float64)
     scaled = np.rint(np.where(np.isfinite(metres), metres, 0) * per_metre)
     far = (scaled > 65535) | np.isposinf(metres)
-    return _picture(np.where(far, 0, scaled).astype(np.uint16), "PNG"), int(far.sum())
+    return picture(np.where(far, 0, scaled).astype(np.uint16), "PNG"), int(far.sum())
 
 
-def _plain(photo: Photo, out: Path, suffix: str) -> dict[str, Any]:
-    record = {"color": f"color/{photo.name}.jpg", "depth": f"depth/{photo.name}{suffix}"}
-    _put(out / record["color"], _picture(photo.colour(), "JPEG"))
+def _colour(photo: Photo, out: Path, record: dict[str, Any]) -> dict[str, Any]:
+    kind = "JPEG" if record["color"].endswith(".jpg") else "PNG"
+    _put(out / record["color"], picture(photo.colour(), kind))
     return record
 
 
-def _png16(photo: Photo, out: Path) -> dict[str, Any]:
-    record, (blob, far) = _plain(photo, out, ".png"), _codes(photo, 1000)
+def _coded(photo: Photo, out: Path, record: dict[str, Any], per_metre: float, unit: str) -> dict[str, Any]:
+    """Colour, and depth as a 16-bit PNG."""
+    blob, far = _codes(photo, per_metre)
     _put(out / record["depth"], blob)
-    return record | {"unit": "mm", "out_of_range": far}
+    return _colour(photo, out, record) | {"unit": unit, "out_of_range": far}
 
 
-def _npz(photo: Photo, out: Path) -> dict[str, Any]:
-    record = _plain(photo, out, ".npz")
-    _put(out / record["depth"], encode(photo.depth, "depth", Path(record["depth"])))
-    return record | {"unit": "m"}
+def _png16(photo: Photo, out: Path) -> dict[str, Any]:
+    return _coded(photo, out, {"color": f"color/{photo.name}.jpg", "depth": f"depth/{photo.name}.png"}, 1000, "mm")
 
 
-def _exr(photo: Photo, out: Path) -> dict[str, Any]:
-    record = _plain(photo, out, ".exr")
-    _put(out / record["depth"], encode(photo.depth, "depth", Path(record["depth"])))
-    return record | {"unit": "m"}
+def _floats(suffix: str) -> Callable[[Photo, Path], dict[str, Any]]:
+    """Depth as `extract` writes it."""
+    def write_one(photo: Photo, out: Path) -> dict[str, Any]:
+        record = {"color": f"color/{photo.name}.jpg", "depth": f"depth/{photo.name}{suffix}"}
+        _put(out / record["depth"], encode(photo.depth, "depth", Path(record["depth"])))
+        return _colour(photo, out, record) | {"unit": "m"}
+
+    return write_one
 
 
 def _tum(photo: Photo, out: Path) -> dict[str, Any]:
     stamp = f"{photo.number:d}.000000"      # stills have no common clock: a second apart
-    record, (blob, far) = {"color": f"rgb/{stamp}.png", "depth": f"depth/{stamp}.png"}, _codes(photo, 5000)
-    _put(out / record["color"], _picture(photo.colour(), "PNG"))
-    _put(out / record["depth"], blob)
-    return record | {"unit": "m/5000", "out_of_range": far}
+    return _coded(photo, out, {"color": f"rgb/{stamp}.png", "depth": f"depth/{stamp}.png"}, 5000, "m/5000")
 
 
 def _kitti(photo: Photo, out: Path) -> dict[str, Any]:
     name = f"{photo.number:010d}.png"
-    record = {"color": f"image_02/data/{name}", "depth": f"proj_depth/groundtruth/image_02/{name}"}
-    blob, far = _codes(photo, 256)
-    _put(out / record["color"], _picture(photo.colour(), "PNG"))
-    _put(out / record["depth"], blob)
-    return record | {"unit": "m/256", "out_of_range": far}
+    return _coded(photo, out, {"color": f"image_02/data/{name}", "depth": f"proj_depth/groundtruth/image_02/{name}"},
+                  256, "m/256")
 
 
 def _nerfstudio(photo: Photo, out: Path) -> dict[str, Any]:
     photo.camera_of(photo.width, photo.height)
-    record = {"color": f"images/{photo.name}.jpg", "depth": f"depths/{photo.name}.png"}
-    blob, far = _codes(photo, 1000)
-    _put(out / record["color"], _picture(photo.colour(), "JPEG"))
-    _put(out / record["depth"], blob)
-    return record | {"unit": "mm", "out_of_range": far}
+    return _coded(photo, out, {"color": f"images/{photo.name}.jpg", "depth": f"depths/{photo.name}.png"}, 1000, "mm")
 
 
 def _colmap(photo: Photo, out: Path) -> dict[str, Any]:
@@ -242,9 +226,8 @@ def _colmap(photo: Photo, out: Path) -> dict[str, Any]:
     record = {"color": f"images/{name}", "depth": f"stereo/depth_maps/{name}.geometric.bin"}
     metres = photo.depth.depth()
     rows = np.where(np.isfinite(metres), metres, 0).astype("<f4").tobytes()
-    _put(out / record["color"], _picture(photo.colour(), "JPEG"))
     _put(out / record["depth"], f"{photo.depth.width}&{photo.depth.height}&1&".encode() + rows)
-    return record | {"unit": "m"}
+    return _colour(photo, out, record) | {"unit": "m"}
 
 
 _POINT = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
@@ -294,7 +277,7 @@ def _colmap_index(records: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
 
 
 LAYOUTS: dict[str, Callable[[Photo, Path], dict[str, Any]]] = {
-    "png16": _png16, "npz": _npz, "exr": _exr, "tum": _tum, "kitti": _kitti, "nerfstudio": _nerfstudio,
-    "colmap": _colmap, "ply": _ply}
+    "png16": _png16, "npz": _floats(".npz"), "exr": _floats(".exr"), "tum": _tum, "kitti": _kitti,
+    "nerfstudio": _nerfstudio, "colmap": _colmap, "ply": _ply}
 _INDEXES: dict[str, Callable[[list[dict[str, Any]]], Any]] = {
     "tum": _tum_index, "nerfstudio": _nerfstudio_index, "colmap": _colmap_index}

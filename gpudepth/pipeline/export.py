@@ -75,7 +75,7 @@ def save_side_car(data: DepthData, path: str | Path) -> Path:
     lo, hi = float(finite.min()), float(finite.max())
     codes = numeric.store(np.where(np.isfinite(disparity), disparity, lo), lo, hi, 255)
     with atomic(path) as file:
-        file.write(_picture(codes, kind))
+        file.write(picture(codes, kind))
     return path
 
 
@@ -104,7 +104,7 @@ def _pfm(data: DepthData, quantity: Quantity, path: Path) -> bytes:
 
 
 def _tiff(data: DepthData, quantity: Quantity, path: Path) -> bytes:
-    return _picture(data.values(quantity), "TIFF")
+    return picture(data.values(quantity), "TIFF")
 
 
 def _exr(data: DepthData, quantity: Quantity, path: Path) -> bytes:
@@ -132,7 +132,7 @@ def _png(data: DepthData, quantity: Quantity, path: Path) -> bytes:
         raise RangeError(f"the farthest value is {top:.2f} m, and a 16-bit PNG in millimetres ends at 65.535 m",
                          where=path, hint=".npy, .pfm or .tiff")
     rounded = np.rint(np.where(finite, metres, 0).astype(np.float64) * MILLIMETRES)
-    return _picture(rounded.clip(0, 65535).astype(np.uint16), "PNG")
+    return picture(rounded.clip(0, 65535).astype(np.uint16), "PNG")
 
 
 def _plist(data: DepthData, quantity: Quantity, path: Path) -> bytes:
@@ -156,7 +156,8 @@ def _description(data: DepthData) -> bytes:
     return (json.dumps(about, indent=1) + "\n").encode()
 
 
-def _picture(values: NDArray[Any], kind: str) -> bytes:
+def picture(values: NDArray[Any], kind: str) -> bytes:
+    """An array as a file of Pillow's: PNG, TIFF, or JPEG of quality 95."""
     from PIL import Image
 
     buffer = io.BytesIO()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import warnings
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -56,7 +54,9 @@ class Guide:
                                    hint="resize with bilinear and fill with nearest, or attach to a developed photo")
         if name == "heif":      # libheif gives what is displayed
             return _heif(self.photo), 1 if display else exif.inverse(picture.orientation)
-        return _pillow(self.photo, self.limits), picture.orientation if display else 1
+        with photo_room.open_photo(self.photo, self.limits) as image:
+            pixels = photo_room.decode(image, "RGB", self.photo, "its pixels, which are to guide,")
+        return pixels, picture.orientation if display else 1
 
 
 def _heif(path: Path) -> Any:
@@ -66,15 +66,3 @@ def _heif(path: Path) -> Any:
         return pillow_heif.open_heif(path, convert_hdr_to_8bit=True).to_pillow().convert("RGB")
     except (OSError, ValueError, RuntimeError, SyntaxError, EOFError, MemoryError) as error:
         raise MalformedError(f"libheif cannot decode its picture, which is to guide: {error}", where=path) from None
-
-
-def _pillow(path: Path, limits: Limits) -> Any:
-    with photo_room.open_photo(path, limits) as image:
-        try:
-            with warnings.catch_warnings():
-                from PIL import Image
-
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-                return image.convert("RGB")
-        except (OSError, ValueError, SyntaxError, struct.error, EOFError, MemoryError) as error:
-            raise MalformedError(f"its pixels, which are to guide, cannot be decoded: {error}", where=path) from None

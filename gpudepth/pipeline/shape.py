@@ -14,7 +14,8 @@ from ..depth.calibration import Calibration
 from ..depth.data import DepthData
 from ..depth.pixel_format import FDIS, quantity_of
 from ..errors import AspectError
-from .beside import ASPECT_TOLERANCE, NOTHING, Beside, align_to, read_confidence
+from .aspect import compare
+from .beside import NOTHING, Beside, align_to, read_confidence
 from .guide import Guide
 from .intake import DepthInput, take
 from .recipe import Recipe
@@ -84,19 +85,16 @@ def _box(shape: tuple[int, ...], frame: tuple[int, int], recipe: Recipe,
     """x, y, width, height of the part with the photo's aspect, when one has to be cut out; AspectError when it differs
     and cutting was not asked for."""
     height, width = shape
-    ratio = (width * frame[1]) / (height * frame[0])
-    # a pixel more or less is rounding, not another field of view
-    slack = max(ASPECT_TOLERANCE, 0.75 / min(width, height))
-    if abs(ratio - 1) <= slack or recipe.fit == "stretch":
+    aspect = compare((width, height), frame, min(width, height))
+    if aspect.fits or recipe.fit == "stretch":
         return None
     if recipe.fit == "error":
-        turned = abs((height * frame[1]) / (width * frame[0]) - 1) <= slack
         name = depth if isinstance(depth, str | Path) else "map"
         hint = ("it fits turned by 90°: it may be in the photo's stored orientation, --coded"
-                if turned else "--fit crop cuts the map to the photo's aspect, --fit stretch bends it")
+                if aspect.turned else "--fit crop cuts the map to the photo's aspect, --fit stretch bends it")
         raise AspectError(f"the map is {width}×{height} and the photo {frame[0]}×{frame[1]}: "
-                          f"the aspects differ by {abs(ratio - 1):.1%}", where=name, hint=hint)
-    if ratio > 1:
+                          f"the aspects differ by {aspect.off}", where=name, hint=hint)
+    if aspect.ratio > 1:
         new_w, new_h = max(1, round(height * frame[0] / frame[1])), height
     else:
         new_w, new_h = width, max(1, round(width * frame[1] / frame[0]))

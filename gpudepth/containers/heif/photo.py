@@ -55,6 +55,18 @@ def open_photo(path: str | Path, limits: Limits = DEFAULT) -> Any:
     return image
 
 
+def decode(image: Any, mode: str, path: str | Path, what: str = "its pixels") -> Any:
+    """The pixels of an image that `open_photo` opened, in that mode. Raises MalformedError, of `what`."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return image.convert(mode)
+    except (OSError, ValueError, SyntaxError, struct.error, EOFError, MemoryError) as error:
+        raise MalformedError(f"{what} cannot be decoded: {error}", where=path) from None
+
+
 def picture(path: str | Path, limits: Limits = DEFAULT) -> Picture:
     """Size, orientation and focal length of a picture that is not HEIF, from its header."""
     with open_photo(path, limits) as image:
@@ -74,15 +86,8 @@ def encode_photo(path: str | Path, quality: int = DEFAULT_QUALITY, limits: Limit
     """A whole HEIC file. `quality` is libheif's 0–100; -1 is lossless. Raises as `open_photo` does."""
     with open_photo(path, limits) as image:
         about, info = _exif(image), dict(image.info)
-        try:
-            with warnings.catch_warnings():
-                from PIL import Image
-
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-                alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in info
-                pixels = image.convert("RGBA" if alpha else "RGB")
-        except (OSError, ValueError, SyntaxError, struct.error, EOFError, MemoryError) as error:
-            raise MalformedError(f"its pixels cannot be decoded: {error}", where=path) from None
+        alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in info
+        pixels = decode(image, "RGBA" if alpha else "RGB", path)
     return encode_pixels(pixels, quality=quality, orientation=about.orientation, exif_block=info.get("exif"),
                          xmp_packet=info.get("xmp"), icc_profile=info.get("icc_profile"), where=str(path))
 
