@@ -6,13 +6,13 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
 
 import cupy_on_cpu
 import numpy as np
 import pytest
+from dng_kit import needs
 from kernel_kit import a_map, host, same
 from photo_kit import heic
 
@@ -96,9 +96,9 @@ def test_without_a_driver_one_line(monkeypatch: pytest.MonkeyPatch, caplog: pyte
         "GPUDEPTH_BACKEND=numpy silences this line"]
 
 
-@pytest.mark.skipif(find_spec("cupy") is None, reason="needs CuPy")
 def test_real_cupy_without_a_driver() -> None:
     """The extra is installed and there is no GPU: auto works, cupy says why, and CuPy is never imported by auto."""
+    needs("cupy")
     try:
         probe._driver()
     except probe.Missing:
@@ -118,7 +118,7 @@ def test_real_cupy_without_a_driver() -> None:
 
 def test_real_cupy_s_own_word(monkeypatch: pytest.MonkeyPatch) -> None:
     """A driver library that can be loaded, and still no GPU: CuPy's runtime is asked."""
-    pytest.importorskip("cupy")
+    needs("cupy")
     monkeypatch.setitem(probe.DRIVERS, sys.platform, None)
     monkeypatch.setattr(probe, "_driver", lambda: None)
     import cupy
