@@ -263,15 +263,16 @@ class Relative:
 
     quantity   what is linear in the values: "disparity" (largest = near) or "depth" (largest = far)
 
-    Integer codes run from 0 to their largest, as the models' own pictures do. Floats run from `low` to `high`, the
-    map's own extremes (`between`), so metres differ from map to map; `align` is the better way where there are samples.
+    Integer codes run from 0 to their largest, as the models' own pictures do. Floats run from `low` to `high`
+    (`between`): the extremes of a clip, or else the map's own, so that metres differ from map to map; `align` is the
+    better way where there are samples.
     """
 
     near: float
     far: float
     quantity: Literal["disparity", "depth"] = "disparity"
-    low: float = 0.0
-    high: float = 1.0
+    low: float | None = None
+    high: float | None = None
 
     def __post_init__(self) -> None:
         _ends(self.near, self.far)
@@ -281,13 +282,15 @@ class Relative:
                              hint="name a finite far")
 
     def between(self, low: float, high: float) -> Relative:
-        """For a float map whose finite values lie there. Raises UsageError for one that is the same everywhere."""
+        """For float maps whose finite values lie there. Raises UsageError for one that is the same everywhere."""
         if not low < high:
             raise UsageError(f"the map is {low:g} everywhere: nothing can be stretched between near and far")
         return replace(self, low=low, high=high)
 
     def linear(self, quantity: Quantity, max_code: int | None) -> Linear:
-        low, high = (0.0, float(max_code)) if max_code is not None else (self.low, self.high)
+        low, high = (0.0 if self.low is None else self.low), (1.0 if self.high is None else self.high)
+        if max_code is not None:
+            low, high = 0.0, float(max_code)
         first, last = (1 / self.far, 1 / self.near) if self.quantity == "disparity" else (self.near, self.far)
         slope = (last - first) / (high - low)
         top = max(abs(low), abs(high))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -66,3 +67,18 @@ def _heif(path: Path) -> Any:
         return pillow_heif.open_heif(path, convert_hdr_to_8bit=True).to_pillow().convert("RGB")
     except (OSError, ValueError, RuntimeError, SyntaxError, EOFError, MemoryError) as error:
         raise MalformedError(f"libheif cannot decode its picture, which is to guide: {error}", where=path) from None
+
+
+class FrameGuide(Guide):
+    """The same of a picture that is decoded already: (H, W, 3) uint8 by `pixels`, stored so that the Exif orientation
+    `turn` displays it."""
+
+    def __init__(self, pixels: Callable[[], NDArray[np.uint8]], turn: int,
+                 orientation: Literal["display", "coded"]) -> None:
+        self.pixels, self.turn, self.orientation = pixels, turn, orientation
+
+    @cached_property
+    def _decoded(self) -> tuple[Any, int]:
+        from PIL import Image
+
+        return Image.fromarray(self.pixels()), self.turn if self.orientation == "display" else 1

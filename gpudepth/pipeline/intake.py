@@ -27,7 +27,7 @@ PICTURES = ("jpeg",)  # files of these containers can be maps themselves: a gray
 # what values mean that nothing explains, when they are to be aligned: themselves, up to scale and shift
 RELATIVE: dict[str, Encoding] = {"disparity": Disparity(invalid=()), "depth": Depth(invalid=())}
 
-DepthInput = str | Path | DepthData | NDArray[Any]
+DepthInput = str | Path | DepthData | SourceMap | NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ def take(depth: DepthInput, recipe: Recipe, backend: Backend, photo_size: tuple[
     """
     if isinstance(depth, DepthData):
         return _from_data(depth, recipe, "a depth map")
+    if isinstance(depth, SourceMap):
+        return _from_codes(depth, recipe, backend)
     if on_gpu(depth):
         return _from_codes(_wrap(_there(depth, backend)), recipe, backend)
     if isinstance(depth, np.ndarray):
@@ -137,7 +139,7 @@ def _from_codes(source: SourceMap, recipe: Recipe, backend: Backend) -> Intake:
     relative = recipe.align is not None and encoding is RELATIVE[recipe.align]
     if recipe.unpack is not None:
         source = replace(source, codes=recipe.unpack(source.codes))
-    if isinstance(encoding, Relative) and source.max_code is None:
+    if isinstance(encoding, Relative) and encoding.low is None and source.max_code is None:
         encoding = encoding.between(*_extremes(source, backend))
     fmt = working_format(recipe)
     height, width = source.codes.shape

@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..compute import backend
 from .beside import Beside
@@ -18,6 +19,9 @@ from .export import MAPS_ALONE
 from .ledger import FileState, Row
 from .recipe import Recipe
 from .road import run_item
+
+if TYPE_CHECKING:
+    from .clip_item import ClipItem
 
 
 @dataclass(frozen=True)
@@ -44,18 +48,29 @@ class Item:
         return (self.photo, self.depth, *self.beside.paths())
 
     def in_shard(self, shard: tuple[int, int] | None) -> bool:
-        """Shards are 0-based, by SHA-256 of the key: adding files moves none of the others."""
-        if shard is None:
-            return True
-        digest = hashlib.sha256(self.key.encode("utf-8", "surrogateescape")).digest()
-        return int.from_bytes(digest[:8], "big") % shard[1] == shard[0]
+        return in_shard(self.key, shard)
+
+    def is_whole(self) -> bool:
+        """Is all of the output there? The ledger looks after a single file."""
+        return True
+
+
+def in_shard(key: str, shard: tuple[int, int] | None) -> bool:
+    """Shards are 0-based, by SHA-256 of the key: adding files moves none of the others."""
+    if shard is None:
+        return True
+    digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") % shard[1] == shard[0]
+
+
+AnyItem: TypeAlias = "Item | ClipItem"
 
 
 @dataclass(frozen=True)
 class Task:
     """What a worker gets. `job` is the hash of the settings; verbose: it says what runs where, on stderr."""
 
-    item: Item
+    item: AnyItem
     recipe: Recipe
     backend: str
     job: str
@@ -64,10 +79,18 @@ class Task:
 
 def do_task(task: Task) -> Row:
     """One item, from reading to rename; returns its row of the ledger. Raises errors of `gpudepth.errors`."""
-    item, logger = task.item, logging.getLogger("gpudepth")
+    logger = logging.getLogger("gpudepth")
     if task.verbose and not logger.handlers:    # a worker is a process of its own
         logger.addHandler(logging.StreamHandler())
         logger.setLevel(logging.INFO)
+    if isinstance(task.item, Item):
+        return _do_photo(task, task.item)
+    from .clip_item import do_clip  # FFmpeg and threads, which photos need nothing of
+
+    return do_clip(task, task.item)
+
+
+def _do_photo(task: Task, item: Item) -> Row:
     do = export_item if item.output.suffix.lower() in MAPS_ALONE else run_item
     outcome = do(item.photo, item.depth, item.output, task.recipe, backend(task.backend), beside=item.beside,
                  make_folder=True)

@@ -16,6 +16,7 @@ from ..depth.encoding import Depth, parse_scale
 from ..depth.pixel_format import native
 from ..errors import GpudepthError, JobError, UsageError
 from ..limits import Limits
+from .clip_record import ClipRecord
 from .encoding_records import KINDS, EmbeddedRecord, EncodingRecord, GrayRecord, Pair, PresetRecord, Record, Scale
 from .recipe import Confidence, Recipe, Resize, Smooth
 from .source_record import SourceRecord
@@ -112,11 +113,12 @@ class MapRecord(Record):
 
 class OutputRecord(Record):
     """path: a template of the same placeholders (with source.pairs {id} and {stem}, for rows without out; the ledger
-    lies in its folder); its suffix names the format, which `container` only confirms. A .plist
-    (ImageIO's dictionary), .hdis and its like, .npy, .npz or .pfm holds the map alone, in `orientation`.
+    lies in its folder); its suffix names the format, which `container` only confirms. Of clips: with {frame}, or a
+    movie: .mov (an experiment) or .mkv (depth video alone). A .plist (ImageIO's dictionary), .hdis and
+    its like, .npy, .npz or .pfm holds the map alone, in `orientation`.
     donor: for the profile apple-portrait, a photo of Portrait mode that gives its rendering parameters.
     also: further layouts in a JPEG file. trailer: what to do about bytes behind the last image of a JPEG file.
-    quality: of photos that have to be encoded."""
+    quality: of photos that have to be encoded, frames of clips among them."""
 
     path: str
     container: Literal["heic", "jpeg", "dng", "dictionary"] | None = None
@@ -132,12 +134,14 @@ class OutputRecord(Record):
 
 class RunRecord(Record):
     """workers: processes, each with one item in flight; auto: one a core. memory: accepted for later versions, which
-    bound the bytes in flight by it. on_existing: what to do about outputs that the ledger does not know. ledger:
-    relative to the job file."""
+    bound the bytes in flight by it. deterministic: the same input gives the same bytes; false lets an encoder be used
+    for more than one frame of a clip, a little faster. on_existing: what to do about outputs that the ledger does not
+    know. ledger: relative to the job file."""
 
     backend: Literal["auto", "numpy", "cupy"] = "auto"
     workers: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
     memory: ByteSize = 2 << 30
+    deterministic: bool = True
     on_existing: Literal["resume", "overwrite", "error"] = "resume"
     on_error: Literal["continue", "stop"] = "continue"
     ledger: str | None = None
@@ -267,7 +271,8 @@ _SECTIONS: dict[str, type[BaseModel]] = {
 
 
 _BELOW: dict[tuple[Any, ...], type[BaseModel]] = {
-    ("refine", "resize"): ResizeRecord, ("refine", "align"): AlignRecord, ("refine", "confidence"): ConfidenceRecord}
+    ("source", "clip"): ClipRecord, ("refine", "resize"): ResizeRecord, ("refine", "align"): AlignRecord,
+    ("refine", "confidence"): ConfidenceRecord}
 
 
 def _explain(error: Any, document: Document, origins: dict[tuple[str, ...], str]) -> str:

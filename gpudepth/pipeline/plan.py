@@ -15,7 +15,7 @@ from ..sources.pairing import find_beside
 from ..sources.pairs import Pairing
 from ..sources.templates import placeholders
 from .export import MAPS_ALONE
-from .item import Item
+from .item import AnyItem, Item
 from .job import Job
 from .recipe import Recipe
 
@@ -27,7 +27,7 @@ class Plan:
     """`root` is the folder that all outputs lie under: the ledger lives there."""
 
     job: Job
-    items: tuple[Item, ...]
+    items: tuple[AnyItem, ...]
     root: Path
     pairing: Pairing
     recipe: Recipe
@@ -40,14 +40,14 @@ class Plan:
     def lines(self) -> list[str]:
         """What a dry run shows."""
         out = [f"{len(self.items)} items, ledger {self.ledger}"]
-        out += [f"  {i.key} + {i.depth} -> {i.output}" for i in self.items]
+        out += [f"  {i.key} + {i.depth or 'its own depth'} -> {i.output}" for i in self.items]
         return out + [f"note: {n}" for n in self.notes]
 
 
 def job_hash(job: Job, donor: Donor | None = None) -> str:
     """SHA-256 of what decides the bytes of an output beside its inputs; `run` and `limits` do not."""
     settings = job.model_dump(mode="json", include={"encoding", "refine", "map"})
-    settings["source"] = job.source.model_dump(mode="json", include={"key", "orientation"})
+    settings["source"] = job.source.model_dump(mode="json", include={"key", "orientation", "clip"})
     settings["output"] = job.output.model_dump(mode="json", exclude={"path", "replace_depth", "donor"})
     settings["donor"] = asdict(donor) if donor is not None else None
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
@@ -57,19 +57,19 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
     """Pair and check. Raises UsageError for colliding outputs, ambiguous maps, and photos without a map
     (unless `source.allow_missing`), MissingInputError when no photo matches."""
     pairing = job.source.find(base, job.output.path)
-    _refuse("several pairs would write the same file",
+    refuse("several pairs would write the same file",
             [f"{c.output} ({c.reason}): {', '.join(c.keys[:SHOWN])}" for c in pairing.collisions],
             _mending(pairing, job.output.path))
-    _refuse("more than one map for a photo",
+    refuse("more than one map for a photo",
             [f"{d.key}: {', '.join(str(p) for p in d.paths[:SHOWN])}" for d in pairing.duplicates if not d.shared],
             "make source.depth more specific")
     if not job.source.allow_missing:
-        _refuse("no map for some photos", [str(p) for p in pairing.unmatched_color],
+        refuse("no map for some photos", [str(p) for p in pairing.unmatched_color],
                 job.source.why_unmatched())
     recipe = job.recipe()
     if job.output.donor is not None:
         recipe = replace(recipe, donor=registry.donor(base / job.output.donor, recipe.limits))
-    root = _root(base, job.output.path)
+    root = output_root(base, job.output.path)
     align, confidence = job.refine.align, job.refine.confidence
     metric = _beside(base, pairing, {p.key: p.metric for p in pairing.pairs}, "refine.align.to",
                      align.to if align else None)
@@ -80,7 +80,7 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
                   for p in pairing.pairs if p.output is not None)
     _check_samples(job, items)
     aids = {path.resolve() for item in items for path in item.beside.paths()}
-    _refuse("outputs would write over what maps are refined with",
+    refuse("outputs would write over what maps are refined with",
             [str(i.output) for i in items if i.output.resolve() in aids], "output.path needs another folder")
     for item in items:
         if job.suffixes and item.output.suffix.lower() not in job.suffixes:
@@ -123,14 +123,14 @@ def _check_samples(job: Job, items: tuple[Item, ...]) -> None:
         raise UsageError("source.pairs names metric samples, and nothing is aligned to them",
                          hint="refine: {align: {scale: mm}}; {align: {}} where they are metres")
     if job.refine.align is not None:
-        _refuse("nothing to align to", [i.key for i in items if i.metric is None],
+        refuse("nothing to align to", [i.key for i in items if i.metric is None],
                 "refine.align.to, or a column metric in source.pairs")
     if job.refine.confidence is not None and items and not any(i.confidence for i in items):
         raise UsageError("refine.confidence is asked for, and no photo has any",
                          hint="refine.confidence.path, or a column confidence in source.pairs")
 
 
-def _root(base: Path, template: str) -> Path:
+def output_root(base: Path, template: str) -> Path:
     """The folders of an output template before its first placeholder."""
     fixed = template.split("{", 1)[0]
     return base / fixed.rpartition("/")[0] if "/" in fixed else base
@@ -147,7 +147,8 @@ def _mending(pairing: Pairing, template: str) -> str:
             "source.color: photos/{folder}/*.jpg, output.path: out/{folder}/{stem}.jpg")
 
 
-def _refuse(what: str, found: list[str], hint: str) -> None:
+def refuse(what: str, found: list[str], hint: str) -> None:
+    """Raise UsageError when something was found, naming some of it."""
     if found:
         more = f", and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise UsageError(f"{what}: {'; '.join(found[:SHOWN])}{more}", hint=hint)

@@ -98,6 +98,8 @@ class Recipe:
     smooth        before the resize
     confidence    how a map of confidence, that may come beside, is read
     clamp         (min, max) in metres, applied before the range is taken
+    span          (min, max) in the native quantity that stored codes run over, instead of the map's own: of a clip's
+                  frames; values beyond get the codes of the ends
     fit           what to do when map and photo differ in aspect by more than 1 %
     orientation   whether maps come as displayed, or as the photo's pixels are stored
     calibration   "source": what the depth came with; "exif": from the photo's focal length; "none"
@@ -121,6 +123,7 @@ class Recipe:
     smooth: Smooth | None = None
     confidence: Confidence = Confidence()
     clamp: tuple[float, float] | None = None
+    span: tuple[float, float] | None = None
     resize: Resize | None = None
     fill: Fill | None = None
     fit: Fit = "error"

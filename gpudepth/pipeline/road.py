@@ -85,7 +85,7 @@ def run_item(photo: str | Path, depth: DepthInput, out: str | Path, recipe: Reci
     Raises errors of `gpudepth.errors` only, unless there is a bug.
     """
     photo, out = Path(photo), Path(out)
-    target = _target(out)
+    target = target_of(out)
     with ByteSource(photo, recipe.limits) as source:
         container = _container(photo, source, target, out, recipe)
         picture = container.picture(source) if container else photo_room.picture(photo, recipe.limits)
@@ -106,12 +106,7 @@ def run_item(photo: str | Path, depth: DepthInput, out: str | Path, recipe: Reci
         else:
             edit = _attach(container, source, coded, recipe, photo)
             _write(edit, out, stat, make_folder=make_folder)
-    width, height = exif.size(picture.orientation, coded.codes.shape[1], coded.codes.shape[0])
-    warnings = [*edit.warnings, *prepared.warnings]
-    if recipe.calibration == "exif" and coded.calibration is None:
-        warnings.append(f"{photo.name} names no 35 mm focal length in its Exif: no calibration was written")
-    return Outcome(out, prepared.said, coded.pixel_format, coded.storage, width, height, tuple(warnings),
-                   prepared.filled, tuple(edit.changes))
+    return outcome_of(out, prepared, picture, recipe, edit)
 
 
 @dataclass(frozen=True)
@@ -122,6 +117,17 @@ class Prepared:
     said: str
     warnings: list[str]
     filled: int
+
+
+def outcome_of(out: Path, prepared: Prepared, picture: Picture, recipe: Recipe, edit: Edit) -> Outcome:
+    """What there is to say of a photo that was written."""
+    coded = prepared.coded
+    width, height = exif.size(picture.orientation, coded.codes.shape[1], coded.codes.shape[0])
+    warnings = [*edit.warnings, *prepared.warnings]
+    if recipe.calibration == "exif" and coded.calibration is None:
+        warnings.append(f"{out.name}: the photo names no 35 mm focal length in its Exif: no calibration was written")
+    return Outcome(out, prepared.said, coded.pixel_format, coded.storage, width, height, tuple(warnings),
+                   prepared.filled, tuple(edit.changes))
 
 
 def prepare(depth: DepthInput, picture: Picture, recipe: Recipe, backend: Backend, container: Container, *,
@@ -197,11 +203,11 @@ def _storage(span: Span, recipe: Recipe, container: Container) -> Storage:
         raise HolesError(f"{holes:,} of {span.total:,} pixels hold no finite value ({holes / span.total:.1%}), "
                          f"and {container.name} stores integers that cannot say so",
                          hint="name a fill: --fill nearest, far, near or inpaint; or --clamp for infinite distances")
-    lo, hi = span.lo, span.hi
+    lo, hi = recipe.span or (span.lo, span.hi)
     if recipe.pixel_format in (FDIS, FDEP):
         lo, hi = outward(lo, hi)
     if not (np.isfinite(lo) and np.isfinite(hi)):
-        raise RangeError(f"the range {span.lo:g} to {span.hi:g} does not fit half floats",
+        raise RangeError(f"the range {lo:g} to {hi:g} does not fit half floats",
                          hint="--clamp 0.1,100 bounds it")
     return container.storage(recipe.pixel_format, lo, hi, recipe.bits)
 
@@ -218,7 +224,8 @@ def outward(lo: float, hi: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _target(out: Path) -> Container:
+def target_of(out: Path) -> Container:
+    """The container that writes files with the suffix of `out`. Raises UsageError."""
     container = registry.by_suffix(out.suffix)
     if container is None:
         known = ", ".join(s for c in registry.containers() for s in c.suffixes)

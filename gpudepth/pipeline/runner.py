@@ -14,7 +14,8 @@ from ..compute import backend as make_backend
 from ..compute.auto import AutoBackend
 from ..compute.threads import available_cores
 from ..errors import GpudepthError, Interrupted, OutputError, UsageError
-from .item import Item, Task, do_task
+from .clip_plan import make_clip_plan
+from .item import AnyItem, Task, do_task
 from .job import Job, load_job
 from .ledger import Ledger, Row
 from .output import remove_stale
@@ -51,9 +52,9 @@ def plan(job: str | Path | Job, *, base: Path | None = None, settings: list[str]
     """Read a job and pair its files. Paths are relative to the job file, or to `base` for a Job object."""
     if shard is not None and not 0 <= shard[0] < shard[1]:
         raise UsageError(f"shard {shard[0]}/{shard[1]}: shards count from 0", hint=f"0/{shard[1]} to {shard[1] - 1}/…")
-    if isinstance(job, Job):
-        return make_plan(job, base or Path(), shard)
-    return make_plan(load_job(job, settings), base or Path(job).parent, shard)
+    the_job, base = (job, base or Path()) if isinstance(job, Job) else (load_job(job, settings),
+                                                                        base or Path(job).parent)
+    return (make_plan if the_job.source.video is None else make_clip_plan)(the_job, base, shard)
 
 
 def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
@@ -87,7 +88,7 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
     return summary
 
 
-def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) -> list[Item]:
+def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) -> list[AnyItem]:
     """The items that are left.
 
     on_existing: "resume" leaves out what the ledger knows as done, and writes over outputs it does not know (a kill
@@ -98,7 +99,7 @@ def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) 
         row = ledger.rows.get(item.key)
         known = row is not None and row.output == item.target
         if (plan_.job.run.on_existing != "overwrite" and row is not None and known
-                and row.done(settings_hash, item.inputs, item.output)):
+                and row.done(settings_hash, item.inputs, item.output) and item.is_whole()):
             summary.skipped += 1
             continue
         if not known and plan_.job.run.on_existing == "error" and item.output.exists():

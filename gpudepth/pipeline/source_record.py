@@ -14,6 +14,7 @@ from ..sources.pairing import find_pairs
 from ..sources.pairs import Pairing
 from ..sources.timestamps import TOLERANCE, find_by_time
 from ..sources.transforms import find_in_transforms
+from .clip_record import ClipRecord
 from .encoding_records import Record
 
 _LISTS = ("pairs", "transforms")
@@ -24,6 +25,9 @@ _ONLY_WITH = {"tolerance": "time", "offset": "time", "color_start": "index", "co
 class SourceRecord(Record):
     """color: a glob, or a template with {placeholders}; depth: a template. Relative to the job file.
 
+    Or video: a glob or template of videos, or with {frame} or {time} in it of pictures in sequences; depth: a template
+    of what holds their maps: a video, an .npz, a sequence; left out where the videos hold it. clip: how they match.
+
     Or pairs: a list, .csv or .jsonl, with the columns color, depth, and id, confidence, metric, out if wanted. Or
     transforms: nerfstudio's transforms.json. What these name is relative to their own folder.
 
@@ -33,10 +37,12 @@ class SourceRecord(Record):
     """
 
     model_config = ConfigDict(json_schema_extra={
-        "oneOf": [{"required": ["color", "depth"]}, {"required": ["pairs"]}, {"required": ["transforms"]}]})
+        "oneOf": [{"required": ["color", "depth"]}, {"required": ["pairs"]}, {"required": ["transforms"]},
+                  {"required": ["video"]}]})
 
     pairs: str | None = None
     transforms: str | None = None
+    video: str | None = None
     color: str | None = Field(None, validate_default=True)
     depth: str | None = Field(None, validate_default=True)
     match: Literal["name", "time", "index"] = "name"
@@ -46,15 +52,17 @@ class SourceRecord(Record):
     color_stride: int | None = Field(None, ge=1)
     depth_start: int | None = Field(None, ge=0)
     depth_stride: int | None = Field(None, ge=1)
+    clip: ClipRecord | None = None
     key: str | None = None
     orientation: Literal["display", "coded"] = "display"
     allow_missing: bool = False
 
-    @field_validator("transforms")
+    @field_validator("transforms", "video")
     @classmethod
     def _one_list(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is not None and info.data.get("pairs") is not None:
-            raise ValueError("source.pairs names the files already; one of the two")
+        given = [name for name in _LISTS if name != info.field_name and info.data.get(name) is not None]
+        if value is not None and given:
+            raise ValueError(f"source.{given[0]} names the files already; one of the two")
         return value
 
     @field_validator("color", "depth")
@@ -63,7 +71,10 @@ class SourceRecord(Record):
         given = [name for name in _LISTS if info.data.get(name) is not None]
         if value is not None and given:
             raise ValueError(f"source.{given[0]} names the files already; color and depth, or {given[0]}")
-        if value is None and not given and all(name in info.data for name in _LISTS):
+        video = info.data.get("video") is not None
+        if video and value is not None and info.field_name == "color":
+            raise ValueError("source.video names the pictures already; color, or video")
+        if value is None and not given and not video and all(name in info.data for name in _LISTS):
             raise PydanticCustomError("missing", "is missing")
         return value
 
@@ -71,6 +82,8 @@ class SourceRecord(Record):
     @classmethod
     def _match(cls, value: str, info: ValidationInfo) -> str:
         given = [name for name in _LISTS if info.data.get(name) is not None]
+        if value != "name" and info.data.get("video") is not None:
+            raise ValueError("goes with color and depth; source.clip.match is about frames")
         if value != "name" and given:
             raise ValueError(f"goes with color and depth; source.{given[0]} says which belong together")
         return value
@@ -81,6 +94,13 @@ class SourceRecord(Record):
         way = _ONLY_WITH[str(info.field_name)]
         if value is not None and info.data.get("match", way) != way:
             raise ValueError(f"goes with source.match: {way}")
+        return value
+
+    @field_validator("clip")
+    @classmethod
+    def _of_video(cls, value: ClipRecord | None, info: ValidationInfo) -> ClipRecord | None:
+        if value is not None and info.data.get("video") is None:
+            raise ValueError("goes with source.video")
         return value
 
     @property

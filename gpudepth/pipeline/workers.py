@@ -26,6 +26,7 @@ Task = TypeVar("Task")
 RETRIES = 1
 POLL_SECONDS = 0.5
 DRAIN_SECONDS = 4.0
+ALIVE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,9 @@ class _Pool:
                         done = worker.pipe.recv()
                     except (EOFError, OSError):
                         done = self.lost(worker, again)
+                    if isinstance(done, Alive):
+                        worker.since = time.monotonic()
+                        continue
                     worker.busy = False
                     if done is not None:
                         yield done
@@ -163,7 +167,7 @@ class _Pool:
         """End the workers; those at work get a few seconds to finish their item, so that nothing partial is left."""
         deadline = time.monotonic() + DRAIN_SECONDS
         for worker in self.workers:
-            if worker.busy and not worker.pipe.poll(max(0.0, deadline - time.monotonic())):
+            if worker.busy and not _finished(worker.pipe, deadline):
                 worker.process.terminate()
         for worker in self.workers:
             worker.pipe.close()  # idle workers end at the end of their pipe
@@ -172,6 +176,17 @@ class _Pool:
             if worker.process.exitcode is None:
                 worker.process.kill()
                 worker.process.join()
+
+
+def _finished(pipe: Connection, deadline: float) -> bool:
+    """Does the worker come to the end of its task by then?"""
+    while pipe.poll(max(0.0, deadline - time.monotonic())):
+        try:
+            if not isinstance(pipe.recv(), Alive):
+                return True
+        except (EOFError, OSError):
+            return True
+    return False
 
 
 @contextlib.contextmanager
@@ -193,9 +208,43 @@ def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    signal.signal(signal.SIGTERM, _end)
+    _VOICE.pipe = pipe
     while True:
         try:
             task = pipe.recv()
         except (EOFError, OSError):
             return
         pipe.send(attempt(function, task))
+
+
+def _end(signum: int, frame: types.FrameType | None) -> None:
+    """Unwind, so that what is half written goes away."""
+    sys.exit(128 + signum)
+
+
+@dataclass(frozen=True)
+class Alive:
+    """A sign of life of a worker over a long task: how much of it is done."""
+
+    done: int
+
+
+@dataclass
+class _Voice:
+    """What the worker that this process is speaks through."""
+
+    pipe: Connection | None = None
+    spoke: float = 0.0
+
+
+_VOICE = _Voice()
+
+
+def alive(done: int = 0) -> None:
+    """Say that a long task goes on: its time limit starts anew. Free of charge when said often, or in no worker."""
+    now = time.monotonic()
+    if _VOICE.pipe is not None and now - _VOICE.spoke >= ALIVE_SECONDS:
+        _VOICE.spoke = now
+        with contextlib.suppress(OSError):
+            _VOICE.pipe.send(Alive(done))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 from zipfile import BadZipFile, ZipFile, ZipInfo
@@ -52,7 +54,7 @@ def read_npy(stream: IO[bytes], size: int, *, where: str, limits: Limits = DEFAU
     LimitError before loading, UnsupportedError for objects, records, other dtypes and shapes, TruncatedError,
     MalformedError.
     """
-    header = _read_header(stream, where)
+    header = read_header(stream, where)
     height, width = _plane(header, where)
     limits.check_picture(width, height, header.dtype.itemsize, where=where)
     wanted = header.pixels * header.dtype.itemsize
@@ -74,13 +76,19 @@ def read_npz(stream: IO[bytes], *, key: str | None, where: str, limits: Limits =
 
     Raises what `read_npy` does; UnsupportedError with the keys that are there when none, or more than one, fits.
     """
+    with archive_errors(where), ZipFile(stream) as archive:
+        members = {_key(info): info for info in archive.infolist()[:_MAX_MEMBERS]}
+        info = _choose(archive, members, key, where)
+        limits.check("max_decoded_bytes", info.file_size, where=where)
+        with archive.open(info) as member:
+            return read_npy(member, info.file_size, where=f"{where}: {_key(info)}", limits=limits)
+
+
+@contextmanager
+def archive_errors(where: str) -> Iterator[None]:
+    """What zipfile raises, as errors of ours."""
     try:
-        with ZipFile(stream) as archive:
-            members = {_key(info): info for info in archive.infolist()[:_MAX_MEMBERS]}
-            info = _choose(archive, members, key, where)
-            limits.check("max_decoded_bytes", info.file_size, where=where)
-            with archive.open(info) as member:
-                return read_npy(member, info.file_size, where=f"{where}: {_key(info)}", limits=limits)
+        yield
     except GpudepthError:
         raise
     except EOFError as error:
@@ -109,7 +117,7 @@ def _choose(archive: ZipFile, members: dict[str, ZipInfo], key: str | None, wher
     for name, info in members.items():
         try:
             with archive.open(info) as member:
-                header = _read_header(member, where)
+                header = read_header(member, where)
             described.append(f"{name}: {header}")
             _plane(header, where)
             found.append(info)
@@ -122,7 +130,8 @@ def _choose(archive: ZipFile, members: dict[str, ZipInfo], key: str | None, wher
                            hint="name one with key=: " + ("; ".join(described) or "it is empty"))
 
 
-def _read_header(stream: IO[bytes], where: str) -> Header:
+def read_header(stream: IO[bytes], where: str) -> Header:
+    """What a .npy declares, from its start. Raises TruncatedError, MalformedError, UnsupportedError."""
     fixed = stream.read(8)
     if fixed[:6] != MAGIC[: len(fixed)]:
         raise MalformedError("is not a .npy array", where=where)
