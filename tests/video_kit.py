@@ -15,13 +15,18 @@ from gpudepth.depth.data import DepthData
 from gpudepth.depth.pixel_format import HDEP
 
 WIDTH, HEIGHT = 128, 96
-BITS = 8        # of the bar code
+BITS = 10       # of the bar code
 
 
 def picture(number: int, width: int = WIDTH, height: int = HEIGHT) -> Any:
-    """(H, W, 3): eight bars across the upper half, white for 1, most significant bit first; colours below."""
+    """(H, W, 3): colours, and the number burnt in."""
     y, x = np.mgrid[:height, :width]
-    rgb = np.stack([x * 255 // width, y * 255 // height, np.full_like(x, 128)], -1).astype(np.uint8)
+    return burn(np.stack([x * 255 // width, y * 255 // height, np.full_like(x, 128)], -1).astype(np.uint8), number)
+
+
+def burn(rgb: Any, number: int) -> Any:
+    """Ten bars across the upper half of a picture, white for 1, most significant bit first."""
+    height, width = rgb.shape[:2]
     bar = width // BITS
     for bit in range(BITS):
         rgb[: height // 2, bit * bar : (bit + 1) * bar] = 235 if number >> (BITS - 1 - bit) & 1 else 20

@@ -111,6 +111,15 @@ Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say what runs wh
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 
 
+Frames = Annotated[str | None, typer.Option(metavar="A:B", show_default=False,
+                                            help="Of a clip: from A, counted from 0, to before B.")]
+Stride = Annotated[int, typer.Option(help="Of a clip: every n-th frame.")]
+ClipSettings = Annotated[list[str] | None, typer.Option("--clip", metavar="KEY=VALUE", show_default=False,
+                                                        help="Of a clip: any key of source.clip in a job, such as "
+                                                             "match=index, fps=15, depth_crop=right; may be "
+                                                             "repeated.")]
+
+
 def choice(name: str, value: str, allowed: tuple[str, ...]) -> Any:
     """`value` itself; UsageError unless it is allowed."""
     if value not in allowed:

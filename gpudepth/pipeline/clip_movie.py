@@ -66,7 +66,8 @@ def write(video: Footage, depth: Footage | None, out: Path, means: Means) -> Out
                 writer.write(source, stamped, file, (lo, hi), qp=means.options.qp)
         notes = (EXPERIMENTAL,)
     metres = (lo, hi) if fmt is HDEP else (1 / hi if hi else float("inf"), 1 / lo if lo else float("inf"))
-    return Outcome(f"{len(streams.pairs)} frames, {maps.said}, {fmt}, {metres[0]:.4g} to {metres[1]:.4g} m",
+    said = "" if recipe.encoding is None else f"{maps.said}, "     # else it is one frame's
+    return Outcome(f"{len(streams.pairs)} frames, {said}{fmt}, {metres[0]:.4g} to {metres[1]:.4g} m",
                    len(streams.pairs), metres, maps.filled, (*streams.notes, *notes, *maps.warnings))
 
 

@@ -20,7 +20,7 @@ from .clip_record import ClipRecord
 from .encoding_records import KINDS, EmbeddedRecord, EncodingRecord, GrayRecord, Pair, PresetRecord, Record, Scale
 from .recipe import Confidence, Recipe, Resize, Smooth
 from .source_record import SourceRecord
-from .strict_yaml import Document, load, parse, scalar
+from .strict_yaml import Document, load, parse, setting
 
 _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
@@ -253,16 +253,10 @@ def _apply(data: dict[str, Any], text: str) -> tuple[str, ...]:
             raise UsageError(f"--set {text!r}: {key} is not a section")
         at = below
     try:
-        at[keys[-1]] = _setting(value.strip())
+        at[keys[-1]] = setting(value.strip())
     except ValueError as error:
         raise UsageError(f"--set {text!r}: {error}") from None
     return keys
-
-
-def _setting(text: str) -> Any:
-    if text.startswith("[") and text.endswith("]"):
-        return [scalar(part.strip()) for part in text[1:-1].split(",")]
-    return scalar(text)
 
 
 _SECTIONS: dict[str, type[BaseModel]] = {

@@ -107,6 +107,19 @@ def find_clips(base: Path, video: str, depth: str | None, output: str) -> Clips:
     return Clips(tuple(clips), tuple(alone), tuple(left))
 
 
+def footage(text: str) -> Footage:
+    """One side of a clip by its path, or by a template with {frame} or {time}. Raises UsageError, MissingInputError."""
+    names = placeholders(text)
+    if not names:
+        return Footage((Path(text),))
+    if names - {FRAME, TIME}:
+        raise UsageError(f"{text!r}: of a single clip only {{{FRAME}}} or {{{TIME}}} is known")
+    members = list(search(Path(), text))
+    if not members:
+        raise nothing_found(Path(), text)
+    return _footage("depth", members, text)
+
+
 def _fill(base: Path, output: str, fields: Fields) -> str:
     """The output with everything but {frame} filled in."""
     mark = "{" + FRAME + "}"
