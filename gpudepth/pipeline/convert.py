@@ -16,6 +16,7 @@ from ..depth.calibration import Calibration
 from ..depth.data import DepthData, Storage
 from ..depth.pixel_format import PixelFormat, quantity_of
 from ..errors import GpudepthError, NoDepthError, RangeError, UnsupportedError, UsageError
+from ..formats.archive.member import Input
 from ..formats.bytesource import ByteSource
 from . import export
 from .beside import NOTHING, Beside
@@ -91,7 +92,7 @@ def _has_depth(container: Container, source: ByteSource) -> bool:
     return False
 
 
-def export_item(photo: str | Path | None, depth: DepthInput, out: str | Path, recipe: Recipe, backend: Backend, *,
+def export_item(photo: str | Input | None, depth: DepthInput, out: str | Path, recipe: Recipe, backend: Backend, *,
                 pixel_format: PixelFormat | None = None, guide: Guide | None = None, beside: Beside = NOTHING,
                 make_folder: bool = False) -> Outcome:
     """Write a map alone, as it would go into `photo`: of its aspect, refined as the recipe says.

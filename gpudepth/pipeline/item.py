@@ -12,6 +12,7 @@ from math import isfinite
 from pathlib import Path
 
 from ..compute import backend
+from ..formats.archive.member import Input
 from .beside import Beside
 from .convert import export_item
 from .export import MAPS_ALONE
@@ -23,32 +24,37 @@ from .road import run_item
 @dataclass(frozen=True)
 class Item:
     """One photo of a run. `key` names it: the photo's path relative to the job file; `target` is the output's path
-    relative to the plan's root, so that a ledger means the same from every working directory. metric, confidence:
-    as in `Beside`."""
+    relative to the plan's root, so that a ledger means the same from every working directory. metric, confidence,
+    camera: as in `Beside`."""
 
     key: str
-    photo: Path
-    depth: Path
+    photo: Input
+    depth: Input
     output: Path
     target: str
-    metric: Path | None = None
-    confidence: Path | None = None
+    metric: Input | None = None
+    confidence: Input | None = None
+    camera: Input | None = None
 
     @property
     def beside(self) -> Beside:
-        return Beside(self.metric, self.confidence)
+        return Beside(self.metric, self.confidence, self.camera)
 
     @property
-    def inputs(self) -> tuple[Path, ...]:
+    def inputs(self) -> tuple[Input, ...]:
         """All files it is made of."""
         return (self.photo, self.depth, *self.beside.paths())
 
     def in_shard(self, shard: tuple[int, int] | None) -> bool:
-        """Shards are 0-based, by SHA-256 of the key: adding files moves none of the others."""
-        if shard is None:
-            return True
-        digest = hashlib.sha256(self.key.encode("utf-8", "surrogateescape")).digest()
-        return int.from_bytes(digest[:8], "big") % shard[1] == shard[0]
+        return in_shard(self.key, shard)
+
+
+def in_shard(key: str, shard: tuple[int, int] | None) -> bool:
+    """Shards are 0-based, by SHA-256 of the key: adding files moves none of the others."""
+    if shard is None:
+        return True
+    digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") % shard[1] == shard[0]
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,9 @@ class LimitsRecord(Record):
     max_items: int = Field(Limits.max_items, ge=0)
     max_extents: int = Field(Limits.max_extents, ge=0)
     max_xmp: ByteSize = Limits.max_xmp
+    max_archive: ByteSize = Limits.max_archive
+    max_members: int = Field(Limits.max_members, ge=0)
+    max_ratio: int = Field(Limits.max_ratio, ge=0)
     seconds_per_item: float = Field(120.0, ge=0)
 
     def limits(self) -> Limits:

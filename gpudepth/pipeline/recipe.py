@@ -171,9 +171,12 @@ class Recipe:
         align: as it was named; without, an alignment is in the preset's own quantity. Raises UsageError.
         """
         preset, aligned = presets.find(name), self.align is not None
+        trust = self.confidence
+        if trust.highest is None and not aligned:   # else it is that of the samples
+            trust = replace(trust, highest=preset.certain)
         return replace(
             self, encoding=preset.encoding(aligned=aligned, **parameters), key=self.key or preset.key,
-            accuracy=self.accuracy or (None if aligned else preset.accuracy), unpack=preset.unpack,
+            accuracy=self.accuracy or (None if aligned else preset.accuracy), unpack=preset.unpack, confidence=trust,
             align=align or preset.relative or "disparity" if aligned else None)
 
     @property

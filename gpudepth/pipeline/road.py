@@ -21,6 +21,7 @@ from ..depth.calibration import Calibration
 from ..depth.data import Storage
 from ..depth.pixel_format import FDEP, FDIS, PixelFormat, Quantity, quantity_of
 from ..errors import GpudepthError, HolesError, RangeError, UnsupportedError, UsageError
+from ..formats.archive.member import Input, Member, as_input
 from ..formats.bytesource import ByteSource
 from ..limits import Limits
 from .beside import NOTHING, Beside
@@ -76,7 +77,7 @@ class Outcome:
         return f"{self.said}, {self.width}×{self.height}, {self.pixel_format}{stored}"
 
 
-def run_item(photo: str | Path, depth: DepthInput, out: str | Path, recipe: Recipe, backend: Backend, *,
+def run_item(photo: str | Input, depth: DepthInput, out: str | Path, recipe: Recipe, backend: Backend, *,
              beside: Beside = NOTHING, make_folder: bool = False) -> Outcome:
     """Attach one map to one photo and write `out`. Nothing is left behind when it fails.
 
@@ -84,7 +85,7 @@ def run_item(photo: str | Path, depth: DepthInput, out: str | Path, recipe: Reci
 
     Raises errors of `gpudepth.errors` only, unless there is a bug.
     """
-    photo, out = Path(photo), Path(out)
+    photo, out = as_input(photo), Path(out)
     target = _target(out)
     with ByteSource(photo, recipe.limits) as source:
         container = _container(photo, source, target, out, recipe)
@@ -93,11 +94,11 @@ def run_item(photo: str | Path, depth: DepthInput, out: str | Path, recipe: Reci
             guide = Guide(photo, recipe.orientation, recipe.limits)
             prepared = prepare(depth, picture, recipe, backend, target, guide=guide, beside=beside)
         except GpudepthError as error:
-            if error.where is None and isinstance(depth, str | Path):
+            if error.where is None and isinstance(depth, str | Path | Member):
                 error.where = str(depth)
             raise
         coded = prepared.coded
-        stat = os.stat(photo)  # noqa: PTH116
+        stat = photo.stat()
         if container is None:
             data = photo_room.encode_photo(photo, recipe.photo_quality, recipe.limits)
             with ByteSource(data) as encoded:
@@ -226,14 +227,14 @@ def _target(out: Path) -> Container:
     return container
 
 
-def photo_of(photo: str | Path, limits: Limits) -> Picture:
+def photo_of(photo: str | Input, limits: Limits) -> Picture:
     """What a photo says of itself, whatever its format. Raises FileError's kinds."""
     with ByteSource(photo, limits) as source:
         container = registry.find(source)
         return container.picture(source) if container else photo_room.picture(photo, limits)
 
 
-def _container(photo: Path, source: ByteSource, target: Container, out: Path, recipe: Recipe) -> Container | None:
+def _container(photo: Input, source: ByteSource, target: Container, out: Path, recipe: Recipe) -> Container | None:
     """The container to attach to; None for a picture that is encoded into a HEIC, once.
 
     That is fine for PNG or TIFF, which hold no depth anyway, and a named decision for JPEG.
@@ -251,11 +252,12 @@ def _container(photo: Path, source: ByteSource, target: Container, out: Path, re
     if container is not None and (container.name != "jpeg" or not recipe.transcode):
         lost = "a little quality is lost, and so are further images in the file (gain map, motion photo)"
         hint = f"--transcode if that is wanted, or write a {photo.suffix}" if container.name == "jpeg" else None
-        raise UsageError(f"is {container.name.upper()}; a HEIC of it is encoded anew: {lost}", where=photo, hint=hint)
+        raise UsageError(f"is {container.name.upper()}; a HEIC of it is encoded anew: {lost}",
+                         where=str(photo), hint=hint)
     return None
 
 
-def _attach(container: Container, source: ByteSource, coded: CodedMap, recipe: Recipe, photo: Path) -> Edit:
+def _attach(container: Container, source: ByteSource, coded: CodedMap, recipe: Recipe, photo: Input) -> Edit:
     try:
         return container.attach(source, coded, recipe.placement())
     except GpudepthError as error:

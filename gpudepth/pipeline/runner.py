@@ -83,6 +83,9 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
                 remove_stale(folder)
         verbose = logging.getLogger("gpudepth").getEffectiveLevel() <= logging.INFO
         tasks = [Task(item, the_plan.recipe, backend.name, settings_hash, verbose) for item in todo]
+        for refused in the_plan.refused:
+            _record(Row(refused.key, "error", settings_hash, error=type(refused.error).__name__,
+                        message=str(refused.error)), ledger, summary)
         _work(tasks, the_plan.job, ledger, settings_hash, summary, quiet=quiet)
     return summary
 
@@ -113,11 +116,14 @@ def _work(tasks: list[Task], job: Job, ledger: Ledger, settings_hash: str, summa
     workers = available_cores() if job.run.workers == "auto" else job.run.workers
     results = run_tasks(do_task, tasks, min(workers, max(1, len(tasks))), job.limits.seconds_per_item)
     with contextlib.closing(results), Progress(len(tasks), quiet=quiet) as progress:  # type: ignore[type-var]
+        for row in summary.rows:        # what was refused
+            progress.say(f"error: {row.key}: {row.message}")
+        if summary.rows and job.run.on_error == "stop":
+            return
         for done in results:
             row = replace(done.result, seconds=round(done.seconds, 3)) if done.error is None else _failure(
                 done, settings_hash)
-            ledger.add(row)
-            summary.rows.append(row)
+            _record(row, ledger, summary)
             progress.step(failed=row.status != "ok")
             for warning in row.warnings:
                 progress.say(f"warning: {row.key}: {warning}")
@@ -129,6 +135,11 @@ def _work(tasks: list[Task], job: Job, ledger: Ledger, settings_hash: str, summa
                     raise done.error
                 if job.run.on_error == "stop":
                     return
+
+
+def _record(row: Row, ledger: Ledger, summary: RunSummary) -> None:
+    ledger.add(row)
+    summary.rows.append(row)
 
 
 def _failure(done: Done, settings_hash: str) -> Row:

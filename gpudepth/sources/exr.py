@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import GpudepthError, MalformedError, UnsupportedError
+from ..formats.archive.member import Input, as_path
 from ..limits import DEFAULT, Limits
 
 MAGIC = b"\x76\x2f\x31\x01"
@@ -23,19 +24,20 @@ LAST_NAMES = ("z", "v", "depth")
 MAX_PARTS = 64
 
 
-def read_exr(path: str, *, key: str | None = None, limits: Limits = DEFAULT) -> NDArray[Any]:
+def read_exr(file: Input, *, key: str | None = None, limits: Limits = DEFAULT) -> NDArray[Any]:
     """(H, W) float16 or float32, the display window; `key` names a channel, or `part:channel` with a part's number.
 
     Raises UnsupportedError without the package OpenEXR, for deep and subsampled pictures, for integer channels, and
     with the names that are there when none or several could be meant; LimitError before decoding; MalformedError.
     """
+    path = str(file)
     try:
         import OpenEXR
     except ImportError:
         raise UnsupportedError("is OpenEXR, which needs the package OpenEXR", where=path,
                                hint="pip install 'gpudepth[exr]'") from None
-    with _damage(path):
-        parts = OpenEXR.File(path, header_only=True).parts[:MAX_PARTS]
+    with as_path(file, limits) as name, _damage(path):
+        parts = OpenEXR.File(name, header_only=True).parts[:MAX_PARTS]
         number, channel = _choose(parts, key, path)
         header = parts[number].header
         if "deep" in str(header.get("type", "")).lower():
@@ -44,8 +46,8 @@ def read_exr(path: str, *, key: str | None = None, limits: Limits = DEFAULT) -> 
         data, display = _window(header["dataWindow"], path), _window(header["displayWindow"], path)
     for x0, y0, x1, y1 in (data, display):
         limits.check_picture(x1 - x0, y1 - y0, 4 * max(1, len(header["channels"])), where=path)
-    with _damage(path):
-        found = OpenEXR.File(path, separate_channels=True).parts[number].channels[channel]
+    with as_path(file, limits) as name, _damage(path):
+        found = OpenEXR.File(name, separate_channels=True).parts[number].channels[channel]
         if (found.xSampling, found.ySampling) != (1, 1):
             raise UnsupportedError(f"channel {channel} is subsampled", where=path)
         values = np.asarray(found.pixels)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import GpudepthError, MalformedError, UnsupportedError
+from ..formats.archive.member import Input, as_file
 from ..limits import DEFAULT, Limits
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -23,21 +24,22 @@ MAX_SETS = 1000
 _KEY = re.compile(r"(.*?)(?:\[([0-9]{1,9})\])?")
 
 
-def read_hdf5(path: str, *, key: str | None = None, limits: Limits = DEFAULT) -> NDArray[Any]:
+def read_hdf5(file: Input, *, key: str | None = None, limits: Limits = DEFAULT) -> NDArray[Any]:
     """(H, W), dtype as stored. `key` is a data set's path, with `[i]` for one image of a stack (N, H, W).
 
     Raises UnsupportedError without the package h5py, for other shapes and types, for links into other files, and with
     the names that are there when none or several could be meant; LimitError before reading; MalformedError.
     """
+    path = str(file)
     try:
         import h5py
     except ImportError:
         raise UnsupportedError("is HDF5, which needs the package h5py", where=path,
                                hint="pip install 'gpudepth[hdf5]'") from None
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with h5py.File(as_file(file, limits), "r", locking=False) as opened:
             name, index = _split(key)
-            found = _find(file, h5py, name, path)
+            found = _find(opened, h5py, name, path)
             return _read(found, index, limits, path)
     except GpudepthError:
         raise

@@ -25,8 +25,8 @@ Make = Callable[..., Encoding]
 class Preset:
     """files: what it is kept in. make: the encoding, of the parameters `needs`, and `takes` if one likes. relative: the
     quantity that is right up to scale and shift. key: of the array, channel or data set. unpack: codes → codes, before
-    anything else. metric: in metres, and not in units of its own. accuracy: of Apple's two words. cited: where it is
-    stated."""
+    anything else. metric: in metres, and not in units of its own. certain: the code of its maps of confidence that
+    means so. accuracy: of Apple's two words. cited: where it is stated."""
 
     name: str
     about: str
@@ -40,6 +40,7 @@ class Preset:
     unpack: Callable[[NDArray[Any]], NDArray[Any]] | None = None
     note: str = ""
     metric: bool = True
+    certain: int | None = None
 
     @property
     def accuracy(self) -> Literal["relative", "absolute"]:
@@ -140,11 +141,14 @@ PRESETS = (
     Preset("colmap", "COLMAP's dense maps", ".bin", _scaled("1"), "colmap.github.io/format.html", takes=("scale",),
            metric=False, note="in units of the reconstruction; scale: metres of one; 0 is no value"),
     Preset("arkitscenes", "ARKitScenes", "PNG, 16 bits", _depth("1/1000"), "ARKitScenes DATA.md: millimetres",
-           note=f"{_LANDSCAPE}; confidence 0 to 2"),
+           note=f"{_LANDSCAPE}; confidence 0 to 2", certain=2),
     Preset("stray-scanner", "Stray Scanner", "PNG, 16 bits", _depth("1/1000"), "docs.strayrobots.io: millimetres",
-           note=f"{_LANDSCAPE}; confidence 0 to 2"),
+           note=f"{_LANDSCAPE}; confidence 0 to 2", certain=2),
     Preset("polycam", "Polycam, raw data", "PNG, 16 bits", _depth("1/1000"), "PolyCam's polyform README: millimetres",
            note=f"{_LANDSCAPE}; confidence 0, 127, 255"),
+    Preset("record3d", "Record3D, .r3d", "LZFSE, floats", _depth(1),
+           "RGBD-Video-iPhone12Pro README: float32 metres; NaN or 0 is no value", certain=2,
+           note="source: {archive: …} in jobs: the camera comes along; confidence 0 to 2"),
     Preset("realsense-z16", "Intel RealSense z16", "PNG, 16 bits", _scaled("1/1000"),
            "librealsense: rs2_get_depth_scale, of the device", takes=("scale",), note="else 1/1000"),
     Preset("azure-kinect", "Azure Kinect", "PNG, 16 bits", _depth("1/1000"), "Azure Kinect SDK, k4atypes.h: DEPTH16"),

@@ -51,4 +51,5 @@ def test_what_is_shown_is_a_job_again(source: str) -> None:
 def test_the_schema_says_which_keys_there_are() -> None:
     record = Job.model_json_schema()["$defs"]["SourceRecord"]
     assert {"pairs", "transforms", "match", "tolerance", "offset", "color_start", "depth_stride"} <= set(record["properties"])
-    assert record["oneOf"] == [{"required": ["color", "depth"]}, {"required": ["pairs"]}, {"required": ["transforms"]}]
+    assert record["oneOf"] == [{"required": ["color", "depth"]}, {"required": ["pairs"]}, {"required": ["transforms"]},
+                               {"required": ["shards"]}, {"required": ["archive"]}]

@@ -57,6 +57,7 @@ CASES: dict[str, tuple[dict[str, Any], Any, list[float]]] = {
     "arkitscenes": ({}, U16([0, 1500, 4000]), [NAN, 1.5, 4]),
     "stray-scanner": ({}, U16([0, 1500, 4000]), [NAN, 1.5, 4]),
     "polycam": ({}, U16([0, 1500, 4000]), [NAN, 1.5, 4]),
+    "record3d": ({}, np.float32([0, NAN, 1.5]), [NAN, NAN, 1.5]),
     "realsense-z16": ({"scale": "0.00025"}, U16([0, 4000, 8000]), [NAN, 1, 2]),
     "azure-kinect": ({}, U16([0, 1500, 4000]), [NAN, 1.5, 4]),
     "midas": ({"near": 0.5, "far": 10}, U16([0, 65535, 21845]), [10, 0.5, 1 / (0.1 + (2 - 0.1) / 3)]),
