@@ -116,6 +116,9 @@ def export_item(photo: str | Input | None, depth: DepthInput, out: str | Path, r
         turn = exif.inverse(picture.orientation) if shown else picture.orientation
         values = backend.orient(values, turn)
         calibration = calibration.oriented(turn) if calibration else None
+    if wanted_shown and recipe.turn != 1:
+        values = backend.orient(values, recipe.turn)
+        calibration = calibration.oriented(recipe.turn) if calibration else None
     if recipe.calibration == "none":
         calibration = None
     elif recipe.calibration == "exif":

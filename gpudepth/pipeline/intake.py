@@ -70,11 +70,11 @@ def take(depth: DepthInput, recipe: Recipe, backend: Backend, photo_size: tuple[
     if isinstance(depth, np.ndarray):
         return _from_codes(_wrap(depth), recipe, backend)
     file = as_input(depth)
-    found = _from_container(file, recipe, backend)
+    found = _from_container(file, recipe, backend) if recipe.rows is None else None
     if found is not None:
         return found
-    return _from_codes(read_map(file, limits=recipe.limits, key=recipe.key, photo_size=photo_size, size=size), recipe,
-                       backend)
+    return _from_codes(read_map(file, limits=recipe.limits, key=recipe.key, photo_size=photo_size, size=size,
+                                rows=recipe.rows), recipe, backend)
 
 
 def _from_container(path: Input, recipe: Recipe, backend: Backend) -> Intake | None:

@@ -17,8 +17,8 @@ from ..depth.pixel_format import native
 from ..errors import GpudepthError, JobError, UsageError
 from ..limits import Limits
 from .encoding_records import KINDS, EmbeddedRecord, EncodingRecord, GrayRecord, Pair, PresetRecord, Record, Scale
-from .recipe import Confidence, Recipe, Resize, Smooth
-from .source_record import SourceRecord
+from .recipe import TURNS, Confidence, Recipe, Resize, Smooth
+from .source_record import RowsRecord, SourceRecord
 from .strict_yaml import Document, load, parse, scalar
 
 _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -116,7 +116,8 @@ class OutputRecord(Record):
     (ImageIO's dictionary), .hdis and its like, .npy, .npz or .pfm holds the map alone, in `orientation`.
     donor: for the profile apple-portrait, a photo of Portrait mode that gives its rendering parameters.
     also: further layouts in a JPEG file. trailer: what to do about bytes behind the last image of a JPEG file.
-    quality: of photos that have to be encoded."""
+    turn: degrees clockwise that picture and map are turned by, in their metadata, on top of what the photo says
+    (phones' exports lie on their side). quality: of photos that have to be encoded."""
 
     path: str
     container: Literal["heic", "jpeg", "dng", "dictionary"] | None = None
@@ -125,6 +126,7 @@ class OutputRecord(Record):
     also: list[Literal["gdepth", "dynamic-depth"]] = Field(default_factory=list)
     trailer: Literal["keep", "drop", "refuse"] = "keep"
     orientation: Literal["display", "coded"] = "display"
+    turn: Literal[0, 90, 180, 270] = 0
     replace_depth: bool = False
     transcode: bool = False
     quality: int = Field(90, ge=-1, le=100)
@@ -201,6 +203,7 @@ class Job(Record):
         align, trust = self.refine.align, self.refine.confidence
         recipe = Recipe(
             encoding=self.encoding.encoding(), pixel_format=native(self.map.pixel_format), key=self.source.key,
+            rows=self.source.rows.rows() if self.source.rows else None, turn=TURNS[self.output.turn],
             clamp=self.refine.clamp, resize=resize, fill=self.refine.fill, fit=self.refine.fit,
             smooth=Smooth.parse(self.refine.smooth) if self.refine.smooth is not None else None,
             align=align.curve or "disparity" if align else None,
@@ -270,7 +273,8 @@ _SECTIONS: dict[str, type[BaseModel]] = {
 
 
 _BELOW: dict[tuple[Any, ...], type[BaseModel]] = {
-    ("refine", "resize"): ResizeRecord, ("refine", "align"): AlignRecord, ("refine", "confidence"): ConfidenceRecord}
+    ("source", "rows"): RowsRecord, ("refine", "resize"): ResizeRecord,
+    ("refine", "align"): AlignRecord, ("refine", "confidence"): ConfidenceRecord}
 
 
 def _explain(error: Any, document: Document, origins: dict[tuple[str, ...], str]) -> str:

@@ -51,7 +51,7 @@ class Plan:
 def job_hash(job: Job, donor: Donor | None = None) -> str:
     """SHA-256 of what decides the bytes of an output beside its inputs; `run` and `limits` do not."""
     settings = job.model_dump(mode="json", include={"encoding", "refine", "map"})
-    settings["source"] = job.source.model_dump(mode="json", include={"key", "orientation"})
+    settings["source"] = job.source.model_dump(mode="json", include={"key", "orientation", "rows"})
     settings["output"] = job.output.model_dump(mode="json", exclude={"path", "replace_depth", "donor"})
     settings["donor"] = asdict(donor) if donor is not None else None
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

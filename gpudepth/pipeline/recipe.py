@@ -19,12 +19,15 @@ from ..depth.pixel_format import HDIS, PixelFormat
 from ..errors import UsageError
 from ..limits import DEFAULT, Limits
 from ..sources import presets
+from ..sources.raw import RawRows
 
 Fill = Literal["nearest", "far", "near", "inpaint"]
 FILLS: tuple[Fill, ...] = ("nearest", "far", "near", "inpaint")
 Method = Literal["area", "bilinear", "nearest", "guided"]
 METHODS: tuple[Method, ...] = ("area", "bilinear", "nearest", "guided")
 Fit = Literal["error", "crop", "stretch"]
+TURNS = {0: 1, 90: 6, 180: 3, 270: 8}
+"""Degrees clockwise → the Exif orientation that says so."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ class Recipe:
     align         the quantity that is fitted, scale and shift, to metric depth that comes beside the map; values that
                   no encoding explains are then relative, in that quantity
     unpack        codes → codes, before they are decoded (`sources.presets`)
+    rows          the map's file has no header: how its rows lie
+    turn          the Exif orientation that picture and map get on top of the picture's own: 1, 6, 3 or 8
     metric_encoding   what the codes of that metric depth mean; None: floats are metres, or a file knows itself
     floats_are_metres   without an encoding
     smooth        before the resize
@@ -116,6 +121,8 @@ class Recipe:
     key: str | None = None
     align: Literal["disparity", "depth"] | None = None
     unpack: Callable[[NDArray[Any]], NDArray[Any]] | None = None
+    rows: RawRows | None = None
+    turn: int = 1
     metric_encoding: Encoding | None = None
     floats_are_metres: bool = False
     smooth: Smooth | None = None
@@ -153,6 +160,8 @@ class Recipe:
             raise UsageError(f"unknown profile {self.profile!r}", hint=" or ".join(PROFILES))
         if self.align not in (None, "disparity", "depth"):
             raise UsageError(f"aligned in {self.align!r}", hint="disparity or depth")
+        if self.turn not in TURNS.values():
+            raise UsageError(f"a turn of {self.turn}", hint="an Exif orientation without a mirror: 1, 6, 3 or 8")
         if self.fill not in (None, *FILLS):
             raise UsageError(f"unknown fill {self.fill!r}", hint="one of " + ", ".join(FILLS))
         if self.bits not in (None, 8, 10, 12, 16):
@@ -176,7 +185,8 @@ class Recipe:
             trust = replace(trust, highest=preset.certain)
         return replace(
             self, encoding=preset.encoding(aligned=aligned, **parameters), key=self.key or preset.key,
-            accuracy=self.accuracy or (None if aligned else preset.accuracy), unpack=preset.unpack, confidence=trust,
+            accuracy=self.accuracy or (None if aligned else preset.accuracy), unpack=preset.unpack,
+            confidence=trust, rows=self.rows or preset.rows,
             align=align or preset.relative or "disparity" if aligned else None)
 
     @property
@@ -192,4 +202,4 @@ class Recipe:
 
     def placement(self) -> Placement:
         """What the container needs to know."""
-        return Placement(self.profile, self.replace_depth, self.also, self.trailer, self.donor)
+        return Placement(self.profile, self.replace_depth, self.also, self.trailer, self.donor, self.turn)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,14 +100,14 @@ def run_item(photo: str | Input, depth: DepthInput, out: str | Path, recipe: Rec
         coded = prepared.coded
         stat = photo.stat()
         if container is None:
-            data = photo_room.encode_photo(photo, recipe.photo_quality, recipe.limits)
+            data = photo_room.encode_photo(photo, recipe.photo_quality, recipe.limits, recipe.turn)
             with ByteSource(data) as encoded:
-                edit = _attach(target, encoded, coded, recipe, photo)
+                edit = _attach(target, encoded, coded, replace(recipe, turn=1), photo)
                 _write(edit, out, stat, make_folder=make_folder)
         else:
             edit = _attach(container, source, coded, recipe, photo)
             _write(edit, out, stat, make_folder=make_folder)
-    width, height = exif.size(picture.orientation, coded.codes.shape[1], coded.codes.shape[0])
+    width, height = exif.size(exif.then(picture.orientation, recipe.turn), coded.codes.shape[1], coded.codes.shape[0])
     warnings = [*edit.warnings, *prepared.warnings]
     if recipe.calibration == "exif" and coded.calibration is None:
         warnings.append(f"{photo.name} names no 35 mm focal length in its Exif: no calibration was written")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from ..errors import UsageError
@@ -15,6 +15,7 @@ from ..sources.indices import Every, find_by_index
 from ..sources.pair_lists import find_listed
 from ..sources.pairing import find_pairs
 from ..sources.pairs import Pairing
+from ..sources.raw import RawRows
 from ..sources.record3d import find_in_captures
 from ..sources.shards import COLOR, check_extension, find_in_shards
 from ..sources.shards import DEPTH as DEPTH_EXTENSIONS
@@ -30,6 +31,26 @@ _ONLY_WITH = {"tolerance": "time", "offset": "time", "color_start": "index", "co
 
 def _extensions(value: str | list[str] | None) -> list[str]:
     return [value] if isinstance(value, str) else value or []
+
+
+class RowsRecord(Record):
+    """The maps have no header: width × height (the photo's without), the kind of number, and the bytes from one row to
+    the next where rows are padded."""
+
+    shape: str | None = None
+    dtype: str | None = None
+    bytes_per_row: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> RowsRecord:
+        try:
+            self.rows()
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def rows(self) -> RawRows:
+        return RawRows.parse(self.shape, self.dtype, self.bytes_per_row)
 
 
 class SourceRecord(Record):
@@ -65,6 +86,7 @@ class SourceRecord(Record):
     depth_start: int | None = Field(None, ge=0)
     depth_stride: int | None = Field(None, ge=1)
     key: str | None = None
+    rows: RowsRecord | None = None
     orientation: Literal["display", "coded"] = "display"
     allow_missing: bool = False
 

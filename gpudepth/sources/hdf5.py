@@ -7,7 +7,6 @@ MATLAB stores columns first: what it wrote says so (the attribute MATLAB_class) 
 from __future__ import annotations
 
 import contextlib
-import re
 from typing import Any
 
 import numpy as np
@@ -16,12 +15,12 @@ from numpy.typing import NDArray
 from ..errors import GpudepthError, MalformedError, UnsupportedError
 from ..formats.archive.member import Input, as_file
 from ..limits import DEFAULT, Limits
+from .arrays import split_key
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 MATLAB = b"MATLAB 7.3 MAT-f"     # HDF5 begins 512 bytes later
 PREFERRED = ("depth", "depths", "disparity", "dataset")
 MAX_SETS = 1000
-_KEY = re.compile(r"(.*?)(?:\[([0-9]{1,9})\])?")
 
 
 def read_hdf5(file: Input, *, key: str | None = None, limits: Limits = DEFAULT) -> NDArray[Any]:
@@ -38,20 +37,13 @@ def read_hdf5(file: Input, *, key: str | None = None, limits: Limits = DEFAULT) 
                                hint="pip install 'gpudepth[hdf5]'") from None
     try:
         with h5py.File(as_file(file, limits), "r", locking=False) as opened:
-            name, index = _split(key)
+            name, index = split_key(key)
             found = _find(opened, h5py, name, path)
             return _read(found, index, limits, path)
     except GpudepthError:
         raise
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
         raise MalformedError(f"cannot be read as HDF5: {error}", where=path) from None
-
-
-def _split(key: str | None) -> tuple[str | None, int | None]:
-    match = _KEY.fullmatch(key) if key else None
-    if match is None:
-        return key, None
-    return match[1] or None, int(match[2]) if match[2] else None
 
 
 def _find(file: Any, h5py: Any, name: str | None, where: str) -> Any:

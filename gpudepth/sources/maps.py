@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from ..errors import FileError, LimitError, MissingInputError, TruncatedError, UnsupportedError
 from ..formats.archive.member import Input, Member, as_input
 from ..limits import DEFAULT, Limits
-from . import arrays, exr, hdf5, pictures, record3d, rows
+from . import arrays, exr, hdf5, pictures, record3d
+from . import rows as headed
 from .pfm import read_pfm
 from .pgm import read_pgm
+from .raw import RawRows, read_raw
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,15 +46,16 @@ class SourceMap:
 
 def read_map(
     path: str | os.PathLike[str] | Member, *, limits: Limits = DEFAULT, key: str | None = None,
-    photo_size: tuple[int, int] | None = None, size: tuple[int, int] | None = None,
+    photo_size: tuple[int, int] | None = None, size: tuple[int, int] | None = None, rows: RawRows | None = None,
 ) -> SourceMap:
     """Read a map from PNG, TIFF, BMP, JPEG, WebP, PGM, PFM, .npy, .npz, OpenEXR, HDF5 (and MAT v7.3), .dpt or COLMAP's
     .bin, Record3D's .depth and .conf; the content decides, not the suffix.
 
-    `key` names the array of an .npz, the channel of an EXR, the data set of an HDF5 file; without it `depth` and the
+    `key` names the array of an .npz, the channel of an EXR, the data set of an HDF5 file; `name[i]`, or `[i]`, one
+    image of a stack in .npy, .npz and HDF5. Without it `depth` and the
     like, or the only map in it. `photo_size`, (width,
     height), lets a picture of photo and map side by side be recognised. `size` is the map's own, (width, height), for
-    files that do not say it.
+    files that do not say it. `rows`: the file is nothing but rows of numbers, whatever it looks like.
 
     Codes are kept as stored, with these exceptions: integers of other widths become uint16 where all lie in 0..65535,
     else float32 where that is exact; three equal channels become one. A TIFF is turned upright while it is decoded.
@@ -69,8 +72,13 @@ def read_map(
         stream.seek(0)
         if not magic:
             raise TruncatedError("is empty", where=where)
+        if rows is not None:
+            values = read_raw(stream, length, rows, where=where, limits=limits, photo_size=size or photo_size)
+            top = int(np.iinfo(values.dtype).max) if values.dtype.kind == "u" else None
+            return SourceMap(values, top, 1, path)
         if magic.startswith(arrays.MAGIC):
-            values = arrays.read_npy(stream, length, where=where, limits=limits)
+            index = arrays.split_key(key)[1]
+            values = arrays.read_npy(stream, length, where=where, limits=limits, index=index)
         elif magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
             values = arrays.read_npz(stream, key=key, where=where, limits=limits)
         elif magic[:2] in {b"Pf", b"PF"}:
@@ -81,10 +89,10 @@ def read_map(
             values = exr.read_exr(path, key=key, limits=limits)
         elif magic.startswith((hdf5.MAGIC, hdf5.MATLAB)):
             values = hdf5.read_hdf5(path, key=key, limits=limits)
-        elif magic.startswith(rows.DPT):
-            values = rows.read_dpt(stream, length, where=where, limits=limits)
-        elif rows.is_colmap(magic):
-            values = rows.read_colmap(stream, length, where=where, limits=limits)
+        elif magic.startswith(headed.DPT):
+            values = headed.read_dpt(stream, length, where=where, limits=limits)
+        elif headed.is_colmap(magic):
+            values = headed.read_colmap(stream, length, where=where, limits=limits)
         elif magic.startswith(record3d.MAGIC):
             values = record3d.read_lzfse(stream.read(), where=where, limits=limits, frame=photo_size, size=size)
         else:

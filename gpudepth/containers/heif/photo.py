@@ -82,13 +82,17 @@ def _exif(image: Any) -> exif_format.Exif:
     return exif_format.Exif()
 
 
-def encode_photo(path: str | Input, quality: int = DEFAULT_QUALITY, limits: Limits = DEFAULT) -> bytes:
-    """A whole HEIC file. `quality` is libheif's 0–100; -1 is lossless. Raises as `open_photo` does."""
+def encode_photo(path: str | Input, quality: int = DEFAULT_QUALITY, limits: Limits = DEFAULT, turn: int = 1) -> bytes:
+    """A whole HEIC file. `quality` is libheif's 0–100; -1 is lossless. turn: an Exif orientation on top of the
+    picture's own. Raises as `open_photo` does."""
     with open_photo(path, limits) as image:
         about, info = _exif(image), dict(image.info)
         alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in info
         pixels = decode(image, "RGBA" if alpha else "RGB", path)
-    return encode_pixels(pixels, quality=quality, orientation=about.orientation, exif_block=info.get("exif"),
+    orientation, block = exif.then(about.orientation, turn), info.get("exif")
+    if turn != 1 and block:
+        block = exif_format.with_orientation(block.removeprefix(exif_format.HEADING), orientation)
+    return encode_pixels(pixels, quality=quality, orientation=orientation, exif_block=block,
                          xmp_packet=info.get("xmp"), icc_profile=info.get("icc_profile"), where=str(path))
 
 
