@@ -39,7 +39,8 @@ Values = Annotated[str | None, typer.Option(help="What the values are: depth (me
                                             show_default=False)]
 PresetName = Annotated[str | None, typer.Option("--preset", show_default=False,
                                                 help="What a data set, a sensor or a model writes: kitti-depth, midas… "
-                                                     "gpudepth presets lists them.")]
+                                                     "gpudepth presets lists them; auto recognises what leaves no "
+                                                     "doubt.")]
 FocalPx = Annotated[float | None, typer.Option("--focal-px", show_default=False,
                                                help="For presets: focal length in pixels of the map.")]
 Baseline = Annotated[float | None, typer.Option("--baseline-m", show_default=False,

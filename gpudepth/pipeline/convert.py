@@ -23,7 +23,7 @@ from .beside import NOTHING, Beside
 from .guide import Guide
 from .intake import DepthInput
 from .recipe import Recipe
-from .road import Outcome, photo_of, run_item
+from .road import Outcome, photo_of, run_item, said_of
 from .shape import shape
 
 _LEFT_OUT = ("what Portrait mode renders with (RenderingParameters, SimulatedAperture) is left out: "
@@ -43,7 +43,7 @@ def convert(source: str | Path, out: str | Path, recipe: Recipe, backend: Backen
 
     Raises NoDepthError, UsageError, and what `run_item` raises.
     """
-    source, out = Path(source), Path(out)
+    source, out, recipe = Path(source), Path(out), recipe.settled(source)
     with ByteSource(source, recipe.limits) as opened:
         container = registry.find(opened)
         data, photo, own_donor = None, False, None
@@ -100,7 +100,7 @@ def export_item(photo: str | Input | None, depth: DepthInput, out: str | Path, r
     Values that are not there stay NaN. pixel_format: as in `convert`. guide: the photo it comes from, without `photo`.
     beside: as in `run_item`.
     """
-    out = Path(out)
+    out, recipe = Path(out), recipe.settled(depth)
     picture = None if photo is None else photo_of(photo, recipe.limits)
     shown = recipe.orientation == "display"
     frame = None
@@ -138,5 +138,5 @@ def export_item(photo: str | Input | None, depth: DepthInput, out: str | Path, r
         raise RangeError("the map holds no finite value at all", hint="check its scale, and what counts as invalid")
     export.save(data, out, quantity_of(pixel_format) if pixel_format else export.usual_quantity(data, out),
                 make_folder=make_folder)
-    return Outcome(out, shaped.said, recipe.pixel_format, Storage(recipe.pixel_format, lo, hi), data.width,
-                   data.height, shaped.warnings, shaped.filled)
+    return Outcome(out, said_of(shaped.said, recipe), recipe.pixel_format, Storage(recipe.pixel_format, lo, hi),
+                   data.width, data.height, shaped.warnings, shaped.filled)

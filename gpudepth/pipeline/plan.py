@@ -81,7 +81,8 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
                     confidence.path if confidence else None)
     if confidence is None:      # captures have one always, and it makes holes
         trust = {p.key: trust[p.key] for p in pairing.pairs if p.camera is None}
-    if recipe.encoding is None and recipe.align is None and any(p.camera for p in pairing.pairs):
+    unsaid = recipe.encoding is None and recipe.auto is None and recipe.align is None
+    if unsaid and any(p.camera for p in pairing.pairs):
         recipe = recipe.with_preset("record3d")
     items = tuple(Item(p.key, pairing.input(p.color), pairing.input(p.depth), p.output,
                        Path(os.path.relpath(p.output, root)).as_posix(), metric.get(p.key), trust.get(p.key),

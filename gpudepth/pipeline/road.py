@@ -87,6 +87,7 @@ def run_item(photo: str | Input, depth: DepthInput, out: str | Path, recipe: Rec
     """
     photo, out = as_input(photo), Path(out)
     target = _target(out)
+    recipe = recipe.settled(depth)
     with ByteSource(photo, recipe.limits) as source:
         container = _container(photo, source, target, out, recipe)
         picture = container.picture(source) if container else photo_room.picture(photo, recipe.limits)
@@ -153,7 +154,12 @@ def prepare(depth: DepthInput, picture: Picture, recipe: Recipe, backend: Backen
         quality=recipe.quality or (data.quality if data else "high"),
         filtered=recipe.filtered if recipe.filtered is not None else (data.filtered if data else True),
         crf=recipe.crf, jpeg_quality=recipe.jpeg_quality, compression=recipe.compression)
-    return Prepared(coded, shaped.said, [*shaped.warnings, *warnings], shaped.filled)
+    return Prepared(coded, said_of(shaped.said, recipe), [*shaped.warnings, *warnings], shaped.filled)
+
+
+def said_of(said: str, recipe: Recipe) -> str:
+    """What was understood, and before it how the preset was found."""
+    return f"{recipe.decided}: {said}" if recipe.decided else said
 
 
 def keep_codes(codes: NDArray[Any], old: Storage, recipe: Recipe, backend: Backend,

@@ -62,7 +62,7 @@ def read_npy(stream: IO[bytes], size: int, *, where: str, limits: Limits = DEFAU
     LimitError before loading, UnsupportedError for objects, records, other dtypes and shapes, TruncatedError,
     MalformedError.
     """
-    header = _read_header(stream, where)
+    header = read_header(stream, where)
     height, width = _plane(header, where) if index is None else _image(header, index, where)
     limits.check_picture(width, height, header.dtype.itemsize, where=where)
     wanted = header.pixels * header.dtype.itemsize
@@ -150,7 +150,7 @@ def _choose(archive: ZipFile, members: dict[str, ZipInfo], key: str | None, wher
     for name, info in members.items():
         try:
             with archive.open(info) as member:
-                header = _read_header(member, where)
+                header = read_header(member, where)
             described.append(f"{name}: {header}")
             if stacks:
                 _image(header, 0, where)
@@ -166,7 +166,7 @@ def _choose(archive: ZipFile, members: dict[str, ZipInfo], key: str | None, wher
                            hint="name one with key=: " + ("; ".join(described) or "it is empty"))
 
 
-def _read_header(stream: IO[bytes], where: str) -> Header:
+def read_header(stream: IO[bytes], where: str) -> Header:
     fixed = stream.read(8)
     if fixed[:6] != MAGIC[: len(fixed)]:
         raise MalformedError("is not a .npy array", where=where)
