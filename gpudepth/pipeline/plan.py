@@ -25,7 +25,8 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Plan:
-    """`root` is the folder that all outputs lie under: the ledger lives there. refused: items that will fail."""
+    """`root` is the folder that all outputs lie under: the ledger lives there. refused: items that will fail.
+    warnings: of what is right but not good."""
 
     job: Job
     items: tuple[Item, ...]
@@ -34,6 +35,7 @@ class Plan:
     recipe: Recipe
     notes: tuple[str, ...] = ()
     refused: tuple[Refused, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def ledger(self) -> Path:
@@ -45,6 +47,7 @@ class Plan:
         out += [f"  {i.key} + {i.depth.path if isinstance(i.depth, Member) else i.depth} -> {i.output}"
                 for i in self.items]
         out += [f"  {r.key}: cannot be done: {r.error}" for r in self.refused]
+        out += [f"warning: {w}" for w in self.warnings]
         return out + [f"note: {n}" for n in self.notes]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
@@ -14,6 +14,7 @@ from ..compute import backend as make_backend
 from ..compute.auto import AutoBackend
 from ..compute.threads import available_cores
 from ..errors import GpudepthError, Interrupted, OutputError, UsageError
+from .foresight import foresee
 from .item import Item, Task, do_task
 from .job import Job, load_job
 from .ledger import Ledger, Row
@@ -48,7 +49,20 @@ class RunSummary:
 
 def plan(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
          shard: tuple[int, int] | None = None) -> Plan:
-    """Read a job and pair its files. Paths are relative to the job file, or to `base` for a Job object."""
+    """Read a job, pair its files, look at some maps. Paths are relative to the job file, or to `base` for a Job object.
+    """
+    paired = _paired(job, base, settings, shard)
+    return _foreseen(paired, paired.items)
+
+
+def _foreseen(plan_: Plan, items: Sequence[Item]) -> Plan:
+    """With what there is to warn of before these items are done."""
+    warnings, notes = foresee(items, plan_.recipe, plan_.job.limits.seconds_per_item)
+    return replace(plan_, warnings=tuple(warnings), notes=(*plan_.notes, *notes))
+
+
+def _paired(job: str | Path | Job, base: Path | None, settings: list[str] | None,
+            shard: tuple[int, int] | None) -> Plan:
     if shard is not None and not 0 <= shard[0] < shard[1]:
         raise UsageError(f"shard {shard[0]}/{shard[1]}: shards count from 0", hint=f"0/{shard[1]} to {shard[1] - 1}/…")
     if isinstance(job, Job):
@@ -65,7 +79,7 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
     """
     if engine not in ENGINES:
         raise UsageError(f"unknown engine {engine!r}", hint="one of " + ", ".join(ENGINES))
-    the_plan = plan(job, base=base, settings=settings, shard=shard)
+    the_plan = _paired(job, base, settings, shard)
     settings_hash = job_hash(the_plan.job, the_plan.recipe.donor)
     # an unusable one fails here, not once per item; and what falls back says so here, not once per worker
     backend = make_backend(the_plan.job.run.backend)
@@ -78,6 +92,7 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
     summary = RunSummary(the_plan)
     with Ledger(path) as ledger, _signals():
         todo = _todo(the_plan, ledger, settings_hash, summary)
+        summary.plan = the_plan = _foreseen(the_plan, todo)
         if shard is None:
             for folder in {i.output.parent for i in the_plan.items}:
                 remove_stale(folder)
@@ -116,6 +131,8 @@ def _work(tasks: list[Task], job: Job, ledger: Ledger, settings_hash: str, summa
     workers = available_cores() if job.run.workers == "auto" else job.run.workers
     results = run_tasks(do_task, tasks, min(workers, max(1, len(tasks))), job.limits.seconds_per_item)
     with contextlib.closing(results), Progress(len(tasks), quiet=quiet) as progress:  # type: ignore[type-var]
+        for warning in summary.plan.warnings:
+            progress.say(f"warning: {warning}")
         for row in summary.rows:        # what was refused
             progress.say(f"error: {row.key}: {row.message}")
         if summary.rows and job.run.on_error == "stop":
