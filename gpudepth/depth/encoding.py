@@ -9,6 +9,7 @@
 | Stereo         | pixels of shift: (d + doffs)/(f·B)         | disparity  | doffs/(f·B), (d + doffs)/(f·B)  |
 | ZBuffer        | a GPU's depth buffer                       | disparity  | 1/near, 1/far (or swapped)      |
 | Distance       | metres along the ray, not the axis         | depth      | as Depth, times a factor a pixel|
+| Kinect         | 11 bits of a Kinect: n/(z − code) metres    | disparity  | z/n, 0 (at code z)              |
 | Relative       | a model's, up to scale and shift           | either     | near, far, at the map's extremes|
 
 `linear(quantity, max_code)` gives the rule for a source whose largest integer code is `max_code` (None: floats).
@@ -255,6 +256,23 @@ class Distance(Depth):
 
     def describe(self, max_code: int | None) -> str:
         return f"distance along the ray = value · {self.scale} m, focal length {self.focal_px:g} px"
+
+
+@dataclass(frozen=True)
+class Kinect:
+    """What the first Kinect sends: depth = numerator / (zero − code) metres, so that disparity is linear in the code.
+
+    Codes of `zero` and more mean no value, and so does 0; `sources.presets` makes 0 of them.
+    """
+
+    numerator: float = 351.3
+    zero: float = 1092.5
+
+    def linear(self, quantity: Quantity, max_code: int | None) -> Linear:
+        return Linear(self.zero, self.zero / self.numerator, 0.0, reciprocal=quantity is Quantity.DEPTH, invalid=(0,))
+
+    def describe(self, max_code: int | None) -> str:
+        return f"depth = {self.numerator:g} / ({self.zero:g} − value) m"
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,9 @@ EXPERIMENTAL = ("a depth track in a movie is an experiment: its layout is what i
 def write(video: Footage, depth: Footage | None, out: Path, means: Means) -> Outcome:
     """Write the movie. Raises what `open_clip` and `find_span` raise; HolesError where a track has no code for "no
     value"; FileError's kinds: of a movie every frame has to be there; OutputError. Nothing is left then."""
+    means = means.settled(depth)
+    if means.recipe.turn != 1:
+        raise UsageError("a movie is not turned: it knows how it is displayed", where=out, hint="leave the turn out")
     streams = open_clip(video, depth, means.options, means.recipe)
     if video.sequence:
         raise UsageError("is a sequence of pictures, and no movie to put depth into", where=video.path,

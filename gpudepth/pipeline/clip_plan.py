@@ -24,7 +24,8 @@ def make_clip_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -
     """Pair and check. Raises UsageError for colliding outputs and videos without depth (unless
     `source.allow_missing`), MissingInputError when no video matches."""
     source = job.source
-    found = find_clips(base, source.video or "", source.depth, job.output.path)
+    depth = source.depth if isinstance(source.depth, str) else None
+    found = find_clips(base, source.video or "", depth, job.output.path)
     if not source.allow_missing:
         refuse("no depth for some videos", list(found.without_depth),
                f"source.depth is {source.depth!r}; source.allow_missing: true leaves them out")

@@ -17,6 +17,7 @@ from ..depth import numeric
 from ..depth.encoding import Encoding, Relative
 from ..depth.pixel_format import PixelFormat, Quantity, quantity_of
 from ..errors import RangeError, UsageError
+from ..sources.clips import Footage
 from ..sources.maps import SourceMap, read_map
 from .clip_record import ClipOptions
 from .intake import DepthInput, take
@@ -37,6 +38,10 @@ class Means:
     backend: Backend
     threads: int = 1
     alive: Callable[[int], None] = lambda _: None
+
+    def settled(self, depth: Footage | None) -> Means:
+        """With the preset that `auto` asks for, of the first file of the depth. Raises UsageError."""
+        return replace(self, recipe=self.recipe.settled(depth.path)) if depth is not None else self
 
 
 @dataclass(frozen=True)

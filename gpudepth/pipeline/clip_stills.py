@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..containers.base import Container, Picture
+from ..depth import orientation as exif
 from ..errors import FileError, GpudepthError, OutputError
 from ..formats.bytesource import ByteSource
 from ..sources.clips import FRAME, Footage
@@ -66,6 +67,7 @@ def write(video: Footage, depth: Footage | None, output: str, means: Means) -> O
     Raises what `open_clip` and `find_span` raise; OutputError at once; FileError when frames failed or the video was
     cut off: the others are written, and the table says which.
     """
+    means = means.settled(depth)
     streams = open_clip(video, depth, means.options, means.recipe)
     found = find_span(streams.maps, [m for _, m in streams.pairs], means)
     means = replace(means, recipe=replace(means.recipe, span=found.span, encoding=found.encoding))
@@ -135,8 +137,9 @@ class _Coder:
         picture = Picture(frame.width, frame.height, self.orientation)
         guide = FrameGuide(lambda: rgb(frame), self.orientation, recipe.orientation)
         prepared = road.prepare(depth, picture, recipe, self.means.backend, self.container, guide=guide)
-        with ByteSource(self.encoder.encode(frame, path.suffix, self.orientation)) as source:
-            edit = self.container.attach(source, prepared.coded, recipe.placement())
+        shown = exif.then(self.orientation, recipe.turn)
+        with ByteSource(self.encoder.encode(frame, path.suffix, shown)) as source:
+            edit = self.container.attach(source, prepared.coded, replace(recipe, turn=1).placement())
             with atomic(path, like=self.stat, make_folder=True) as file:
                 edit.splice.write(file)
         return road.outcome_of(path, prepared, picture, recipe, edit)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..compute import backend
+from ..formats.archive.member import Input
 from .beside import Beside
 from .convert import export_item
 from .export import MAPS_ALONE
@@ -27,23 +28,24 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Item:
     """One photo of a run. `key` names it: the photo's path relative to the job file; `target` is the output's path
-    relative to the plan's root, so that a ledger means the same from every working directory. metric, confidence:
-    as in `Beside`."""
+    relative to the plan's root, so that a ledger means the same from every working directory. metric, confidence,
+    camera: as in `Beside`."""
 
     key: str
-    photo: Path
-    depth: Path
+    photo: Input
+    depth: Input
     output: Path
     target: str
-    metric: Path | None = None
-    confidence: Path | None = None
+    metric: Input | None = None
+    confidence: Input | None = None
+    camera: Input | None = None
 
     @property
     def beside(self) -> Beside:
-        return Beside(self.metric, self.confidence)
+        return Beside(self.metric, self.confidence, self.camera)
 
     @property
-    def inputs(self) -> tuple[Path, ...]:
+    def inputs(self) -> tuple[Input, ...]:
         """All files it is made of."""
         return (self.photo, self.depth, *self.beside.paths())
 

@@ -18,8 +18,8 @@ from ..errors import GpudepthError, JobError, UsageError
 from ..limits import Limits
 from .clip_record import ClipRecord
 from .encoding_records import KINDS, EmbeddedRecord, EncodingRecord, GrayRecord, Pair, PresetRecord, Record, Scale
-from .recipe import Confidence, Recipe, Resize, Smooth
-from .source_record import SourceRecord
+from .recipe import TURNS, Confidence, Recipe, Resize, Smooth
+from .source_record import RowsRecord, SourceRecord
 from .strict_yaml import Document, load, parse, setting
 
 _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -118,7 +118,8 @@ class OutputRecord(Record):
     its like, .npy, .npz or .pfm holds the map alone, in `orientation`.
     donor: for the profile apple-portrait, a photo of Portrait mode that gives its rendering parameters.
     also: further layouts in a JPEG file. trailer: what to do about bytes behind the last image of a JPEG file.
-    quality: of photos that have to be encoded, frames of clips among them."""
+    turn: degrees clockwise that picture and map are turned by, in their metadata, on top of what the photo says
+    (phones' exports lie on their side). quality: of photos that have to be encoded, frames of clips among them."""
 
     path: str
     container: Literal["heic", "jpeg", "dng", "dictionary"] | None = None
@@ -127,6 +128,7 @@ class OutputRecord(Record):
     also: list[Literal["gdepth", "dynamic-depth"]] = Field(default_factory=list)
     trailer: Literal["keep", "drop", "refuse"] = "keep"
     orientation: Literal["display", "coded"] = "display"
+    turn: Literal[0, 90, 180, 270] = 0
     replace_depth: bool = False
     transcode: bool = False
     quality: int = Field(90, ge=-1, le=100)
@@ -156,6 +158,9 @@ class LimitsRecord(Record):
     max_items: int = Field(Limits.max_items, ge=0)
     max_extents: int = Field(Limits.max_extents, ge=0)
     max_xmp: ByteSize = Limits.max_xmp
+    max_archive: ByteSize = Limits.max_archive
+    max_members: int = Field(Limits.max_members, ge=0)
+    max_ratio: int = Field(Limits.max_ratio, ge=0)
     seconds_per_item: float = Field(120.0, ge=0)
 
     def limits(self) -> Limits:
@@ -202,6 +207,7 @@ class Job(Record):
         align, trust = self.refine.align, self.refine.confidence
         recipe = Recipe(
             encoding=self.encoding.encoding(), pixel_format=native(self.map.pixel_format), key=self.source.key,
+            rows=self.source.rows.rows() if self.source.rows else None, turn=TURNS[self.output.turn],
             clamp=self.refine.clamp, resize=resize, fill=self.refine.fill, fit=self.refine.fit,
             smooth=Smooth.parse(self.refine.smooth) if self.refine.smooth is not None else None,
             align=align.curve or "disparity" if align else None,
@@ -265,8 +271,8 @@ _SECTIONS: dict[str, type[BaseModel]] = {
 
 
 _BELOW: dict[tuple[Any, ...], type[BaseModel]] = {
-    ("source", "clip"): ClipRecord, ("refine", "resize"): ResizeRecord, ("refine", "align"): AlignRecord,
-    ("refine", "confidence"): ConfidenceRecord}
+    ("source", "clip"): ClipRecord, ("source", "rows"): RowsRecord, ("refine", "resize"): ResizeRecord,
+    ("refine", "align"): AlignRecord, ("refine", "confidence"): ConfidenceRecord}
 
 
 def _explain(error: Any, document: Document, origins: dict[tuple[str, ...], str]) -> str:

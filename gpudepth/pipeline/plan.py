@@ -11,11 +11,12 @@ from pathlib import Path
 from ..containers import registry
 from ..containers.base import Donor
 from ..errors import UsageError
+from ..formats.archive.member import Input, Member
 from ..sources.pairing import find_beside
-from ..sources.pairs import Pairing
+from ..sources.pairs import Pairing, Refused
 from ..sources.templates import placeholders
 from .export import MAPS_ALONE
-from .item import AnyItem, Item
+from .item import AnyItem, Item, in_shard
 from .job import Job
 from .recipe import Recipe
 
@@ -24,7 +25,8 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Plan:
-    """`root` is the folder that all outputs lie under: the ledger lives there."""
+    """`root` is the folder that all outputs lie under: the ledger lives there. refused: items that will fail.
+    warnings: of what is right but not good."""
 
     job: Job
     items: tuple[AnyItem, ...]
@@ -32,6 +34,8 @@ class Plan:
     pairing: Pairing
     recipe: Recipe
     notes: tuple[str, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def ledger(self) -> Path:
@@ -40,14 +44,23 @@ class Plan:
     def lines(self) -> list[str]:
         """What a dry run shows."""
         out = [f"{len(self.items)} items, ledger {self.ledger}"]
-        out += [f"  {i.key} + {i.depth or 'its own depth'} -> {i.output}" for i in self.items]
+        out += [f"  {i.key} + {_said(i.depth)} -> {i.output}" for i in self.items]
+        out += [f"  {r.key}: cannot be done: {r.error}" for r in self.refused]
+        out += [f"warning: {w}" for w in self.warnings]
         return out + [f"note: {n}" for n in self.notes]
+
+
+def _said(depth: object) -> object:
+    """What holds the depth: a file, a member of an archive, a sequence; None: the video itself."""
+    if depth is None:
+        return "its own depth"
+    return depth.path if isinstance(depth, Member) else depth
 
 
 def job_hash(job: Job, donor: Donor | None = None) -> str:
     """SHA-256 of what decides the bytes of an output beside its inputs; `run` and `limits` do not."""
     settings = job.model_dump(mode="json", include={"encoding", "refine", "map"})
-    settings["source"] = job.source.model_dump(mode="json", include={"key", "orientation", "clip"})
+    settings["source"] = job.source.model_dump(mode="json", include={"key", "orientation", "rows", "clip"})
     settings["output"] = job.output.model_dump(mode="json", exclude={"path", "replace_depth", "donor"})
     settings["donor"] = asdict(donor) if donor is not None else None
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
@@ -56,7 +69,7 @@ def job_hash(job: Job, donor: Donor | None = None) -> str:
 def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Plan:
     """Pair and check. Raises UsageError for colliding outputs, ambiguous maps, and photos without a map
     (unless `source.allow_missing`), MissingInputError when no photo matches."""
-    pairing = job.source.find(base, job.output.path)
+    pairing = job.source.find(base, job.output.path, job.limits.limits())
     refuse("several pairs would write the same file",
             [f"{c.output} ({c.reason}): {', '.join(c.keys[:SHOWN])}" for c in pairing.collisions],
             _mending(pairing, job.output.path))
@@ -75,11 +88,17 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
                      align.to if align else None)
     trust = _beside(base, pairing, {p.key: p.confidence for p in pairing.pairs}, "refine.confidence.path",
                     confidence.path if confidence else None)
-    items = tuple(Item(p.key, p.color, p.depth, p.output, Path(os.path.relpath(p.output, root)).as_posix(),
-                       metric.get(p.key), trust.get(p.key))
+    if confidence is None:      # captures have one always, and it makes holes
+        trust = {p.key: trust[p.key] for p in pairing.pairs if p.camera is None}
+    unsaid = recipe.encoding is None and recipe.auto is None and recipe.align is None
+    if unsaid and any(p.camera for p in pairing.pairs):
+        recipe = recipe.with_preset("record3d")
+    items = tuple(Item(p.key, pairing.input(p.color), pairing.input(p.depth), p.output,
+                       Path(os.path.relpath(p.output, root)).as_posix(), metric.get(p.key), trust.get(p.key),
+                       pairing.input(p.camera) if p.camera else None)
                   for p in pairing.pairs if p.output is not None)
     _check_samples(job, items)
-    aids = {path.resolve() for item in items for path in item.beside.paths()}
+    aids = {path.resolve() for item in items for path in item.beside.paths() if isinstance(path, Path)}
     refuse("outputs would write over what maps are refined with",
             [str(i.output) for i in items if i.output.resolve() in aids], "output.path needs another folder")
     for item in items:
@@ -90,7 +109,7 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
             raise UsageError(f"{item.output} is to be written: no format with that suffix holds depth",
                              hint="output.path: out/{stem}.heic, or .plist and the like for maps alone: "
                                   + " ".join(MAPS_ALONE))
-    notes = []
+    notes = list(pairing.notes)
     if pairing.unmatched_color:
         notes.append(f"{len(pairing.unmatched_color)} photos have no map and are left out")
     if pairing.unmatched_depth:
@@ -101,15 +120,16 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
                      f"{pairing.previews[0].name} for one")
     notes += [f"{d.reason}: {d.key}" for d in pairing.duplicates if d.shared]
     mine = tuple(i for i in items if i.in_shard(shard))
-    return Plan(job, mine, root, pairing, recipe, tuple(notes))
+    refused = tuple(r for r in pairing.refused if in_shard(r.key, shard))
+    return Plan(job, mine, root, pairing, recipe, tuple(notes), refused)
 
 
 def _beside(base: Path, pairing: Pairing, listed: dict[str, Path | None], leaf: str,
-            template: str | None) -> dict[str, Path | None]:
+            template: str | None) -> dict[str, Input | None]:
     """What comes beside the maps, by key: as the list of pairs names it, or a template."""
     if template is None:
-        return listed
-    if any(listed.values()):
+        return {key: pairing.input(path) if path else None for key, path in listed.items()}
+    if any(listed.values()) and not pairing.members:
         raise UsageError(f"source.pairs names what comes beside the maps, and {leaf} does, too",
                          hint=f"leave {leaf} out")
     return {**find_beside(base, template, pairing.pairs, pairing.names)}

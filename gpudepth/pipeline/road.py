@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ..depth.calibration import Calibration
 from ..depth.data import Storage
 from ..depth.pixel_format import FDEP, FDIS, PixelFormat, Quantity, quantity_of
 from ..errors import GpudepthError, HolesError, RangeError, UnsupportedError, UsageError
+from ..formats.archive.member import Input, Member, as_input
 from ..formats.bytesource import ByteSource
 from ..limits import Limits
 from .beside import NOTHING, Beside
@@ -76,7 +77,7 @@ class Outcome:
         return f"{self.said}, {self.width}×{self.height}, {self.pixel_format}{stored}"
 
 
-def run_item(photo: str | Path, depth: DepthInput, out: str | Path, recipe: Recipe, backend: Backend, *,
+def run_item(photo: str | Input, depth: DepthInput, out: str | Path, recipe: Recipe, backend: Backend, *,
              beside: Beside = NOTHING, make_folder: bool = False) -> Outcome:
     """Attach one map to one photo and write `out`. Nothing is left behind when it fails.
 
@@ -84,8 +85,9 @@ def run_item(photo: str | Path, depth: DepthInput, out: str | Path, recipe: Reci
 
     Raises errors of `gpudepth.errors` only, unless there is a bug.
     """
-    photo, out = Path(photo), Path(out)
+    photo, out = as_input(photo), Path(out)
     target = target_of(out)
+    recipe = recipe.settled(depth)
     with ByteSource(photo, recipe.limits) as source:
         container = _container(photo, source, target, out, recipe)
         picture = container.picture(source) if container else photo_room.picture(photo, recipe.limits)
@@ -93,15 +95,15 @@ def run_item(photo: str | Path, depth: DepthInput, out: str | Path, recipe: Reci
             guide = Guide(photo, recipe.orientation, recipe.limits)
             prepared = prepare(depth, picture, recipe, backend, target, guide=guide, beside=beside)
         except GpudepthError as error:
-            if error.where is None and isinstance(depth, str | Path):
+            if error.where is None and isinstance(depth, str | Path | Member):
                 error.where = str(depth)
             raise
         coded = prepared.coded
-        stat = os.stat(photo)  # noqa: PTH116
+        stat = photo.stat()
         if container is None:
-            data = photo_room.encode_photo(photo, recipe.photo_quality, recipe.limits)
+            data = photo_room.encode_photo(photo, recipe.photo_quality, recipe.limits, recipe.turn)
             with ByteSource(data) as encoded:
-                edit = _attach(target, encoded, coded, recipe, photo)
+                edit = _attach(target, encoded, coded, replace(recipe, turn=1), photo)
                 _write(edit, out, stat, make_folder=make_folder)
         else:
             edit = _attach(container, source, coded, recipe, photo)
@@ -122,7 +124,7 @@ class Prepared:
 def outcome_of(out: Path, prepared: Prepared, picture: Picture, recipe: Recipe, edit: Edit) -> Outcome:
     """What there is to say of a photo that was written."""
     coded = prepared.coded
-    width, height = exif.size(picture.orientation, coded.codes.shape[1], coded.codes.shape[0])
+    width, height = exif.size(exif.then(picture.orientation, recipe.turn), coded.codes.shape[1], coded.codes.shape[0])
     warnings = [*edit.warnings, *prepared.warnings]
     if recipe.calibration == "exif" and coded.calibration is None:
         warnings.append(f"{out.name}: the photo names no 35 mm focal length in its Exif: no calibration was written")
@@ -158,7 +160,12 @@ def prepare(depth: DepthInput, picture: Picture, recipe: Recipe, backend: Backen
         quality=recipe.quality or (data.quality if data else "high"),
         filtered=recipe.filtered if recipe.filtered is not None else (data.filtered if data else True),
         crf=recipe.crf, jpeg_quality=recipe.jpeg_quality, compression=recipe.compression)
-    return Prepared(coded, shaped.said, [*shaped.warnings, *warnings], shaped.filled)
+    return Prepared(coded, said_of(shaped.said, recipe), [*shaped.warnings, *warnings], shaped.filled)
+
+
+def said_of(said: str, recipe: Recipe) -> str:
+    """What was understood, and before it how the preset was found."""
+    return f"{recipe.decided}: {said}" if recipe.decided else said
 
 
 def keep_codes(codes: NDArray[Any], old: Storage, recipe: Recipe, backend: Backend,
@@ -233,14 +240,14 @@ def target_of(out: Path) -> Container:
     return container
 
 
-def photo_of(photo: str | Path, limits: Limits) -> Picture:
+def photo_of(photo: str | Input, limits: Limits) -> Picture:
     """What a photo says of itself, whatever its format. Raises FileError's kinds."""
     with ByteSource(photo, limits) as source:
         container = registry.find(source)
         return container.picture(source) if container else photo_room.picture(photo, limits)
 
 
-def _container(photo: Path, source: ByteSource, target: Container, out: Path, recipe: Recipe) -> Container | None:
+def _container(photo: Input, source: ByteSource, target: Container, out: Path, recipe: Recipe) -> Container | None:
     """The container to attach to; None for a picture that is encoded into a HEIC, once.
 
     That is fine for PNG or TIFF, which hold no depth anyway, and a named decision for JPEG.
@@ -258,11 +265,12 @@ def _container(photo: Path, source: ByteSource, target: Container, out: Path, re
     if container is not None and (container.name != "jpeg" or not recipe.transcode):
         lost = "a little quality is lost, and so are further images in the file (gain map, motion photo)"
         hint = f"--transcode if that is wanted, or write a {photo.suffix}" if container.name == "jpeg" else None
-        raise UsageError(f"is {container.name.upper()}; a HEIC of it is encoded anew: {lost}", where=photo, hint=hint)
+        raise UsageError(f"is {container.name.upper()}; a HEIC of it is encoded anew: {lost}",
+                         where=str(photo), hint=hint)
     return None
 
 
-def _attach(container: Container, source: ByteSource, coded: CodedMap, recipe: Recipe, photo: Path) -> Edit:
+def _attach(container: Container, source: ByteSource, coded: CodedMap, recipe: Recipe, photo: Input) -> Edit:
     try:
         return container.attach(source, coded, recipe.placement())
     except GpudepthError as error:

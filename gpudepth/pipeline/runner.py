@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
@@ -15,7 +15,8 @@ from ..compute.auto import AutoBackend
 from ..compute.threads import available_cores
 from ..errors import GpudepthError, Interrupted, OutputError, UsageError
 from .clip_plan import make_clip_plan
-from .item import AnyItem, Task, do_task
+from .foresight import foresee
+from .item import AnyItem, Item, Task, do_task
 from .job import Job, load_job
 from .ledger import Ledger, Row
 from .output import remove_stale
@@ -49,7 +50,21 @@ class RunSummary:
 
 def plan(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
          shard: tuple[int, int] | None = None) -> Plan:
-    """Read a job and pair its files. Paths are relative to the job file, or to `base` for a Job object."""
+    """Read a job, pair its files, look at some maps. Paths are relative to the job file, or to `base` for a Job object.
+    """
+    paired = _paired(job, base, settings, shard)
+    return _foreseen(paired, paired.items)
+
+
+def _foreseen(plan_: Plan, items: Sequence[AnyItem]) -> Plan:
+    """With what there is to warn of before these items are done."""
+    photos = [item for item in items if isinstance(item, Item)]     # clips say it of their frames
+    warnings, notes = foresee(photos, plan_.recipe, plan_.job.limits.seconds_per_item)
+    return replace(plan_, warnings=tuple(warnings), notes=(*plan_.notes, *notes))
+
+
+def _paired(job: str | Path | Job, base: Path | None, settings: list[str] | None,
+            shard: tuple[int, int] | None) -> Plan:
     if shard is not None and not 0 <= shard[0] < shard[1]:
         raise UsageError(f"shard {shard[0]}/{shard[1]}: shards count from 0", hint=f"0/{shard[1]} to {shard[1] - 1}/…")
     the_job, base = (job, base or Path()) if isinstance(job, Job) else (load_job(job, settings),
@@ -66,7 +81,7 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
     """
     if engine not in ENGINES:
         raise UsageError(f"unknown engine {engine!r}", hint="one of " + ", ".join(ENGINES))
-    the_plan = plan(job, base=base, settings=settings, shard=shard)
+    the_plan = _paired(job, base, settings, shard)
     settings_hash = job_hash(the_plan.job, the_plan.recipe.donor)
     # an unusable one fails here, not once per item; and what falls back says so here, not once per worker
     backend = make_backend(the_plan.job.run.backend)
@@ -79,11 +94,15 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
     summary = RunSummary(the_plan)
     with Ledger(path) as ledger, _signals():
         todo = _todo(the_plan, ledger, settings_hash, summary)
+        summary.plan = the_plan = _foreseen(the_plan, todo)
         if shard is None:
             for folder in {i.output.parent for i in the_plan.items}:
                 remove_stale(folder)
         verbose = logging.getLogger("gpudepth").getEffectiveLevel() <= logging.INFO
         tasks = [Task(item, the_plan.recipe, backend.name, settings_hash, verbose) for item in todo]
+        for refused in the_plan.refused:
+            _record(Row(refused.key, "error", settings_hash, error=type(refused.error).__name__,
+                        message=str(refused.error)), ledger, summary)
         _work(tasks, the_plan.job, ledger, settings_hash, summary, quiet=quiet)
     return summary
 
@@ -114,11 +133,16 @@ def _work(tasks: list[Task], job: Job, ledger: Ledger, settings_hash: str, summa
     workers = available_cores() if job.run.workers == "auto" else job.run.workers
     results = run_tasks(do_task, tasks, min(workers, max(1, len(tasks))), job.limits.seconds_per_item)
     with contextlib.closing(results), Progress(len(tasks), quiet=quiet) as progress:  # type: ignore[type-var]
+        for warning in summary.plan.warnings:
+            progress.say(f"warning: {warning}")
+        for row in summary.rows:        # what was refused
+            progress.say(f"error: {row.key}: {row.message}")
+        if summary.rows and job.run.on_error == "stop":
+            return
         for done in results:
             row = replace(done.result, seconds=round(done.seconds, 3)) if done.error is None else _failure(
                 done, settings_hash)
-            ledger.add(row)
-            summary.rows.append(row)
+            _record(row, ledger, summary)
             progress.step(failed=row.status != "ok")
             for warning in row.warnings:
                 progress.say(f"warning: {row.key}: {warning}")
@@ -130,6 +154,11 @@ def _work(tasks: list[Task], job: Job, ledger: Ledger, settings_hash: str, summa
                     raise done.error
                 if job.run.on_error == "stop":
                     return
+
+
+def _record(row: Row, ledger: Ledger, summary: RunSummary) -> None:
+    ledger.add(row)
+    summary.rows.append(row)
 
 
 def _failure(done: Done, settings_hash: str) -> Row:

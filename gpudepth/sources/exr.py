@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import GpudepthError, MalformedError, UnsupportedError
+from ..formats.archive.member import Input, as_path
 from ..limits import DEFAULT, Limits
 
 MAGIC = b"\x76\x2f\x31\x01"
@@ -23,19 +24,15 @@ LAST_NAMES = ("z", "v", "depth")
 MAX_PARTS = 64
 
 
-def read_exr(path: str, *, key: str | None = None, limits: Limits = DEFAULT) -> NDArray[Any]:
+def read_exr(file: Input, *, key: str | None = None, limits: Limits = DEFAULT) -> NDArray[Any]:
     """(H, W) float16 or float32, the display window; `key` names a channel, or `part:channel` with a part's number.
 
     Raises UnsupportedError without the package OpenEXR, for deep and subsampled pictures, for integer channels, and
     with the names that are there when none or several could be meant; LimitError before decoding; MalformedError.
     """
-    try:
-        import OpenEXR
-    except ImportError:
-        raise UnsupportedError("is OpenEXR, which needs the package OpenEXR", where=path,
-                               hint="pip install 'gpudepth[exr]'") from None
-    with _damage(path):
-        parts = OpenEXR.File(path, header_only=True).parts[:MAX_PARTS]
+    path, library = str(file), _library(str(file))
+    with as_path(file, limits) as name, _damage(path):
+        parts = library.File(name, header_only=True).parts[:MAX_PARTS]
         number, channel = _choose(parts, key, path)
         header = parts[number].header
         if "deep" in str(header.get("type", "")).lower():
@@ -44,14 +41,31 @@ def read_exr(path: str, *, key: str | None = None, limits: Limits = DEFAULT) -> 
         data, display = _window(header["dataWindow"], path), _window(header["displayWindow"], path)
     for x0, y0, x1, y1 in (data, display):
         limits.check_picture(x1 - x0, y1 - y0, 4 * max(1, len(header["channels"])), where=path)
-    with _damage(path):
-        found = OpenEXR.File(path, separate_channels=True).parts[number].channels[channel]
+    with as_path(file, limits) as name, _damage(path):
+        found = library.File(name, separate_channels=True).parts[number].channels[channel]
         if (found.xSampling, found.ySampling) != (1, 1):
             raise UnsupportedError(f"channel {channel} is subsampled", where=path)
         values = np.asarray(found.pixels)
         if values.dtype.kind != "f":
             raise UnsupportedError(f"channel {channel} holds {values.dtype}, not depth", where=path)
         return _pasted(values, data, display)
+
+
+def _library(where: str) -> Any:
+    try:
+        import OpenEXR
+    except ImportError:
+        raise UnsupportedError("is OpenEXR, which needs the package OpenEXR", where=where,
+                               hint="pip install 'gpudepth[exr]'") from None
+    return OpenEXR
+
+
+def list_channels(path: str) -> tuple[str, ...]:
+    """The channels of all parts, from the headers. Raises UnsupportedError without the package, MalformedError."""
+    library = _library(path)
+    with _damage(path):
+        return tuple(str(channel.name) for part in library.File(path, header_only=True).parts[:MAX_PARTS]
+                     for channel in part.header["channels"])
 
 
 def _choose(parts: list[Any], key: str | None, where: str) -> tuple[int, str]:

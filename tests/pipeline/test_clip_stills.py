@@ -104,6 +104,17 @@ def test_rotated_video(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_allclose(gpudepth.read(tmp_path / f"000000{suffix}").depth(), upright, rtol=0.03)  # type: ignore[union-attr]
 
 
+def test_turned_on_top(tmp_path: Path) -> None:
+    """Phones' exports lie on their side: picture and map are turned in their metadata."""
+    video = colour(tmp_path / "c.mp4", 1)
+    lying = np.linspace(1, 4, 96 * 128, dtype=np.float32).reshape(96, 128)
+    np.savez(tmp_path / "d.npz", depths=lying[None])
+    clip_stills.write(footage(video), footage(tmp_path / "d.npz"), str(tmp_path / "{frame}.jpg"), means(Recipe(encoding=Depth(), turn=6)))
+    data = gpudepth.read(tmp_path / "000000.jpg")
+    assert data is not None
+    np.testing.assert_allclose(data.depth(), np.rot90(lying, -1), rtol=0.03)
+
+
 def test_refining_along_the_frame(tmp_path: Path) -> None:
     """Guided upsampling takes the frame's own pixels; the size is that of the photo as displayed."""
     video = colour(tmp_path / "c.mp4", 2)

@@ -52,4 +52,4 @@ def test_the_schema_says_which_keys_there_are() -> None:
     record = Job.model_json_schema()["$defs"]["SourceRecord"]
     assert {"pairs", "transforms", "match", "tolerance", "offset", "color_start", "depth_stride"} <= set(record["properties"])
     assert record["oneOf"] == [{"required": ["color", "depth"]}, {"required": ["pairs"]}, {"required": ["transforms"]},
-                                {"required": ["video"]}]
+                                {"required": ["shards"]}, {"required": ["archive"]}, {"required": ["video"]}]
