@@ -14,6 +14,7 @@ from .clip_range import Means
 from .clip_record import ClipOptions
 from .item import in_shard
 from .ledger import FileState, Row
+from .stopwatch import rounded
 from .workers import alive
 
 if TYPE_CHECKING:
@@ -63,4 +64,5 @@ def do_clip(task: Task, item: ClipItem) -> Row:
     near, far = (m if isfinite(m) else None for m in outcome.metres)
     photo, depth, *rest = (FileState.of(path) for path in item.inputs)
     return Row(item.key, "ok", task.job, photo, depth, item.target, written.size, written.sha256, outcome.said,
-               metres=(near, far), filled=outcome.filled, warnings=outcome.warnings, beside=tuple(rest))
+               metres=(near, far), filled=outcome.filled, warnings=outcome.warnings, beside=tuple(rest),
+               pixels=outcome.pixels, stages=rounded(outcome.stages))

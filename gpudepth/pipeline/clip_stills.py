@@ -28,6 +28,7 @@ from .intake import DepthInput
 from .ordered import in_order
 from .output import atomic
 from .still import StillEncoder, rgb, warnings_of
+from .stopwatch import add, lap, stage
 
 COLUMNS = ("frame", "seconds", "file", "bytes", "map", "map_seconds", "near", "far", "error")
 DIGITS = 6
@@ -48,6 +49,8 @@ class Row:
     said: str = ""
     warnings: tuple[str, ...] = ()
     error: GpudepthError | None = None
+    pixels: int = 0
+    stages: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class Outcome:
     metres: tuple[float, float]
     filled: int
     warnings: tuple[str, ...]
+    pixels: int = 0
+    stages: dict[str, float] = field(default_factory=dict)
 
 
 def write(video: Footage, depth: Footage | None, output: str, means: Means) -> Outcome:
@@ -113,6 +118,7 @@ class _Coder:
     own: threading.local = field(default_factory=threading.local)
 
     def __call__(self, read: Read) -> Row:
+        lap()       # what a failed frame before this one left
         path = Path(self.output.replace(MARK, f"{read.frame:0{DIGITS}d}"))
         try:
             if read.picture is None:
@@ -130,7 +136,7 @@ class _Coder:
         except GpudepthError as error:
             return Row(read.frame, read.map, error=error)
         return Row(read.frame, read.map, path.name, path.stat().st_size, outcome.metres, outcome.filled, outcome.line(),
-                   warnings)
+                   warnings, pixels=outcome.width * outcome.height, stages=lap())
 
     def attach(self, frame: Any, depth: DepthInput, path: Path) -> road.Outcome:
         recipe = self.means.recipe
@@ -138,9 +144,12 @@ class _Coder:
         guide = FrameGuide(lambda: rgb(frame), self.orientation, recipe.orientation)
         prepared = road.prepare(depth, picture, recipe, self.means.backend, self.container, guide=guide)
         shown = exif.then(self.orientation, recipe.turn)
-        with ByteSource(self.encoder.encode(frame, path.suffix, shown)) as source:
-            edit = self.container.attach(source, prepared.coded, replace(recipe, turn=1).placement())
-            with atomic(path, like=self.stat, make_folder=True) as file:
+        with stage("encode"):
+            photo = self.encoder.encode(frame, path.suffix, shown)
+        with ByteSource(photo) as source:
+            with stage("encode"):
+                edit = self.container.attach(source, prepared.coded, replace(recipe, turn=1).placement())
+            with stage("write"), atomic(path, like=self.stat, make_folder=True) as file:
                 edit.splice.write(file)
         return road.outcome_of(path, prepared, picture, recipe, edit)
 
@@ -183,4 +192,8 @@ def _outcome(video: Footage, rows: list[Row], streams: Streams, table: Path, ran
     warnings = list(dict.fromkeys(w for row in rows for w in row.warnings))
     near = min(m[0] for m in metres)
     said = f"{len(rows)} frames, {'' if known else rows[0].said + ', '}{near:.4g} to {far:.4g} m{ranged}"
-    return Outcome(said, len(rows), (near, far), sum(row.filled for row in rows), (*streams.notes, *warnings[:_SHOWN]))
+    stages: dict[str, float] = {}
+    for row in rows:
+        add(stages, row.stages)
+    return Outcome(said, len(rows), (near, far), sum(row.filled for row in rows), (*streams.notes, *warnings[:_SHOWN]),
+                   sum(row.pixels for row in rows), stages)

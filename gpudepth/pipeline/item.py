@@ -20,6 +20,7 @@ from .export import MAPS_ALONE
 from .ledger import FileState, Row
 from .recipe import Recipe
 from .road import run_item
+from .stopwatch import lap, rounded, stage
 
 if TYPE_CHECKING:
     from .clip_item import ClipItem
@@ -93,11 +94,13 @@ def do_task(task: Task) -> Row:
 
 
 def _do_photo(task: Task, item: Item) -> Row:
+    lap()       # what a failed item before this one left
     do = export_item if item.output.suffix.lower() in MAPS_ALONE else run_item
     outcome = do(item.photo, item.depth, item.output, task.recipe, backend(task.backend), beside=item.beside,
                  make_folder=True)
-    written = FileState.of(item.output)
+    with stage("hash"):
+        written, photo, depth, *beside = (FileState.of(path) for path in (item.output, *item.inputs))
     near, far = (m if isfinite(m) else None for m in outcome.metres)
-    return Row(item.key, "ok", task.job, FileState.of(item.photo), FileState.of(item.depth), item.target,
-               written.size, written.sha256, outcome.line(), (outcome.storage.lo, outcome.storage.hi), (near, far),
-               outcome.filled, outcome.notices(), beside=tuple(FileState.of(p) for p in item.beside.paths()))
+    return Row(item.key, "ok", task.job, photo, depth, item.target, written.size, written.sha256, outcome.line(),
+               (outcome.storage.lo, outcome.storage.hi), (near, far), outcome.filled, outcome.notices(),
+               beside=tuple(beside), pixels=outcome.width * outcome.height, stages=rounded(lap()))

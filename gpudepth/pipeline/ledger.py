@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from ..errors import FileError, LockedError, OutputError
 from ..formats.archive.member import Input, Member
 from ..limits import Limits
 
+MOST_LINE = 1 << 24      # bytes of a row: of a sequence of pictures it names every file
 _KNOWN = Limits(max_file=0, max_ratio=0)    # it is, or has the size of, what the job's own limits let pass
 
 
@@ -72,7 +73,8 @@ def sha256(path: Input) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """One line. status: "ok" or "error". `output` is relative to the plan's root."""
+    """One line. status: "ok" or "error". `output` is relative to the plan's root. pixels: of the map, or of all of a
+    clip's. seconds: from the task's start to its end; stages: where they went (`stopwatch`)."""
 
     key: str
     status: str
@@ -90,10 +92,12 @@ class Row:
     error: str = ""
     message: str = ""
     seconds: float = 0.0
+    pixels: int = 0
+    stages: dict[str, float] = field(default_factory=dict)
     beside: tuple[FileState, ...] = ()
 
     def to_json(self) -> str:
-        rows = {k: v for k, v in asdict(self).items() if v not in (None, "", (), 0)}
+        rows = {k: v for k, v in asdict(self).items() if v not in (None, "", (), 0, {})}
         for state in (rows.get("photo"), rows.get("depth"), *rows.get("beside", ())):
             if state and state["archive"] is None:
                 del state["archive"]
@@ -123,9 +127,21 @@ class Row:
         return False
 
 
+def read_rows(path: Path, start: int = 0) -> Iterator[Row]:
+    """The rows of a ledger from a byte on, one in memory at a time; lines that are none are skipped."""
+    with path.open("rb") as file:
+        file.seek(start)
+        for line in file:
+            with suppress(ValueError, TypeError):
+                yield Row.from_json(line.decode())
+
+
 @dataclass
 class Ledger:
-    """Open for appending, and locked: a second run of the same folder gets LockedError. Use as a context manager."""
+    """Open for appending, and locked: a second run of the same folder gets LockedError. Use as a context manager.
+
+    rows: the last row of each key, as they were when it was opened; what is added is written, not held.
+    """
 
     path: Path
     rows: dict[str, Row] = field(default_factory=dict)
@@ -163,19 +179,21 @@ class Ledger:
 
     def _load(self) -> None:
         """Read what is there; a last line torn by a kill is cut off."""
-        with self.path.open("rb") as file:
-            text = file.read()
-        whole = text.rfind(b"\n") + 1
-        if whole != len(text):
+        size = os.fstat(self._handle).st_size
+        tail = os.pread(self._handle, min(size, MOST_LINE), size - min(size, MOST_LINE))
+        whole = size - len(tail) + tail.rfind(b"\n") + 1 if tail else 0
+        if whole != size:
             os.ftruncate(self._handle, whole)
-        for line in text[:whole].splitlines():
-            with suppress(ValueError, TypeError):
-                row = Row.from_json(line.decode())
-                self.rows[row.key] = row
+        for row in read_rows(self.path):
+            self.rows[row.key] = row
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+        return os.fstat(self._handle).st_size
 
     def add(self, row: Row) -> None:
         """Append one row, with a single write. Raises OutputError."""
-        self.rows[row.key] = row
         line = (row.to_json() + "\n").encode()
         try:
             if os.write(self._handle, line) != len(line):

@@ -31,6 +31,7 @@ from .output import atomic
 from .precision import warn_if_coarse
 from .recipe import Recipe
 from .shape import shape
+from .stopwatch import stage
 
 SAME_RANGE = 1 / 64  # of a code: what a container may round an end of the range by
 
@@ -101,7 +102,8 @@ def run_item(photo: str | Input, depth: DepthInput, out: str | Path, recipe: Rec
         coded = prepared.coded
         stat = photo.stat()
         if container is None:
-            data = photo_room.encode_photo(photo, recipe.photo_quality, recipe.limits, recipe.turn)
+            with stage("encode"):
+                data = photo_room.encode_photo(photo, recipe.photo_quality, recipe.limits, recipe.turn)
             with ByteSource(data) as encoded:
                 edit = _attach(target, encoded, coded, replace(recipe, turn=1), photo)
                 _write(edit, out, stat, make_folder=make_folder)
@@ -272,7 +274,8 @@ def _container(photo: Input, source: ByteSource, target: Container, out: Path, r
 
 def _attach(container: Container, source: ByteSource, coded: CodedMap, recipe: Recipe, photo: Input) -> Edit:
     try:
-        return container.attach(source, coded, recipe.placement())
+        with stage("encode"):
+            return container.attach(source, coded, recipe.placement())
     except GpudepthError as error:
         if error.where and error.where.startswith("bytes"):
             error.where = str(photo) + error.where.removeprefix("bytes")
@@ -280,5 +283,5 @@ def _attach(container: Container, source: ByteSource, coded: CodedMap, recipe: R
 
 
 def _write(edit: Edit, out: Path, stat: os.stat_result, *, make_folder: bool) -> None:
-    with atomic(out, like=stat, make_folder=make_folder) as file:
+    with stage("write"), atomic(out, like=stat, make_folder=make_folder) as file:
         edit.splice.write(file)

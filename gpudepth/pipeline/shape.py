@@ -22,6 +22,7 @@ from .guide import Guide
 from .intake import DepthInput, take
 from .recipe import Recipe
 from .refine import refine
+from .stopwatch import stage
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def shape(depth: DepthInput, frame: tuple[int, int] | None, recipe: Recipe, back
     Raises AspectError, and what reading, converting and refining raise.
     """
     capture = None if beside.camera is None else read_capture(beside.camera, recipe.limits)
-    intake = take(depth, recipe, backend, frame, capture.depth if capture else None)
+    with stage("read"):
+        intake = take(depth, recipe, backend, frame, capture.depth if capture else None)
     values, fmt, calibration, said = intake.values, intake.fmt, intake.calibration, intake.said
     calibration = calibration or (capture.calibration if capture else None)
     confidence, warnings = None, []
@@ -71,7 +73,8 @@ def shape(depth: DepthInput, frame: tuple[int, int] | None, recipe: Recipe, back
                 calibration = calibration.scaled(values.shape[1], values.shape[0]).cropped(x, y, width, height)
             values = np.ascontiguousarray(values[y : y + height, x : x + width])
             confidence = confidence if confidence is None else confidence[y : y + height, x : x + width]
-    refined = refine(values, fmt, recipe, backend, guide=guide, confidence=confidence)
+    with stage("refine"):
+        refined = refine(values, fmt, recipe, backend, guide=guide, confidence=confidence)
     values = refined.values
     untouched = intake.data is not None and values is intake.values
     if quantity_of(refined.fmt) is not quantity_of(recipe.pixel_format):

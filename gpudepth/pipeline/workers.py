@@ -56,12 +56,13 @@ def attempt(function: Callable[[Any], Any], task: Any) -> Done:
 
 
 def run_tasks(function: Callable[[Task], Any], tasks: Iterable[Task], workers: int,
-              seconds_per_task: float = 0) -> Iterator[Done]:
-    """Results as they come. `function` must be importable, its argument and result picklable.
+              seconds_per_task: float = 0, beat: Callable[[], None] = lambda: None) -> Iterator[Done]:
+    """Results as they come. `function` must be importable, its argument and result picklable. beat: called now and
+    then while nothing comes.
 
     A single worker is a process of its own too: what kills or hangs it must not end the run.
     """
-    pool = _Pool(function, workers, seconds_per_task)
+    pool = _Pool(function, workers, seconds_per_task, beat)
     try:
         yield from pool.run(tasks)
     finally:
@@ -79,10 +80,11 @@ class _Worker:
 
 
 class _Pool:
-    def __init__(self, function: Callable[[Any], Any], count: int, seconds: float) -> None:
+    def __init__(self, function: Callable[[Any], Any], count: int, seconds: float,
+                 beat: Callable[[], None]) -> None:
         # spawn: a fork would copy locks, CUDA state and the pipe ends of siblings
         self.context = multiprocessing.get_context("spawn")
-        self.function, self.count, self.seconds = function, count, seconds
+        self.function, self.count, self.seconds, self.beat = function, count, seconds, beat
         self.workers: list[_Worker] = []
 
     def start(self) -> _Worker:
@@ -123,6 +125,7 @@ class _Pool:
             if not busy:
                 return
             ready = wait([w.pipe for w in busy], timeout=POLL_SECONDS)
+            self.beat()
             for worker in busy:
                 if worker.pipe in ready:
                     try:
@@ -246,5 +249,7 @@ def alive(done: int = 0) -> None:
     now = time.monotonic()
     if _VOICE.pipe is not None and now - _VOICE.spoke >= ALIVE_SECONDS:
         _VOICE.spoke = now
-        with contextlib.suppress(OSError):
+        try:
             _VOICE.pipe.send(Alive(done))
+        except OSError:     # nobody listens: the run was killed, and another one may do this task already
+            sys.exit(1)
