@@ -12,7 +12,7 @@ from math import isfinite
 from pathlib import Path
 
 from ..compute import backend
-from ..formats.archive.member import Input
+from ..formats.inputs import Input
 from .beside import Beside
 from .convert import export_item
 from .export import MAPS_ALONE

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FileError, LockedError, OutputError
-from ..formats.archive.member import Input, Member
+from ..formats.archive.member import Member
+from ..formats.inputs import Held, Input
 from ..limits import Limits
 
 _KNOWN = Limits(max_file=0, max_ratio=0)    # it is, or has the size of, what the job's own limits let pass
@@ -64,7 +65,7 @@ def _place(path: Input, stat: os.stat_result) -> tuple[int, tuple[int, int] | No
 
 
 def sha256(path: Input) -> str:
-    if isinstance(path, Member):
+    if isinstance(path, Held):
         return hashlib.sha256(path.read(_KNOWN)).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

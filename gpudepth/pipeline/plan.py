@@ -11,7 +11,7 @@ from pathlib import Path
 from ..containers import registry
 from ..containers.base import Donor
 from ..errors import UsageError
-from ..formats.archive.member import Input, Member
+from ..formats.inputs import Held, Input
 from ..sources.pairing import find_beside
 from ..sources.pairs import Pairing, Refused
 from ..sources.templates import placeholders
@@ -44,7 +44,7 @@ class Plan:
     def lines(self) -> list[str]:
         """What a dry run shows."""
         out = [f"{len(self.items)} items, ledger {self.ledger}"]
-        out += [f"  {i.key} + {i.depth.path if isinstance(i.depth, Member) else i.depth} -> {i.output}"
+        out += [f"  {i.key} + {i.depth.path if isinstance(i.depth, Held) else i.depth} -> {i.output}"
                 for i in self.items]
         out += [f"  {r.key}: cannot be done: {r.error}" for r in self.refused]
         out += [f"warning: {w}" for w in self.warnings]
@@ -54,7 +54,7 @@ class Plan:
 def job_hash(job: Job, donor: Donor | None = None) -> str:
     """SHA-256 of what decides the bytes of an output beside its inputs; `run` and `limits` do not."""
     settings = job.model_dump(mode="json", include={"encoding", "refine", "map"})
-    settings["source"] = job.source.model_dump(mode="json", include={"key", "orientation", "rows"})
+    settings["source"] = job.source.model_dump(mode="json", include={"key", "orientation", "rows", "color_transform"})
     settings["output"] = job.output.model_dump(mode="json", exclude={"path", "replace_depth", "donor"})
     settings["donor"] = asdict(donor) if donor is not None else None
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

@@ -14,8 +14,9 @@ from archive_kit import tar, zipped
 
 from gpudepth.errors import FileError, LimitError, MalformedError, TruncatedError, UnsupportedError
 from gpudepth.formats.archive.index import read_index
-from gpudepth.formats.archive.member import Member, as_file, as_path, read_input, unsafe
+from gpudepth.formats.archive.member import Member, unsafe
 from gpudepth.formats.bytesource import ByteSource
+from gpudepth.formats.inputs import as_file, as_path, read_input
 from gpudepth.limits import Limits
 
 DATA = b"depth " * 40
