@@ -25,7 +25,7 @@ from .road import run_item
 class Item:
     """One photo of a run. `key` names it: the photo's path relative to the job file; `target` is the output's path
     relative to the plan's root, so that a ledger means the same from every working directory. metric, confidence,
-    camera: as in `Beside`."""
+    camera: as in `Beside`. aids: what else its bytes depend on."""
 
     key: str
     photo: Input
@@ -35,6 +35,7 @@ class Item:
     metric: Input | None = None
     confidence: Input | None = None
     camera: Input | None = None
+    aids: tuple[Input, ...] = ()
 
     @property
     def beside(self) -> Beside:
@@ -43,7 +44,7 @@ class Item:
     @property
     def inputs(self) -> tuple[Input, ...]:
         """All files it is made of."""
-        return (self.photo, self.depth, *self.beside.paths())
+        return (self.photo, self.depth, *self.beside.paths(), *self.aids)
 
     def in_shard(self, shard: tuple[int, int] | None) -> bool:
         return in_shard(self.key, shard)
@@ -81,4 +82,4 @@ def do_task(task: Task) -> Row:
     near, far = (m if isfinite(m) else None for m in outcome.metres)
     return Row(item.key, "ok", task.job, FileState.of(item.photo), FileState.of(item.depth), item.target,
                written.size, written.sha256, outcome.line(), (outcome.storage.lo, outcome.storage.hi), (near, far),
-               outcome.filled, outcome.notices(), beside=tuple(FileState.of(p) for p in item.beside.paths()))
+               outcome.filled, outcome.notices(), beside=tuple(FileState.of(p) for p in item.inputs[2:]))

@@ -14,6 +14,7 @@ from ..errors import UsageError
 from ..formats.inputs import Held, Input
 from ..sources.pairing import find_beside
 from ..sources.pairs import Pairing, Refused
+from ..sources.recognise import neighbours
 from ..sources.templates import placeholders
 from .export import MAPS_ALONE
 from .item import Item, in_shard
@@ -89,7 +90,8 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
         recipe = recipe.with_preset("record3d")
     items = tuple(Item(p.key, pairing.input(p.color), pairing.input(p.depth), p.output,
                        Path(os.path.relpath(p.output, root)).as_posix(), metric.get(p.key), trust.get(p.key),
-                       pairing.input(p.camera) if p.camera else None)
+                       pairing.input(p.camera) if p.camera else None,
+                       neighbours(pairing.input(p.depth)) if recipe.auto is not None else ())
                   for p in pairing.pairs if p.output is not None)
     _check_samples(job, items)
     aids = {path.resolve() for item in items for path in item.beside.paths() if isinstance(path, Path)}

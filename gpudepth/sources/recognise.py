@@ -123,14 +123,18 @@ class _Evidence:
 
     @cached_property
     def calib(self) -> Calib | None:
-        """Middlebury's calib.txt, beside it, or with the same beginning of its name."""
-        if isinstance(self.file, Held) or self.head[:2] != b"Pf":
-            return None
-        names = [self.path.with_name("calib.txt"), *sorted(self.path.parent.glob("*_calib.txt"))]
-        for path in names:
-            if path.is_file() and self.name.startswith(path.name.removesuffix("calib.txt")):
-                return read_calib(path)
-        return None
+        found = neighbours(self.file) if self.head[:2] == b"Pf" else ()
+        return read_calib(found[0]) if found else None
+
+
+def neighbours(file: Input) -> tuple[Path, ...]:
+    """What beside a map is read to tell what its values mean: Middlebury's calib.txt, or one with the same beginning of
+    its name as the map's. They are inputs as the map is."""
+    if isinstance(file, Held) or file.suffix.lower() != ".pfm":
+        return ()
+    names = [file.with_name("calib.txt"), *sorted(file.parent.glob("*_calib.txt"))]
+    return tuple(path for path in names if path.is_file()
+                 and file.name.startswith(path.name.removesuffix("calib.txt")))[:1]
 
 
 Rule = Callable[[_Evidence], Recognised | None]

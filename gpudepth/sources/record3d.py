@@ -53,6 +53,8 @@ class Capture:
 def read_capture(file: Input, limits: Limits = DEFAULT) -> Capture:
     """What `metadata` says. Raises FileError's kinds."""
     where = str(file)
+    if isinstance(file, Member):        # before it is unpacked
+        limits.check("max_xmp", file.size, where=where)
     raw = read_input(file, limits)
     limits.check("max_xmp", len(raw), where=where)
     try:

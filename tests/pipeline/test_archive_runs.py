@@ -15,6 +15,7 @@ from archive_kit import capture, depth, lzfse, metadata, npy, photo, tar, zipped
 from photo_kit import heic
 
 import gpudepth
+from gpudepth import resources
 from gpudepth.errors import JobError, UsageError
 from gpudepth.pipeline.job import parse_job
 from gpudepth.pipeline.plan import make_plan
@@ -214,3 +215,14 @@ def test_photos_that_guide_or_are_encoded(tmp_path: Path) -> None:
     assert do(tmp_path, inside.replace("archive: a.zip, ", "").replace("zip/", "plain/")).done == 2
     assert len(outputs(tmp_path / "zip")) == 2
     assert outputs(tmp_path / "zip") == outputs(tmp_path / "plain")
+
+
+def test_the_example(tmp_path: Path) -> None:
+    """configs/shards.yaml on shards such as it speaks of."""
+    for i in range(2):
+        tar(tmp_path / f"shards/{i:06d}.tar", {"000001.jpg": photo(), "000001.depth.png": depth(), "000002.png": photo(kind="PNG")})
+    (tmp_path / "configs").mkdir()
+    job = tmp_path / "configs/shards.yaml"
+    job.write_text(resources.text("configs", "shards.yaml"), encoding="utf-8")
+    assert failures(run(job, settings=["run.workers=1"])) == {}
+    assert sorted(outputs(tmp_path / "out")) == ["000000/000001.heic", "000001/000001.heic"]

@@ -94,7 +94,8 @@ class Member(Held):
         if magic != b"PK\3\4":
             raise MalformedError(f"no member begins at {self.offset:,}, where the directory has one", where=str(self))
         name = source.read(self.offset + LOCAL.size, name_size, "a name")
-        if name.decode("utf-8" if flags & 0x800 else "cp437", "replace") != self.inside or method != self.method:
+        # writers are not of one mind about the flag for UTF-8 here and in the directory
+        if self.inside not in (name.decode("utf-8", "replace"), name.decode("cp437")) or method != self.method:
             raise MalformedError(f"the directory and the member at {self.offset:,} disagree about its name or packing",
                                  where=str(self))
         if flags & 1:
