@@ -12,6 +12,7 @@ from ..containers import registry
 from ..containers.base import Donor
 from ..errors import UsageError
 from ..formats.inputs import Held, Input
+from ..sources.archived import find_beside_members
 from ..sources.pairing import find_beside
 from ..sources.pairs import Pairing, Refused
 from ..sources.recognise import neighbours
@@ -128,6 +129,8 @@ def _beside(base: Path, pairing: Pairing, listed: dict[str, Path | None], leaf: 
     if any(listed.values()) and not pairing.members:
         raise UsageError(f"source.pairs names what comes beside the maps, and {leaf} does, too",
                          hint=f"leave {leaf} out")
+    if pairing.members:
+        return {key: pairing.input(path) for key, path in find_beside_members(base, template, pairing).items()}
     return {**find_beside(base, template, pairing.pairs, pairing.names)}
 
 
