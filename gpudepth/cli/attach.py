@@ -17,7 +17,8 @@ def attach(
     align_scale: o.AlignScale = None, align_in: o.AlignIn = None, confidence: o.ConfidenceMap = None,
     confidence_highest: o.HighestConfidence = None, confidence_least: o.LeastConfidence = None,
     fit: o.Fit = "error", shape: o.Shape = None, dtype: o.Dtype = None, bytes_per_row: o.RowBytes = None,
-    coded: o.Coded = False, turn: o.Turn = 0, fmt: o.Format = "hdis", bits: o.Bits = None, crf: o.Crf = None,
+    coded: o.Coded = False, turn: o.Turn = 0, color_transform: o.ColorTransform = None,
+    fmt: o.Format = "hdis", bits: o.Bits = None, crf: o.Crf = None,
     jpeg_quality: o.JpegQuality = None, compression: o.Compression = None,
     profile: o.Profile = None, also: o.Also = None, donor: o.DonorPhoto = None, trailer: o.Trailer = "keep",
     accuracy: o.Accuracy = None, calibration: o.Calibration = "source",
@@ -57,7 +58,7 @@ def attach(
         calibration=calibration, bits=bits, crf=crf, jpeg_quality=jpeg_quality, compression=compression,
         profile=profile, also=tuple(also or ()), trailer=o.choice("trailer", trailer, ("keep", "drop", "refuse")),
         replace_depth=replace_depth, transcode=transcode, photo_quality=quality, key=key,
-        rows=o.rows(shape, dtype, bytes_per_row), turn=o.turn(turn),
+        rows=o.rows(shape, dtype, bytes_per_row), turn=o.turn(turn), color_transform=color_transform,
         donor=o.donor(donor), donor_white=white, resize_method=resize_method,
         **o.refinement(smooth=smooth, align_to=align_to, align_scale=align_scale, align_in=align_in,
                        confidence=confidence, confidence_highest=confidence_highest, confidence_least=confidence_least))

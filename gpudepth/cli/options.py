@@ -82,6 +82,9 @@ Fill = Annotated[str | None, typer.Option(help="For pixels without a value: near
 Fit = Annotated[str, typer.Option(help="For a map of another aspect: error, crop or stretch.")]
 Turn = Annotated[int, typer.Option(metavar="DEGREES", help="Turn picture and map clockwise, 90, 180 or 270, in their "
                                                            "metadata: phones' exports lie on their side.")]
+ColorTransform = Annotated[str | None, typer.Option("--color-transform", show_default=False,
+                                                    help="How a scene-linear photo (OpenEXR) becomes colours: srgb, "
+                                                         "clipped, or reinhard.")]
 Shape = Annotated[str | None, typer.Option(metavar="WxH", show_default=False,
                                            help="The map is rows of numbers without a header, of that size. [default: "
                                                 "the photo's, if --dtype is there]")]

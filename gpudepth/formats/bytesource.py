@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from ..errors import FileError, LimitError, MissingInputError, OutputError, TruncatedError, UnsupportedError
 from ..limits import DEFAULT, Limits
-from .archive.member import Member
+from .inputs import Held
 
 CHUNK = 1 << 17  # larger ones are fresh pages each time, which cost more than the call
 
@@ -24,15 +24,16 @@ class ByteSource:
     Raises MissingInputError, UnsupportedError (not a regular file), LimitError (max_file) on opening.
     """
 
-    def __init__(self, file: str | os.PathLike[str] | bytes | Member, limits: Limits = DEFAULT) -> None:
+    def __init__(self, file: str | os.PathLike[str] | bytes | Held, limits: Limits = DEFAULT) -> None:
         self._file: BinaryIO | None = None
         self._data: bytes | None = None
         self.limits = limits
         if isinstance(file, bytes):
             self._data, self.name, self.size = file, "bytes", len(file)
             return
-        if isinstance(file, Member):
-            self._data, self.name, self.size = file.read(limits), str(file), file.size
+        if isinstance(file, Held):
+            self._data, self.name = file.read(limits), str(file)
+            self.size = len(self._data)
             return
         self.name = os.fspath(file)
         try:

@@ -14,7 +14,7 @@ from ..compute.refine.align import Alignment, align
 from ..depth import orientation as exif
 from ..depth.pixel_format import FDEP, FDIS
 from ..errors import AspectError, GpudepthError, UsageError
-from ..formats.archive.member import Input, Member, as_input
+from ..formats.inputs import Held, Input, as_input
 from ..sources.maps import read_map
 from .aspect import compare
 from .intake import DepthInput, take
@@ -36,7 +36,7 @@ class Beside:
     def paths(self) -> tuple[Input, ...]:
         """Of the files among them."""
         return tuple(as_input(p) for p in (self.metric, self.confidence, self.camera)
-                     if isinstance(p, str | Path | Member))
+                     if isinstance(p, str | Path | Held))
 
 
 NOTHING = Beside()
@@ -91,7 +91,7 @@ def align_to(values: NDArray[np.float32], beside: Beside, recipe: Recipe, backen
     reading = Recipe(encoding=recipe.metric_encoding, floats_are_metres=True, pixel_format=fmt,
                      orientation=recipe.orientation, limits=recipe.limits)
     metric = take(beside.metric, reading, backend, None).values
-    name = str(beside.metric) if isinstance(beside.metric, str | Path | Member) else "metric"
+    name = str(beside.metric) if isinstance(beside.metric, str | Path | Held) else "metric"
     _check_aspect(metric.shape, values.shape, name)
     confidence = read_confidence(beside, recipe, (metric.shape[0], metric.shape[1]))
     sampled = values

@@ -16,8 +16,9 @@ from ..depth.calibration import Calibration
 from ..depth.data import DepthData, Storage
 from ..depth.pixel_format import PixelFormat, quantity_of
 from ..errors import GpudepthError, NoDepthError, RangeError, UnsupportedError, UsageError
-from ..formats.archive.member import Input
 from ..formats.bytesource import ByteSource
+from ..formats.inputs import Input, as_input
+from ..sources.scene_linear import displayed
 from . import export
 from .beside import NOTHING, Beside
 from .guide import Guide
@@ -101,6 +102,8 @@ def export_item(photo: str | Input | None, depth: DepthInput, out: str | Path, r
     beside: as in `run_item`.
     """
     out, recipe = Path(out), recipe.settled(depth)
+    if photo is not None:
+        photo = displayed(as_input(photo), recipe.color_transform or "srgb", recipe.limits)     # a guide's, at most
     picture = None if photo is None else photo_of(photo, recipe.limits)
     shown = recipe.orientation == "display"
     frame = None

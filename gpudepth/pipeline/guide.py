@@ -13,8 +13,8 @@ from ..containers import registry
 from ..containers.heif import photo as photo_room
 from ..depth import orientation as exif
 from ..errors import MalformedError, UnsupportedError
-from ..formats.archive.member import Input, as_file, as_input
 from ..formats.bytesource import ByteSource
+from ..formats.inputs import Input, as_file, as_input
 from ..limits import Limits
 
 

@@ -18,8 +18,8 @@ from ..depth.data import DepthData
 from ..depth.encoding import Depth, Disparity, DisparityRange, Encoding, Gray, Relative, factor_of
 from ..depth.pixel_format import FDEP, FDIS, PixelFormat, Quantity, quantity_of
 from ..errors import BackendError, GpudepthError, NoDepthError, RangeError, UsageError
-from ..formats.archive.member import Input, as_input
 from ..formats.bytesource import ByteSource
+from ..formats.inputs import Input, as_input
 from ..sources.maps import SourceMap, read_map
 from .recipe import Recipe
 

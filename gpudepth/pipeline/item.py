@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..compute import backend
-from ..formats.archive.member import Input
+from ..formats.inputs import Input
 from .beside import Beside
 from .convert import export_item
 from .export import MAPS_ALONE
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Item:
     """One photo of a run. `key` names it: the photo's path relative to the job file; `target` is the output's path
     relative to the plan's root, so that a ledger means the same from every working directory. metric, confidence,
-    camera: as in `Beside`."""
+    camera: as in `Beside`. aids: what else its bytes depend on."""
 
     key: str
     photo: Input
@@ -40,6 +40,7 @@ class Item:
     metric: Input | None = None
     confidence: Input | None = None
     camera: Input | None = None
+    aids: tuple[Input, ...] = ()
 
     @property
     def beside(self) -> Beside:
@@ -48,7 +49,7 @@ class Item:
     @property
     def inputs(self) -> tuple[Input, ...]:
         """All files it is made of."""
-        return (self.photo, self.depth, *self.beside.paths())
+        return (self.photo, self.depth, *self.beside.paths(), *self.aids)
 
     def in_shard(self, shard: tuple[int, int] | None) -> bool:
         return in_shard(self.key, shard)

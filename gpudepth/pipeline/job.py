@@ -211,6 +211,7 @@ class Job(Record):
         align, trust = self.refine.align, self.refine.confidence
         recipe = Recipe(
             encoding=self.encoding.encoding(), pixel_format=native(self.map.pixel_format), key=self.source.key,
+            color_transform=self.source.color_transform,
             rows=self.source.rows.rows() if self.source.rows else None, turn=TURNS[self.output.turn],
             clamp=self.refine.clamp, resize=resize, fill=self.refine.fill, fit=self.refine.fit,
             smooth=Smooth.parse(self.refine.smooth) if self.refine.smooth is not None else None,

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FileError, LockedError, OutputError
-from ..formats.archive.member import Input, Member
+from ..formats.archive.member import Member
+from ..formats.inputs import Held, Input
 from ..limits import Limits
 
 MOST_LINE = 1 << 24      # bytes of a row: of a sequence of pictures it names every file
@@ -65,7 +66,7 @@ def _place(path: Input, stat: os.stat_result) -> tuple[int, tuple[int, int] | No
 
 
 def sha256(path: Input) -> str:
-    if isinstance(path, Member):
+    if isinstance(path, Held):
         return hashlib.sha256(path.read(_KNOWN)).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

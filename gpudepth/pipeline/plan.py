@@ -11,9 +11,11 @@ from pathlib import Path
 from ..containers import registry
 from ..containers.base import Donor
 from ..errors import UsageError
-from ..formats.archive.member import Input, Member
+from ..formats.inputs import Held, Input
+from ..sources.archived import find_beside_members
 from ..sources.pairing import find_beside
 from ..sources.pairs import Pairing, Refused
+from ..sources.recognise import neighbours
 from ..sources.templates import placeholders
 from .export import MAPS_ALONE
 from .item import AnyItem, Item, in_shard
@@ -54,13 +56,14 @@ def _said(depth: object) -> object:
     """What holds the depth: a file, a member of an archive, a sequence; None: the video itself."""
     if depth is None:
         return "its own depth"
-    return depth.path if isinstance(depth, Member) else depth
+    return depth.path if isinstance(depth, Held) else depth
 
 
 def job_hash(job: Job, donor: Donor | None = None) -> str:
     """SHA-256 of what decides the bytes of an output beside its inputs; `run` and `limits` do not."""
     settings = job.model_dump(mode="json", include={"encoding", "refine", "map"})
-    settings["source"] = job.source.model_dump(mode="json", include={"key", "orientation", "rows", "clip"})
+    settings["source"] = job.source.model_dump(
+        mode="json", include={"key", "orientation", "rows", "clip", "color_transform"})
     settings["output"] = job.output.model_dump(mode="json", exclude={"path", "replace_depth", "donor"})
     settings["donor"] = asdict(donor) if donor is not None else None
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
@@ -95,7 +98,8 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
         recipe = recipe.with_preset("record3d")
     items = tuple(Item(p.key, pairing.input(p.color), pairing.input(p.depth), p.output,
                        Path(os.path.relpath(p.output, root)).as_posix(), metric.get(p.key), trust.get(p.key),
-                       pairing.input(p.camera) if p.camera else None)
+                       pairing.input(p.camera) if p.camera else None,
+                       neighbours(pairing.input(p.depth)) if recipe.auto is not None else ())
                   for p in pairing.pairs if p.output is not None)
     _check_samples(job, items)
     aids = {path.resolve() for item in items for path in item.beside.paths() if isinstance(path, Path)}
@@ -132,6 +136,8 @@ def _beside(base: Path, pairing: Pairing, listed: dict[str, Path | None], leaf: 
     if any(listed.values()) and not pairing.members:
         raise UsageError(f"source.pairs names what comes beside the maps, and {leaf} does, too",
                          hint=f"leave {leaf} out")
+    if pairing.members:
+        return {key: pairing.input(path) for key, path in find_beside_members(base, template, pairing).items()}
     return {**find_beside(base, template, pairing.pairs, pairing.names)}
 
 

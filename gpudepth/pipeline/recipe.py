@@ -18,11 +18,12 @@ from ..containers.heif.photo import DEFAULT_QUALITY
 from ..depth.encoding import Encoding
 from ..depth.pixel_format import HDIS, PixelFormat
 from ..errors import UsageError
-from ..formats.archive.member import Member, as_input
+from ..formats.inputs import Held, as_input
 from ..limits import DEFAULT, Limits
 from ..sources import presets
 from ..sources.raw import RawRows
 from ..sources.recognise import recognise
+from ..sources.scene_linear import TRANSFORMS
 
 Fill = Literal["nearest", "far", "near", "inpaint"]
 FILLS: tuple[Fill, ...] = ("nearest", "far", "near", "inpaint")
@@ -102,6 +103,7 @@ class Recipe:
     unpack        codes → codes, before they are decoded (`sources.presets`)
     auto          the preset is recognised from the map's file (`settled`); what else it is given
     decided       which preset that was, and why
+    color_transform   how a scene-linear photo becomes colours (`sources.scene_linear`); None: such photos are refused
     rows          the map's file has no header: how its rows lie
     turn          the Exif orientation that picture and map get on top of the picture's own: 1, 6, 3 or 8
     metric_encoding   what the codes of that metric depth mean; None: floats are metres, or a file knows itself
@@ -131,6 +133,7 @@ class Recipe:
     unpack: Callable[[NDArray[Any]], NDArray[Any]] | None = None
     auto: dict[str, Any] | None = None
     decided: str = ""
+    color_transform: str | None = None
     rows: RawRows | None = None
     turn: int = 1
     metric_encoding: Encoding | None = None
@@ -171,6 +174,9 @@ class Recipe:
             raise UsageError(f"unknown profile {self.profile!r}", hint=" or ".join(PROFILES))
         if self.align not in (None, "disparity", "depth"):
             raise UsageError(f"aligned in {self.align!r}", hint="disparity or depth")
+        if self.color_transform not in (None, *TRANSFORMS):
+            raise UsageError(f"unknown colour transform {self.color_transform!r}",
+                             hint="one of " + ", ".join(TRANSFORMS))
         if self.turn not in TURNS.values():
             raise UsageError(f"a turn of {self.turn}", hint="an Exif orientation without a mirror: 1, 6, 3 or 8")
         if self.fill not in (None, *FILLS):
@@ -209,7 +215,7 @@ class Recipe:
         """
         if self.auto is None:
             return self
-        if not isinstance(depth, str | Path | Member):
+        if not isinstance(depth, str | Path | Held):
             raise UsageError("an array does not say which preset it is of",
                              hint="name one: gpudepth presets lists them")
         found = recognise(as_input(depth), self.limits)

@@ -21,9 +21,10 @@ from ..depth.calibration import Calibration
 from ..depth.data import Storage
 from ..depth.pixel_format import FDEP, FDIS, PixelFormat, Quantity, quantity_of
 from ..errors import GpudepthError, HolesError, RangeError, UnsupportedError, UsageError
-from ..formats.archive.member import Input, Member, as_input
 from ..formats.bytesource import ByteSource
+from ..formats.inputs import Held, Input, as_input
 from ..limits import Limits
+from ..sources.scene_linear import displayed
 from .beside import NOTHING, Beside
 from .guide import Guide
 from .intake import DepthInput
@@ -89,6 +90,7 @@ def run_item(photo: str | Input, depth: DepthInput, out: str | Path, recipe: Rec
     photo, out = as_input(photo), Path(out)
     target = target_of(out)
     recipe = recipe.settled(depth)
+    photo = displayed(photo, recipe.color_transform, recipe.limits)
     with ByteSource(photo, recipe.limits) as source:
         container = _container(photo, source, target, out, recipe)
         picture = container.picture(source) if container else photo_room.picture(photo, recipe.limits)
@@ -96,7 +98,7 @@ def run_item(photo: str | Input, depth: DepthInput, out: str | Path, recipe: Rec
             guide = Guide(photo, recipe.orientation, recipe.limits)
             prepared = prepare(depth, picture, recipe, backend, target, guide=guide, beside=beside)
         except GpudepthError as error:
-            if error.where is None and isinstance(depth, str | Path | Member):
+            if error.where is None and isinstance(depth, str | Path | Held):
                 error.where = str(depth)
             raise
         coded = prepared.coded
@@ -244,6 +246,7 @@ def target_of(out: Path) -> Container:
 
 def photo_of(photo: str | Input, limits: Limits) -> Picture:
     """What a photo says of itself, whatever its format. Raises FileError's kinds."""
+    photo = displayed(as_input(photo), "srgb", limits)      # its size is that of any transform
     with ByteSource(photo, limits) as source:
         container = registry.find(source)
         return container.picture(source) if container else photo_room.picture(photo, limits)

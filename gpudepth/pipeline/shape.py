@@ -14,7 +14,7 @@ from ..depth.calibration import Calibration
 from ..depth.data import DepthData
 from ..depth.pixel_format import FDIS, quantity_of
 from ..errors import AspectError
-from ..formats.archive.member import Member
+from ..formats.inputs import Held
 from ..sources.record3d import read_capture
 from .aspect import compare
 from .beside import NOTHING, Beside, align_to, read_confidence
@@ -96,7 +96,7 @@ def _box(shape: tuple[int, ...], frame: tuple[int, int], recipe: Recipe,
     if aspect.fits or recipe.fit == "stretch":
         return None
     if recipe.fit == "error":
-        name = str(depth) if isinstance(depth, str | Path | Member) else "map"
+        name = str(depth) if isinstance(depth, str | Path | Held) else "map"
         hint = ("it fits turned by 90°: it may be in the photo's stored orientation, --coded"
                 if aspect.turned else "--fit crop cuts the map to the photo's aspect, --fit stretch bends it")
         raise AspectError(f"the map is {width}×{height} and the photo {frame[0]}×{frame[1]}: "

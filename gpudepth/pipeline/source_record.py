@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from ..errors import UsageError
 from ..limits import DEFAULT, Limits
 from ..sources.archived import find_in_archives
+from ..sources.embedded import find_embedded
 from ..sources.indices import Every, find_by_index
 from ..sources.pair_lists import find_listed
 from ..sources.pairing import find_pairs
@@ -69,21 +70,25 @@ class SourceRecord(Record):
 
     match: how color and depth go together: by name; by time, from {time} in both or from TUM's lists rgb.txt and
     depth.txt, less than tolerance (0.02 s) apart with offset added to the times of the maps; by index, the first photo
-    with the first map, starting at color_start and depth_start, each color_stride-th and depth_stride-th.
+    with the first map, starting at color_start and depth_start, each color_stride-th and depth_stride-th; embedded: the
+    map is in the photo's own file, and depth is left out.
+
+    color_transform: how scene-linear photos (OpenEXR) become colours: srgb, clipped, or reinhard.
     """
 
     model_config = ConfigDict(json_schema_extra={
         "oneOf": [{"required": ["color", "depth"]}, {"required": ["pairs"]}, {"required": ["transforms"]},
-                  {"required": ["shards"]}, {"required": ["archive"]}, {"required": ["video"]}]})
+                  {"required": ["shards"]}, {"required": ["archive"]}, {"required": ["video"]},
+                  {"required": ["color", "match"], "properties": {"match": {"const": "embedded"}}}]})
 
     pairs: str | None = None
     transforms: str | None = None
     shards: str | None = None
     archive: str | None = None
     video: str | None = None
+    match: Literal["name", "time", "index", "embedded"] = "name"
     color: str | list[str] | None = Field(None, validate_default=True)
     depth: str | list[str] | None = Field(None, validate_default=True)
-    match: Literal["name", "time", "index"] = "name"
     tolerance: float | None = Field(None, gt=0, allow_inf_nan=False)
     offset: float | None = Field(None, allow_inf_nan=False)
     color_start: int | None = Field(None, ge=0)
@@ -93,6 +98,7 @@ class SourceRecord(Record):
     clip: ClipRecord | None = None
     key: str | None = None
     rows: RowsRecord | None = None
+    color_transform: Literal["srgb", "reinhard"] | None = None
     orientation: Literal["display", "coded"] = "display"
     allow_missing: bool = False
 
@@ -134,6 +140,10 @@ class SourceRecord(Record):
         video = info.data.get("video") is not None
         if video and value is not None and info.field_name == "color":
             raise ValueError("source.video names the pictures already; color, or video")
+        if info.field_name == "depth" and info.data.get("match") == "embedded":
+            if value is not None:
+                raise ValueError("is left out with source.match: embedded")
+            return value
         if value is None and not given and not video and all(name in info.data for name in _LISTS):
             raise PydanticCustomError("missing", "is missing")
         return value
@@ -183,6 +193,8 @@ class SourceRecord(Record):
             if not color:
                 return find_in_captures(base, self.archive, output, limits=limits)
             return find_in_archives(base, self.archive, color, depth, output, limits=limits)
+        if self.match == "embedded":
+            return find_embedded(base, color, output)
         if self.match == "time":
             return find_by_time(base, color, depth, output, tolerance=self.tolerance or TOLERANCE,
                                 offset=self.offset or 0.0, allow_missing=missing)

@@ -6,9 +6,10 @@ stands behind it. What is wrong with an archive, or a member's name, is an item 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from ..errors import FileError, GpudepthError, MissingInputError
@@ -16,7 +17,7 @@ from ..formats.archive.index import Index, read_index
 from ..formats.archive.member import Member, explain
 from ..limits import DEFAULT, Limits
 from .found import Found, list_files
-from .pairing import find_pairs
+from .pairing import find_beside, find_pairs
 from .pairs import (
     Duplicate,
     Pair,
@@ -133,6 +134,28 @@ def find_in_archives(base: Path, archive: str, color: str, depth: str, output: s
         gathered.duplicates += [replace(d, key=photo_key(found.path / d.key, gathered.base))
                                 for d in inside.duplicates if not d.shared]
     return gathered.pairing()
+
+
+def find_beside_members(base: Path, template: str, pairing: Pairing) -> dict[str, Path]:
+    """`find_beside` of pairs in archives: in the photo's own archive, or, when that has no such member, beside it."""
+    inside, groups = defaultdict(list), defaultdict(list)
+    for member in pairing.members.values():
+        inside[member.archive].append(member.inside)
+    for pair in pairing.pairs:
+        groups[pairing.members[pair.color].archive].append(pair)
+    found: dict[str, Path] = {}
+    for archive, pairs in groups.items():
+        there = [(archive / name, fields) for name, fields in search_names(inside[archive], template)]
+        if there:
+            found |= find_beside(archive, template, pairs, pairing.names, look=partial(_given, there))
+        else:
+            found |= find_beside(base, template, pairs, pairing.names)
+    return found
+
+
+def _given(there: list[tuple[Path, Fields]], base: Path, text: str) -> list[tuple[Path, Fields]]:
+    """What was searched already."""
+    return there
 
 
 def outer_fields(found: Found, text: str, name: str = ARCHIVE) -> Fields:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import GpudepthError, MalformedError, UnsupportedError
-from ..formats.archive.member import Input, as_file
+from ..formats.inputs import Input, as_file
 from ..limits import DEFAULT, Limits
 from .arrays import split_key
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FileError, LimitError, MissingInputError, TruncatedError, UnsupportedError
-from ..formats.archive.member import Input, Member, as_input
+from ..formats.inputs import Held, Input, as_input
 from ..limits import DEFAULT, Limits
 from . import arrays, exr, hdf5, pictures, record3d
 from . import rows as headed
@@ -45,7 +45,7 @@ class SourceMap:
 
 
 def read_map(
-    path: str | os.PathLike[str] | Member, *, limits: Limits = DEFAULT, key: str | None = None,
+    path: str | os.PathLike[str] | Held, *, limits: Limits = DEFAULT, key: str | None = None,
     photo_size: tuple[int, int] | None = None, size: tuple[int, int] | None = None, rows: RawRows | None = None,
 ) -> SourceMap:
     """Read a map from PNG, TIFF, BMP, JPEG, WebP, PGM, PFM, .npy, .npz, OpenEXR, HDF5 (and MAT v7.3), .dpt or COLMAP's
@@ -120,9 +120,10 @@ def _codes(values: NDArray[Any], where: str) -> NDArray[Any]:
 @contextmanager
 def _open(path: Input, where: str, limits: Limits) -> Iterator[tuple[BinaryIO, int]]:
     """The file and its size. Only regular files: a pipe would block, a device never end."""
-    if isinstance(path, Member):
+    if isinstance(path, Held):
         with _memory(where):
-            yield io.BytesIO(path.read(limits)), path.size
+            data = path.read(limits)
+            yield io.BytesIO(data), len(data)
         return
     try:
         # Not blocking, so that opening a pipe that nobody writes to returns and can be refused.

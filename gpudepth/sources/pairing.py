@@ -87,8 +87,10 @@ def find_pairs(base: Path, color: str, depth: str, output: str | None = None, *,
     )
 
 
-def find_beside(base: Path, template: str, pairs: Iterable[Pair], known: frozenset[str]) -> dict[str, Path]:
+def find_beside(base: Path, template: str, pairs: Iterable[Pair], known: frozenset[str], *,
+                look: Search = search) -> dict[str, Path]:
     """What else comes with a pair, by the pair's key: one file that `template`, of the placeholders `known`, names.
+    look: as of `find_pairs`.
 
     Raises UsageError for a bad template, for pairs with no such file and for pairs with several.
     """
@@ -96,7 +98,7 @@ def find_beside(base: Path, template: str, pairs: Iterable[Pair], known: frozens
     wanted.check_names(known)
     names = sorted(wanted.names)
     there: dict[tuple[str, ...], list[Path]] = defaultdict(list)
-    for path, fields in search(Path(base), template):
+    for path, fields in look(Path(base), template):
         there[tuple(fields[name] for name in names)].append(path)
     found, odd = {}, []
     for pair in pairs:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import GpudepthError, UsageError
-from ..formats.archive.member import Input, Member
+from ..formats.archive.member import Member
+from ..formats.inputs import Input
 from .templates import Fields, Template
 
 

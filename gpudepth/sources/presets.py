@@ -100,6 +100,12 @@ def _scaled(default: str) -> Make:
     return lambda scale=default: Depth(parse_scale(scale))
 
 
+def _blender(scale: str = "1", focal_px: float | None = None) -> Encoding:
+    """Along the axis; along the ray when there is a focal length, in pixels of the map."""
+    units = parse_scale(scale)
+    return Depth(units) if focal_px is None else Distance(units, focal_px=focal_px)
+
+
 def _stereo(scale: str | int = 1, **fixed: float) -> Make:
     return lambda **given: Stereo(scale=Fraction(scale), **{**fixed, **given})
 
@@ -204,8 +210,10 @@ PRESETS = (
     Preset("google-depth-linear", "GDepth and Dynamic Depth, RangeLinear", "PNG, JPEG", _gray("depth"),
            "developers.google.com/depthmap-metadata: RangeLinear, near + g(far − near)", _RANGE, metric=False,
            note="as google-depth"),
-    Preset("blender-exr", "Blender's Z pass", "OpenEXR", _scaled("1"), "docs.blender.org: Z, distance to surfaces",
-           takes=("scale",), metric=False, note="scale: metres of a unit; --clamp bounds the far background"),
+    Preset("blender-exr", "Blender's Z pass", "OpenEXR", _blender, "docs.blender.org: Z, distance to surfaces",
+           takes=("scale", "focal_px"), metric=False,
+           note="scale: metres of a unit; focal_px where Z is along the ray, as some engines and versions have it; the "
+                "background, 1e10, is infinitely far, and --clamp 0.1,100 bounds it"),
     Preset("opengl-zbuffer", "OpenGL's depth buffer, 0 to 1", "any", _zbuffer(), "nf / (f − z(f − n))", ("near",),
            ("far",)),
     Preset("opengl-ndc", "OpenGL's device coordinates, −1 to 1", "floats", _zbuffer(ndc=True), "z = (zₙ + 1) / 2",

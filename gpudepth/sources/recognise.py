@@ -16,8 +16,8 @@ from typing import Any
 
 from ..containers import registry
 from ..errors import FileError, RangeError, UsageError
-from ..formats.archive.member import Input, Member, as_file, as_path
 from ..formats.bytesource import ByteSource
+from ..formats.inputs import Held, Input, as_file, as_path
 from ..limits import DEFAULT, Limits
 from . import arrays, exr, hdf5, record3d, rows
 from .calib import Calib, read_calib
@@ -49,7 +49,7 @@ class _Evidence:
 
     def __init__(self, file: Input, limits: Limits) -> None:
         self.file, self.limits = file, limits
-        self.path = file.path if isinstance(file, Member) else file.absolute()
+        self.path = file.path if isinstance(file, Held) else file.absolute()
         self.name = self.path.name
         self.folders = [folder.casefold() for folder in self.path.parts[:-1]]
         with ByteSource(file, limits) as source:
@@ -58,7 +58,7 @@ class _Evidence:
     def there(self, *names: str, up: int = 0) -> bool:
         """Are all of these files beside it, or `up` folders above? Nothing is known of what an archive holds."""
         folder = self.path.parents[up] if up < len(self.path.parents) else self.path.parent
-        return not isinstance(self.file, Member) and all((folder / name).is_file() for name in names)
+        return not isinstance(self.file, Held) and all((folder / name).is_file() for name in names)
 
     def inside(self, *folders: str) -> bool:
         """Is it in folders of these names, in this order, the last one its own?"""
@@ -123,14 +123,18 @@ class _Evidence:
 
     @cached_property
     def calib(self) -> Calib | None:
-        """Middlebury's calib.txt, beside it, or with the same beginning of its name."""
-        if isinstance(self.file, Member) or self.head[:2] != b"Pf":
-            return None
-        names = [self.path.with_name("calib.txt"), *sorted(self.path.parent.glob("*_calib.txt"))]
-        for path in names:
-            if path.is_file() and self.name.startswith(path.name.removesuffix("calib.txt")):
-                return read_calib(path)
-        return None
+        found = neighbours(self.file) if self.head[:2] == b"Pf" else ()
+        return read_calib(found[0]) if found else None
+
+
+def neighbours(file: Input) -> tuple[Path, ...]:
+    """What beside a map is read to tell what its values mean: Middlebury's calib.txt, or one with the same beginning of
+    its name as the map's. They are inputs as the map is."""
+    if isinstance(file, Held) or file.suffix.lower() != ".pfm":
+        return ()
+    names = [file.with_name("calib.txt"), *sorted(file.parent.glob("*_calib.txt"))]
+    return tuple(path for path in names if path.is_file()
+                 and file.name.startswith(path.name.removesuffix("calib.txt")))[:1]
 
 
 Rule = Callable[[_Evidence], Recognised | None]

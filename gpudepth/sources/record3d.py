@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from ..depth.calibration import Calibration
 from ..errors import FileError, LimitError, MalformedError, TruncatedError, UnsupportedError
 from ..formats.archive.index import Index
-from ..formats.archive.member import Input, Member, read_input
+from ..formats.archive.member import Member
+from ..formats.inputs import Input, read_input
 from ..limits import DEFAULT, Limits
 from .archived import ARCHIVE, Gathering, outer_fields
 from .pairs import Pair, Pairing
@@ -52,6 +53,8 @@ class Capture:
 def read_capture(file: Input, limits: Limits = DEFAULT) -> Capture:
     """What `metadata` says. Raises FileError's kinds."""
     where = str(file)
+    if isinstance(file, Member):        # before it is unpacked
+        limits.check("max_xmp", file.size, where=where)
     raw = read_input(file, limits)
     limits.check("max_xmp", len(raw), where=where)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zipfile
 import zlib
@@ -14,8 +15,9 @@ from archive_kit import tar, zipped
 
 from gpudepth.errors import FileError, LimitError, MalformedError, TruncatedError, UnsupportedError
 from gpudepth.formats.archive.index import read_index
-from gpudepth.formats.archive.member import Member, as_file, as_path, read_input, unsafe
+from gpudepth.formats.archive.member import Member, unsafe
 from gpudepth.formats.bytesource import ByteSource
+from gpudepth.formats.inputs import as_file, as_path, read_input
 from gpudepth.limits import Limits
 
 DATA = b"depth " * 40
@@ -161,6 +163,27 @@ def test_an_archive_that_is_gone_or_too_large(tmp_path: Path) -> None:
     (tmp_path / "x.zip").unlink()
     with pytest.raises(OSError, match="No such file"):
         found.stat()
+
+
+@pytest.mark.parametrize("pack", [tar, zipped])
+def test_only_the_member_is_read(tmp_path: Path, pack: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an archive of megabytes no more than the member, its header and the archive's list."""
+    members = {f"{i}.bin": os.urandom(100_000) for i in range(40)}
+    found = read_index(pack(tmp_path / "x", members)).members   # type: ignore[operator]
+    read = 0
+
+    def counted(source: ByteSource, offset: int, length: int, what: str = "data") -> bytes:
+        nonlocal read
+        read += length
+        return whole(source, offset, length, what)
+
+    whole = ByteSource.read
+    monkeypatch.setattr(ByteSource, "read", counted)
+    assert found[39].read() == members["39.bin"]
+    assert read < 101_000
+    read = 0
+    read_index(tmp_path / "x")
+    assert read < 100_000
 
 
 @pytest.mark.parametrize("name", ["", "/etc/passwd", "../x", "a/../../x", "a\\b", "C:/x", "a\0b", "a/" * 65 + "b",

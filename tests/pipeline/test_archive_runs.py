@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import struct
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from archive_kit import capture, depth, lzfse, metadata, npy, photo, tar, zipped
+from archive_kit import capture, depth, encoded, lzfse, metadata, npy, photo, tar, zipped
 from photo_kit import heic
 
 import gpudepth
+from gpudepth import resources
 from gpudepth.errors import JobError, UsageError
 from gpudepth.pipeline.job import parse_job
 from gpudepth.pipeline.plan import make_plan
@@ -214,3 +217,60 @@ def test_photos_that_guide_or_are_encoded(tmp_path: Path) -> None:
     assert do(tmp_path, inside.replace("archive: a.zip, ", "").replace("zip/", "plain/")).done == 2
     assert len(outputs(tmp_path / "zip")) == 2
     assert outputs(tmp_path / "zip") == outputs(tmp_path / "plain")
+
+
+def test_the_example(tmp_path: Path) -> None:
+    """configs/shards.yaml on shards such as it speaks of."""
+    for i in range(2):
+        tar(tmp_path / f"shards/{i:06d}.tar", {"000001.jpg": photo(), "000001.depth.png": depth(), "000002.png": photo(kind="PNG")})
+    (tmp_path / "configs").mkdir()
+    job = tmp_path / "configs/shards.yaml"
+    job.write_text(resources.text("configs", "shards.yaml"), encoding="utf-8")
+    assert failures(run(job, settings=["run.workers=1"])) == {}
+    assert sorted(outputs(tmp_path / "out")) == ["000000/000001.heic", "000001/000001.heic"]
+
+
+def test_confidence_and_samples_in_the_archive_or_beside_it(tmp_path: Path) -> None:
+    trust = np.full((24, 32), 255, np.uint8)
+    trust[:, :8] = 0
+    files = {"rgb/1.jpg": photo(), "depth/1.png": depth(32, 24, 500)}
+    zipped(tmp_path / "a.zip", files | {"conf/1.png": encoded(trust, "PNG")})
+    text = ZIP.replace("{stem}.jpg", "{stem}.npy") + 'refine: {confidence: {path: "conf/{stem}.png"}}\n'
+    assert failures(do(tmp_path, text)) == {}
+    assert np.array_equal(np.isnan(np.load(tmp_path / "out/a/1.npy")), trust == 0)
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf/1.png").write_bytes(encoded(trust[:, ::-1], "PNG"))
+    assert do(tmp_path, text).skipped == 1                          # that in the archive is meant
+    zipped(tmp_path / "a.zip", files)
+    assert failures(do(tmp_path, text)) == {}
+    assert np.array_equal(np.isnan(np.load(tmp_path / "out/a/1.npy")), trust[:, ::-1] == 0)
+    (tmp_path / "conf/1.png").unlink()
+    with pytest.raises(UsageError, match=r"has to name one file for each photo: none for a.zip/rgb/1.jpg"):
+        do(tmp_path, text)
+
+
+def test_links_devices_and_twins_in_a_shard_fail_alone(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(depth())
+    (tmp_path / "s").mkdir()
+    with tarfile.open(tmp_path / "s/a.tar", "w") as archive:
+        def add(name: str, data: bytes = b"", kind: bytes = tarfile.REGTYPE, link: str = "") -> None:
+            info = tarfile.TarInfo(name)
+            info.size, info.type, info.linkname = len(data), kind, link
+            archive.addfile(info, io.BytesIO(data))
+
+        for key in ("good", "link", "hard", "device", "twin"):
+            add(f"{key}.jpg", photo())
+        add("good.depth.png", depth())
+        add("link.depth.png", kind=tarfile.SYMTYPE, link="../../secret.png")
+        add("hard.depth.png", kind=tarfile.LNKTYPE, link="good.depth.png")
+        add("device.depth.png", kind=tarfile.CHRTYPE)
+        add("twin.depth.png", depth())
+        add("twin.depth.png", depth(32, 24, 900))
+    summary = do(tmp_path, SHARDS)
+    failed = failures(summary)
+    assert summary.done == 1
+    assert {key.split("/")[-1]: error for key, (error, _) in failed.items()} == dict.fromkeys(
+        ["link.jpg", "hard.jpg", "device.jpg", "twin.jpg"], "UnsupportedError")
+    said = {key.split("/")[-1]: message for key, (_, message) in failed.items()}
+    assert "is a link to '../../secret.png', no regular file" in said["link.jpg"]
+    assert "is a device" in said["device.jpg"] and "is in the archive 2 times" in said["twin.jpg"]

@@ -204,5 +204,9 @@ def test_a_job_decides_file_by_file(tmp_path: Path) -> None:
     summary = run(tmp_path / "job.yaml")
     assert [r.said.split(":")[0] for r in summary.rows] == ["middlebury (calib.txt of the same size"] * 2
     assert [r.metres[0] for r in summary.rows if r.metres] == pytest.approx([1, 0.5], rel=1e-3)
+    assert run(tmp_path / "job.yaml").skipped == 2
+    (tmp_path / "b/calib.txt").write_text(CALIB.replace("doffs=3", "doffs=33"))     # an input as the map is
+    again = run(tmp_path / "job.yaml")
+    assert (again.skipped, [r.metres[0] for r in again.rows if r.metres]) == (1, [pytest.approx(0.25, rel=1e-3)])
     with pytest.raises(JobError, match="unknown preset 'autos'"):
         parse_job('source: {color: "a", depth: "b"}\nencoding: {preset: autos}\noutput: {path: "o/{stem}.heic"}\n')

@@ -15,8 +15,8 @@ from typing import Any
 from ...depth import orientation as exif
 from ...errors import FileError, LimitError, MalformedError, UnsupportedError
 from ...formats import exif as exif_format
-from ...formats.archive.member import Input, as_file
 from ...formats.bytesource import ByteSource
+from ...formats.inputs import Input, as_file
 from ...limits import DEFAULT, Limits
 from ..base import Picture
 from .file import HeifFile

@@ -1,7 +1,5 @@
 """A file inside a zip or tar archive: found by its place, read into memory, never written to a disk.
 
-A member stands where a path does: it has a name, a suffix, a stem and a stat, and what opens files opens it, too.
-
     zip   local header: "PK\\3\\4", version, flags, method, time, date, CRC-32, packed size, size (4 bytes each from the
           CRC on), lengths of name and extra field (2 each), these, then the bytes (APPNOTE.TXT 4.3.7)
     tar   the bytes themselves, as they are
@@ -9,18 +7,16 @@ A member stands where a path does: it has a name, a suffix, a stem and a stat, a
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from ...errors import FileError, LimitError, MalformedError, TruncatedError, UnsupportedError
 from ...limits import DEFAULT, Limits
+from ..inputs import Held
 
 if TYPE_CHECKING:
     from ..bytesource import ByteSource
@@ -32,7 +28,7 @@ RATIO_FROM = 16 << 20       # bytes; below, a map of one value everywhere may be
 
 
 @dataclass(frozen=True)
-class Member:
+class Member(Held):
     """One regular file of an archive.
 
     inside   its path in the archive, `/` between the parts
@@ -54,21 +50,8 @@ class Member:
     problem: str = ""
 
     @property
-    def name(self) -> str:
-        """The last part of its path."""
-        return PurePosixPath(self.inside).name
-
-    @property
-    def suffix(self) -> str:
-        return PurePosixPath(self.inside).suffix
-
-    @property
-    def stem(self) -> str:
-        return PurePosixPath(self.inside).stem
-
-    @property
     def path(self) -> Path:
-        """As if the archive were a folder: what a plan shows and pairs by."""
+        """As if the archive were a folder."""
         return self.archive / self.inside
 
     def __str__(self) -> str:
@@ -111,7 +94,8 @@ class Member:
         if magic != b"PK\3\4":
             raise MalformedError(f"no member begins at {self.offset:,}, where the directory has one", where=str(self))
         name = source.read(self.offset + LOCAL.size, name_size, "a name")
-        if name.decode("utf-8" if flags & 0x800 else "cp437", "replace") != self.inside or method != self.method:
+        # writers are not of one mind about the flag for UTF-8 here and in the directory
+        if self.inside not in (name.decode("utf-8", "replace"), name.decode("cp437")) or method != self.method:
             raise MalformedError(f"the directory and the member at {self.offset:,} disagree about its name or packing",
                                  where=str(self))
         if flags & 1:
@@ -145,47 +129,6 @@ def open_archive(path: Path, limits: Limits) -> ByteSource:
         return ByteSource(path, replace(limits, max_file=limits.max_archive))
     except LimitError as error:
         raise LimitError(error.message.replace("max_file", "max_archive"), where=error.where) from None
-
-
-Input = Path | Member
-"""What a run reads: a file, or one inside an archive."""
-
-
-def as_input(file: str | os.PathLike[str] | Member) -> Input:
-    return file if isinstance(file, Member) else Path(file)
-
-
-def as_file(file: str | os.PathLike[str] | Member, limits: Limits = DEFAULT) -> Path | BinaryIO:
-    """What libraries open: a path, or the bytes of a member as a file."""
-    return io.BytesIO(file.read(limits)) if isinstance(file, Member) else Path(file)
-
-
-@contextlib.contextmanager
-def as_path(file: Input, limits: Limits = DEFAULT) -> Iterator[str]:
-    """For libraries that open nothing but paths: a member is a file in memory while the block runs, on no disk.
-
-    Raises UnsupportedError where the system has no such files.
-    """
-    if not isinstance(file, Member):
-        yield os.fspath(file)
-        return
-    if not hasattr(os, "memfd_create"):
-        raise UnsupportedError("its format is read from files only", where=str(file), hint="unpack the archive")
-    handle = os.memfd_create("gpudepth")
-    try:
-        with os.fdopen(os.dup(handle), "wb") as memory:
-            memory.write(file.read(limits))
-        yield f"/proc/self/fd/{handle}"
-    finally:
-        os.close(handle)
-
-
-def read_input(file: Input, limits: Limits = DEFAULT) -> bytes:
-    """All bytes of a small one. Raises FileError's kinds, MissingInputError."""
-    from ..bytesource import ByteSource
-
-    with ByteSource(file, limits) as source:
-        return source.read(0, source.size)
 
 
 def unsafe(name: str) -> str:
