@@ -15,8 +15,11 @@ from . import options as o
 File = Annotated[Path, typer.Argument(help="A photo or clip that holds depth; or a folder of photos, with --as.",
                                       show_default=False)]
 Layout = Annotated[str | None, typer.Option("--as", show_default=False, metavar="LAYOUT",
-                                            help="Of a folder: write a data set into the folder -o, as png16, npz, "
-                                                 "exr, tum, kitti, nerfstudio, colmap or ply (points in colour).")]
+                                            help="Write a data set into the folder -o, as png16, npz, exr, tum, "
+                                                 "kitti, nerfstudio, colmap or ply (points in colour).")]
+Aux = Annotated[str, typer.Option("--aux", metavar="none|all|KIND,…",
+                                  help="Of photos: write the auxiliary images, too, upright PNGs: matte (portrait "
+                                       "effects), skin, hair, teeth, glasses, sky, gainmap, confidence.")]
 Target = Annotated[Path, typer.Option("-o", "--output", show_default=False,
                                       help=".npy, .npz (describes itself), .pfm, .tiff, .exr: float32; .png: mm; "
                                            ".plist, .bplist (binary): ImageIO's dictionary; .hdis, .fdis, .hdep, "
@@ -33,7 +36,8 @@ SideCar = Annotated[bool, typer.Option("--side-car", help="Write the 8-bit gray 
 
 
 def extract(file: File, output: Target, values: What = None, coded: o.Coded = False, side_car: SideCar = False,
-            layout: Layout = None, frames: Frames = None, stride: Stride = 1, as_json: o.Json = False) -> None:
+            layout: Layout = None, aux: Aux = "none", frames: Frames = None, stride: Stride = 1,
+            as_json: o.Json = False) -> None:
     """Take the depth out of a photo, float32 metres as the photo is displayed; out of a folder, as a data set; or out
     of a clip (Apple's Cinematic movies, depth video), frame by frame with frames.csv.
 
@@ -44,12 +48,15 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
     gpudepth extract IMG_0001.HEIC --values disparity --coded -o disparity.npy
     gpudepth extract IMG_0001.HEIC -o depth.plist
     gpudepth extract IMG_0001.HEIC --side-car -o IMG_0001_depth.png
-    gpudepth extract photos/ --as png16 -o dataset/
+    gpudepth extract photos/ --as png16 --aux all -o dataset/
     gpudepth extract clip.MOV -o depth/%06d.npy --frames 0:100 --stride 10
     gpudepth extract clip.MOV -o depth.mkv
     """
+    from ..pipeline import auxiliary
+
+    wanted = auxiliary.parse(aux)
     if layout is not None or file.is_dir():
-        _folder(file, layout, output, as_json=as_json)
+        _data_set(file, layout, output, wanted, as_json=as_json)
         return
     from ..api import read
     from ..pipeline import clip
@@ -58,6 +65,8 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
     if clip.is_clip(file):
         if side_car:
             raise UsageError("--side-car is of photos", where=file)
+        if wanted:
+            raise UsageError("--aux is of photos", where=file)
         quantity = o.choice("values", values or "depth", ("depth", "disparity"))
         number = clip.save_frames(file, output, quantity, clip.Choice.parse(frames, stride), coded=coded)
         print(f"{number} frames", file=sys.stderr)
@@ -77,19 +86,26 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
     lo, hi = data.range()
     print(f"{data.width}×{data.height}, {data.quantity} {lo:.4g} to {hi:.4g} {data.quantity.unit}, {data.accuracy}",
           file=sys.stderr)
-    print(output)
+    saved = auxiliary.save(file, output.parent, output.stem, wanted)
+    for error in saved.failed:
+        print(f"error: {error}", file=sys.stderr)
+    for path in (output, *(output.with_name(r["file"]) for r in saved.records)):
+        print(path)
+    if saved.failed:
+        raise PartialRunError(f"{len(saved.failed)} auxiliary images failed", where=file)
 
 
-def _folder(folder: Path, layout: str | None, out: Path, *, as_json: bool) -> None:
-    from ..pipeline.dataset import LAYOUTS, write
+def _data_set(source: Path, layout: str | None, out: Path, aux: frozenset[str], *, as_json: bool) -> None:
+    from ..pipeline.dataset import write
+    from ..pipeline.layouts import LAYOUTS
 
     if layout is None:
-        raise UsageError("is a folder: --as says what to write of it", where=folder, hint="--as " + ", ".join(LAYOUTS))
-    written = write(folder, layout, out)
+        raise UsageError("is a folder: --as says what to write of it", where=source, hint="--as " + ", ".join(LAYOUTS))
+    written = write(source, layout, out, aux=aux)
     for record in written.records:
         if as_json:
             print(json.dumps(record))
-    for path, error in written.failed:
+    for path, error in (*written.failed, *written.lacking):
         print(f"error: {path}: {error}" if str(path) not in str(error) else f"error: {error}", file=sys.stderr)
     for line in written.lines():
         print(line, file=sys.stderr)
@@ -97,4 +113,6 @@ def _folder(folder: Path, layout: str | None, out: Path, *, as_json: bool) -> No
         print(written.out)
     if written.failed:
         raise PartialRunError(f"{len(written.failed)} of {len(written.failed) + len(written.records)} photos failed",
-                              where=folder)
+                              where=source)
+    if written.lacking:
+        raise PartialRunError(f"{len(written.lacking)} auxiliary images failed", where=source)

@@ -95,6 +95,19 @@ def present(packets: Packets, limits: Limits = DEFAULT) -> bool:
     return packets.names([NAMESPACE]) and packets.text(NAMESPACE, "Data", limits) is not None
 
 
+def has_confidence(packets: Packets, limits: Limits = DEFAULT) -> bool:
+    """Is there a confidence beside the map?"""
+    return packets.names([NAMESPACE]) and packets.text(NAMESPACE, "Confidence", limits) is not None
+
+
+def confidence(packets: Packets, limits: Limits = DEFAULT) -> NDArray[Any]:
+    """(H, W) uint8 or uint16, 0 not at all and the largest code fully trusted (always linear, by the specification).
+
+    Raises MalformedError, LimitError.
+    """
+    return _decode(packets.text(NAMESPACE, "Confidence", limits) or "", "XMP GDepth", limits, "Confidence")
+
+
 def write(packets: Packets, coded: CodedMap) -> Packets:
     """The packets with a map: what there was of GDepth goes, the plane is a PNG in the extended packet."""
     form, near, far = range_of(coded)
@@ -158,13 +171,13 @@ def _number(text: str | None, name: str, where: str) -> float:
     return value
 
 
-def _decode(text: str, where: str, limits: Limits) -> NDArray[Any]:
+def _decode(text: str, where: str, limits: Limits, name: str = "Data") -> NDArray[Any]:
     """Base64 of a picture → its codes."""
     try:
         data = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise MalformedError(f"Data is not base64: {error}", where=where) from None
-    return decode(data, f"{where}:Data", limits)
+        raise MalformedError(f"{name} is not base64: {error}", where=where) from None
+    return decode(data, f"{where}:{name}", limits)
 
 
 def decode(data: bytes, where: str, limits: Limits) -> NDArray[Any]:
