@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from ..sources.pairs import natural_key
 from . import auxiliary
 from .guide import Guide
 from .layouts import INDEXES, LAYOUTS, Photo, put
+from .reconstruction import Reconstruction
 
 AUXILIARY = "auxiliary"     # the folder of mattes and gain maps
 MAX_NAMES = 5
@@ -55,6 +56,11 @@ class Written:
         if self.without:
             names = ", ".join(p.name for p in self.without[:MAX_NAMES])
             said.append(f"{len(self.without)} hold no depth: {names}{'…' * (len(self.without) > MAX_NAMES)}")
+        fits = [r["aligned"] for r in self.records if "aligned" in r]
+        if fits:
+            worst = max(f["median_error"] for f in fits)
+            said.append(f"{len(fits)} aligned by {min(f['points_used'] for f in fits):,} points or more, off by "
+                        f"{worst:.2%} (median) or less")
         lost = sum(r["out_of_range"] for r in self.records)
         if lost:
             said.append(f"{lost:,} pixels lie beyond what the layout can hold, and are left out")
@@ -62,9 +68,9 @@ class Written:
 
 
 def write(source: str | Path, kind: str, out: str | Path, *, aux: frozenset[str] = auxiliary.NONE,
-          limits: Limits = DEFAULT) -> Written:
+          reconstruction: Reconstruction | None = None, limits: Limits = DEFAULT) -> Written:
     """Write the depth photos of a folder, or one photo, as a data set of that kind. A photo that fails leaves the
-    others alone. aux: the auxiliary images that are written, too.
+    others alone. aux: the auxiliary images that are written, too; reconstruction: what every map is aligned to.
 
     Raises UsageError for an unknown kind, MissingInputError for what is not there or a folder without depth photos,
     NoDepthError for a photo without, OutputError.
@@ -77,10 +83,12 @@ def write(source: str | Path, kind: str, out: str | Path, *, aux: frozenset[str]
     taken: set[str] = set()
     for path in files:
         try:
-            photo = _read(path, len(written.records), taken, limits)
+            photo = read_photo(path, limits, len(written.records), frozenset(taken))
             if photo is None:
                 written.without.append(path)
                 continue
+            if reconstruction is not None:
+                photo = aligned(photo, reconstruction)
             record = _record(photo)
             record |= layout(photo, out)
             if aux:
@@ -138,7 +146,18 @@ def _readme(kind: str, written: Written) -> str:
         "the middle of the first pixel is at 0.5, 0.5; camera_from says where they come from.", ""])
 
 
-def _read(path: Path, number: int, taken: set[str], limits: Limits) -> Photo | None:
+def aligned(photo: Photo, reconstruction: Reconstruction) -> Photo:
+    """The photo with its depth fitted to the points of a reconstruction. Raises as `Reconstruction.fit` does."""
+    fit = reconstruction.fit(photo.path, photo.depth, photo.width, photo.height)
+    return replace(photo, depth=fit.data, fit=fit)
+
+
+def read_photo(path: Path, limits: Limits = DEFAULT, number: int = 0, taken: frozenset[str] = frozenset()
+               ) -> Photo | None:
+    """A photo as it goes into a data set, under a name that is not taken; None when it holds no depth.
+
+    Raises FileError and its kin.
+    """
     with ByteSource(path, limits) as source:
         container = registry.require(source)
         data, picture = container.read(source), container.picture(source)
@@ -164,6 +183,8 @@ def _record(photo: Photo) -> dict[str, Any]:
         "depth_is": photo.worth, "near": float(finite.min()) if finite.size else None,
         "far": float(finite.max()) if finite.size else None, "without_value": int(metres.size - finite.size),
         "out_of_range": 0}
+    if photo.fit is not None:
+        record["aligned"] = photo.fit.record()
     if photo.camera is not None:
         record["camera_from"] = photo.camera_from
         record["intrinsics"] = _intrinsics(photo.camera)

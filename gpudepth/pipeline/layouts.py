@@ -29,6 +29,7 @@ from ..errors import UnsupportedError
 from .export import encode, picture
 from .guide import Guide
 from .output import atomic
+from .reconstruction import UNIT, Fit
 
 METRES = "metres, as the file says"
 RELATIVE = "NOT metric: right up to scale and shift, whatever the unit says"
@@ -38,7 +39,7 @@ WORTH = {"absolute": METRES, "relative": RELATIVE}
 @dataclass(frozen=True)
 class Photo:
     """One photo, upright. number: its place in the set; camera: of the colour picture, or None, and where it comes
-    from."""
+    from; fit: to the reconstruction that the depth is aligned to, or None."""
 
     path: Path
     name: str
@@ -49,11 +50,18 @@ class Photo:
     height: int
     camera: Calibration | None
     camera_from: str = ""
+    fit: Fit | None = None
 
     @property
     def worth(self) -> str:
         """What its depth is worth, in words."""
-        return WORTH[self.depth.accuracy]
+        return WORTH[self.depth.accuracy] if self.fit is None else self.fit.worth
+
+    def unit(self, per_metre: int = 1) -> str:
+        """The unit of values that are so many to a metre, or to a unit of the reconstruction it is aligned to."""
+        if self.fit is None or self.fit.scale is not None:
+            return {1: "m", 1000: "mm"}.get(per_metre, f"m/{per_metre}")
+        return UNIT if per_metre == 1 else f"{UNIT} / {per_metre}"
 
     def colour(self, width: int = 0, height: int = 0) -> NDArray[np.uint8]:
         return self.guide.at(width or self.width, height or self.height)
@@ -86,13 +94,13 @@ def _colour(photo: Photo, out: Path, record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _coded(photo: Photo, out: Path, record: dict[str, Any], per_metre: float, unit: str) -> dict[str, Any]:
+def _coded(photo: Photo, out: Path, record: dict[str, Any], per_metre: int) -> dict[str, Any]:
     """Colour, and depth as a 16-bit PNG."""
     codes, lost = _codes(photo, per_metre)
     put(out / record["depth"], picture(codes, "PNG"))
     if "validity" in record:
         _validity(codes > 0, out, record)
-    return _colour(photo, out, record) | {"unit": unit, "no_value": 0, "out_of_range": lost}
+    return _colour(photo, out, record) | {"unit": photo.unit(per_metre), "no_value": 0, "out_of_range": lost}
 
 
 def _validity(there: NDArray[np.bool_], out: Path, record: dict[str, Any]) -> None:
@@ -102,7 +110,7 @@ def _validity(there: NDArray[np.bool_], out: Path, record: dict[str, Any]) -> No
 def _png16(photo: Photo, out: Path) -> dict[str, Any]:
     record = {"color": f"color/{photo.name}.jpg", "depth": f"depth/{photo.name}.png",
               "validity": f"validity/{photo.name}.png"}
-    return _coded(photo, out, record, 1000, "mm")
+    return _coded(photo, out, record, 1000)
 
 
 def _floats(suffix: str) -> Callable[[Photo, Path], dict[str, Any]]:
@@ -112,25 +120,25 @@ def _floats(suffix: str) -> Callable[[Photo, Path], dict[str, Any]]:
                   "validity": f"validity/{photo.name}.png"}
         put(out / record["depth"], encode(photo.depth, "depth", Path(record["depth"])))
         _validity(np.isfinite(photo.depth.depth()), out, record)
-        return _colour(photo, out, record) | {"unit": "m", "no_value": "NaN"}
+        return _colour(photo, out, record) | {"unit": photo.unit(), "no_value": "NaN"}
 
     return write_one
 
 
 def _tum(photo: Photo, out: Path) -> dict[str, Any]:
     stamp = f"{photo.number:d}.000000"      # stills have no common clock: a second apart
-    return _coded(photo, out, {"color": f"rgb/{stamp}.png", "depth": f"depth/{stamp}.png"}, 5000, "m/5000")
+    return _coded(photo, out, {"color": f"rgb/{stamp}.png", "depth": f"depth/{stamp}.png"}, 5000)
 
 
 def _kitti(photo: Photo, out: Path) -> dict[str, Any]:
     name = f"{photo.number:010d}.png"
     return _coded(photo, out, {"color": f"image_02/data/{name}", "depth": f"proj_depth/groundtruth/image_02/{name}"},
-                  256, "m/256")
+                  256)
 
 
 def _nerfstudio(photo: Photo, out: Path) -> dict[str, Any]:
     photo.camera_of(photo.width, photo.height)
-    return _coded(photo, out, {"color": f"images/{photo.name}.jpg", "depth": f"depths/{photo.name}.png"}, 1000, "mm")
+    return _coded(photo, out, {"color": f"images/{photo.name}.jpg", "depth": f"depths/{photo.name}.png"}, 1000)
 
 
 def _colmap(photo: Photo, out: Path) -> dict[str, Any]:
@@ -140,7 +148,7 @@ def _colmap(photo: Photo, out: Path) -> dict[str, Any]:
     metres = photo.depth.depth()
     rows = np.where(np.isfinite(metres), metres, 0).astype("<f4").tobytes()
     put(out / record["depth"], f"{photo.depth.width}&{photo.depth.height}&1&".encode() + rows)
-    return _colour(photo, out, record) | {"unit": "m", "no_value": 0}
+    return _colour(photo, out, record) | {"unit": photo.unit(), "no_value": 0}
 
 
 _POINT = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
@@ -149,7 +157,7 @@ _POINT = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
 def _ply(photo: Photo, out: Path) -> dict[str, Any]:
     size = photo.depth.width, photo.depth.height
     put(out / f"{photo.name}.ply", point_cloud(photo.depth, photo.camera_of(*size), photo.colour(*size), photo.worth))
-    return {"points": f"{photo.name}.ply", "unit": "m"}
+    return {"points": f"{photo.name}.ply", "unit": photo.unit()}
 
 
 def point_cloud(depth: DepthData, camera: Calibration, colour: NDArray[np.uint8], worth: str) -> bytes:
