@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,14 +14,18 @@ from ..errors import NoDepthError, PartialRunError, UsageError
 from . import options as o
 
 if TYPE_CHECKING:
-    from ..depth.data import DepthData
+    from ..errors import GpudepthError
+    from ..pipeline.depth_photo import Photo as DepthPhoto
     from ..pipeline.reconstruction import Reconstruction
 
 File = Annotated[Path, typer.Argument(help="A photo or clip that holds depth; or a folder of photos, with --as.",
                                       show_default=False)]
 Layout = Annotated[str | None, typer.Option("--as", show_default=False, metavar="LAYOUT",
                                             help="Write a data set into the folder -o, as png16, npz, exr, tum, "
-                                                 "kitti, nerfstudio, colmap or ply (points in colour).")]
+                                                 "kitti, nerfstudio, colmap, ply (points in colour) "
+                                                 "or exr-layers (a file a photo, as --layers).")]
+Layers = Annotated[bool, typer.Option("--layers", help="Write -o photo.exr with the photo in it: linear colour, Z, "
+                                                       "validity and mattes at the size of the picture.")]
 Aux = Annotated[str, typer.Option("--aux", metavar="none|all|KIND,…",
                                   help="Of photos: write the auxiliary images, too, upright PNGs: matte (portrait "
                                        "effects), skin, hair, teeth, glasses, sky, gainmap, confidence.")]
@@ -46,8 +51,8 @@ SideCar = Annotated[bool, typer.Option("--side-car", help="Write the 8-bit gray 
 
 
 def extract(file: File, output: Target, values: What = None, coded: o.Coded = False, side_car: SideCar = False,
-            layout: Layout = None, aux: Aux = "none", align_to: AlignTo = None, align_scale: AlignScale = None,
-            frames: Frames = None, stride: Stride = 1, as_json: o.Json = False) -> None:
+            layout: Layout = None, layers: Layers = False, aux: Aux = "none", align_to: AlignTo = None,
+            align_scale: AlignScale = None, frames: Frames = None, stride: Stride = 1, as_json: o.Json = False) -> None:
     """Take the depth out of a photo, float32 metres as the photo is displayed; out of a folder, as a data set; or out
     of a clip (Apple's Cinematic movies, depth video), frame by frame with frames.csv.
 
@@ -58,42 +63,54 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
     gpudepth extract IMG_0001.HEIC --values disparity --coded -o disparity.npy
     gpudepth extract IMG_0001.HEIC -o depth.plist
     gpudepth extract IMG_0001.HEIC --side-car -o IMG_0001_depth.png
+    gpudepth extract IMG_0001.HEIC --layers -o photo.exr
     gpudepth extract photos/ --as png16 --aux all -o dataset/
     gpudepth extract photos/ --as npz --align-to colmap/sparse/0 -o dataset/
     gpudepth extract clip.MOV -o depth/%06d.npy --frames 0:100 --stride 10
     gpudepth extract clip.MOV -o depth.mkv
     """
-    from ..pipeline import auxiliary
-    from ..pipeline.reconstruction import Reconstruction
+    from ..pipeline import auxiliary, clip
 
-    wanted = auxiliary.parse(aux)
-    if align_to is None and align_scale is not None:
-        raise UsageError("--align-scale speaks of --align-to, which is not there")
-    model = Reconstruction(align_to, align_scale) if align_to else None
+    wanted, model = auxiliary.parse(aux), _model(align_to, align_scale)
     if layout is not None or file.is_dir():
         _data_set(file, layout, output, wanted, model, as_json=as_json)
-        return
-    from ..pipeline import clip
-
-    if clip.is_clip(file):
-        if side_car:
-            raise UsageError("--side-car is of photos", where=file)
-        if wanted or model is not None:
-            raise UsageError("--aux and --align-to are of photos", where=file)
+    elif clip.is_clip(file):
+        if side_car or layers or wanted or model is not None:
+            raise UsageError("--side-car, --layers, --aux and --align-to are of photos", where=file)
         quantity = o.choice("values", values or "depth", ("depth", "disparity"))
         number = clip.save_frames(file, output, quantity, clip.Choice.parse(frames, stride), coded=coded)
         print(f"{number} frames", file=sys.stderr)
         print(output)
-        return
-    if frames is not None or stride != 1:
+    elif frames is not None or stride != 1:
         raise UsageError("--frames and --stride speak of clips", where=file)
-    if model is not None and coded:
-        raise UsageError("--align-to gives maps as they are displayed: leave --coded out")
-    data = _photo(file, model, coded=coded)
+    elif coded and (model is not None or layers):
+        raise UsageError("--align-to and --layers give maps as they are displayed: leave --coded out")
+    elif layers:
+        _layers(file, output, model)
+    else:
+        _map(file, output, values, wanted, model, coded=coded, side_car=side_car)
+
+
+def _model(align_to: Path | None, align_scale: float | None) -> Reconstruction | None:
+    from ..pipeline.reconstruction import Reconstruction
+
+    if align_to is None:
+        if align_scale is not None:
+            raise UsageError("--align-scale speaks of --align-to, which is not there")
+        return None
+    return Reconstruction(align_to, align_scale)
+
+
+def _map(file: Path, output: Path, values: str | None, aux: frozenset[str], model: Reconstruction | None, *,
+         coded: bool, side_car: bool) -> None:
+    """The depth of a photo, and its auxiliary images beside it."""
+    from ..api import read
+    from ..pipeline import auxiliary
     from ..pipeline.export import save, save_side_car
 
+    data = _photo(file, model).depth if model else read(file, orientation="coded" if coded else "display")
     if data is None:
-        raise NoDepthError("holds no depth", where=file, hint="gpudepth inspect shows what it does hold")
+        raise _no_depth(file)
     default = str(data.quantity) if output.suffix.lower() in (".plist", ".bplist") else "depth"
     quantity = o.choice("values", values or default, ("depth", "disparity"))
     if side_car:
@@ -103,29 +120,50 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
     lo, hi = data.range()
     print(f"{data.width}×{data.height}, {data.quantity} {lo:.4g} to {hi:.4g} {data.quantity.unit}, {data.accuracy}",
           file=sys.stderr)
-    saved = auxiliary.save(file, output.parent, output.stem, wanted)
-    for error in saved.failed:
-        print(f"error: {error}", file=sys.stderr)
+    saved = auxiliary.save(file, output.parent, output.stem, aux)
     for path in (output, *(output.with_name(r["file"]) for r in saved.records)):
         print(path)
-    if saved.failed:
-        raise PartialRunError(f"{len(saved.failed)} auxiliary images failed", where=file)
+    _tell_failed(file, saved.failed)
 
 
-def _photo(file: Path, model: Reconstruction | None, *, coded: bool) -> DepthData | None:
-    """The depth of a photo, aligned where there is a model; what it is worth is said."""
-    if model is None:
-        from ..api import read
-
-        return read(file, orientation="coded" if coded else "display")
+def _photo(file: Path, model: Reconstruction | None) -> DepthPhoto:
+    """A photo as it goes into a data set, aligned where there is a model; what its depth is worth is said."""
     from ..pipeline.dataset import aligned, read_photo
 
     photo = read_photo(file)
     if photo is None:
-        return None
-    photo = aligned(photo, model)
-    print(f"{photo.fit}\nthe depth is {photo.worth}", file=sys.stderr)
-    return photo.depth
+        raise _no_depth(file)
+    if model is not None:
+        photo = aligned(photo, model)
+        print(photo.fit, file=sys.stderr)
+    print(f"the depth is {photo.worth}", file=sys.stderr)
+    return photo
+
+
+def _layers(file: Path, output: Path, model: Reconstruction | None) -> None:
+    from ..pipeline import layers
+    from ..pipeline.output import atomic
+
+    if output.suffix.lower() != ".exr":
+        raise UsageError("--layers writes OpenEXR", where=output, hint="-o photo.exr")
+    blob, names, failed = layers.encode(_photo(file, model))
+    with atomic(output) as target:
+        target.write(blob)
+    print(f"layers: {', '.join(names)}", file=sys.stderr)
+    print(output)
+    _tell_failed(file, failed)
+
+
+def _no_depth(file: Path) -> NoDepthError:
+    return NoDepthError("holds no depth", where=file, hint="gpudepth inspect shows what it does hold")
+
+
+def _tell_failed(file: Path, failed: Sequence[GpudepthError]) -> None:
+    """Auxiliary images that could not be read are no reason to keep the rest back, and none to be silent."""
+    for error in failed:
+        print(f"error: {error}", file=sys.stderr)
+    if failed:
+        raise PartialRunError(f"{len(failed)} auxiliary images failed", where=file)
 
 
 def _data_set(source: Path, layout: str | None, out: Path, aux: frozenset[str], model: Reconstruction | None, *,

@@ -23,8 +23,9 @@ from ..formats.bytesource import ByteSource
 from ..limits import DEFAULT, Limits
 from ..sources.pairs import natural_key
 from . import auxiliary
+from .depth_photo import Photo
 from .guide import Guide
-from .layouts import INDEXES, LAYOUTS, Photo, put
+from .layouts import INDEXES, LAYOUTS, put
 from .reconstruction import Reconstruction
 
 AUXILIARY = "auxiliary"     # the folder of mattes and gain maps
@@ -91,6 +92,7 @@ def write(source: str | Path, kind: str, out: str | Path, *, aux: frozenset[str]
                 photo = aligned(photo, reconstruction)
             record = _record(photo)
             record |= layout(photo, out)
+            written.lacking += [(path, error) for error in record.pop("lacking", ())]
             if aux:
                 saved = auxiliary.save(path, out / AUXILIARY, photo.name, aux, limits)
                 written.lacking += [(path, error) for error in saved.failed]

@@ -7,16 +7,16 @@
     nerfstudio   images/NAME.jpg  depths/NAME.png (millimetres)  transforms.json, without poses: nobody knows them
     colmap       images/NAME.jpg  cameras.txt  stereo/depth_maps/NAME.jpg.geometric.bin
     ply          NAME.ply: points in colour, x right, y down, z forward, metres
+    exr-layers   NAME.exr: colour in linear light, Z, validity and mattes in one file (`layers`)
 
 A function of LAYOUTS writes one photo and gives what its record says of the files: their names, the `unit` of one
-step or value, `no_value` (what stands for it), `out_of_range`.
+step or value, `no_value` (what stands for it), `out_of_range`; `lacking`: errors of what could not be among them.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,53 +25,10 @@ from numpy.typing import NDArray
 
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData
-from ..errors import UnsupportedError
+from . import layers
+from .depth_photo import Photo
 from .export import encode, picture
-from .guide import Guide
 from .output import atomic
-from .reconstruction import UNIT, Fit
-
-METRES = "metres, as the file says"
-RELATIVE = "NOT metric: right up to scale and shift, whatever the unit says"
-WORTH = {"absolute": METRES, "relative": RELATIVE}
-
-
-@dataclass(frozen=True)
-class Photo:
-    """One photo, upright. number: its place in the set; camera: of the colour picture, or None, and where it comes
-    from; fit: to the reconstruction that the depth is aligned to, or None."""
-
-    path: Path
-    name: str
-    number: int
-    depth: DepthData
-    guide: Guide
-    width: int
-    height: int
-    camera: Calibration | None
-    camera_from: str = ""
-    fit: Fit | None = None
-
-    @property
-    def worth(self) -> str:
-        """What its depth is worth, in words."""
-        return WORTH[self.depth.accuracy] if self.fit is None else self.fit.worth
-
-    def unit(self, per_metre: int = 1) -> str:
-        """The unit of values that are so many to a metre, or to a unit of the reconstruction it is aligned to."""
-        if self.fit is None or self.fit.scale is not None:
-            return {1: "m", 1000: "mm"}.get(per_metre, f"m/{per_metre}")
-        return UNIT if per_metre == 1 else f"{UNIT} / {per_metre}"
-
-    def colour(self, width: int = 0, height: int = 0) -> NDArray[np.uint8]:
-        return self.guide.at(width or self.width, height or self.height)
-
-    def camera_of(self, width: int, height: int) -> Calibration:
-        """Raises UnsupportedError for a photo that says nothing of its camera."""
-        if self.camera is None:
-            raise UnsupportedError("says nothing of its camera: neither a calibration nor a 35 mm focal length",
-                                   where=self.path, hint="png16, npz, exr, tum and kitti need none")
-        return self.camera.scaled(width, height)
 
 
 def put(path: Path, blob: bytes) -> None:
@@ -177,6 +134,12 @@ def point_cloud(depth: DepthData, camera: Calibration, colour: NDArray[np.uint8]
     return "\n".join(head).encode("ascii") + points.tobytes()
 
 
+def _layers(photo: Photo, out: Path) -> dict[str, Any]:
+    blob, names, failed = layers.encode(photo)
+    put(out / f"{photo.name}.exr", blob)
+    return {"exr": f"{photo.name}.exr", "layers": names, "unit": photo.unit(), "no_value": "NaN", "lacking": failed}
+
+
 def _tum_index(records: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     for what, name in (("color", "rgb.txt"), ("depth", "depth.txt")):
         rows = [f"{Path(r[what]).stem} {r[what]}" for r in records]
@@ -200,6 +163,7 @@ def _colmap_index(records: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
 
 LAYOUTS: dict[str, Callable[[Photo, Path], dict[str, Any]]] = {
     "png16": _png16, "npz": _floats(".npz"), "exr": _floats(".exr"), "tum": _tum, "kitti": _kitti,
-    "nerfstudio": _nerfstudio, "colmap": _colmap, "ply": _ply}
+    "nerfstudio": _nerfstudio, "colmap": _colmap, "ply": _ply,
+    "exr-layers": _layers}
 INDEXES: dict[str, Callable[[list[dict[str, Any]]], Any]] = {
     "tum": _tum_index, "nerfstudio": _nerfstudio_index, "colmap": _colmap_index}

@@ -247,7 +247,7 @@ def test_from_the_command_line(photos: Path, tmp_path: Path, capsys: pytest.Capt
     assert run_command(["extract", str(photos), "-o", str(out)]) == 2
     assert "--as says what to write" in capsys.readouterr().err
     assert run_command(["extract", str(photos / "p2.heic"), "-o", str(tmp_path / "one.exr")]) == 0
-    assert set(LAYOUTS) == {"png16", "npz", "exr", "tum", "kitti", "nerfstudio", "colmap", "ply"}
+    assert set(LAYOUTS) == {"png16", "npz", "exr", "tum", "kitti", "nerfstudio", "colmap", "ply", "exr-layers"}
 
 
 def test_an_iphone_s(sample: Callable[[str], Path], tmp_path: Path) -> None:
