@@ -15,6 +15,7 @@ from . import options as o
 
 if TYPE_CHECKING:
     from ..errors import GpudepthError
+    from ..pipeline.clip import Choice
     from ..pipeline.depth_photo import Photo as DepthPhoto
     from ..pipeline.reconstruction import Reconstruction
 
@@ -23,7 +24,8 @@ File = Annotated[Path, typer.Argument(help="A photo or clip that holds depth; or
 Layout = Annotated[str | None, typer.Option("--as", show_default=False, metavar="LAYOUT",
                                             help="Write a data set into the folder -o, as png16, npz, exr, tum, "
                                                  "kitti, nerfstudio, colmap, ply (points in colour) "
-                                                 "or exr-layers (a file a photo, as --layers).")]
+                                                 "or exr-layers (a file a photo, as --layers); of a clip lerobot: "
+                                                 "-o depth.mp4 and a .json.")]
 Layers = Annotated[bool, typer.Option("--layers", help="Write -o photo.exr with the photo in it: linear colour, Z, "
                                                        "validity and mattes at the size of the picture.")]
 Aux = Annotated[str, typer.Option("--aux", metavar="none|all|KIND,…",
@@ -43,6 +45,9 @@ AlignTo = Annotated[Path | None, typer.Option("--align-to", show_default=False, 
                                                    "units, NOT metres, unless --align-scale is given.")]
 AlignScale = Annotated[float | None, typer.Option("--align-scale", show_default=False,
                                                   help="Metres of one unit of that model.")]
+DepthRange = Annotated[str | None, typer.Option("--depth-range", metavar="MIN,MAX", show_default=False,
+                                                help="Of --as lerobot: metres that its codes reach from and to. "
+                                                     "[default: 0.01,10]")]
 Frames = Annotated[str | None, typer.Option(metavar="A:B", show_default=False,
                                             help="Of a clip: from A, counted from 0, to before B.")]
 Stride = Annotated[int, typer.Option(help="Of a clip: every n-th frame.")]
@@ -52,7 +57,8 @@ SideCar = Annotated[bool, typer.Option("--side-car", help="Write the 8-bit gray 
 
 def extract(file: File, output: Target, values: What = None, coded: o.Coded = False, side_car: SideCar = False,
             layout: Layout = None, layers: Layers = False, aux: Aux = "none", align_to: AlignTo = None,
-            align_scale: AlignScale = None, frames: Frames = None, stride: Stride = 1, as_json: o.Json = False) -> None:
+            align_scale: AlignScale = None, depth_range: DepthRange = None,
+            frames: Frames = None, stride: Stride = 1, as_json: o.Json = False) -> None:
     """Take the depth out of a photo, float32 metres as the photo is displayed; out of a folder, as a data set; or out
     of a clip (Apple's Cinematic movies, depth video), frame by frame with frames.csv.
 
@@ -68,19 +74,24 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
     gpudepth extract photos/ --as npz --align-to colmap/sparse/0 -o dataset/
     gpudepth extract clip.MOV -o depth/%06d.npy --frames 0:100 --stride 10
     gpudepth extract clip.MOV -o depth.mkv
+    gpudepth extract clip.MOV --as lerobot -o depth.mp4
     """
     from ..pipeline import auxiliary, clip
 
     wanted, model = auxiliary.parse(aux), _model(align_to, align_scale)
-    if layout is not None or file.is_dir():
+    if depth_range is not None and layout != "lerobot":
+        raise UsageError("--depth-range speaks of --as lerobot, which is not there")
+    if layout == "lerobot":
+        if side_car or layers or wanted or model is not None or values == "disparity":
+            raise UsageError("--as lerobot is depth alone, of a clip, in metres", where=file)
+        _lerobot(file, output, depth_range, clip.Choice.parse(frames, stride), coded=coded)
+    elif layout is not None or file.is_dir():
         _data_set(file, layout, output, wanted, model, as_json=as_json)
     elif clip.is_clip(file):
         if side_car or layers or wanted or model is not None:
             raise UsageError("--side-car, --layers, --aux and --align-to are of photos", where=file)
         quantity = o.choice("values", values or "depth", ("depth", "disparity"))
-        number = clip.save_frames(file, output, quantity, clip.Choice.parse(frames, stride), coded=coded)
-        print(f"{number} frames", file=sys.stderr)
-        print(output)
+        _clip(file, output, quantity, clip.Choice.parse(frames, stride), coded=coded)
     elif frames is not None or stride != 1:
         raise UsageError("--frames and --stride speak of clips", where=file)
     elif coded and (model is not None or layers):
@@ -89,6 +100,26 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
         _layers(file, output, model)
     else:
         _map(file, output, values, wanted, model, coded=coded, side_car=side_car)
+
+
+def _clip(file: Path, output: Path, quantity: str, choice: Choice, *, coded: bool) -> None:
+    from ..pipeline.clip_output import save_frames
+
+    number = save_frames(file, output, quantity, choice, coded=coded)
+    print(f"{number} frames", file=sys.stderr)
+    print(output)
+
+
+def _lerobot(file: Path, output: Path, depth_range: str | None, choice: Choice, *, coded: bool) -> None:
+    from ..containers.lerobot.quantiser import Quantiser
+    from ..pipeline.clip_output import save_lerobot
+
+    quantiser = Quantiser(*o.pair("depth-range", depth_range)) if depth_range else Quantiser()
+    number, notes = save_lerobot(file, output, quantiser, choice, coded=coded)
+    for note in notes:
+        print(f"warning: {note}", file=sys.stderr)
+    print(f"{number} frames, {quantiser.depth_min:g} to {quantiser.depth_max:g} m", file=sys.stderr)
+    print(output)
 
 
 def _model(align_to: Path | None, align_scale: float | None) -> Reconstruction | None:

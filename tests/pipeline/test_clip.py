@@ -19,7 +19,8 @@ from gpudepth.depth.pixel_format import HDEP, HDIS
 from gpudepth.errors import MalformedError, NoDepthError, UsageError
 from gpudepth.formats.quicktime import matrix
 from gpudepth.pipeline import clip
-from gpudepth.pipeline.clip import Choice, frames, is_clip, save_frames
+from gpudepth.pipeline.clip import Choice, frames, is_clip
+from gpudepth.pipeline.clip_output import save_frames
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_from_the_command_line(mov: Path, mkv: Path, tmp_path: Path, capsys: pyt
 
 @pytest.mark.parametrize(("arguments", "code", "words"), [
     (["extract", "clip.MOV", "-o", "%d.npy", "--values", "metres"], 2, "--values 'metres' is not one of"),
-    (["extract", "clip.MOV", "-o", "%d.npy", "--side-car"], 2, "--side-car is of photos"),
+    (["extract", "clip.MOV", "-o", "%d.npy", "--side-car"], 2, "--side-car, --layers, --aux and --align-to are of photos"),
     (["remove", "clip.MOV", "-o", "b.MOV"], 1, "is a movie, and this is about photos"),
 ])
 def test_what_does_not_go_with_clips(mov: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +32,7 @@ from ...depth.pixel_format import HDEP, HDIS, PixelFormat
 from ...errors import MalformedError, NoDepthError, UnsupportedError, UsageError
 from ...formats.bytesource import ByteSource
 from ...limits import DEFAULT, Limits
+from ..video_frame import VideoFrame
 
 FORMATS = {fmt.name: fmt for fmt in (HDIS, HDEP)}
 VERSION = "1"
@@ -119,14 +120,6 @@ def _tags(frame: DepthData) -> dict[str, str]:
     return tags
 
 
-@dataclass(frozen=True)
-class VideoFrame:
-    """A frame and when it is shown, in seconds."""
-
-    seconds: Fraction
-    depth: DepthData
-
-
 def read_depth_video(path: str | Path, *, limits: Limits = DEFAULT) -> Iterator[VideoFrame]:
     """Frames in the order of time, one in memory at a time.
 
@@ -141,7 +134,9 @@ def read_depth_video(path: str | Path, *, limits: Limits = DEFAULT) -> Iterator[
     try:
         with av.open(str(path), format="matroska", options={"protocol_whitelist": "file"}) as container:
             fmt, accuracy, calibration = _meaning(dict(container.metadata), where)
-            stream = container.streams.video[0] if container.streams.video else None
+            # FFmpeg knows no codec of some streams, and there is then no context
+            streams = [s for s in container.streams.video if s.codec_context is not None]
+            stream = streams[0] if streams else None
             if stream is None or stream.codec_context.name != "ffv1" or stream.codec_context.pix_fmt != "gray16le":
                 raise MalformedError("its tags speak of depth, and it has no FFV1 video of 16-bit gray", where=where)
             limits.check_picture(stream.codec_context.width, stream.codec_context.height, 2, where=where)
