@@ -14,9 +14,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ..containers.coded_track import CodedTrack
 from ..containers.lerobot import depth_video as lerobot_video
 from ..containers.lerobot import metadata as lerobot_metadata
 from ..containers.matroska import depth_video
+from ..containers.mp4at import reader as mp4at_reader
+from ..containers.mp4at.tracks import find_axte
 from ..containers.quicktime import depth_track, reader
 from ..containers.video_frame import VideoFrame
 from ..depth.data import DepthData
@@ -67,7 +70,7 @@ def is_clip(path: str | Path, limits: Limits = DEFAULT) -> bool:
 
 
 def kind(path: str | Path, limits: Limits = DEFAULT) -> str:
-    """What holds the depth of a clip: "matroska", "lerobot", or "quicktime", which it may turn out to lack.
+    """What holds the depth of a clip: "matroska", "mp4-at", "lerobot", or "quicktime", which it may turn out to lack.
 
     Raises MissingInputError, MalformedError for a JSON file beside it that does not say what it should.
     """
@@ -75,8 +78,11 @@ def kind(path: str | Path, limits: Limits = DEFAULT) -> str:
         if source.read(0, min(4, source.size)) == depth_video.MAGIC:
             return "matroska"
         with suppress(GpudepthError):       # what is wrong with it is its reader's to say
-            if depth_track.find(movie.read(source)) is not None:
+            content = movie.read(source)
+            if depth_track.find(content) is not None:
                 return "quicktime"
+            if find_axte(source, content) is not None:
+                return "mp4-at"
     return "lerobot" if lerobot_metadata.of_video(path) is not None else "quicktime"
 
 
@@ -94,10 +100,16 @@ def frames(path: str | Path, choice: Choice = ALL, *, oriented: bool = True,
     given before damage is right.
     """
     name = kind(path, limits)
-    if name != "quicktime":
+    if name in ("matroska", "lerobot"):
         found = enumerate(_video(name, path, limits))
         for index, frame in islice(found, choice.start, choice.stop, choice.stride):
             yield ClipFrame(index, frame.seconds, frame.depth)
+        return
+    if name == "mp4-at":
+        with mp4at_reader.open_depth(path, limits) as auxiliary:
+            stop = auxiliary.frames if choice.stop is None else min(choice.stop, auxiliary.frames)
+            for each in mp4at_reader.frames(auxiliary, choice.start, stop, choice.stride, oriented=oriented):
+                yield ClipFrame(each.index, each.seconds, each.data)
         return
     with reader.open_depth(path, limits) as track:
         stop = track.frames if choice.stop is None else min(choice.stop, track.frames)
@@ -106,33 +118,47 @@ def frames(path: str | Path, choice: Choice = ALL, *, oriented: bool = True,
 
 
 def about(path: str | Path, *, limits: Limits = DEFAULT) -> dict[str, Any]:
-    """What a clip says of its depth, for people and JSON."""
+    """What a clip says of its depth, for people and JSON. Raises as `frames` does."""
     name = kind(path, limits)
-    if name != "quicktime":
-        with closing(_video(name, path, limits)) as found:  # type: ignore[type-var]
-            first = next(found, None)
-        if first is None:
-            raise NoDepthError("holds no frame", where=path)
-        d = first.depth
-        facts = {"container": name, "native_format": d.pixel_format.name, "width": d.width, "height": d.height,
-                 "accuracy": d.accuracy, "unit": d.quantity.unit}
-        feature = lerobot_metadata.of_video(path) if name == "lerobot" else None
-        if feature is not None:
-            q = feature.quantiser
-            facts |= {"feature": feature.name, "depth_min": q.depth_min, "depth_max": q.depth_max, "shift": q.shift,
-                      "use_log": q.use_log, "said_by": str(feature.source)}
-        return facts
+    if name in ("matroska", "lerobot"):
+        return _about_video(name, path, limits)
+    if name == "mp4-at":
+        with mp4at_reader.open_depth(path, limits) as auxiliary:
+            facts = _about_track(name, auxiliary, auxiliary.notes)
+            ends = auxiliary.near_far(0) if auxiliary.frames and auxiliary.ranges is not None else None
+            return facts | {"coding": auxiliary.codec, "linear_in": "disparity" if auxiliary.inverse else "depth",
+                            "near": ends.near if ends else None, "far": ends.far if ends else None,
+                            "accuracy": "absolute" if auxiliary.metric else "relative"}
     with reader.open_depth(path, limits) as track:
-        orientation, notes = None, list(track.notes)
-        try:
-            orientation = track.orientation
-        except FileError as error:
-            notes.append(str(error))
-        return {"container": "quicktime", "native_format": track.pixel_format.name, "coding": track.coding,
-                "bits": track.bits, "width": track.width, "height": track.height, "frames": track.frames,
-                "first": float(track.seconds(0)) if track.frames else None,
-                "last": float(track.seconds(track.frames - 1)) if track.frames else None,
-                "min": track.range.lo, "max": track.range.hi, "orientation": orientation,
-                "track": track.track.id, "time_scale": track.track.time_scale,
-                "colour_track": track.colour.id if track.colour else None,
-                "colour": track.related_by or None, "notes": notes}
+        return _about_track(name, track, track.notes) | {
+            "native_format": track.pixel_format.name, "coding": track.coding, "min": track.range.lo,
+            "max": track.range.hi, "colour_track": track.colour.id if track.colour else None,
+            "colour": track.related_by or None}
+
+
+def _about_video(name: str, path: str | Path, limits: Limits) -> dict[str, Any]:
+    with closing(_video(name, path, limits)) as found:  # type: ignore[type-var]
+        first = next(found, None)
+    if first is None:
+        raise NoDepthError("holds no frame", where=path)
+    d = first.depth
+    facts = {"container": name, "native_format": d.pixel_format.name, "width": d.width, "height": d.height,
+             "accuracy": d.accuracy, "unit": d.quantity.unit}
+    feature = lerobot_metadata.of_video(path) if name == "lerobot" else None
+    if feature is not None:
+        q = feature.quantiser
+        facts |= {"feature": feature.name, "depth_min": q.depth_min, "depth_max": q.depth_max, "shift": q.shift,
+                  "use_log": q.use_log, "said_by": str(feature.source)}
+    return facts
+
+
+def _about_track(name: str, track: CodedTrack, noted: tuple[str, ...]) -> dict[str, Any]:
+    orientation, notes = None, list(noted)
+    try:
+        orientation = track.orientation
+    except FileError as error:
+        notes.append(str(error))
+    return {"container": name, "bits": track.bits, "width": track.width, "height": track.height,
+            "frames": track.frames, "first": float(track.seconds(0)) if track.frames else None,
+            "last": float(track.seconds(track.frames - 1)) if track.frames else None, "orientation": orientation,
+            "track": track.track.id, "time_scale": track.track.time_scale, "notes": notes}

@@ -5,18 +5,22 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from movie_kit import build, colour_trak, depth_movie, ramp
+from movie_kit import build, colour_trak, depth_movie, muxed, ramp
 from photo_kit import heic
 
 from gpudepth.cli.app import run_command
 from gpudepth.containers.matroska.depth_video import DepthVideoWriter, read_depth_video
+from gpudepth.containers.mp4at import writer
 from gpudepth.containers.quicktime.log_code import LogRange
+from gpudepth.containers.quicktime.writer import colour_times
 from gpudepth.depth.data import DepthData
 from gpudepth.depth.pixel_format import HDEP, HDIS
 from gpudepth.errors import MalformedError, NoDepthError, UsageError
+from gpudepth.formats.bytesource import ByteSource
 from gpudepth.formats.quicktime import matrix
 from gpudepth.pipeline import clip
 from gpudepth.pipeline.clip import Choice, frames, is_clip
@@ -94,6 +98,32 @@ def test_turned_movies_come_upright(tmp_path: Path) -> None:
     save_frames(path, tmp_path / "u%d.npy", "disparity", Choice(0, 1))
     save_frames(path, tmp_path / "c%d.npy", "disparity", Choice(0, 1), coded=True)
     np.testing.assert_array_equal(np.load(tmp_path / "u0.npy"), np.rot90(np.load(tmp_path / "c0.npy"), -1))
+
+
+def mp4at(path: Path, **options: Any) -> Path:
+    """A movie whose last box holds six maps, disparity 0.25 to 2."""
+    y, x = np.mgrid[:32, :48]
+    with ByteSource(muxed(container="mp4")) as source, path.open("wb") as file:
+        maps = ((t, DepthData.from_values(0.25 + 1.75 * ((x + y + n) % 64) / 63)) for n, t in enumerate(colour_times(source)))
+        writer.write(source, maps, file, (0.25, 2), **options)
+    return path
+
+
+def test_an_android_movie(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = mp4at(tmp_path / "clip.mp4")
+    assert clip.kind(path) == "mp4-at"
+    y, x = np.mgrid[:32, :48]
+    assert save_frames(path, tmp_path / "out" / "%02d.npy", "disparity") == 6
+    for n in range(6):
+        want = 0.25 + 1.75 * ((x + y + n) % 64) / 63
+        assert np.abs(np.load(tmp_path / "out" / f"{n:02d}.npy") - want).max() <= 1.75 / 510 + 1e-3
+    assert [f.index for f in frames(path, Choice(1, 100, 2))] == [1, 3, 5]
+    assert [r["seconds"] for r in table(tmp_path / "out")][:2] == ["0.000000", "0.033333"]
+    assert run_command(["inspect", str(path), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["container"], facts["near"], facts["far"], facts["linear_in"], facts["frames"]) == ("mp4-at", 0.5, 4, "disparity", 6)
+    assert run_command(["extract", str(path), "-o", str(tmp_path / "d.mkv")]) == 0
+    assert next(read_depth_video(tmp_path / "d.mkv")).depth.accuracy == "relative"
 
 
 def test_names(mov: Path, tmp_path: Path) -> None:

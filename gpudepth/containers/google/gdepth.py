@@ -59,9 +59,12 @@ def read(packets: Packets, orientation: int, limits: Limits = DEFAULT) -> DepthD
 
 
 def from_codes(codes: NDArray[Any], form: str, near: float, far: float, *, orientation: int, where: str,
-               accuracy: Literal["relative", "absolute"]) -> DepthData:
-    """Codes with 0 = near → DepthData: 8 bits become halves if those reach as far, 16 bits single floats."""
-    stored = L008 if codes.dtype == np.uint8 else L016
+               accuracy: Literal["relative", "absolute"], stored: PixelFormat | None = None) -> DepthData:
+    """Codes with 0 = near → DepthData: 8 bits become halves if those reach as far, more bits single floats.
+
+    stored: L010 and the like, where the dtype does not tell.
+    """
+    stored = stored or (L008 if codes.dtype == np.uint8 else L016)
     top = stored.max_code or 0
     fmt: PixelFormat
     if form == "RangeInverse":

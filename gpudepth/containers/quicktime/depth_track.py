@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fractions import Fraction
-from functools import cached_property
-
-import numpy as np
 
 from ...depth.pixel_format import HDEP, HDIS, PixelFormat
 from ...errors import MalformedError, NoDepthError, UnsupportedError
 from ...formats.hevc.configuration import Configuration
 from ...formats.quicktime.movie import Movie
-from ...formats.quicktime.samples import Ints
 from ...formats.quicktime.track import Track
+from ..coded_track import CodedTrack
 from .log_code import LogRange
 
 FORMATS = {"dish": HDIS, "deph": HDEP}  # kCMVideoCodecType_DisparityHEVC, _DepthHEVC → what they are decoded to
@@ -24,64 +20,22 @@ HOW_TO_KEEP_IT = ("if it was recorded with depth (Cinematic mode), take it from 
 
 
 @dataclass(frozen=True)
-class DepthTrack:
-    """A depth track: `range` in the quantity of `pixel_format`, width × height of its pictures as coded.
+class DepthTrack(CodedTrack):
+    """A depth track: `range` in the quantity of `pixel_format`.
 
-    colour      the track it belongs to, or None; `related_by` says how we know: "tref/vdep", or "the only video track"
-    notes       what is unusual
+    related_by   how we know the colour track: "tref/vdep", or "the only video track"
+    notes        what is unusual
     """
 
-    track: Track
-    range: LogRange
-    pixel_format: PixelFormat
-    width: int
-    height: int
-    bits: int
-    configuration: bytes
-    movie_time_scale: int
-    colour: Track | None = None
+    range: LogRange = field(default_factory=LogRange)
+    pixel_format: PixelFormat = HDIS
     related_by: str = ""
-    notes: tuple[str, ...] = field(default_factory=tuple)
+    notes: tuple[str, ...] = ()
 
     @property
     def coding(self) -> str:
         """The sample entry: dish (disparity) or deph (depth)."""
         return self.track.entries[0].format
-
-    @property
-    def frames(self) -> int:
-        return self.track.samples.count
-
-    @property
-    def orientation(self) -> int:
-        """The Exif orientation for display: the colour track's, whose coded orientation maps share; else its own.
-
-        Raises UnsupportedError for a matrix that is no turn by quarters.
-        """
-        return (self.colour or self.track).orientation
-
-    @cached_property
-    def order(self) -> Ints:
-        """Index of sample, in decoding order, of each frame in presentation order."""
-        times = self.track.samples.presentation_times
-        order = np.argsort(times, kind="stable").astype(np.int64)
-        same = np.flatnonzero(np.diff(times[order]) == 0)
-        if same.size:
-            one, other = sorted(int(n) for n in order[same[0] : same[0] + 2])
-            raise MalformedError(f"samples {one} and {other} are shown at the same time",
-                                 where=self.track.samples.path)
-        return order
-
-    @cached_property
-    def shift(self) -> Fraction:
-        """Seconds from the media's time to the movie's; 0 where the edit list is more than a shift."""
-        shift = self.track.shift(self.movie_time_scale)
-        return Fraction(0) if shift is None else shift
-
-    def seconds(self, frame: int) -> Fraction:
-        """When a frame, counted in presentation order, is shown. Below 0: hidden by the edit list."""
-        ticks = int(self.track.samples.presentation_times[self.order[frame]])
-        return ticks * self.track.unit() + self.shift
 
 
 def find(movie: Movie) -> DepthTrack | None:
@@ -114,9 +68,9 @@ def find(movie: Movie) -> DepthTrack | None:
     colour, related_by = _colour(movie, track)
     if colour is not None and colour.matrix != track.matrix:
         notes.append("its matrix differs from the colour track's; the colour track's is used")
-    return DepthTrack(track, LogRange.parse(disc, f"{entry.path}/disc") if disc is not None else LogRange(),
-                      FORMATS[entry.format], sequence.width, sequence.height, sequence.bit_depth, hvcc,
-                      movie.time_scale, colour, related_by, tuple(notes))
+    ends = LogRange.parse(disc, f"{entry.path}/disc") if disc is not None else LogRange()
+    return DepthTrack(track, sequence.width, sequence.height, sequence.bit_depth, "hevc", hvcc, movie.time_scale,
+                      colour, ends, FORMATS[entry.format], related_by, tuple(notes))
 
 
 def require(movie: Movie) -> DepthTrack:
