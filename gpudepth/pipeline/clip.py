@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ..containers import clips
 from ..containers.coded_track import CodedTrack
 from ..containers.lerobot import depth_video as lerobot_video
 from ..containers.lerobot import metadata as lerobot_metadata
@@ -66,7 +67,7 @@ ALL = Choice()
 def is_clip(path: str | Path, limits: Limits = DEFAULT) -> bool:
     """Is the file a movie or Matroska? Raises MissingInputError."""
     with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
-        return source.read(0, min(4, source.size)) == depth_video.MAGIC or movie.is_movie(source)
+        return clips.is_clip(source)
 
 
 def kind(path: str | Path, limits: Limits = DEFAULT) -> str:

@@ -331,7 +331,7 @@ def depth_samples(codec: str = "libx264", n: int = 4) -> tuple[bytes, Any]:
         stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
         for i in range(n):
             codes = np.full((48, 48), 128, np.uint8)
-            codes[:32] = 40 + 50 * i
+            codes[:32] = (40 + 50 * i) % 256
             frame = av.VideoFrame.from_ndarray(codes, format="yuv420p")
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))

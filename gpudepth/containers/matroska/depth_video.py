@@ -133,7 +133,7 @@ def read_depth_video(path: str | Path, *, limits: Limits = DEFAULT) -> Iterator[
         where = source.name
     try:
         with av.open(str(path), format="matroska", options={"protocol_whitelist": "file"}) as container:
-            fmt, accuracy, calibration = _meaning(dict(container.metadata), where)
+            fmt, accuracy, calibration = meaning(dict(container.metadata), where)
             # FFmpeg knows no codec of some streams, and there is then no context
             streams = [s for s in container.streams.video if s.codec_context is not None]
             stream = streams[0] if streams else None
@@ -142,7 +142,7 @@ def read_depth_video(path: str | Path, *, limits: Limits = DEFAULT) -> Iterator[
             limits.check_picture(stream.codec_context.width, stream.codec_context.height, 2, where=where)
             number = 0
             for packet in container.demux(stream):
-                if packet.size and not _whole(bytes(packet)):
+                if packet.size and not whole(bytes(packet)):
                     raise MalformedError(f"frame {number} is damaged: a check sum is wrong", where=where)
                 for frame in packet.decode():
                     if frame.pts is None or frame.time_base is None:
@@ -151,11 +151,11 @@ def read_depth_video(path: str | Path, *, limits: Limits = DEFAULT) -> Iterator[
                                      DepthData(_bits(frame).view(np.float16), fmt, calibration=calibration,
                                                accuracy=accuracy))
                     number += 1
-    except av.error.FFmpegError as error:
-        raise MalformedError(f"cannot be read as Matroska: {error.strerror}", where=where) from None
+    except (av.error.FFmpegError, UnicodeDecodeError) as error:     # tags that are no text
+        raise MalformedError(f"cannot be read as Matroska: {error}", where=where) from None
 
 
-def _whole(packet: bytes) -> bool:
+def whole(packet: bytes) -> bool:
     """Are the check sums of all slices right? FFmpeg makes up for a damaged slice without a word.
 
     A slice ends in its size (3 bytes), a byte of status and its CRC-32 (RFC 9043, 4.9): polynomial 04C11DB7, the most
@@ -175,7 +175,11 @@ def _bits(frame: Any) -> NDArray[np.uint16]:
     return pixels
 
 
-def _meaning(tags: dict[str, str], where: str) -> tuple[PixelFormat, Any, Calibration | None]:
+def meaning(tags: dict[str, str], where: str) -> tuple[PixelFormat, Any, Calibration | None]:
+    """(format, accuracy, calibration) that a video's tags name.
+
+    Raises NoDepthError without them, UnsupportedError for a newer layout, MalformedError.
+    """
     if "GPUDEPTH" not in tags:
         raise NoDepthError("is a video, and says nothing of depth", where=where)
     if tags["GPUDEPTH"] != VERSION:

@@ -102,8 +102,11 @@ def find_axte(source: ByteSource, content: Movie) -> Box | None:
     return None
 
 
-def open_axte(source: ByteSource, content: Movie) -> Axte | None:
-    """The auxiliary tracks of a movie, or None when it has none. Raises MalformedError, TruncatedError."""
+def open_axte(source: ByteSource, content: Movie, *, strict: bool = True) -> Axte | None:
+    """The auxiliary tracks of a movie, or None when it has none. Not strict: a map that is none has no types.
+
+    Raises MalformedError, TruncatedError.
+    """
     box = find_axte(source, content)
     if box is None:
         return None
@@ -120,7 +123,13 @@ def open_axte(source: ByteSource, content: Movie) -> Axte | None:
     else:
         window = Window(source, box.payload, box.end - box.payload)
         inner = movie.read(window, replace(movie.find_moov(window), path=moov.path))
-    return Axte(box, inner, values, _types(values.get(MAP), f"{moov.path}/meta"), interleaved, tuple(notes))
+    types: tuple[int, ...] = ()
+    try:
+        types = _types(values.get(MAP), f"{moov.path}/meta")
+    except MalformedError:
+        if strict:
+            raise
+    return Axte(box, inner, values, types, interleaved, tuple(notes))
 
 
 def _types(value: Value | None, where: str) -> tuple[int, ...]:

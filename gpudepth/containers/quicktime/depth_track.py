@@ -65,7 +65,7 @@ def find(movie: Movie) -> DepthTrack | None:
         notes.append(f"its handler is {track.handler!r}, not {HANDLER!r}")
     if track.shift(movie.time_scale) is None:
         notes.append("its edit list is more than a shift; times are those of the media")
-    colour, related_by = _colour(movie, track)
+    colour, related_by = colour_of(movie, track)
     if colour is not None and colour.matrix != track.matrix:
         notes.append("its matrix differs from the colour track's; the colour track's is used")
     ends = LogRange.parse(disc, f"{entry.path}/disc") if disc is not None else LogRange()
@@ -82,8 +82,11 @@ def require(movie: Movie) -> DepthTrack:
     return found
 
 
-def _colour(movie: Movie, depth: Track) -> tuple[Track | None, str]:
-    """By reference in either direction; which kind of reference Apple writes is not known, so any will do."""
+def colour_of(movie: Movie, depth: Track) -> tuple[Track | None, str]:
+    """The colour track that a depth track belongs to, and how we know: by reference, in either direction.
+
+    Which kind of reference Apple writes is not known, so any will do.
+    """
     videos = movie.of_handler("vide")
     videos = [t for t in videos if t.id != depth.id]
     for track in videos:
