@@ -60,7 +60,8 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
             align_scale: AlignScale = None, depth_range: DepthRange = None,
             frames: Frames = None, stride: Stride = 1, as_json: o.Json = False) -> None:
     """Take the depth out of a photo, float32 metres as the photo is displayed; out of a folder, as a data set; or out
-    of a clip (Apple's Cinematic movies, depth video), frame by frame with frames.csv.
+    of a clip (Apple's Cinematic movies, Android's MP4-AT, LeRobot's and our depth video), frame by frame with
+    frames.csv.
 
     Exit code 3: some photos of a folder failed, the others are written.
 

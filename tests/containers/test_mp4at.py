@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from movie_kit import Trak, build, colour_trak, hexed, muxed, parse, u16, u32, visual_entry
 
-from gpudepth.containers.mp4at import reader, tracks, writer
+from gpudepth.containers.mp4at import reader, writer
 from gpudepth.containers.mp4at.encoder import GrayEncoder
 from gpudepth.containers.mp4at.near_far import NearFar
 from gpudepth.containers.quicktime.writer import colour_times
@@ -31,6 +31,7 @@ from gpudepth.errors import (
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.formats.isobmff.box import make, walk
 from gpudepth.formats.quicktime import matrix
+from gpudepth.formats.quicktime.metadata import metadata_of
 from gpudepth.limits import Limits
 
 ENDS = (0.25, 2.0)      # disparity: 0.5 to 4 m, exact halves
@@ -128,7 +129,7 @@ def test_the_outer_file_box_by_box(colour: bytes, movie: bytes) -> None:
         assert movie[a.start : a.end] == colour[a.start : a.end]
     axte = new[-1]
     content = parse(movie)
-    raw = tracks.metadata_of(ByteSource(movie), content.moov)
+    raw = metadata_of(ByteSource(movie), content.moov)
     value = b"\0\0\0\x4e\0\0\0\0"        # type 78: 64-bit unsigned, big-endian
     offset, length = axte.start.to_bytes(8, "big"), axte.size.to_bytes(8, "big")
     keys = [hexed("0000001f 6d647461") + b"auxiliary.tracks.offset", hexed("0000001f 6d647461") + b"auxiliary.tracks.length"]
@@ -146,7 +147,7 @@ def test_the_inner_file_box_by_box(movie: bytes) -> None:
     assert [b.type for b in boxes] == ["ftyp", "mdat", "mdat", "moov"]
     assert inner[boxes[2].payload : boxes[2].end] == hexed("0038 0044 0000") * 6      # near 0.5, far 4, of each frame
     content = parse(inner)
-    values = tracks.metadata_of(ByteSource(inner), content.moov).values
+    values = metadata_of(ByteSource(inner), content.moov).values
     assert (values["auxiliary.tracks.interleaved"].type, values["auxiliary.tracks.interleaved"].data) == (75, b"\0")
     assert (values["auxiliary.tracks.map"].type, values["auxiliary.tracks.map"].data) == (0, bytes([1, 2, 2, 3]))
     depth, ranges = content.tracks
@@ -244,7 +245,7 @@ def test_moov_first_and_metadata_that_is_there() -> None:
         whole = whole[: moov.start] + make("moov", whole[moov.payload : moov.end] + meta)
         data = written(whole)
         content = parse(data)
-        values = tracks.metadata_of(ByteSource(data), content.moov).values
+        values = metadata_of(ByteSource(data), content.moov).values
         assert values["com.example.x"].data == b"hello"
         assert set(values) == {"com.example.x", "auxiliary.tracks.offset", "auxiliary.tracks.length"}
         assert make("free", b"12") in data

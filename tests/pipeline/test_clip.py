@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
-from movie_kit import build, colour_trak, depth_movie, muxed, ramp
+from movie_kit import build, colour_trak, depth_movie, depth_trak, muxed, ramp
 from photo_kit import heic
 
 from gpudepth.cli.app import run_command
@@ -21,7 +22,9 @@ from gpudepth.depth.data import DepthData
 from gpudepth.depth.pixel_format import HDEP, HDIS
 from gpudepth.errors import MalformedError, NoDepthError, UsageError
 from gpudepth.formats.bytesource import ByteSource
+from gpudepth.formats.isobmff.box import make
 from gpudepth.formats.quicktime import matrix
+from gpudepth.formats.quicktime.metadata import Metadata, Value
 from gpudepth.pipeline import clip
 from gpudepth.pipeline.clip import Choice, frames, is_clip
 from gpudepth.pipeline.clip_output import save_frames
@@ -139,6 +142,33 @@ def test_what_is_a_clip(mov: Path, mkv: Path, tmp_path: Path) -> None:
     with pytest.raises(NoDepthError, match="holds no depth track") as caught:
         list(frames(_no_depth(tmp_path)))
     assert "All Photos Data" in str(caught.value)
+
+
+def test_what_a_clip_without_depth_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """How to keep it, of a movie; what is missing, of a gray video; that a Cinematic movie lost it, by its own metadata."""
+    def said(name: str, data: bytes) -> str:
+        (tmp_path / name).write_bytes(data)
+        assert run_command(["extract", str(tmp_path / name), "-o", str(tmp_path / "%d.npy")]) == 1
+        return capsys.readouterr().err
+
+    plain = said("plain.mov", build([colour_trak()]))
+    for words in ("its tracks: vide (jpeg)", "turn on Options > All Photos Data", "Export Unmodified Original", "Keep Originals", "iPhones 17 reportedly"):
+        assert words in plain
+    assert "Cinematic mode" not in plain.splitlines()[0]
+    whole = build([colour_trak()])
+    moov = whole.rindex(b"moov") - 4
+    about = Metadata({}).adding({"com.apple.quicktime.cinematic-video": Value(0, b"private")}).serialise()
+    lost = said("lost.mov", whole[:moov] + make("moov", whole[moov + 8 :] + about))
+    assert "it calls itself a movie of Cinematic mode" in lost
+    gray = said("gray.mp4", build([depth_trak(1, kind="hvc1", disc=None, handler="vide")], brand="isom"))
+    assert "it does not say what its codes mean: LeRobot's needs its meta/info.json" in gray
+    assert "All Photos Data" not in gray
+    with av.open(str(tmp_path / "n.mkv"), "w") as out:
+        stream = out.add_stream("ffv1", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "gray16le"
+        out.mux(stream.encode(av.VideoFrame(32, 24, "gray16le")))
+        out.mux(stream.encode(None))
+    assert "save its frames as 16-bit PNGs, and name an encoding" in said("n.mkv", (tmp_path / "n.mkv").read_bytes())
 
 
 def _no_depth(folder: Path) -> Path:

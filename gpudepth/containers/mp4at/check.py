@@ -12,7 +12,7 @@ from ...errors import GpudepthError, NoDepthError, UnsupportedError
 from ...formats.bytesource import ByteSource
 from ...formats.isobmff.box import walk
 from ...formats.quicktime import movie
-from ...formats.quicktime.metadata import RESERVED, UINT8, UINT64
+from ...formats.quicktime.metadata import RESERVED, UINT8, UINT64, metadata_of
 from ...formats.quicktime.movie import Movie
 from ...formats.quicktime.track import Track
 from ..rules import ONE_MAP, PRESENT, STRUCTURE, Checklist, Finding, Rule
@@ -69,7 +69,7 @@ class _Check:
 
     def run(self) -> None:
         out, source, content = self.out, self.source, self.content
-        said, where = tracks.metadata_of(source, content.moov).values, f"{content.moov.path}/meta"
+        said, where = metadata_of(source, content.moov).values, f"{content.moov.path}/meta"
         numbers = {k: said.get(k) for k in (OFFSET, LENGTH)}
         wrong = [k if v is None else f"{k} of type {v.type}, {len(v.data)} bytes" for k, v in numbers.items()
                  if v is None or (v.type, len(v.data)) != (UINT64, 8)]

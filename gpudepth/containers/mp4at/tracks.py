@@ -12,9 +12,9 @@ from ...formats.bytesource import ByteSource
 from ...formats.hevc.configuration import Configuration
 from ...formats.isobmff.box import Box, walk
 from ...formats.quicktime import movie
-from ...formats.quicktime.metadata import Metadata, Value, uint
+from ...formats.quicktime.metadata import Value, metadata_of, uint
 from ...formats.quicktime.movie import Movie
-from ...formats.quicktime.track import Track, children
+from ...formats.quicktime.track import Track
 from ...formats.window import Window
 from ..coded_track import CodedTrack
 from .near_far import INVERSE, LINEAR, NearFar
@@ -74,19 +74,6 @@ class AuxiliaryDepth(CodedTrack):
             raise MalformedError(f"{size:,} bytes of depth metadata", where=where)
         return NearFar.parse(samples.source.read(int(samples.offsets[number]), size, "depth metadata"), where,
                              inverse=self.inverse)
-
-
-def metadata_of(source: ByteSource, moov: Box) -> Metadata:
-    """moov/meta, empty when there is none or another handler's. Raises MalformedError."""
-    box = children(source, moov, source.limits).get("meta")
-    if box is None:
-        return Metadata({})
-    if box.end - box.payload > MAX_META:
-        raise MalformedError(f"has {box.end - box.payload:,} bytes", where=box.path)
-    try:
-        return Metadata.parse(source.read(box.payload, box.end - box.payload, "meta"), box.path, source.limits)
-    except UnsupportedError:
-        return Metadata({})
 
 
 def find_axte(source: ByteSource, content: Movie) -> Box | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 
 from ...depth.pixel_format import HDEP, HDIS, PixelFormat
-from ...errors import MalformedError, NoDepthError, UnsupportedError
+from ...errors import FileError, MalformedError, NoDepthError, UnsupportedError
 from ...formats.hevc.configuration import Configuration
+from ...formats.quicktime.metadata import metadata_of
 from ...formats.quicktime.movie import Movie
 from ...formats.quicktime.track import Track
 from ..coded_track import CodedTrack
@@ -14,9 +16,14 @@ from .log_code import LogRange
 
 FORMATS = {"dish": HDIS, "deph": HDEP}  # kCMVideoCodecType_DisparityHEVC, _DepthHEVC → what they are decoded to
 HANDLER = "auxv"  # AVMediaTypeAuxiliaryPicture
-HOW_TO_KEEP_IT = ("if it was recorded with depth (Cinematic mode), take it from the phone unmodified: in Photos "
-                  "\"Export Unmodified Original\", over AirDrop \"All Photos Data\", by cable \"Keep Originals\"; "
-                  "other exports drop the depth")
+CINEMATIC = "com.apple.quicktime.cinematic-video"    # a key that movies of Cinematic mode have
+HOW_TO_KEEP_IT = ("a movie of Cinematic mode has depth in its original, and most exports drop it: when sharing it, "
+                  "turn on Options > All Photos Data; in Photos on a Mac, choose File > Export > Export Unmodified "
+                  "Original; by cable, set Photos > Transfer to Mac or PC > Keep Originals")
+NONE_ON_NEWER = "iPhones 17 reportedly record no depth track at all"
+SAY_WHAT_IT_MEANS = ("if it is depth of another program, it does not say what its codes mean: LeRobot's needs its "
+                     "meta/info.json above it, or NAME.json beside it; of others save the frames as 16-bit PNGs, and "
+                     "name an encoding or a preset")
 
 
 @dataclass(frozen=True)
@@ -74,12 +81,30 @@ def find(movie: Movie) -> DepthTrack | None:
 
 
 def require(movie: Movie) -> DepthTrack:
-    """`find`, or NoDepthError that says how to keep the depth."""
+    """`find`, or NoDepthError that says how to keep the depth, or what a gray video lacks."""
     found = find(movie)
     if found is None:
         kinds = ", ".join(f"{t.handler} ({t.entries[0].format})" for t in movie.tracks[:8]) or "none"
-        raise NoDepthError(f"holds no depth track; its tracks: {kinds}", where=movie.source.name, hint=HOW_TO_KEEP_IT)
+        raise NoDepthError(f"holds no depth track; its tracks: {kinds}" + _said_of_itself(movie),
+                           where=movie.source.name, hint=_hint(movie))
     return found
+
+
+def _said_of_itself(movie: Movie) -> str:
+    try:
+        cinematic = any(key.startswith(CINEMATIC) for key in metadata_of(movie.source, movie.moov).values)
+    except FileError:
+        return ""
+    return "; it calls itself a movie of Cinematic mode" if cinematic else ""
+
+
+def _hint(movie: Movie) -> str:
+    for track in movie.of_handler("vide"):
+        with contextlib.suppress(FileError):
+            hvcc = track.entries[0].extension(movie.source, "hvcC")
+            if hvcc is not None and Configuration.parse(hvcc).sequence().chroma_format == 0:
+                return SAY_WHAT_IT_MEANS
+    return f"{HOW_TO_KEEP_IT}; {NONE_ON_NEWER}"
 
 
 def colour_of(movie: Movie, depth: Track) -> tuple[Track | None, str]:

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 
 from ...errors import MalformedError, UnsupportedError
 from ...limits import DEFAULT, Limits
-from ..isobmff.box import Cursor, make, make_full
+from ..bytesource import ByteSource
+from ..isobmff.box import Box, Cursor, make, make_full
 from ..isobmff.items import children
+from .track import children as boxes
 
 TEXT, FLOAT32, UINT8, UINT64, RESERVED = 1, 23, 75, 78, 0       # type indicators
 MDTA = b"mdta"
 MAX_KEYS = 1 << 12
+MAX_META = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,19 @@ class Metadata:
         keys = make_full("keys", 0, 0, len(self.keys).to_bytes(4, "big")
                          + b"".join(make(space.decode("latin-1"), name) for space, name in self.keys))
         return make("meta", self.head + b"".join(self.other) + keys + make("ilst", b"".join(self.items)))
+
+
+def metadata_of(source: ByteSource, moov: Box) -> Metadata:
+    """moov/meta, empty when there is none or another handler's. Raises MalformedError."""
+    box = boxes(source, moov, source.limits).get("meta")
+    if box is None:
+        return Metadata({})
+    if box.end - box.payload > MAX_META:
+        raise MalformedError(f"has {box.end - box.payload:,} bytes", where=box.path)
+    try:
+        return Metadata.parse(source.read(box.payload, box.end - box.payload, "meta"), box.path, source.limits)
+    except UnsupportedError:
+        return Metadata({})
 
 
 def uint64(value: int) -> Value:
