@@ -12,12 +12,13 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
 
-from .containers import registry
+from .containers import clips, registry
 from .containers.rules import Verdicts
 from .depth.data import DepthData
 from .depth.encoding import Depth, Encoding, Gray
@@ -166,7 +167,9 @@ def check(path: str | Path, *, profile: str | None = None, limits: Limits = DEFA
     A damaged file, one without depth, or one that can hold none is a verdict and no error.
     Raises MissingInputError, UsageError for a profile that the container does not have.
     """
-    with ByteSource(path, limits) as source:
+    with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
+        if not clips.is_clip(source):
+            limits.check("max_file", source.size, where=str(path))
         return registry.check(source, profile)
 
 

@@ -15,13 +15,15 @@ from . import options as o
 
 NONCONFORMING = 4
 
-Files = Annotated[list[Path] | None, typer.Argument(help="Files with depth.", show_default=False)]
+Files = Annotated[list[Path] | None, typer.Argument(help="Photos and clips with depth.", show_default=False)]
 AppleReport = Annotated[Path | None, typer.Option("--apple-report", show_default=False, metavar="REPORT.json",
                                                   help="What probe.swift of `gpudepth mac-kit` printed: hold it "
                                                        "against the files beside it.")]
 AgainstProfile = Annotated[str | None, typer.Option("--profile", show_default=False,
-                                                    help="apple-depth, article, apple-portrait, gdepth, dynamic-depth "
-                                                         "or dng. [default: what all of a container's profiles ask]")]
+                                                    help="Of photos apple-depth, article, apple-portrait, gdepth, "
+                                                         "dynamic-depth or dng; of clips quicktime (Apple's depth "
+                                                         "track), mp4-at or depth-video (Matroska). [default: what all "
+                                                         "of a container's profiles ask]")]
 Every = Annotated[bool, typer.Option("--all", help="Show the rules that are kept, too.")]
 
 
@@ -33,6 +35,7 @@ def check(files: Files = None, profile: AgainstProfile = None, every: Every = Fa
     gpudepth check out.heic
     gpudepth check IMG_0001.HEIC --profile apple-portrait --all
     gpudepth check out/*.jpg --json
+    gpudepth check clip.MOV depth.mkv --all
     gpudepth check --apple-report report.json
     """
     if bool(files) == (apple_report is not None):

@@ -6,10 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
-from ..errors import FileError, GpudepthError, TruncatedError, UnsupportedError
+from ..errors import FileError, GpudepthError, TruncatedError, UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource
 from ..formats.quicktime.movie import is_movie
 from ..limits import DEFAULT, Limits
+from . import clips
 from .base import Container, Donates, Donor, SharesItsHead
 from .dictionary import Dictionary
 from .dng.dng import Dng
@@ -62,7 +63,14 @@ def donor(path: str | Path, limits: Limits = DEFAULT) -> Donor:
 
 
 def check(source: ByteSource, profile: str | None = None) -> Verdicts:
-    """Hold a file against its container's rules; a file of no container breaks the first of them."""
+    """Hold a file, photo or clip, against its container's rules; a file of no container breaks the first of them.
+
+    Raises UsageError for a profile that it cannot have.
+    """
+    if clips.is_clip(source):
+        return clips.check(source, profile)
+    if profile in clips.PROFILES:
+        raise UsageError(f"{profile!r} is a profile of clips", where=source.name)
     out = Checklist(profile, source.name)
     try:
         container = require(source)

@@ -1,35 +1,33 @@
-"""Depth out of clips, a frame at a time: Apple's movies with a depth track, and lossless depth video.
+"""Depth out of clips, a frame at a time: Apple's movies with a depth track, lossless depth video, LeRobot's.
 
-Frames go into numbered files with a table of their times beside them, or into a depth video.
+What a movie holds itself comes before what a JSON file beside it says.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ..containers import clips
+from ..containers.coded_track import CodedTrack
+from ..containers.lerobot import depth_video as lerobot_video
+from ..containers.lerobot import metadata as lerobot_metadata
 from ..containers.matroska import depth_video
-from ..containers.quicktime import reader
+from ..containers.mp4at import reader as mp4at_reader
+from ..containers.mp4at.tracks import find_axte
+from ..containers.quicktime import depth_track, reader
+from ..containers.video_frame import VideoFrame
 from ..depth.data import DepthData
-from ..depth.pixel_format import HDEP, HDIS, Quantity
-from ..errors import FileError, NoDepthError, UsageError
+from ..errors import FileError, GpudepthError, NoDepthError, UsageError
 from ..formats.bytesource import ByteSource
 from ..formats.quicktime import movie
 from ..limits import DEFAULT, Limits
-from .export import SUFFIXES, save
-from .output import atomic
-
-VIDEO = ".mkv"
-TABLE = "frames.csv"
-_NUMBER = re.compile(r"%(?:0([1-9]))?d")
 
 
 @dataclass(frozen=True)
@@ -68,14 +66,31 @@ ALL = Choice()
 
 def is_clip(path: str | Path, limits: Limits = DEFAULT) -> bool:
     """Is the file a movie or Matroska? Raises MissingInputError."""
-    return _kind(path, limits) is not None
+    with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
+        return clips.is_clip(source)
 
 
-def _kind(path: str | Path, limits: Limits) -> str | None:
+def kind(path: str | Path, limits: Limits = DEFAULT) -> str:
+    """What holds the depth of a clip: "matroska", "mp4-at", "lerobot", or "quicktime", which it may turn out to lack.
+
+    Raises MissingInputError, MalformedError for a JSON file beside it that does not say what it should.
+    """
     with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
         if source.read(0, min(4, source.size)) == depth_video.MAGIC:
             return "matroska"
-        return "quicktime" if movie.is_movie(source) else None
+        with suppress(GpudepthError):       # what is wrong with it is its reader's to say
+            content = movie.read(source)
+            if depth_track.find(content) is not None:
+                return "quicktime"
+            if find_axte(source, content) is not None:
+                return "mp4-at"
+    return "lerobot" if lerobot_metadata.of_video(path) is not None else "quicktime"
+
+
+def _video(name: str, path: str | Path, limits: Limits) -> Iterator[VideoFrame]:
+    """Of a clip that holds nothing but depth."""
+    read = depth_video.read_depth_video if name == "matroska" else lerobot_video.read_lerobot
+    return read(path, limits=limits)
 
 
 def frames(path: str | Path, choice: Choice = ALL, *, oriented: bool = True,
@@ -85,10 +100,17 @@ def frames(path: str | Path, choice: Choice = ALL, *, oriented: bool = True,
     Raises NoDepthError for a clip without depth, UsageError for frames it does not have, FileError's kinds; what was
     given before damage is right.
     """
-    if _kind(path, limits) == "matroska":
-        found = depth_video.read_depth_video(path, limits=limits)
-        for index, frame in islice(enumerate(found), choice.start, choice.stop, choice.stride):
+    name = kind(path, limits)
+    if name in ("matroska", "lerobot"):
+        found = enumerate(_video(name, path, limits))
+        for index, frame in islice(found, choice.start, choice.stop, choice.stride):
             yield ClipFrame(index, frame.seconds, frame.depth)
+        return
+    if name == "mp4-at":
+        with mp4at_reader.open_depth(path, limits) as auxiliary:
+            stop = auxiliary.frames if choice.stop is None else min(choice.stop, auxiliary.frames)
+            for each in mp4at_reader.frames(auxiliary, choice.start, stop, choice.stride, oriented=oriented):
+                yield ClipFrame(each.index, each.seconds, each.data)
         return
     with reader.open_depth(path, limits) as track:
         stop = track.frames if choice.stop is None else min(choice.stop, track.frames)
@@ -97,67 +119,47 @@ def frames(path: str | Path, choice: Choice = ALL, *, oriented: bool = True,
 
 
 def about(path: str | Path, *, limits: Limits = DEFAULT) -> dict[str, Any]:
-    """What a clip says of its depth, for people and JSON."""
-    if _kind(path, limits) == "matroska":
-        with closing(depth_video.read_depth_video(path, limits=limits)) as found:  # type: ignore[type-var]
-            first = next(found, None)
-        if first is None:
-            raise NoDepthError("holds no frame", where=path)
-        d = first.depth
-        return {"container": "matroska", "native_format": d.pixel_format.name, "width": d.width, "height": d.height,
-                "accuracy": d.accuracy, "unit": d.quantity.unit}
+    """What a clip says of its depth, for people and JSON. Raises as `frames` does."""
+    name = kind(path, limits)
+    if name in ("matroska", "lerobot"):
+        return _about_video(name, path, limits)
+    if name == "mp4-at":
+        with mp4at_reader.open_depth(path, limits) as auxiliary:
+            facts = _about_track(name, auxiliary, auxiliary.notes)
+            ends = auxiliary.near_far(0) if auxiliary.frames and auxiliary.ranges is not None else None
+            return facts | {"coding": auxiliary.codec, "linear_in": "disparity" if auxiliary.inverse else "depth",
+                            "near": ends.near if ends else None, "far": ends.far if ends else None,
+                            "accuracy": "absolute" if auxiliary.metric else "relative"}
     with reader.open_depth(path, limits) as track:
-        orientation, notes = None, list(track.notes)
-        try:
-            orientation = track.orientation
-        except FileError as error:
-            notes.append(str(error))
-        return {"container": "quicktime", "native_format": track.pixel_format.name, "coding": track.coding,
-                "bits": track.bits, "width": track.width, "height": track.height, "frames": track.frames,
-                "first": float(track.seconds(0)) if track.frames else None,
-                "last": float(track.seconds(track.frames - 1)) if track.frames else None,
-                "min": track.range.lo, "max": track.range.hi, "orientation": orientation,
-                "track": track.track.id, "time_scale": track.track.time_scale,
-                "colour_track": track.colour.id if track.colour else None,
-                "colour": track.related_by or None, "notes": notes}
+        return _about_track(name, track, track.notes) | {
+            "native_format": track.pixel_format.name, "coding": track.coding, "min": track.range.lo,
+            "max": track.range.hi, "colour_track": track.colour.id if track.colour else None,
+            "colour": track.related_by or None}
 
 
-def save_frames(path: str | Path, out: str | Path, quantity: str | Quantity = Quantity.DEPTH, choice: Choice = ALL, *,
-                coded: bool = False, limits: Limits = DEFAULT) -> int:
-    """Write the frames as `out` says, and give their number: `depth/%06d.npy` (any suffix of `extract`) are numbered
-    files, with frames.csv beside them; `depth.mkv` is a lossless depth video. Upright, unless `coded`.
+def _about_video(name: str, path: str | Path, limits: Limits) -> dict[str, Any]:
+    with closing(_video(name, path, limits)) as found:  # type: ignore[type-var]
+        first = next(found, None)
+    if first is None:
+        raise NoDepthError("holds no frame", where=path)
+    d = first.depth
+    facts = {"container": name, "native_format": d.pixel_format.name, "width": d.width, "height": d.height,
+             "accuracy": d.accuracy, "unit": d.quantity.unit}
+    feature = lerobot_metadata.of_video(path) if name == "lerobot" else None
+    if feature is not None:
+        q = feature.quantiser
+        facts |= {"feature": feature.name, "depth_min": q.depth_min, "depth_max": q.depth_max, "shift": q.shift,
+                  "use_log": q.use_log, "said_by": str(feature.source)}
+    return facts
 
-    Raises UsageError for other names, and what `frames` and `save` raise; files of frames before an error stay.
-    """
-    out, quantity = Path(out), Quantity(quantity)
-    if out.suffix.lower() == VIDEO:
-        return _video(path, out, quantity, choice, coded=coded, limits=limits)
-    marks = _NUMBER.findall(out.name)
-    if len(marks) != 1 or out.name.count("%") != 1 or out.suffix.lower() not in SUFFIXES:
-        raise UsageError("is a clip, and its frames need numbers in their names", where=out,
-                         hint=f"-o depth/%06d.npy, or any of {' '.join(SUFFIXES)}; or -o depth{VIDEO}")
-    table = io.StringIO()
-    rows = csv.writer(table, lineterminator="\n")
-    rows.writerow(["frame", "seconds", "file"])
-    number = 0
+
+def _about_track(name: str, track: CodedTrack, noted: tuple[str, ...]) -> dict[str, Any]:
+    orientation, notes = None, list(noted)
     try:
-        for frame in frames(path, choice, oriented=not coded, limits=limits):
-            target = out.with_name(_NUMBER.sub(f"{frame.index:0{marks[0] or 1}d}", out.name))
-            save(frame.data if coded else frame.data.displayed(), target, quantity, make_folder=True)
-            rows.writerow([frame.index, f"{float(frame.seconds):.6f}", target.name])
-            number += 1
-    finally:
-        if number:
-            with atomic(out.with_name(TABLE)) as file:
-                file.write(table.getvalue().encode())
-    return number
-
-
-def _video(path: str | Path, out: Path, quantity: Quantity, choice: Choice, *, coded: bool, limits: Limits) -> int:
-    fmt, number = HDEP if quantity is Quantity.DEPTH else HDIS, 0
-    with atomic(out, make_folder=True) as file, depth_video.DepthVideoWriter(file) as video:
-        for frame in frames(path, choice, oriented=not coded, limits=limits):
-            data = frame.data if coded else frame.data.displayed()
-            video.write(data.to(fmt), frame.seconds)
-            number += 1
-    return number
+        orientation = track.orientation
+    except FileError as error:
+        notes.append(str(error))
+    return {"container": name, "bits": track.bits, "width": track.width, "height": track.height,
+            "frames": track.frames, "first": float(track.seconds(0)) if track.frames else None,
+            "last": float(track.seconds(track.frames - 1)) if track.frames else None, "orientation": orientation,
+            "track": track.track.id, "time_scale": track.track.time_scale, "notes": notes}

@@ -108,17 +108,25 @@ def _tiff(data: DepthData, quantity: Quantity, path: Path) -> bytes:
 
 
 def _exr(data: DepthData, quantity: Quantity, path: Path) -> bytes:
-    """A float channel: Z for depth, disparity by its name. The library writes files only."""
+    """A float channel: Z for depth, disparity by its name."""
+    name = "Z" if quantity is Quantity.DEPTH else str(quantity)
+    return exr({name: np.ascontiguousarray(data.values(quantity))}, {}, path)
+
+
+def exr(channels: dict[str, NDArray[Any]], header: dict[str, Any], path: Path) -> bytes:
+    """An OpenEXR file of channels (H, W) float16 or float32, ZIP; further attributes in `header`.
+
+    Raises UsageError without the package OpenEXR.
+    """
     try:
         import OpenEXR
     except ImportError:
         raise UsageError("OpenEXR files need the package OpenEXR", where=path,
                          hint="pip install 'gpudepth[exr]'") from None
-    name = "Z" if quantity is Quantity.DEPTH else str(quantity)
-    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    with tempfile.TemporaryDirectory(prefix="gpudepth-") as folder:
+    about = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **header}
+    with tempfile.TemporaryDirectory(prefix="gpudepth-") as folder:     # the library writes files only
         draft = Path(folder) / "map.exr"
-        OpenEXR.File(header, {name: np.ascontiguousarray(data.values(quantity))}).write(str(draft))
+        OpenEXR.File(about, {name: np.ascontiguousarray(c) for name, c in channels.items()}).write(str(draft))
         return draft.read_bytes()
 
 

@@ -10,7 +10,7 @@ import gpudepth
 from gpudepth.containers import apple
 from gpudepth.containers.base import CodedMap
 from gpudepth.containers.heif import writer
-from gpudepth.containers.heif.reader import _decode, metadata, representation
+from gpudepth.containers.heif.reader import decode, metadata, representation
 from gpudepth.depth.data import Storage
 from gpudepth.depth.encoding import DisparityRange
 from gpudepth.depth.pixel_format import HDIS, L008
@@ -63,7 +63,7 @@ def test_article_metadata_from_its_own_map(apple_file):
     file = parse(apple_file(ARTICLE))
     (item,) = file.depth_items()
     sei = representation(file, item)
-    codes, bits = _decode(file, item)
+    codes, bits = decode(file, item)
     assert bits == 8
     coded = CodedMap(codes, Storage(L008, sei.d_min, sei.d_max), HDIS)
     assert writer.aux_c(coded) == file.meta.properties.first(item, "auxC").raw
@@ -136,7 +136,7 @@ def test_read_agrees_with_libheif_and_ffmpeg(apple_file, name):
     file = parse(data)
     with ByteSource(data) as source:
         depth = HEIF.read(source)
-    codes, _ = _decode(file, file.depth_items()[0])
+    codes, _ = decode(file, file.depth_items()[0])
     grays = [g for g in ffmpeg_gray(data) if g.shape == codes.shape]
     assert any(np.array_equal(g, codes) for g in grays)
     judged = libheif(data)

@@ -5,21 +5,29 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import pytest
-from movie_kit import build, colour_trak, depth_movie, ramp
+from movie_kit import build, colour_trak, depth_movie, depth_trak, muxed, ramp
 from photo_kit import heic
 
 from gpudepth.cli.app import run_command
 from gpudepth.containers.matroska.depth_video import DepthVideoWriter, read_depth_video
+from gpudepth.containers.mp4at import writer
 from gpudepth.containers.quicktime.log_code import LogRange
+from gpudepth.containers.quicktime.writer import colour_times
 from gpudepth.depth.data import DepthData
 from gpudepth.depth.pixel_format import HDEP, HDIS
 from gpudepth.errors import MalformedError, NoDepthError, UsageError
+from gpudepth.formats.bytesource import ByteSource
+from gpudepth.formats.isobmff.box import make
 from gpudepth.formats.quicktime import matrix
+from gpudepth.formats.quicktime.metadata import Metadata, Value
 from gpudepth.pipeline import clip
-from gpudepth.pipeline.clip import Choice, frames, is_clip, save_frames
+from gpudepth.pipeline.clip import Choice, frames, is_clip
+from gpudepth.pipeline.clip_output import save_frames
 
 
 @pytest.fixture
@@ -95,6 +103,32 @@ def test_turned_movies_come_upright(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.load(tmp_path / "u0.npy"), np.rot90(np.load(tmp_path / "c0.npy"), -1))
 
 
+def mp4at(path: Path, **options: Any) -> Path:
+    """A movie whose last box holds six maps, disparity 0.25 to 2."""
+    y, x = np.mgrid[:32, :48]
+    with ByteSource(muxed(container="mp4")) as source, path.open("wb") as file:
+        maps = ((t, DepthData.from_values(0.25 + 1.75 * ((x + y + n) % 64) / 63)) for n, t in enumerate(colour_times(source)))
+        writer.write(source, maps, file, (0.25, 2), **options)
+    return path
+
+
+def test_an_android_movie(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = mp4at(tmp_path / "clip.mp4")
+    assert clip.kind(path) == "mp4-at"
+    y, x = np.mgrid[:32, :48]
+    assert save_frames(path, tmp_path / "out" / "%02d.npy", "disparity") == 6
+    for n in range(6):
+        want = 0.25 + 1.75 * ((x + y + n) % 64) / 63
+        assert np.abs(np.load(tmp_path / "out" / f"{n:02d}.npy") - want).max() <= 1.75 / 510 + 1e-3
+    assert [f.index for f in frames(path, Choice(1, 100, 2))] == [1, 3, 5]
+    assert [r["seconds"] for r in table(tmp_path / "out")][:2] == ["0.000000", "0.033333"]
+    assert run_command(["inspect", str(path), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["container"], facts["near"], facts["far"], facts["linear_in"], facts["frames"]) == ("mp4-at", 0.5, 4, "disparity", 6)
+    assert run_command(["extract", str(path), "-o", str(tmp_path / "d.mkv")]) == 0
+    assert next(read_depth_video(tmp_path / "d.mkv")).depth.accuracy == "relative"
+
+
 def test_names(mov: Path, tmp_path: Path) -> None:
     for name in ("depth.npy", "%d_%d.npy", "%s.npy", "%06d.xyz", "%.npy"):
         with pytest.raises(UsageError, match="its frames need numbers"):
@@ -108,6 +142,33 @@ def test_what_is_a_clip(mov: Path, mkv: Path, tmp_path: Path) -> None:
     with pytest.raises(NoDepthError, match="holds no depth track") as caught:
         list(frames(_no_depth(tmp_path)))
     assert "All Photos Data" in str(caught.value)
+
+
+def test_what_a_clip_without_depth_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """How to keep it, of a movie; what is missing, of a gray video; that a Cinematic movie lost it, by its own metadata."""
+    def said(name: str, data: bytes) -> str:
+        (tmp_path / name).write_bytes(data)
+        assert run_command(["extract", str(tmp_path / name), "-o", str(tmp_path / "%d.npy")]) == 1
+        return capsys.readouterr().err
+
+    plain = said("plain.mov", build([colour_trak()]))
+    for words in ("its tracks: vide (jpeg)", "turn on Options > All Photos Data", "Export Unmodified Original", "Keep Originals", "iPhones 17 reportedly"):
+        assert words in plain
+    assert "Cinematic mode" not in plain.splitlines()[0]
+    whole = build([colour_trak()])
+    moov = whole.rindex(b"moov") - 4
+    about = Metadata({}).adding({"com.apple.quicktime.cinematic-video": Value(0, b"private")}).serialise()
+    lost = said("lost.mov", whole[:moov] + make("moov", whole[moov + 8 :] + about))
+    assert "it calls itself a movie of Cinematic mode" in lost
+    gray = said("gray.mp4", build([depth_trak(1, kind="hvc1", disc=None, handler="vide")], brand="isom"))
+    assert "it does not say what its codes mean: LeRobot's needs its meta/info.json" in gray
+    assert "All Photos Data" not in gray
+    with av.open(str(tmp_path / "n.mkv"), "w") as out:
+        stream = out.add_stream("ffv1", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "gray16le"
+        out.mux(stream.encode(av.VideoFrame(32, 24, "gray16le")))
+        out.mux(stream.encode(None))
+    assert "save its frames as 16-bit PNGs, and name an encoding" in said("n.mkv", (tmp_path / "n.mkv").read_bytes())
 
 
 def _no_depth(folder: Path) -> Path:
@@ -147,7 +208,7 @@ def test_from_the_command_line(mov: Path, mkv: Path, tmp_path: Path, capsys: pyt
 
 @pytest.mark.parametrize(("arguments", "code", "words"), [
     (["extract", "clip.MOV", "-o", "%d.npy", "--values", "metres"], 2, "--values 'metres' is not one of"),
-    (["extract", "clip.MOV", "-o", "%d.npy", "--side-car"], 2, "--side-car is of photos"),
+    (["extract", "clip.MOV", "-o", "%d.npy", "--side-car"], 2, "--side-car, --layers, --aux and --align-to are of photos"),
     (["remove", "clip.MOV", "-o", "b.MOV"], 1, "is a movie, and this is about photos"),
 ])
 def test_what_does_not_go_with_clips(mov: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,14 +12,15 @@ from typing import Any
 import numpy as np
 import OpenEXR
 import pytest
-from photo_kit import heic, plain
+from photo_kit import heic, pixels, plain
 from PIL import Image
 
 import gpudepth
 from gpudepth.cli.app import run_command
-from gpudepth.errors import MissingInputError, OutputError, UsageError
-from gpudepth.pipeline import dataset
-from gpudepth.pipeline.dataset import LAYOUTS, write
+from gpudepth.errors import FileError, MissingInputError, NoDepthError, OutputError, UsageError
+from gpudepth.pipeline import layouts
+from gpudepth.pipeline.dataset import write
+from gpudepth.pipeline.layouts import LAYOUTS
 from gpudepth.sources.maps import read_map
 
 
@@ -70,10 +73,63 @@ def test_png16(photos: Path, tmp_path: Path) -> None:
     assert "pixels lie beyond what the layout can hold" in said
 
 
+def gdepth_photo(codes: Any, near: str, far: str) -> bytes:
+    """A JPEG of 96 × 64 with a GDepth map in its XMP."""
+    plane, photo = io.BytesIO(), io.BytesIO()
+    Image.fromarray(codes).save(plane, "PNG")
+    fields = f'GDepth:Format="RangeInverse" GDepth:Near="{near}" GDepth:Far="{far}" GDepth:Units="m" GDepth:Mime="image/png"'
+    xmp = (f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
+           f'xmlns:GDepth="http://ns.google.com/photos/1.0/depthmap/" {fields} GDepth:Data="{base64.b64encode(plane.getvalue()).decode()}"/>'
+           "</rdf:RDF></x:xmpmeta>")
+    pixels(96, 64).save(photo, "JPEG", xmp=xmp.encode())
+    return photo.getvalue()
+
+
+def test_what_the_depth_is_worth_stands_in_every_place(photos: Path, tmp_path: Path) -> None:
+    """The summary, each record, dataset.json as a whole, and a text for whoever gets the folder."""
+    written = write(photos, "tum", tmp_path / "out")
+    metric, relative = "metres, as the file says", "NOT metric: right up to scale and shift, whatever the unit says"
+    assert [r["depth_is"] for r in written.records] == [relative, metric, metric]
+    whole = json.loads((tmp_path / "out" / "dataset.json").read_text())
+    text = (tmp_path / "out" / "README.txt").read_text()
+    for line in (f"the depth of 1 is {relative}", f"the depth of 2 is {metric}"):
+        assert line in written.lines()
+        assert line in whole["depth_is"]
+        assert line[1:] in text
+    assert "Unit of the values: m/5000; in name only, where the depth is NOT metric.\nWithout a value: 0.\n" in text
+
+
+@pytest.mark.parametrize("kind", ["png16", "npz", "exr"])
+def test_validity(tmp_path: Path, kind: str) -> None:
+    """255 where there is a value, 0 where a hole is or the layout cannot hold what there is."""
+    codes = np.arange(48 * 32).reshape(32, 48) * 256 // (48 * 32)      # of GDepth: 255 is infinitely far
+    path = tmp_path / "p.jpg"
+    path.write_bytes(gdepth_photo(codes.astype(np.uint8), near="1", far="Infinity"))
+    (record,) = write(tmp_path / "p.jpg", kind, tmp_path / "out").records
+    data = gpudepth.read(tmp_path / "p.jpg")
+    assert data is not None
+    with Image.open(tmp_path / "out" / record["validity"]) as image:
+        found = np.asarray(image)
+    there = np.isfinite(data.depth()) & ((data.depth() <= 65.535) | (kind != "png16"))
+    np.testing.assert_array_equal(found, np.where(there, 255, 0))
+    assert 0 < there.sum() < there.size
+    assert record["no_value"] == (0 if kind == "png16" else "NaN")
+
+
+def test_what_is_too_near_for_a_code_is_told(tmp_path: Path) -> None:
+    codes = np.full((32, 48), 255, np.uint8)
+    codes[:4] = 0
+    (tmp_path / "p.jpg").write_bytes(gdepth_photo(codes, near="0.0001", far="2"))
+    (record,) = write(tmp_path / "p.jpg", "png16", tmp_path / "out").records
+    assert record["out_of_range"] == 4 * 48
+
+
 def test_intrinsics_follow_the_sizes(photos: Path, tmp_path: Path) -> None:
     write(photos, "npz", tmp_path / "out")
-    p2, p10, _ = records(tmp_path / "out")
+    p2, p10, p11 = records(tmp_path / "out")
     assert "intrinsics" not in p2
+    assert p10["camera_from"] == "the calibration beside the depth"
+    assert "35 mm" in p11["camera_from"]
     f = 26 / 36 * 96
     assert p10["intrinsics"] == pytest.approx({"fl_x": f, "fl_y": f, "cx": 48, "cy": 32})
     assert p10["depth_intrinsics"] == pytest.approx({"fl_x": f / 2, "fl_y": f / 2, "cx": 24, "cy": 16})
@@ -141,7 +197,7 @@ def test_points(photos: Path, tmp_path: Path) -> None:
     blob = (tmp_path / "out" / "p10.ply").read_bytes()
     head, _, body = blob.partition(b"end_header\n")
     assert b"element vertex 1536" in head
-    points = np.frombuffer(body, dataset._POINT)
+    points = np.frombuffer(body, layouts._POINT)
     k = next(r for r in records(tmp_path / "out") if r["name"] == "p10")["depth_intrinsics"]
     x, y, z = points["xyz"].T
     np.testing.assert_allclose(x / z * k["fl_x"] + k["cx"], np.tile(np.arange(48) + 0.5, 32), atol=1e-3)
@@ -164,7 +220,12 @@ def test_what_cannot_be(tmp_path: Path, photos: Path, monkeypatch: pytest.Monkey
     with pytest.raises(UsageError, match="unknown layout 'zarr'"):
         write(photos, "zarr", tmp_path / "out")
     with pytest.raises(MissingInputError, match="is no folder"):
-        write(photos / "p2.heic", "npz", tmp_path / "out")
+        write(photos / "p3.heic", "npz", tmp_path / "out")
+    with pytest.raises(NoDepthError, match="holds no depth"):
+        write(photos / "without.jpg", "npz", tmp_path / "out")
+    with pytest.raises(FileError):
+        write(photos / "damaged.heic", "npz", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
     (tmp_path / "empty").mkdir()
     with pytest.raises(MissingInputError, match="holds no photo with depth"):
         write(tmp_path / "empty", "npz", tmp_path / "out")
@@ -186,7 +247,7 @@ def test_from_the_command_line(photos: Path, tmp_path: Path, capsys: pytest.Capt
     assert run_command(["extract", str(photos), "-o", str(out)]) == 2
     assert "--as says what to write" in capsys.readouterr().err
     assert run_command(["extract", str(photos / "p2.heic"), "-o", str(tmp_path / "one.exr")]) == 0
-    assert set(LAYOUTS) == {"png16", "npz", "exr", "tum", "kitti", "nerfstudio", "colmap", "ply"}
+    assert set(LAYOUTS) == {"png16", "npz", "exr", "tum", "kitti", "nerfstudio", "colmap", "ply", "exr-layers"}
 
 
 def test_an_iphone_s(sample: Callable[[str], Path], tmp_path: Path) -> None:

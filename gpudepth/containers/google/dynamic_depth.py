@@ -143,14 +143,7 @@ def read(found: DynamicDepth, source: ByteSource, end: int, orientation: int) ->
                                where=where)
     near, far = _number(about.near, "Near"), _number(about.far, "Far")
     check_range(near, far, where)
-    place = found.offset(about.uri)
-    if place is None:
-        raise MalformedError(f"DepthURI {about.uri!r} is no item of the directory", where=where)
-    at, length = end + place[0], place[1]
-    if at + length > source.size:
-        raise TruncatedError(f"item {about.uri!r} at {at:,}…{at + length:,} lies outside the file of {source.size:,}",
-                             where="XMP Container:Directory")
-    codes = decode(source.read(at, length), f"item {about.uri!r}", source.limits)
+    codes = _item(found, source, end, "DepthURI", about.uri)
     units = about.units.lower()
     if units == "diopters" and about.format == "RangeInverse":
         return from_codes(codes, "RangeInverse", *_of_dioptres(near, far), orientation=orientation, where=where,
@@ -161,6 +154,31 @@ def read(found: DynamicDepth, source: ByteSource, end: int, orientation: int) ->
         raise UnsupportedError("Diopters in a linear range", where=where)
     return from_codes(codes, about.format, near, far, orientation=orientation, where=where,
                       accuracy="absolute" if units == "meters" else "relative")
+
+
+def has_confidence(found: DynamicDepth) -> bool:
+    """Does the depth map name a confidence?"""
+    about = found.depth()
+    return about is not None and bool(about.confidence_uri)
+
+
+def confidence(found: DynamicDepth, source: ByteSource, end: int) -> NDArray[Any]:
+    """(H, W) uint8 or uint16 codes, 0 not at all and the largest fully trusted. Raises as `read` does."""
+    about = found.depth()
+    uri = about.confidence_uri if about is not None else ""
+    return _item(found, source, end, "ConfidenceURI", uri)
+
+
+def _item(found: DynamicDepth, source: ByteSource, end: int, key: str, uri: str) -> NDArray[Any]:
+    """The codes of the item that a property names."""
+    place = found.offset(uri)
+    if place is None:
+        raise MalformedError(f"{key} {uri!r} is no item of the directory", where="XMP Camera:DepthMap")
+    at, length = end + place[0], place[1]
+    if at + length > source.size:
+        raise TruncatedError(f"item {uri!r} at {at:,}…{at + length:,} lies outside the file of {source.size:,}",
+                             where="XMP Container:Directory")
+    return decode(source.read(at, length), f"item {uri!r}", source.limits)
 
 
 def _of_dioptres(near: float, far: float) -> tuple[float, float]:

@@ -59,9 +59,12 @@ def read(packets: Packets, orientation: int, limits: Limits = DEFAULT) -> DepthD
 
 
 def from_codes(codes: NDArray[Any], form: str, near: float, far: float, *, orientation: int, where: str,
-               accuracy: Literal["relative", "absolute"]) -> DepthData:
-    """Codes with 0 = near → DepthData: 8 bits become halves if those reach as far, 16 bits single floats."""
-    stored = L008 if codes.dtype == np.uint8 else L016
+               accuracy: Literal["relative", "absolute"], stored: PixelFormat | None = None) -> DepthData:
+    """Codes with 0 = near → DepthData: 8 bits become halves if those reach as far, more bits single floats.
+
+    stored: L010 and the like, where the dtype does not tell.
+    """
+    stored = stored or (L008 if codes.dtype == np.uint8 else L016)
     top = stored.max_code or 0
     fmt: PixelFormat
     if form == "RangeInverse":
@@ -93,6 +96,19 @@ def check_range(near: float, far: float, where: str | None = None) -> None:
 def present(packets: Packets, limits: Limits = DEFAULT) -> bool:
     """Is there a map in it?"""
     return packets.names([NAMESPACE]) and packets.text(NAMESPACE, "Data", limits) is not None
+
+
+def has_confidence(packets: Packets, limits: Limits = DEFAULT) -> bool:
+    """Is there a confidence beside the map?"""
+    return packets.names([NAMESPACE]) and packets.text(NAMESPACE, "Confidence", limits) is not None
+
+
+def confidence(packets: Packets, limits: Limits = DEFAULT) -> NDArray[Any]:
+    """(H, W) uint8 or uint16, 0 not at all and the largest code fully trusted (always linear, by the specification).
+
+    Raises MalformedError, LimitError.
+    """
+    return _decode(packets.text(NAMESPACE, "Confidence", limits) or "", "XMP GDepth", limits, "Confidence")
 
 
 def write(packets: Packets, coded: CodedMap) -> Packets:
@@ -158,13 +174,13 @@ def _number(text: str | None, name: str, where: str) -> float:
     return value
 
 
-def _decode(text: str, where: str, limits: Limits) -> NDArray[Any]:
+def _decode(text: str, where: str, limits: Limits, name: str = "Data") -> NDArray[Any]:
     """Base64 of a picture → its codes."""
     try:
         data = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise MalformedError(f"Data is not base64: {error}", where=where) from None
-    return decode(data, f"{where}:Data", limits)
+        raise MalformedError(f"{name} is not base64: {error}", where=where) from None
+    return decode(data, f"{where}:{name}", limits)
 
 
 def decode(data: bytes, where: str, limits: Limits) -> NDArray[Any]:

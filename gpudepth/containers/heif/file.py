@@ -12,22 +12,17 @@ from ...formats.bytesource import ByteSource
 from ...formats.isobmff.box import Box, Cursor, walk
 from ...formats.isobmff.locations import FILE, IDAT, Extent
 from ...formats.isobmff.meta import Meta
+from .. import auxiliary
 from ..base import Auxiliary, Picture
 
 # HEVC's own (ISO/IEC 23008-12, B.2.3) and MIAF's codec-independent one; libheif accepts both
 DEPTH_URNS = ("urn:mpeg:hevc:2015:auxid:2", "urn:mpeg:mpegB:cicp:systems:auxiliary:depth")
-GAIN_MAP_URNS = ("urn:com:apple:photo:2020:aux:hdrgainmap",)
+GAIN_MAP_URNS = (auxiliary.GAIN_MAP_URN,)
 KINDS = {
     **dict.fromkeys(DEPTH_URNS, "depth"),
-    **dict.fromkeys(GAIN_MAP_URNS, "hdr gain map"),
+    **auxiliary.KINDS,
     "urn:mpeg:hevc:2015:auxid:1": "alpha",
     "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha": "alpha",
-    "urn:com:apple:photo:2018:aux:portraiteffectsmatte": "portrait effects matte",
-    "urn:com:apple:photo:2019:aux:semanticskinmatte": "semantic skin matte",
-    "urn:com:apple:photo:2019:aux:semantichairmatte": "semantic hair matte",
-    "urn:com:apple:photo:2019:aux:semanticteethmatte": "semantic teeth matte",
-    "urn:com:apple:photo:2020:aux:semanticglassesmatte": "semantic glasses matte",
-    "urn:com:apple:photo:2020:aux:semanticskymatte": "semantic sky matte",
     "tag:apple.com,2023:photo:aux:linearthumbnail": "linear thumbnail",
     "tag:apple.com,2023:photo:aux:styledeltamap": "style delta map",
 }

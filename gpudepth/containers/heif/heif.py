@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from numpy.typing import NDArray
 
 from ...depth.data import DepthData, Storage
 from ...depth.pixel_format import PixelFormat
 from ...errors import GpudepthError
 from ...formats.bytesource import ByteSource
+from ..auxiliary import AuxiliaryImage, name_of
 from ..base import DEFAULT_PLACEMENT, CodedMap, Contents, Donor, Edit, Picture, Placement
 from ..rules import Finding
 from . import portrait, writer
 from .check import check
-from .file import HeifFile
-from .reader import read_depth
+from .file import KINDS, HeifFile
+from .reader import decode, read_depth
 from .rewrite import Rewriter
 
 _OTHER_BRANDS = (b"qt  ", b"crx ", b"M4A ", b"M4V ", b"isom", b"mp41", b"mp42", b"avc1", b"3gp4", b"3gp5", b"dash")
@@ -27,6 +32,14 @@ def _inside(source: ByteSource) -> Iterator[None]:
         yield
     except GpudepthError as error:
         raise error.within(source.name) from None
+
+
+def _decode(file: HeifFile, item: int) -> tuple[NDArray[Any], int]:
+    with _inside(file.source):
+        try:
+            return decode(file, item)
+        except GpudepthError as error:
+            raise error.within(f"auxiliary item {item}") from None
 
 
 class Heif:
@@ -62,6 +75,13 @@ class Heif:
             notes.append(str(error))
         with _inside(source):
             return Contents(self.name, file.picture(), file.describe_auxiliaries(), depth, notes)
+
+    def auxiliary_images(self, source: ByteSource) -> list[AuxiliaryImage]:
+        with _inside(source):
+            file = HeifFile(source)
+            found = [(item, urn, KINDS.get(urn, ""), file.orientation(item)) for item, urn in file.auxiliaries()]
+        return [AuxiliaryImage(name, kind, urn, turn, partial(_decode, file, item))
+                for item, urn, kind, turn in found if (name := name_of(kind))]
 
     def attach(self, source: ByteSource, coded: CodedMap, placement: Placement = DEFAULT_PLACEMENT) -> Edit:
         with _inside(source):

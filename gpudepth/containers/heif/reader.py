@@ -54,7 +54,7 @@ def metadata(file: HeifFile, item: int) -> DepthMetadata:
 def _read(file: HeifFile, item: int) -> DepthData:
     sei, about = representation(file, item), metadata(file, item)
     fmt = _native_format(sei, about)
-    codes, bits = _decode(file, item)
+    codes, bits = decode(file, item)
     storage = Storage(stored(bits), *_range(sei, about, quantity_of(fmt)))
     _, _, width, height = file.window(file.meta.primary)
     return apple.depth_data(codes, storage, fmt, about, orientation=file.orientation(item), frame=(width, height))
@@ -85,8 +85,11 @@ def _range(sei: DepthRepresentation | None, about: DepthMetadata, quantity: Quan
                      hint="attach the depth again with --near and --far")
 
 
-def _decode(file: HeifFile, item: int) -> tuple[NDArray[Any], int]:
-    """The item's codes after its own clap, before irot and imir."""
+def decode(file: HeifFile, item: int) -> tuple[NDArray[Any], int]:
+    """(H, W) luma codes of an item after its own clap, before irot and imir; and their bits.
+
+    Raises UnsupportedError for codings other than HEVC and grids of it, MalformedError, LimitError.
+    """
     kind = file.meta.items[item].type
     if kind == "hvc1":
         codes, bits = _decode_hvc1(file, item)

@@ -11,14 +11,13 @@ from ...formats import jpeg, mpf, xmp
 from ...formats.bytesource import ByteSource
 from ...formats.jpeg import Stream
 from ...formats.mpf import Mpf
-from .. import apple
+from .. import apple, auxiliary
 from ..apple import DepthMetadata
 from ..base import Auxiliary, Picture
 from ..google import dynamic_depth, gdepth
 from ..google.packets import Packets
 
 READ_IN_VAIN = 4  # times the size of a file that are read for images that turn out to be damaged
-GAIN_MAP = "urn:com:apple:photo:2020:aux:hdrgainmap"
 
 
 @dataclass(frozen=True)
@@ -181,4 +180,4 @@ def _describe(index: int, stream: Stream, source: ByteSource) -> Image:
         return Image(index, stream, about, "depth", kind)
     if parsed.text(apple.APDI, "AuxiliaryImageSubType") == "portraiteffectsmatte":
         return Image(index, stream, None, "portrait effects matte", kind)
-    return Image(index, stream, None, "hdr gain map" if kind == GAIN_MAP else "unknown", kind)
+    return Image(index, stream, None, auxiliary.KINDS.get(kind, "unknown"), kind)

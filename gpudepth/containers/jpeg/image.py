@@ -57,12 +57,12 @@ def encode(codes: NDArray[Any], packet: bytes, count: int, quality: int | None =
     return out + data[stream.scan : stream.end]
 
 
-def decode(source: ByteSource, stream: Stream, limits: Limits) -> tuple[NDArray[Any], int]:
-    """A further image → ((H, W) codes, bits). Raises MalformedError, UnsupportedError, LimitError."""
+def decode(source: ByteSource, stream: Stream, limits: Limits, kind: str = "depth") -> tuple[NDArray[Any], int]:
+    """A further image → ((H, W) codes, bits). Raises MalformedError, UnsupportedError, LimitError, that say `kind`."""
     frame, where = stream.frame, f"image at {stream.start:,}"
     limits.check_picture(frame.width, frame.height, 3, where=where)
     if frame.components != 1:
-        raise UnsupportedError(f"a depth image with {frame.components} components", where=where)
+        raise UnsupportedError(f"a {kind} image with {frame.components} components", where=where)
     # without its APPn: Pillow takes the two-tag MPF for a damaged file of several images
     tables = b"".join(s.serialise() for s in stream.header if not 0xE0 <= s.marker <= 0xEF)
     data = b"\xff\xd8" + tables + source.read(stream.scan, stream.end - stream.scan, where)
@@ -74,7 +74,7 @@ def decode(source: ByteSource, stream: Stream, limits: Limits) -> tuple[NDArray[
         with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
             codes = np.asarray(picture.convert("L"))
     except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
-        raise MalformedError(f"the depth image cannot be decoded: {error}", where=where) from None
+        raise MalformedError(f"the {kind} image cannot be decoded: {error}", where=where) from None
     return codes, 8
 
 

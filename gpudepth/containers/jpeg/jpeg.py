@@ -11,10 +11,11 @@ from ...errors import GpudepthError, RangeError, UsageError
 from ...formats import jpeg
 from ...formats.bytesource import ByteSource
 from .. import apple
+from ..auxiliary import AuxiliaryImage
 from ..base import DEFAULT_PLACEMENT, Auxiliary, CodedMap, Contents, Donor, Edit, Picture, Placement, VendorMap
 from ..google import dynamic_depth, gdepth
 from ..rules import Finding
-from . import image, portrait, trailer, writer
+from . import auxiliary, image, portrait, trailer, writer
 from .check import check
 from .file import JpegFile, picture_of
 
@@ -68,6 +69,9 @@ class Jpeg:
             return trailer.vendor_map(source, file.tail)
         except GpudepthError as error:
             raise error.within(source.name) from None
+
+    def auxiliary_images(self, source: ByteSource) -> list[AuxiliaryImage]:
+        return auxiliary.images(_open(source))
 
     def attach(self, source: ByteSource, coded: CodedMap, placement: Placement = DEFAULT_PLACEMENT) -> Edit:
         file = _open(source)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +32,7 @@ from ...depth.pixel_format import HDEP, HDIS, PixelFormat
 from ...errors import MalformedError, NoDepthError, UnsupportedError, UsageError
 from ...formats.bytesource import ByteSource
 from ...limits import DEFAULT, Limits
+from ..video_frame import VideoFrame
 
 FORMATS = {fmt.name: fmt for fmt in (HDIS, HDEP)}
 VERSION = "1"
@@ -119,14 +120,6 @@ def _tags(frame: DepthData) -> dict[str, str]:
     return tags
 
 
-@dataclass(frozen=True)
-class VideoFrame:
-    """A frame and when it is shown, in seconds."""
-
-    seconds: Fraction
-    depth: DepthData
-
-
 def read_depth_video(path: str | Path, *, limits: Limits = DEFAULT) -> Iterator[VideoFrame]:
     """Frames in the order of time, one in memory at a time.
 
@@ -140,14 +133,16 @@ def read_depth_video(path: str | Path, *, limits: Limits = DEFAULT) -> Iterator[
         where = source.name
     try:
         with av.open(str(path), format="matroska", options={"protocol_whitelist": "file"}) as container:
-            fmt, accuracy, calibration = _meaning(dict(container.metadata), where)
-            stream = container.streams.video[0] if container.streams.video else None
+            fmt, accuracy, calibration = meaning(dict(container.metadata), where)
+            # FFmpeg knows no codec of some streams, and there is then no context
+            streams = [s for s in container.streams.video if s.codec_context is not None]
+            stream = streams[0] if streams else None
             if stream is None or stream.codec_context.name != "ffv1" or stream.codec_context.pix_fmt != "gray16le":
                 raise MalformedError("its tags speak of depth, and it has no FFV1 video of 16-bit gray", where=where)
             limits.check_picture(stream.codec_context.width, stream.codec_context.height, 2, where=where)
             number = 0
             for packet in container.demux(stream):
-                if packet.size and not _whole(bytes(packet)):
+                if packet.size and not whole(bytes(packet)):
                     raise MalformedError(f"frame {number} is damaged: a check sum is wrong", where=where)
                 for frame in packet.decode():
                     if frame.pts is None or frame.time_base is None:
@@ -156,11 +151,11 @@ def read_depth_video(path: str | Path, *, limits: Limits = DEFAULT) -> Iterator[
                                      DepthData(_bits(frame).view(np.float16), fmt, calibration=calibration,
                                                accuracy=accuracy))
                     number += 1
-    except av.error.FFmpegError as error:
-        raise MalformedError(f"cannot be read as Matroska: {error.strerror}", where=where) from None
+    except (av.error.FFmpegError, UnicodeDecodeError) as error:     # tags that are no text
+        raise MalformedError(f"cannot be read as Matroska: {error}", where=where) from None
 
 
-def _whole(packet: bytes) -> bool:
+def whole(packet: bytes) -> bool:
     """Are the check sums of all slices right? FFmpeg makes up for a damaged slice without a word.
 
     A slice ends in its size (3 bytes), a byte of status and its CRC-32 (RFC 9043, 4.9): polynomial 04C11DB7, the most
@@ -180,9 +175,15 @@ def _bits(frame: Any) -> NDArray[np.uint16]:
     return pixels
 
 
-def _meaning(tags: dict[str, str], where: str) -> tuple[PixelFormat, Any, Calibration | None]:
+def meaning(tags: dict[str, str], where: str) -> tuple[PixelFormat, Any, Calibration | None]:
+    """(format, accuracy, calibration) that a video's tags name.
+
+    Raises NoDepthError without them, UnsupportedError for a newer layout, MalformedError.
+    """
     if "GPUDEPTH" not in tags:
-        raise NoDepthError("is a video, and says nothing of depth", where=where)
+        raise NoDepthError("is a video, and says nothing of depth", where=where,
+                           hint="a depth video of another program does not say what its codes mean: save its frames as "
+                                "16-bit PNGs, and name an encoding or a preset")
     if tags["GPUDEPTH"] != VERSION:
         raise UnsupportedError(f"is a depth video of version {tags['GPUDEPTH'][:20]!r}", where=where,
                                hint="a newer gpudepth wrote it")

@@ -2,86 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
-from fractions import Fraction
-from functools import cached_property
-
-import numpy as np
 
 from ...depth.pixel_format import HDEP, HDIS, PixelFormat
-from ...errors import MalformedError, NoDepthError, UnsupportedError
+from ...errors import FileError, MalformedError, NoDepthError, UnsupportedError
 from ...formats.hevc.configuration import Configuration
+from ...formats.quicktime.metadata import metadata_of
 from ...formats.quicktime.movie import Movie
-from ...formats.quicktime.samples import Ints
 from ...formats.quicktime.track import Track
+from ..coded_track import CodedTrack
 from .log_code import LogRange
 
 FORMATS = {"dish": HDIS, "deph": HDEP}  # kCMVideoCodecType_DisparityHEVC, _DepthHEVC → what they are decoded to
 HANDLER = "auxv"  # AVMediaTypeAuxiliaryPicture
-HOW_TO_KEEP_IT = ("if it was recorded with depth (Cinematic mode), take it from the phone unmodified: in Photos "
-                  "\"Export Unmodified Original\", over AirDrop \"All Photos Data\", by cable \"Keep Originals\"; "
-                  "other exports drop the depth")
+CINEMATIC = "com.apple.quicktime.cinematic-video"    # a key that movies of Cinematic mode have
+HOW_TO_KEEP_IT = ("a movie of Cinematic mode has depth in its original, and most exports drop it: when sharing it, "
+                  "turn on Options > All Photos Data; in Photos on a Mac, choose File > Export > Export Unmodified "
+                  "Original; by cable, set Photos > Transfer to Mac or PC > Keep Originals")
+NONE_ON_NEWER = "iPhones 17 reportedly record no depth track at all"
+SAY_WHAT_IT_MEANS = ("if it is depth of another program, it does not say what its codes mean: LeRobot's needs its "
+                     "meta/info.json above it, or NAME.json beside it; of others save the frames as 16-bit PNGs, and "
+                     "name an encoding or a preset")
 
 
 @dataclass(frozen=True)
-class DepthTrack:
-    """A depth track: `range` in the quantity of `pixel_format`, width × height of its pictures as coded.
+class DepthTrack(CodedTrack):
+    """A depth track: `range` in the quantity of `pixel_format`.
 
-    colour      the track it belongs to, or None; `related_by` says how we know: "tref/vdep", or "the only video track"
-    notes       what is unusual
+    related_by   how we know the colour track: "tref/vdep", or "the only video track"
+    notes        what is unusual
     """
 
-    track: Track
-    range: LogRange
-    pixel_format: PixelFormat
-    width: int
-    height: int
-    bits: int
-    configuration: bytes
-    movie_time_scale: int
-    colour: Track | None = None
+    range: LogRange = field(default_factory=LogRange)
+    pixel_format: PixelFormat = HDIS
     related_by: str = ""
-    notes: tuple[str, ...] = field(default_factory=tuple)
+    notes: tuple[str, ...] = ()
 
     @property
     def coding(self) -> str:
         """The sample entry: dish (disparity) or deph (depth)."""
         return self.track.entries[0].format
-
-    @property
-    def frames(self) -> int:
-        return self.track.samples.count
-
-    @property
-    def orientation(self) -> int:
-        """The Exif orientation for display: the colour track's, whose coded orientation maps share; else its own.
-
-        Raises UnsupportedError for a matrix that is no turn by quarters.
-        """
-        return (self.colour or self.track).orientation
-
-    @cached_property
-    def order(self) -> Ints:
-        """Index of sample, in decoding order, of each frame in presentation order."""
-        times = self.track.samples.presentation_times
-        order = np.argsort(times, kind="stable").astype(np.int64)
-        same = np.flatnonzero(np.diff(times[order]) == 0)
-        if same.size:
-            one, other = sorted(int(n) for n in order[same[0] : same[0] + 2])
-            raise MalformedError(f"samples {one} and {other} are shown at the same time",
-                                 where=self.track.samples.path)
-        return order
-
-    @cached_property
-    def shift(self) -> Fraction:
-        """Seconds from the media's time to the movie's; 0 where the edit list is more than a shift."""
-        shift = self.track.shift(self.movie_time_scale)
-        return Fraction(0) if shift is None else shift
-
-    def seconds(self, frame: int) -> Fraction:
-        """When a frame, counted in presentation order, is shown. Below 0: hidden by the edit list."""
-        ticks = int(self.track.samples.presentation_times[self.order[frame]])
-        return ticks * self.track.unit() + self.shift
 
 
 def find(movie: Movie) -> DepthTrack | None:
@@ -111,25 +72,46 @@ def find(movie: Movie) -> DepthTrack | None:
         notes.append(f"its handler is {track.handler!r}, not {HANDLER!r}")
     if track.shift(movie.time_scale) is None:
         notes.append("its edit list is more than a shift; times are those of the media")
-    colour, related_by = _colour(movie, track)
+    colour, related_by = colour_of(movie, track)
     if colour is not None and colour.matrix != track.matrix:
         notes.append("its matrix differs from the colour track's; the colour track's is used")
-    return DepthTrack(track, LogRange.parse(disc, f"{entry.path}/disc") if disc is not None else LogRange(),
-                      FORMATS[entry.format], sequence.width, sequence.height, sequence.bit_depth, hvcc,
-                      movie.time_scale, colour, related_by, tuple(notes))
+    ends = LogRange.parse(disc, f"{entry.path}/disc") if disc is not None else LogRange()
+    return DepthTrack(track, sequence.width, sequence.height, sequence.bit_depth, "hevc", hvcc, movie.time_scale,
+                      colour, ends, FORMATS[entry.format], related_by, tuple(notes))
 
 
 def require(movie: Movie) -> DepthTrack:
-    """`find`, or NoDepthError that says how to keep the depth."""
+    """`find`, or NoDepthError that says how to keep the depth, or what a gray video lacks."""
     found = find(movie)
     if found is None:
         kinds = ", ".join(f"{t.handler} ({t.entries[0].format})" for t in movie.tracks[:8]) or "none"
-        raise NoDepthError(f"holds no depth track; its tracks: {kinds}", where=movie.source.name, hint=HOW_TO_KEEP_IT)
+        raise NoDepthError(f"holds no depth track; its tracks: {kinds}" + _said_of_itself(movie),
+                           where=movie.source.name, hint=_hint(movie))
     return found
 
 
-def _colour(movie: Movie, depth: Track) -> tuple[Track | None, str]:
-    """By reference in either direction; which kind of reference Apple writes is not known, so any will do."""
+def _said_of_itself(movie: Movie) -> str:
+    try:
+        cinematic = any(key.startswith(CINEMATIC) for key in metadata_of(movie.source, movie.moov).values)
+    except FileError:
+        return ""
+    return "; it calls itself a movie of Cinematic mode" if cinematic else ""
+
+
+def _hint(movie: Movie) -> str:
+    for track in movie.of_handler("vide"):
+        with contextlib.suppress(FileError):
+            hvcc = track.entries[0].extension(movie.source, "hvcC")
+            if hvcc is not None and Configuration.parse(hvcc).sequence().chroma_format == 0:
+                return SAY_WHAT_IT_MEANS
+    return f"{HOW_TO_KEEP_IT}; {NONE_ON_NEWER}"
+
+
+def colour_of(movie: Movie, depth: Track) -> tuple[Track | None, str]:
+    """The colour track that a depth track belongs to, and how we know: by reference, in either direction.
+
+    Which kind of reference Apple writes is not known, so any will do.
+    """
     videos = movie.of_handler("vide")
     videos = [t for t in videos if t.id != depth.id]
     for track in videos:

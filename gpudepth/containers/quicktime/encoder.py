@@ -36,6 +36,8 @@ class Encoder:
     Raises UsageError for a quantiser above 4, UnsupportedError for sizes, and without libx265.
     """
 
+    pix_fmt = "gray10le"
+
     def __init__(self, width: int, height: int, qp: int | None = None) -> None:
         import av
 
@@ -52,7 +54,7 @@ class Encoder:
         self._sent = 0
         self._context: Any = av.CodecContext.create("libx265", "w")
         self._context.width, self._context.height = width, height
-        self._context.pix_fmt = "gray10le"
+        self._context.pix_fmt = self.pix_fmt
         self._context.framerate = Fraction(30)  # times are in the sample table; this one only has to be there
         self._context.options = {
             "preset": "superfast", "x265-params":
@@ -61,14 +63,23 @@ class Encoder:
 
     def encode(self, codes: NDArray[np.uint16]) -> Iterator[tuple[bytes, bool]]:
         """(H, W) 10-bit codes → samples that are ready, as (bytes with 4-byte NAL lengths, sync?)."""
-        import av
-
         if codes.shape != (self.height, self.width):
             raise UsageError(f"a map of {codes.shape[1]}×{codes.shape[0]} in a track of {self.width}×{self.height}")
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(codes), format="gray10le")
+        picture = self.picture(codes)
         picture.pts = self._sent
         self._sent += 1
         yield from self._run(picture)
+
+    def picture(self, codes: NDArray[np.uint16]) -> Any:
+        """An av.VideoFrame of the codes."""
+        import av
+
+        return av.VideoFrame.from_ndarray(np.ascontiguousarray(codes), format=self.pix_fmt)
+
+    def profile(self, sps: bytes) -> ProfileTierLevel:
+        """Profile, constraints and level, as Apple writes them: x265 writes level 8.5 for lossless, which hardware may
+        refuse."""
+        return ProfileTierLevel(RANGE_EXTENSIONS, ProfileTierLevel.of(sps).compatibility, MONOCHROME[10], level(sps))
 
     def finish(self) -> Iterator[tuple[bytes, bool]]:
         """The samples that were still inside."""
@@ -84,18 +95,17 @@ class Encoder:
         for packet in packets:
             nals = split_annex_b(bytes(packet))
             if self.configuration is None:
-                self.configuration = _configuration(nals)
+                self.configuration = self._configuration(nals)
             yield join_lengths([n for n in nals if nal_type(n) in _PICTURES]), bool(packet.is_keyframe)
 
+    def _configuration(self, nals: list[bytes]) -> Configuration:
+        """The parameter sets, with what `profile` says."""
+        sets = [n for n in nals if nal_type(n) in (VPS, SPS, PPS)]
+        about = self.profile(next(n for n in sets if nal_type(n) == SPS))
+        return Configuration.of([about.put_into(n) for n in sets])
 
-def _configuration(nals: list[bytes]) -> Configuration:
-    """The parameter sets, with profile, constraints and level as Apple writes them.
 
-    x265 writes level 8.5 for lossless, which hardware may refuse.
-    """
-    sets = [n for n in nals if nal_type(n) in (VPS, SPS, PPS)]
-    sps = next(n for n in sets if nal_type(n) == SPS)
+def level(sps: bytes) -> int:
+    """The smallest general_level_idc that holds the coded picture."""
     coded = SequenceParameters.parse(sps)
-    apple = ProfileTierLevel(RANGE_EXTENSIONS, ProfileTierLevel.of(sps).compatibility, MONOCHROME[10],
-                             level_idc(coded.coded_width * coded.coded_height))
-    return Configuration.of([apple.put_into(n) for n in sets])
+    return level_idc(coded.coded_width * coded.coded_height)

@@ -47,22 +47,30 @@ def build(number: int, colour: Track, coding: str, *, configuration: Configurati
           movie_time_scale: int) -> bytes:
     """The trak box of track id `number`, that refers to `colour` and has its matrix."""
     sequence = configuration.sequence()
-    width, height = sequence.width, sequence.height
+    size = sequence.width, sequence.height
+    entry = visual_entry(coding, *size, configuration.serialise() + ends.serialise())
+    tref = make("tref", b"".join(make(kind, _u32(colour.id)) for kind in REFERENCES))
+    return track(number, size, colour.matrix, media, movie_time_scale, handler=HANDLER, entry=entry, tref=tref)
+
+
+def track(number: int, size: tuple[int, int], matrix: bytes, media: Media, movie_time_scale: int, *, handler: str,
+          entry: bytes, tref: bytes = b"") -> bytes:
+    """A trak box. entry: the sample entry; handler: what kind of track it is, meta has a null media header."""
+    width, height = size
     wait, span = media.shown(movie_time_scale)
     # times 0; id, reserved, duration, reserved; layer, alternate group, volume, reserved
     tkhd = make_full("tkhd", 1, ENABLED | IN_MOVIE, bytes(16) + _u32(number, 0) + _u64(span + wait) + bytes(16)
-                     + colour.matrix + _u32(width << 16, height << 16))
+                     + matrix + _u32(width << 16, height << 16))
     edits = [(wait, -1)] if wait else []
     edits.append((span, max(-media.first, 0)))
     elst = make_full("elst", 1, 0, _u32(len(edits)) + b"".join(_u64(d) + _u64(t) + _u32(1 << 16) for d, t in edits))
-    tref = make("tref", b"".join(make(kind, _u32(colour.id)) for kind in REFERENCES))
     language = bytes.fromhex("55c4 0000")  # und
     mdhd = make_full("mdhd", 1, 0, bytes(16) + _u32(media.time_scale) + _u64(media.duration) + language)
-    hdlr = make_full("hdlr", 0, 0, b"mhlr" + HANDLER.encode() + bytes(12) + b"\0")
+    component = b"mhlr" if handler == HANDLER else bytes(4)      # QuickTime's; ISO's pre_defined is 0
+    hdlr = make_full("hdlr", 0, 0, component + handler.encode() + bytes(12) + b"\0")
     dref = make("dinf", make_full("dref", 0, 0, _u32(1) + make_full("url ", 0, 1, b"")))
-    entry = _entry(coding, width, height, configuration.serialise() + ends.serialise())
-    vmhd = make_full("vmhd", 0, 1, bytes(8))
-    minf = make("minf", vmhd + dref + _stbl(entry, media))
+    header = make_full("nmhd", 0, 0, b"") if handler == "meta" else make_full("vmhd", 0, 1, bytes(8))
+    minf = make("minf", header + dref + _stbl(entry, media))
     return make("trak", tkhd + make("edts", elst) + tref + make("mdia", mdhd + hdlr + minf))
 
 
@@ -99,7 +107,7 @@ def _stbl(entry: bytes, media: Media) -> bytes:
         make_full("co64", 0, 0, _u32(1) + _u64(media.offset)))))
 
 
-def _entry(kind: str, width: int, height: int, extensions: bytes) -> bytes:
+def visual_entry(kind: str, width: int, height: int, extensions: bytes) -> bytes:
     """A visual sample entry (ISO/IEC 14496-12, 12.1.3): 72 dpi, one frame a sample, depth 24."""
     size = width.to_bytes(2, "big") + height.to_bytes(2, "big")
     name = bytes([len(_COMPRESSOR)]) + _COMPRESSOR.ljust(31, b"\0")

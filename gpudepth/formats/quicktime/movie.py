@@ -50,12 +50,12 @@ def find_moov(source: ByteSource) -> Box:
                          hint="the recording or the copy was cut off; copy it again")
 
 
-def read(source: ByteSource) -> Movie:
-    """The structure of a movie; no sample, and no sample table yet.
+def read(source: ByteSource, moov: Box | None = None) -> Movie:
+    """The structure of a movie; no sample, and no sample table yet. moov: where it is, for one inside another box.
 
     Raises MalformedError, TruncatedError, LimitError, with a place like moov/trak[2]/mdia/mdhd.
     """
-    moov = find_moov(source)
+    moov = moov or find_moov(source)
     found = children(source, moov, source.limits)
     time_scale, duration, next_track = _mvhd(source, child(found, "mvhd", moov.path))
     tracks = tuple(parse(source, box, source.limits)

@@ -1,0 +1,6 @@
+"""Depth video as LeRobot's data sets have it (github.com/huggingface/lerobot): 12-bit codes in lossless HEVC.
+
+    quantiser    metres ↔ codes 0…4095, logarithmic or linear
+    metadata     the entry of a feature in meta/info.json, and where it is found for a video
+    depth_video  frames ↔ an MP4 of gray12le
+"""

@@ -1,0 +1,136 @@
+"""moov/meta with handler 'mdta': keys and values (QuickTime File Format, "Metadata").
+
+    meta | hdlr 'mdta' | keys  version, count, then size 'mdta' name for each key
+                       | ilst  size, number of the key from 1, then 'data': type, locale, value
+
+QuickTime's meta is a plain box, ISO's a full one; both are read, and a new one is plain, as media3 writes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...errors import MalformedError, UnsupportedError
+from ...limits import DEFAULT, Limits
+from ..bytesource import ByteSource
+from ..isobmff.box import Box, Cursor, make, make_full
+from ..isobmff.items import children
+from .track import children as boxes
+
+TEXT, FLOAT32, UINT8, UINT64, RESERVED = 1, 23, 75, 78, 0       # type indicators
+MDTA = b"mdta"
+MAX_KEYS = 1 << 12
+MAX_META = 1 << 20
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value: its type indicator and bytes."""
+
+    type: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """Keys → values, the last of each key; `head` is the bytes of meta before its children, full box or not.
+
+    keys, items   namespace and name of each key, and the ilst boxes as found: what is added changes nothing else
+    other         children that are neither keys nor ilst, as found
+    """
+
+    values: dict[str, Value]
+    head: bytes = b""
+    keys: tuple[tuple[bytes, bytes], ...] = ()
+    items: tuple[bytes, ...] = ()
+    other: tuple[bytes, ...] = ()
+
+    @classmethod
+    def parse(cls, payload: bytes, path: str = "moov/meta", limits: Limits = DEFAULT) -> Metadata:
+        """The payload of a meta box. Raises MalformedError; UnsupportedError for another handler than mdta."""
+        head = b"" if payload[4:8] == b"hdlr" else payload[:4]
+        found = children(payload, len(head), path, limits)
+        handler = next((body[8:12] for kind, _, body, _ in found if kind == "hdlr"), b"")
+        if handler != MDTA:
+            raise UnsupportedError(f"its handler is {handler!r}, not 'mdta'", where=f"{path}/hdlr")
+        keys: list[tuple[bytes, bytes]] = []
+        items: list[tuple[int, bytes, bytes]] = []
+        for kind, _, body, where in found:
+            if kind == "keys":
+                keys = _keys(body, where)
+            elif kind == "ilst":
+                items = [(int.from_bytes(name.encode("latin-1"), "big"), raw, inner)
+                         for name, raw, inner, _ in children(body, 0, where, limits)]
+        values = {}
+        for number, _, inner in items:
+            if not 1 <= number <= len(keys):
+                raise MalformedError(f"a value of key {number}, and there are {len(keys)}", where=f"{path}/ilst")
+            namespace, name = keys[number - 1]
+            for kind, _, body, where in children(inner, 0, f"{path}/ilst[{number}]", limits):
+                if kind == "data" and namespace == MDTA:
+                    c = Cursor(body, where)
+                    about = c.uint(4)
+                    c.take(4)
+                    values[name.decode("utf-8", "replace")] = Value(about, c.rest())
+        other = tuple(raw for kind, raw, _, _ in found if kind not in ("keys", "ilst"))
+        return cls(values, head, tuple(keys), tuple(raw for _, raw, _ in items), other)
+
+    def adding(self, values: dict[str, Value]) -> Metadata:
+        """With these values; others of the same keys go, all else stays as it is."""
+        names = {n.encode() for n in values}
+        numbers = [n for n, (namespace, name) in enumerate(self.keys, 1) if namespace == MDTA and name in names]
+        items = tuple(raw for raw in self.items if int.from_bytes(raw[4:8], "big") not in numbers)
+        keys = list(self.keys)
+        for name, value in values.items():
+            key = (MDTA, name.encode())
+            if key not in keys:
+                keys.append(key)
+            data = make("data", value.type.to_bytes(4, "big") + bytes(4) + value.data)
+            number = (keys.index(key) + 1).to_bytes(4, "big").decode("latin-1")
+            items += (make(number, data),)
+        return Metadata(self.values | values, self.head, tuple(keys), items, self.other or (_HDLR,))
+
+    def serialise(self) -> bytes:
+        """The meta box."""
+        keys = make_full("keys", 0, 0, len(self.keys).to_bytes(4, "big")
+                         + b"".join(make(space.decode("latin-1"), name) for space, name in self.keys))
+        return make("meta", self.head + b"".join(self.other) + keys + make("ilst", b"".join(self.items)))
+
+
+def metadata_of(source: ByteSource, moov: Box) -> Metadata:
+    """moov/meta, empty when there is none or another handler's. Raises MalformedError."""
+    box = boxes(source, moov, source.limits).get("meta")
+    if box is None:
+        return Metadata({})
+    if box.end - box.payload > MAX_META:
+        raise MalformedError(f"has {box.end - box.payload:,} bytes", where=box.path)
+    try:
+        return Metadata.parse(source.read(box.payload, box.end - box.payload, "meta"), box.path, source.limits)
+    except UnsupportedError:
+        return Metadata({})
+
+
+def uint64(value: int) -> Value:
+    return Value(UINT64, value.to_bytes(8, "big"))
+
+
+def uint(value: Value | None, length: int) -> int | None:
+    """An unsigned number of so many bytes, or None for anything else."""
+    return None if value is None or len(value.data) != length else int.from_bytes(value.data, "big")
+
+
+# version and flags, pre_defined, handler, reserved, an empty name
+_HDLR = make_full("hdlr", 0, 0, bytes(4) + MDTA + bytes(12) + b"\0")
+
+
+def _keys(body: bytes, where: str) -> list[tuple[bytes, bytes]]:
+    c = Cursor(body, where)
+    c.full()
+    count = c.count(c.uint(4), 8)
+    if count > MAX_KEYS:
+        raise MalformedError(f"{count:,} keys", where=where)
+    out = []
+    for _ in range(count):
+        size, namespace = c.uint(4), c.take(4)
+        out.append((namespace, c.take(size - 8)))
+    return out

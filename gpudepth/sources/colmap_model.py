@@ -1,0 +1,270 @@
+"""COLMAP's sparse model, text and binary: cameras, images and points3D (colmap.github.io/format.html).
+
+    cameras.txt    CAMERA_ID MODEL WIDTH HEIGHT PARAMS…
+    images.txt     two lines: IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME, and X Y POINT3D_ID for each keypoint
+    points3D.txt   POINT3D_ID X Y Z R G B ERROR and the track, IMAGE_ID POINT2D_IDX for each view
+    *.bin          the same little-endian, with counts before what is repeated
+
+World to camera: x = R(q)·X + t. A keypoint without a point has −1.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FileError, GpudepthError, MalformedError, MissingInputError, TruncatedError, UnsupportedError
+from ..formats.bytesource import ByteSource
+from ..limits import DEFAULT, Limits
+from .colmap_camera import MODELS, PARAMETERS, Camera, Points
+
+FOLDERS = ("", "sparse", "sparse/0")     # where in a workspace a model lies
+FILES = ("cameras", "images", "points3D")
+_KEYPOINT = np.dtype([("xy", "<f8", 2), ("point", "<i8")])
+_POINT = struct.Struct("<Q3d3BdQ")
+_IMAGE = struct.Struct("<I4d3dI")
+_CAMERA = struct.Struct("<IiQQ")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A registered image. quaternion (w, x, y, z) and translation: world to camera; points: ids of those it sees."""
+
+    id: int
+    name: str
+    camera: int
+    quaternion: tuple[float, ...]
+    translation: tuple[float, ...]
+    points: NDArray[np.int64]
+
+    def to_camera(self, world: Points) -> Points:
+        """(N, 3) world → camera coordinates."""
+        largest = np.array(self.quaternion) / np.abs(self.quaternion).max()
+        w, x, y, z = largest / np.linalg.norm(largest)
+        rotation = np.array([[1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+                             [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+                             [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)]])
+        with np.errstate(all="ignore"):     # numbers of damaged files
+            out: Points = world @ rotation.T + np.array(self.translation)
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """folder: where its files lie; ids (N,) sorted, with places (N, 3) in the units of the reconstruction."""
+
+    folder: Path
+    cameras: dict[int, Camera]
+    images: tuple[Image, ...]
+    ids: NDArray[np.int64]
+    places: Points
+
+    def seen(self, image: Image) -> Points:
+        """(N, 3) the points that an image sees, in camera coordinates: z is planar depth. All are finite."""
+        wanted = np.unique(image.points[image.points >= 0])
+        at = np.searchsorted(self.ids, wanted)
+        at = at[(at < len(self.ids)) & (self.ids[np.minimum(at, len(self.ids) - 1)] == wanted)] if len(self.ids) else []
+        points = image.to_camera(self.places[at])
+        return points[np.isfinite(points).all(1)]
+
+
+def read(folder: str | Path, limits: Limits = DEFAULT) -> Model:
+    """The model in a folder, or in its sparse or sparse/0; binary before text.
+
+    Raises MissingInputError; MalformedError, TruncatedError, LimitError with the file and the line or byte in it.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise MissingInputError("no such folder of a COLMAP model", where=root)
+    for place in (root / name for name in FOLDERS):
+        for suffix, readers in ((".bin", _BINARY), (".txt", _TEXT)):
+            paths = [place / (name + suffix) for name in FILES]
+            if all(p.is_file() for p in paths):
+                cameras, images, points = (r(p, limits) for r, p in zip(readers, paths, strict=True))
+                return _model(place, cameras, images, points)
+    raise MissingInputError("holds no COLMAP model", where=root,
+                            hint="cameras, images and points3D, all .bin or all .txt, here or in sparse/0")
+
+
+def _model(folder: Path, cameras: list[Camera], images: list[Image], points: dict[int, tuple[float, ...]]) -> Model:
+    by_id = {c.id: c for c in cameras}
+    for image in images:
+        if image.camera not in by_id:
+            raise MalformedError(f"image {image.name!r} has camera {image.camera}, which is not there", where=folder)
+    ids = np.array(sorted(points), np.int64)
+    places = np.array([points[i] for i in ids.tolist()], np.float64).reshape(-1, 3)
+    return Model(folder, by_id, tuple(images), ids, places)
+
+
+def _image(number: int, name: str, camera: int, pose: tuple[float, ...], points: NDArray[np.int64]) -> Image:
+    if not np.isfinite(pose).all() or not any(pose[:4]):
+        raise MalformedError(f"image {name!r} has the pose {pose}")
+    return Image(number, name, camera, pose[:4], pose[4:], points)
+
+
+# -- text -------------------------------------------------------------------------------------------------------------
+
+def _lines(path: Path, limits: Limits) -> Iterator[tuple[int, str]]:
+    """Number and text of every line that is no comment."""
+    with ByteSource(path, limits):      # is a file, and not too large
+        pass
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                if not line.startswith("#"):
+                    yield number, line.strip()
+    except UnicodeDecodeError as error:
+        raise MalformedError(f"is no text: {error.reason}", where=path) from None
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror}", where=path) from None
+
+
+def _parsed(path: Path, number: int, parse: Callable[..., T], *lines: str) -> T:
+    """What a line, or two, say. Raises MalformedError with the place."""
+    try:
+        return parse(*lines)
+    except GpudepthError as error:
+        raise error.within(f"{path}:{number}") from None
+    except (ValueError, IndexError, OverflowError) as error:
+        raise MalformedError(f"is not what a line here should be: {error}", where=f"{path}:{number}") from None
+
+
+def _text_cameras(path: Path, limits: Limits) -> list[Camera]:
+    return [_parsed(path, n, _text_camera, line) for n, line in _lines(path, limits) if line]
+
+
+def _text_camera(line: str) -> Camera:
+    f = line.split()
+    return Camera(int(f[0]), f[1], int(f[2]), int(f[3]), tuple(map(float, f[4:])))
+
+
+def _text_images(path: Path, limits: Limits) -> list[Image]:
+    out, lines = [], _lines(path, limits)
+    for number, line in lines:
+        if line:
+            _, seen = next(lines, (0, ""))      # blank for an image without keypoints
+            out.append(_parsed(path, number, _text_image, line, seen))
+    return out
+
+
+def _text_image(line: str, seen: str) -> Image:
+    head, keys = line.split(maxsplit=9), seen.split()
+    if len(keys) % 3:
+        raise ValueError(f"{len(keys)} numbers of keypoints, which are three each")
+    points = np.array(keys[2::3], np.int64) if keys else np.zeros(0, np.int64)
+    return _image(int(head[0]), head[9], int(head[8]), tuple(map(float, head[1:8])), points)
+
+
+def _text_points(path: Path, limits: Limits) -> dict[int, tuple[float, ...]]:
+    out = {}
+    for number, line in _lines(path, limits):
+        if line:
+            key, place = _parsed(path, number, _text_point, line)
+            out[key] = place
+    return out
+
+
+def _text_point(line: str) -> tuple[int, tuple[float, ...]]:
+    fields = line.split(maxsplit=4)
+    place = tuple(map(float, fields[1:4]))
+    if len(place) < 3:
+        raise ValueError("a point has three coordinates")
+    return int(fields[0]), place
+
+
+# -- binary -----------------------------------------------------------------------------------------------------------
+
+class _Reader:
+    """Reads a binary file from its start; errors say at which byte."""
+
+    def __init__(self, path: Path, limits: Limits) -> None:
+        with ByteSource(path, limits) as source:
+            self.data = source.read(0, source.size)
+        self.path, self.at = path, 0
+
+    def need(self, length: int, what: str) -> int:
+        """Where `length` bytes start, which are passed over. Raises TruncatedError."""
+        start = self.at
+        if length > len(self.data) - start:
+            raise TruncatedError(f"ends inside {what}", where=f"{self.path} at {start:,}")
+        self.at += length
+        return start
+
+    def unpack(self, form: struct.Struct, what: str) -> tuple[Any, ...]:
+        return form.unpack_from(self.data, self.need(form.size, what))
+
+    def count(self, least: int, what: str) -> int:
+        """A number of things of `least` bytes each, which the rest of the file can hold."""
+        start = self.at
+        (number,) = self.unpack(_COUNT, f"the number of {what}")
+        if number * least > len(self.data) - self.at:
+            raise MalformedError(f"claims {number:,} {what}, {len(self.data) - self.at:,} bytes are left",
+                                 where=f"{self.path} at {start:,}")
+        return int(number)
+
+    def end(self) -> None:
+        if self.at != len(self.data):
+            raise MalformedError(f"{len(self.data) - self.at:,} bytes too many", where=f"{self.path} at {self.at:,}")
+
+
+_COUNT = struct.Struct("<Q")
+
+
+def _binary_cameras(path: Path, limits: Limits) -> list[Camera]:
+    r, out = _Reader(path, limits), []
+    for _ in range(r.count(_CAMERA.size, "cameras")):
+        where = f"{path} at {r.at:,}"
+        number, kind, width, height = r.unpack(_CAMERA, "a camera")
+        if kind not in MODELS:
+            raise UnsupportedError(f"camera {number} is of model {kind}, and how many parameters that has is not known",
+                                   where=where, hint="colmap model_converter --output_type TXT writes it as text")
+        name = MODELS[kind][0]
+        values = r.unpack(struct.Struct(f"<{PARAMETERS[name]}d"), "a camera")
+        try:
+            out.append(Camera(number, name, width, height, values))
+        except GpudepthError as error:
+            raise error.within(where) from None
+    r.end()
+    return out
+
+
+def _binary_images(path: Path, limits: Limits) -> list[Image]:
+    r, out = _Reader(path, limits), []
+    for _ in range(r.count(_IMAGE.size + 1 + _COUNT.size, "images")):
+        where = f"{path} at {r.at:,}"
+        number, *pose, camera = r.unpack(_IMAGE, "an image")
+        stop = r.data.find(b"\0", r.at)
+        if stop < 0:
+            raise TruncatedError("ends inside the name of an image", where=where)
+        name = r.data[r.need(stop + 1 - r.at, "a name") : stop].decode("utf-8", "replace")
+        count = r.count(_KEYPOINT.itemsize, "keypoints")
+        keys = np.frombuffer(r.data, _KEYPOINT, count, r.need(count * _KEYPOINT.itemsize, "keypoints"))
+        try:
+            out.append(_image(number, name, camera, tuple(pose), keys["point"].astype(np.int64)))
+        except GpudepthError as error:
+            raise error.within(where) from None
+    r.end()
+    return out
+
+
+def _binary_points(path: Path, limits: Limits) -> dict[int, tuple[float, ...]]:
+    r, out = _Reader(path, limits), dict[int, tuple[float, ...]]()
+    for _ in range(r.count(_POINT.size, "points")):
+        number, x, y, z, *_, track = r.unpack(_POINT, "a point")
+        r.need(8 * track, "a track")
+        if number >= 1 << 63:
+            raise MalformedError(f"point {number} has no id", where=f"{path} at {r.at:,}")
+        out[number] = (x, y, z)
+    r.end()
+    return out
+
+
+_BINARY: tuple[Callable[[Path, Limits], Any], ...] = (_binary_cameras, _binary_images, _binary_points)
+_TEXT: tuple[Callable[[Path, Limits], Any], ...] = (_text_cameras, _text_images, _text_points)
