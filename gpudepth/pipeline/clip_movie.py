@@ -1,6 +1,7 @@
 """A clip → one file: its movie with a depth track (experimental), or depth video alone.
 
     .mov          QuickTime with Apple's disparity or depth track; the samples of the colour track are copied
+    .mp4          Android's MP4-AT: 8-bit depth in a box behind the movie, which is copied as well
     .mkv          lossless depth video, the map of each frame
 """
 
@@ -13,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from ..containers.matroska.depth_video import DepthVideoWriter
+from ..containers.mp4at import writer as mp4at_writer
 from ..containers.quicktime import writer
 from ..depth import orientation as exif
 from ..depth.data import DepthData
@@ -29,7 +31,7 @@ from .output import atomic
 from .shape import Shaped, shape
 from .still import rgb
 
-SUFFIXES = (".mov", ".mkv")
+SUFFIXES = (".mov", ".mp4", ".mkv")
 EXPERIMENTAL = ("a depth track in a movie is an experiment: its layout is what is publicly reported of Apple's, and no "
                 "Apple software was seen to read one written here")
 
@@ -66,8 +68,9 @@ def write(video: Footage, depth: Footage | None, out: Path, means: Means) -> Out
             with atomic(out, like=video.path.stat(), make_folder=True) as file:
                 stamped = ((times(frame), data) for data, (frame, _) in
                            zip(maps.read(shown=False), streams.pairs, strict=True))
-                writer.write(source, stamped, file, (lo, hi), qp=means.options.qp)
-        notes = (EXPERIMENTAL,)
+                into = writer.write if out.suffix.lower() == ".mov" else mp4at_writer.write
+                into(source, stamped, file, (lo, hi), qp=means.options.qp)
+        notes = (EXPERIMENTAL,) if out.suffix.lower() == ".mov" else ()
     metres = (lo, hi) if fmt is HDEP else (1 / hi if hi else float("inf"), 1 / lo if lo else float("inf"))
     said = "" if recipe.encoding is None else f"{maps.said}, "     # else it is one frame's
     return Outcome(f"{len(streams.pairs)} frames, {said}{fmt}, {metres[0]:.4g} to {metres[1]:.4g} m",

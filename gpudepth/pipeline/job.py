@@ -114,8 +114,8 @@ class MapRecord(Record):
 class OutputRecord(Record):
     """path: a template of the same placeholders (with source.pairs {id} and {stem}, for rows without out; the ledger
     lies in its folder); its suffix names the format, which `container` only confirms. Of clips: with {frame}, or a
-    movie: .mov (an experiment) or .mkv (depth video alone). A .plist (ImageIO's dictionary), .hdis and
-    its like, .npy, .npz or .pfm holds the map alone, in `orientation`.
+    movie: .mov (an experiment), .mp4 (Android's MP4-AT) or .mkv (depth video alone). A .plist (ImageIO's dictionary),
+    .hdis and its like, .npy, .npz or .pfm holds the map alone, in `orientation`.
     donor: for the profile apple-portrait, a photo of Portrait mode that gives its rendering parameters.
     also: further layouts in a JPEG file. trailer: what to do about bytes behind the last image of a JPEG file.
     turn: degrees clockwise that picture and map are turned by, in their metadata, on top of what the photo says

@@ -2,7 +2,7 @@
 
     a sequence of files                  PNG, EXR, .npy…: paths, read where the map is needed
     .npz, .npy of (T, H, W)              arrays
-    depth video that knows its metres    Apple's tracks, our Matroska and the like: DepthData
+    depth video that knows its metres    Apple's tracks, MP4-AT, LeRobot's, our Matroska: DepthData
     any other video                      codes: gray, luma, or a hue; half a frame of a video with both side by side
 """
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+from ..containers.mp4at import reader as mp4at_reader
 from ..containers.quicktime import reader
 from ..errors import NoDepthError, UnsupportedError, UsageError
 from ..limits import Limits
@@ -98,11 +99,12 @@ def _known(path: Path, recipe: Recipe) -> MapStream | None:
     if recipe.encoding is not None:
         raise UsageError("knows its own range in metres; an encoding does not apply", where=path,
                          hint="leave the encoding out")
-    if about["container"] == "quicktime":
-        with reader.open_depth(path, recipe.limits) as track:
-            times = tuple(track.seconds(n) for n in range(track.frames))
-    else:
+    opener = {"quicktime": reader.open_depth, "mp4-at": mp4at_reader.open_depth}.get(about["container"])
+    if opener is None:      # nothing but depth: FFmpeg knows its times
         times = read_video(path, limits=recipe.limits).times
+    else:
+        with opener(path, recipe.limits) as track:
+            times = tuple(track.seconds(n) for n in range(track.frames))
     oriented = recipe.orientation == "display"
 
     def read(wanted: Sequence[int]) -> Maps:

@@ -19,7 +19,7 @@ from gpudepth.depth.encoding import Depth
 from gpudepth.depth.pixel_format import HDEP
 from gpudepth.errors import ExistingDepthError, FileError, HolesError, UsageError
 from gpudepth.formats.bytesource import ByteSource
-from gpudepth.pipeline import clip_movie
+from gpudepth.pipeline import clip, clip_movie
 from gpudepth.pipeline.clip_range import Means
 from gpudepth.pipeline.clip_record import ClipOptions
 from gpudepth.pipeline.recipe import Recipe, Resize
@@ -59,6 +59,32 @@ def test_a_depth_track_beside_the_colour(tmp_path: Path, fmt: str) -> None:
     with pytest.raises(ExistingDepthError):
         write(tmp_path / "out.mov", tmp_path / "d.mkv", tmp_path / "again.mov")
     assert not (tmp_path / "again.mov").exists()
+
+
+@pytest.mark.parametrize("fmt", ["hdis", "hdep"])
+def test_android(tmp_path: Path, fmt: str) -> None:
+    """MP4-AT: the movie's samples are the old ones, the depth behind it is that of its frames; and it goes in again."""
+    video = colour(tmp_path / "c.mp4", 6, options={"bf": "2"})
+    recipe = Recipe(pixel_format=HDEP) if fmt == "hdep" else Recipe()
+    outcome = write(video, depth(tmp_path / "d.mkv", 6), tmp_path / "out.mp4", recipe)
+    assert outcome.warnings == ()
+    assert packets(tmp_path / "out.mp4") == packets(video)
+    found = list(clip.frames(tmp_path / "out.mp4"))
+    assert [f.seconds for f in found] == [Fraction(n, 30) for n in range(6)]
+    for n, frame in enumerate(found):
+        value, wanted = float(frame.data.depth()[24, 24]), float(metres(n)[24, 24])
+        assert abs(value - wanted) < (0.02 if fmt == "hdep" else 0.01)
+    write(tmp_path / "out.mp4", None, tmp_path / "back.mkv", recipe)
+    assert len(list(read_depth_video(tmp_path / "back.mkv"))) == 6
+
+
+def test_lerobot_goes_in(tmp_path: Path) -> None:
+    from gpudepth.pipeline.clip_output import save_lerobot
+
+    save_lerobot(depth(tmp_path / "d.mkv", 5), tmp_path / "l.mp4")
+    write(colour(tmp_path / "c.mp4", 5), tmp_path / "l.mp4", tmp_path / "o.mkv", Recipe(pixel_format=HDEP))
+    for n, frame in enumerate(read_depth_video(tmp_path / "o.mkv")):
+        assert abs(float(frame.depth.map[24, 24]) - float(metres(n)[24, 24])) < 0.01
 
 
 def test_some_frames(tmp_path: Path) -> None:
