@@ -97,20 +97,21 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
     if unsaid and any(p.camera for p in pairing.pairs):
         recipe = recipe.with_preset("record3d")
     items = tuple(Item(p.key, pairing.input(p.color), pairing.input(p.depth), p.output,
-                       Path(os.path.relpath(p.output, root)).as_posix(), metric.get(p.key), trust.get(p.key),
+                       _below(p.output, root), metric.get(p.key), trust.get(p.key),
                        pairing.input(p.camera) if p.camera else None,
                        neighbours(pairing.input(p.depth)) if recipe.auto is not None else ())
                   for p in pairing.pairs if p.output is not None)
     _check_samples(job, items)
     aids = {path.resolve() for item in items for path in item.beside.paths() if isinstance(path, Path)}
-    refuse("outputs would write over what maps are refined with",
-            [str(i.output) for i in items if i.output.resolve() in aids], "output.path needs another folder")
-    for item in items:
-        if job.suffixes and item.output.suffix.lower() not in job.suffixes:
-            raise UsageError(f"{item.output} does not end in {job.suffixes[0]}, as output.container: "
+    if aids:
+        refuse("outputs would write over what maps are refined with",
+               [str(i.output) for i in items if i.output.resolve() in aids], "output.path needs another folder")
+    for output in {i.output.suffix.lower(): i.output for i in items}.values():
+        if job.suffixes and output.suffix.lower() not in job.suffixes:
+            raise UsageError(f"{output} does not end in {job.suffixes[0]}, as output.container: "
                              f"{job.output.container} has it")
-        if registry.by_suffix(item.output.suffix) is None and item.output.suffix.lower() not in MAPS_ALONE:
-            raise UsageError(f"{item.output} is to be written: no format with that suffix holds depth",
+        if registry.by_suffix(output.suffix) is None and output.suffix.lower() not in MAPS_ALONE:
+            raise UsageError(f"{output} is to be written: no format with that suffix holds depth",
                              hint="output.path: out/{stem}.heic, or .plist and the like for maps alone: "
                                   + " ".join(MAPS_ALONE))
     notes = list(pairing.notes)
@@ -126,6 +127,12 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
     mine = tuple(i for i in items if i.in_shard(shard))
     refused = tuple(r for r in pairing.refused if in_shard(r.key, shard))
     return Plan(job, mine, root, pairing, recipe, tuple(notes), refused)
+
+
+def _below(path: Path, root: Path) -> str:
+    """The path relative to the root, with `/`."""
+    text, start = path.as_posix(), root.as_posix().rstrip("/") + "/"
+    return text[len(start):] if text.startswith(start) else Path(os.path.relpath(path, root)).as_posix()
 
 
 def _beside(base: Path, pairing: Pairing, listed: dict[str, Path | None], leaf: str,

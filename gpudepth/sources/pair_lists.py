@@ -85,8 +85,8 @@ class _Taken:
 
     def __init__(self, source: ListFile) -> None:
         self._source, self._real = source, real_paths()
-        self._colors: dict[Path, int] = {}
-        self._outputs: dict[Path, int] = {}
+        self._colors: dict[str, int] = {}
+        self._outputs: dict[str, int] = {}
 
     def color(self, line: int, path: Path) -> bool:
         first = self._colors.setdefault(self._real(path), line)

@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ..errors import GpudepthError, UsageError
 from ..formats.archive.member import Member
@@ -90,10 +90,13 @@ class Pairing:
         return self.members.get(path, path)
 
 
+_DIGITS = re.compile("([0-9]+)")
+
+
 def natural_key(path: str | os.PathLike[str]) -> tuple[object, ...]:
     """Sort key that compares numbers by value (`img2` before `img10`) and folders component by component."""
-    text = Path(path).as_posix()
-    parts = [re.split(r"([0-9]+)", part.casefold()) for part in text.split("/")]
+    text = path.as_posix() if isinstance(path, PurePath) else Path(path).as_posix()
+    parts = [_DIGITS.split(part.casefold()) for part in text.split("/")]
     return ([[int(piece) if i % 2 else piece for i, piece in enumerate(part)] for part in parts], text)
 
 
@@ -120,14 +123,18 @@ def output_template(output: str | None, known: frozenset[str]) -> Template | Non
     return template
 
 
-def real_paths() -> Callable[[Path], Path]:
-    """A function that follows links in a path's folders; a link in its last component is replaced, not followed."""
-    folders: dict[Path, Path] = {}
+def real_paths() -> Callable[[Path], str]:
+    """A function that follows links in a path's folders; a link in its last component is replaced, not followed.
 
-    def real(path: Path) -> Path:
-        if path.parent not in folders:
-            folders[path.parent] = path.parent.resolve()
-        return folders[path.parent] / path.name
+    Text in, text out: of a hundred thousand paths, objects would take most of the time.
+    """
+    folders: dict[str, str] = {}
+
+    def real(path: Path) -> str:
+        folder, _, name = str(path).rpartition("/")
+        if folder not in folders:
+            folders[folder] = os.path.realpath(folder or ("/" if path.is_absolute() else "."))
+        return f"{folders[folder]}/{name}"
 
     return real
 
@@ -153,9 +160,9 @@ def find_collisions(pairs: Iterable[Pair], inputs: Iterable[Path]) -> tuple[Coll
     for goal, group in writers.items():
         keys = tuple(pair.key for pair in group)
         if len(group) > 1:
-            found.append(Collision(group[0].output or goal, keys, "several pairs write it", _differ(group)))
+            found.append(Collision(group[0].output or Path(goal), keys, "several pairs write it", _differ(group)))
         if goal in read:
-            found.append(Collision(group[0].output or goal, keys, "it is an input"))
+            found.append(Collision(group[0].output or Path(goal), keys, "it is an input"))
     return tuple(found)
 
 

@@ -34,7 +34,7 @@ def find_in_transforms(base: Path, transforms: str, output: str | None = None, *
     base = Path(base)
     goals = output_template(output, NAMES)
     source, real = ListFile(base / transforms), real_paths()
-    pairs, unmatched, inputs, seen = [], [], list[Path](), dict[Path, str]()
+    pairs, unmatched, inputs, seen = [], [], list[Path](), dict[str, str]()
     for number, frame in enumerate(_frames(source)):
         place = f"frames[{number}]"
         names = {key: _text(source, place, frame, key) for key in ("file_path", "depth_file_path")}
