@@ -127,15 +127,15 @@ def test_mistakes_in_the_plan(tmp_path: Path, text: str, error: type[Exception],
 
 
 def slow(task: float) -> str:
-    for n in range(8):
-        time.sleep(task / 8)
+    for n in range(16):
+        time.sleep(task / 16)
         alive(n)
     return "done"
 
 
 def test_signs_of_life() -> None:
     """The limit is for what does not move, not for what is long."""
-    (done,) = run_tasks(slow, [4.5], 1, 2.0)
+    (done,) = run_tasks(slow, [9.0], 1, 4.0)      # a process takes a while to start
     assert done.result == "done"
     (stuck,) = run_tasks(time.sleep, [30.0], 1, 1.0)
     assert "took longer than 1 s" in str(stuck.error)
