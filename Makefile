@@ -4,13 +4,16 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO ?= demo-out
 
-.PHONY: demo test lint bench apple-page presets-page clean
+.PHONY: demo test soak lint bench apple-page presets-page clean
 
 demo: $(VENV)/.installed
 	$(BIN)/gpudepth demo $(DEMO)
 
 test: $(VENV)/.installed-dev lint
 	$(BIN)/python -m pytest -n 2 $(PYTEST)
+
+soak: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m soak -s $(PYTEST)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

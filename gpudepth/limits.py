@@ -21,6 +21,9 @@ class Limits:
     max_samples         frames of one track of a movie (2^22: 19 hours at 60 a second)
     max_movie           bytes of a movie file, of which little is read at once; max_file is not asked
     max_moov            bytes of a movie's description, where it is rewritten
+    max_archive         bytes of a zip or tar archive, of which one member is read at a time; max_file is for that
+    max_members         members of an archive
+    max_ratio           bytes that one packed byte of an archive may become, of members of more than 16 MiB
     """
 
     max_pixels: int = 1 << 28
@@ -33,6 +36,9 @@ class Limits:
     max_samples: int = 1 << 22
     max_movie: int = 1 << 40
     max_moov: int = 256 << 20
+    max_archive: int = 1 << 40
+    max_members: int = 1 << 20
+    max_ratio: int = 200
 
     def check(self, name: str, value: int, *, where: str | None = None) -> None:
         """Raise LimitError naming the limit and the value, when `value` exceeds limit `name`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import UsageError
 from . import options as o
-from .telling import tell
+from .telling import tell, tell_clip
 
 
 def attach(
@@ -16,12 +16,15 @@ def attach(
     resize_method: o.ResizeMethod = None, smooth: o.Smoothing = None, fill: o.Fill = None, align_to: o.AlignTo = None,
     align_scale: o.AlignScale = None, align_in: o.AlignIn = None, confidence: o.ConfidenceMap = None,
     confidence_highest: o.HighestConfidence = None, confidence_least: o.LeastConfidence = None,
-    fit: o.Fit = "error", coded: o.Coded = False, fmt: o.Format = "hdis", bits: o.Bits = None, crf: o.Crf = None,
+    fit: o.Fit = "error", shape: o.Shape = None, dtype: o.Dtype = None, bytes_per_row: o.RowBytes = None,
+    coded: o.Coded = False, turn: o.Turn = 0, color_transform: o.ColorTransform = None,
+    fmt: o.Format = "hdis", bits: o.Bits = None, crf: o.Crf = None,
     jpeg_quality: o.JpegQuality = None, compression: o.Compression = None,
     profile: o.Profile = None, also: o.Also = None, donor: o.DonorPhoto = None, trailer: o.Trailer = "keep",
     accuracy: o.Accuracy = None, calibration: o.Calibration = "source",
     replace_depth: o.ReplaceDepth = False, transcode: o.Transcode = False, quality: o.Quality = 90,
-    key: o.Key = None, backend: o.Backend = "auto", in_place: o.InPlace = False, as_json: o.Json = False,
+    key: o.Key = None, frames: o.Frames = None, stride: o.Stride = 1, clip: o.ClipSettings = None,
+    backend: o.Backend = "auto", in_place: o.InPlace = False, as_json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:
     """Put a depth map into a photo; the picture itself is not touched.
@@ -37,8 +40,12 @@ def attach(
     gpudepth attach photo.heic lidar.png --scale mm --resize 1440x1920 --resize-method guided --fill inpaint -o out.heic
     gpudepth attach photo.heic midas.png --align-to lidar.png --align-scale mm -o out.heic
     gpudepth attach edited.heic IMG_0001.HEIC -o out.heic
+    gpudepth attach clip.mp4 depth.mkv -o frames/%06d.heic --frames 0:300 --stride 10
+    gpudepth attach clip.mp4 clip_depths.npz --preset video-depth-anything --near 0.5 --far 12 -o frames/%06d.jpg
+    gpudepth attach clip.mov depth.mkv -o with_depth.mov     # an experiment
     """
     from ..pipeline.beside import Beside
+    from ..pipeline.clip_attach import attach_clip, of_clips, parse_settings
     from ..pipeline.road import run_item
 
     if (output is None) != in_place:
@@ -51,11 +58,19 @@ def attach(
         calibration=calibration, bits=bits, crf=crf, jpeg_quality=jpeg_quality, compression=compression,
         profile=profile, also=tuple(also or ()), trailer=o.choice("trailer", trailer, ("keep", "drop", "refuse")),
         replace_depth=replace_depth, transcode=transcode, photo_quality=quality, key=key,
+        rows=o.rows(shape, dtype, bytes_per_row), turn=o.turn(turn), color_transform=color_transform,
         donor=o.donor(donor), donor_white=white, resize_method=resize_method,
         **o.refinement(smooth=smooth, align_to=align_to, align_scale=align_scale, align_in=align_in,
                        confidence=confidence, confidence_highest=confidence_highest, confidence_least=confidence_least))
     recipe = o.with_preset(recipe, preset, align_in=align_in, near=near, far=far, scale=scale, focal_px=focal_px,
                            baseline_m=baseline_m, doffs=doffs)
+    if output is not None and of_clips(output):
+        settings = {"frames": frames, "stride": stride, **parse_settings(clip or [])}
+        tell_clip(attach_clip(photo, depth, output, recipe, o.engine(backend), settings=settings), output,
+                  as_json=as_json)
+        return
+    if frames is not None or stride != 1 or clip:
+        raise UsageError("--frames, --stride and --clip speak of clips", hint="-o frames/%06d.heic, or a .mov")
     outcome = run_item(photo, depth, photo if output is None else output, recipe, o.engine(backend),
                        beside=Beside(align_to, confidence))
     tell(outcome, fill, as_json=as_json)

@@ -26,6 +26,7 @@ def convert(
     invalid: o.Invalid = None, preset: o.PresetName = None, focal_px: o.FocalPx = None, baseline_m: o.Baseline = None,
     doffs: o.Doffs = None, clamp: o.Clamp = None, resize: o.ResizeTo = None,
     resize_method: o.ResizeMethod = None, smooth: o.Smoothing = None, fill: o.Fill = None,
+    shape: o.Shape = None, dtype: o.Dtype = None, bytes_per_row: o.RowBytes = None,
     coded: o.Coded = False, bits: o.Bits = None, crf: o.Crf = None, jpeg_quality: o.JpegQuality = None,
     compression: o.Compression = None, accuracy: o.Accuracy = None, transcode: o.Transcode = False,
     quality: o.Quality = 90, key: o.Key = None, backend: o.Backend = "auto", in_place: o.InPlace = False,
@@ -58,7 +59,7 @@ def convert(
         calibration="source", bits=bits, crf=crf, jpeg_quality=jpeg_quality, compression=compression, profile=profile,
         also=tuple(also or ()), trailer=o.choice("trailer", trailer, ("keep", "drop", "refuse")),
         transcode=transcode, photo_quality=quality, key=key, donor=o.donor(donor), donor_white=white,
-        resize_method=resize_method, **o.refinement(smooth=smooth))
+        resize_method=resize_method, rows=o.rows(shape, dtype, bytes_per_row), **o.refinement(smooth=smooth))
     recipe = o.with_preset(recipe, preset, near=near, far=far, scale=scale, focal_px=focal_px, baseline_m=baseline_m,
                            doffs=doffs)
     outcome = run(source, source if output is None else output, recipe, o.engine(backend),

@@ -12,7 +12,8 @@ from ..containers.base import Donor
 from ..depth import encoding as enc
 from ..depth.pixel_format import native
 from ..errors import UsageError
-from ..pipeline.recipe import FILLS, METHODS, Confidence, Recipe, Resize, Smooth
+from ..pipeline.recipe import FILLS, METHODS, TURNS, Confidence, Recipe, Resize, Smooth
+from ..sources.raw import RawRows
 
 
 def _verbose(on: bool) -> bool:
@@ -38,7 +39,8 @@ Values = Annotated[str | None, typer.Option(help="What the values are: depth (me
                                             show_default=False)]
 PresetName = Annotated[str | None, typer.Option("--preset", show_default=False,
                                                 help="What a data set, a sensor or a model writes: kitti-depth, midas… "
-                                                     "gpudepth presets lists them.")]
+                                                     "gpudepth presets lists them; auto recognises what leaves no "
+                                                     "doubt.")]
 FocalPx = Annotated[float | None, typer.Option("--focal-px", show_default=False,
                                                help="For presets: focal length in pixels of the map.")]
 Baseline = Annotated[float | None, typer.Option("--baseline-m", show_default=False,
@@ -78,6 +80,18 @@ LeastConfidence = Annotated[float | None, typer.Option("--confidence-least", sho
 Fill = Annotated[str | None, typer.Option(help="For pixels without a value: nearest, far, near; or inpaint, smoothly "
                                                "and along the photo's colours.", show_default=False)]
 Fit = Annotated[str, typer.Option(help="For a map of another aspect: error, crop or stretch.")]
+Turn = Annotated[int, typer.Option(metavar="DEGREES", help="Turn picture and map clockwise, 90, 180 or 270, in their "
+                                                           "metadata: phones' exports lie on their side.")]
+ColorTransform = Annotated[str | None, typer.Option("--color-transform", show_default=False,
+                                                    help="How a scene-linear photo (OpenEXR) becomes colours: srgb, "
+                                                         "clipped, or reinhard.")]
+Shape = Annotated[str | None, typer.Option(metavar="WxH", show_default=False,
+                                           help="The map is rows of numbers without a header, of that size. [default: "
+                                                "the photo's, if --dtype is there]")]
+Dtype = Annotated[str | None, typer.Option(show_default=False, help="Their kind: float32, float16, uint16, uint8…; "
+                                                                    "float32be is big-endian. [default: float32]")]
+RowBytes = Annotated[int | None, typer.Option("--bytes-per-row", show_default=False,
+                                              help="From one of their rows to the next, where they are padded.")]
 Coded = Annotated[bool, typer.Option("--coded", help="The stored orientation of pixels, before rotation.")]
 Format = Annotated[str, typer.Option("--format", help="Native format: hdis, fdis, hdep or fdep.")]
 Bits = Annotated[int | None, typer.Option(show_default=False, help="Bits per stored value: 8, 10 or 12 in a HEIC, 16 "
@@ -111,11 +125,34 @@ Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say what runs wh
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 
 
+Frames = Annotated[str | None, typer.Option(metavar="A:B", show_default=False,
+                                            help="Of a clip: from A, counted from 0, to before B.")]
+Stride = Annotated[int, typer.Option(help="Of a clip: every n-th frame.")]
+ClipSettings = Annotated[list[str] | None, typer.Option("--clip", metavar="KEY=VALUE", show_default=False,
+                                                        help="Of a clip: any key of source.clip in a job, such as "
+                                                             "match=index, fps=15, depth_crop=right; may be "
+                                                             "repeated.")]
+
+
 def choice(name: str, value: str, allowed: tuple[str, ...]) -> Any:
     """`value` itself; UsageError unless it is allowed."""
     if value not in allowed:
         raise UsageError(f"--{name} {value!r} is not one of {', '.join(allowed)}")
     return value
+
+
+def turn(degrees: int) -> int:
+    """The Exif orientation of --turn."""
+    if degrees not in TURNS:
+        raise UsageError(f"--turn {degrees} is not one of {', '.join(map(str, TURNS))}", hint="degrees, clockwise")
+    return TURNS[degrees]
+
+
+def rows(shape: str | None, dtype: str | None, bytes_per_row: int | None) -> RawRows | None:
+    """The layout of a map without a header; None when no option says that it has none."""
+    if shape is None and dtype is None and bytes_per_row is None:
+        return None
+    return RawRows.parse(shape, dtype, bytes_per_row)
 
 
 def pair(name: str, text: str) -> tuple[float, float]:

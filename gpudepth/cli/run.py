@@ -18,11 +18,13 @@ Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", sho
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")]
 Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Only the I-th of N parts; I counts from 0.",
                                            show_default=False)]
+LogFormat = Annotated[str, typer.Option(help="Of progress, warnings and errors on stderr: text, or json, an object a "
+                                             "line.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
 
 
 def run(job: JobFile, settings: Set = None, dry_run: DryRun = False, shard: Shard = None, quiet: Quiet = False,
-        as_json: o.Json = False, verbose: o.Verbose = False) -> None:
+        log_format: LogFormat = "text", as_json: o.Json = False, verbose: o.Verbose = False) -> None:
     """Do a job: many photos, one set of rules. Done items are left out when it is run again.
 
     Paths in a job are relative to the job file. Exit code 3: some items failed, the others are done.
@@ -37,8 +39,9 @@ def run(job: JobFile, settings: Set = None, dry_run: DryRun = False, shard: Shar
     if dry_run:
         print("\n".join(runner.plan(job, settings=settings, shard=part).lines()))
         return
-    summary = runner.run(job, settings=settings, shard=part, quiet=quiet)
-    for row in summary.rows:
+    summary = runner.run(job, settings=settings, shard=part, quiet=quiet,
+                         log_format=o.choice("log-format", log_format, ("text", "json")))
+    for row in summary.each():
         if as_json:
             print(row.to_json())
         elif row.status == "ok":
@@ -51,7 +54,7 @@ def run(job: JobFile, settings: Set = None, dry_run: DryRun = False, shard: Shar
     for bug in summary.bugs:
         print(bug, file=sys.stderr)
     if summary.failed:
-        raise PartialRunError(f"{summary.failed} of {len(summary.rows)} items failed", where=job,
+        raise PartialRunError(f"{summary.failed} of {summary.done + summary.failed} items failed", where=job,
                               hint="the ledger names them and why; run the job again to redo only those")
 
 

@@ -7,6 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..pipeline.clip_stills import Outcome as ClipOutcome
     from ..pipeline.road import Outcome
 
 
@@ -24,3 +27,19 @@ def tell(outcome: Outcome, fill: str | None, *, as_json: bool) -> None:
     else:
         print(outcome.line(), file=sys.stderr)
         print(outcome.output)
+
+
+def tell_clip(outcome: ClipOutcome, output: Path, *, as_json: bool) -> None:
+    """The same of a clip."""
+    for warning in outcome.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    if outcome.filled:
+        print(f"filled {outcome.filled:,} pixels of {outcome.frames} frames", file=sys.stderr)
+    if as_json:
+        near, far = outcome.metres
+        print(json.dumps({"output": str(output), "said": outcome.said, "frames": outcome.frames, "near": near,
+                          "far": far if far != float("inf") else None, "filled": outcome.filled,
+                          "warnings": list(outcome.warnings)}))
+    else:
+        print(outcome.said, file=sys.stderr)
+        print(output)

@@ -12,7 +12,7 @@ from ..depth import orientation as exif
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData, Storage
 from ..depth.pixel_format import PixelFormat
-from ..errors import UsageError
+from ..errors import UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource, Splice
 
 PROFILES = ("apple-depth", "article", "apple-portrait", "dng", "gdepth", "dynamic-depth")
@@ -43,6 +43,7 @@ class Placement:
     also      further layouts to write beside it: of a JPEG file gdepth, dynamic-depth
     trailer   what follows the last image of a JPEG file is kept at the end, dropped, or a reason to refuse
     donor     for apple-portrait
+    turn      the Exif orientation that picture and map get on top of the picture's own
     """
 
     profile: str | None = None
@@ -50,6 +51,13 @@ class Placement:
     also: tuple[str, ...] = ()
     trailer: Literal["keep", "drop", "refuse"] = "keep"
     donor: Donor | None = None
+    turn: int = 1
+
+    def refuse_turn(self, container: str) -> None:
+        """For containers whose orientation is left as it is. Raises UnsupportedError."""
+        if self.turn != 1:
+            raise UnsupportedError(f"a {container} file is not turned: it knows how it is displayed",
+                                   hint="leave the turn out; JPEG files, and PNG and the like, take one")
 
     def profile_of(self, container: Container) -> str:
         """The profile to write. Raises UsageError when the container has none of that name, or nothing to add."""

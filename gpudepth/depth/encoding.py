@@ -9,6 +9,7 @@
 | Stereo         | pixels of shift: (d + doffs)/(f·B)         | disparity  | doffs/(f·B), (d + doffs)/(f·B)  |
 | ZBuffer        | a GPU's depth buffer                       | disparity  | 1/near, 1/far (or swapped)      |
 | Distance       | metres along the ray, not the axis         | depth      | as Depth, times a factor a pixel|
+| Kinect         | 11 bits of a Kinect: n/(z − code) metres    | disparity  | z/n, 0 (at code z)              |
 | Relative       | a model's, up to scale and shift           | either     | near, far, at the map's extremes|
 
 `linear(quantity, max_code)` gives the rule for a source whose largest integer code is `max_code` (None: floats).
@@ -258,20 +259,38 @@ class Distance(Depth):
 
 
 @dataclass(frozen=True)
+class Kinect:
+    """What the first Kinect sends: depth = numerator / (zero − code) metres, so that disparity is linear in the code.
+
+    Codes of `zero` and more mean no value, and so does 0; `sources.presets` makes 0 of them.
+    """
+
+    numerator: float = 351.3
+    zero: float = 1092.5
+
+    def linear(self, quantity: Quantity, max_code: int | None) -> Linear:
+        return Linear(self.zero, self.zero / self.numerator, 0.0, reciprocal=quantity is Quantity.DEPTH, invalid=(0,))
+
+    def describe(self, max_code: int | None) -> str:
+        return f"depth = {self.numerator:g} / ({self.zero:g} − value) m"
+
+
+@dataclass(frozen=True)
 class Relative:
     """What a model of relative depth writes: right up to scale and shift, stretched between near and far.
 
     quantity   what is linear in the values: "disparity" (largest = near) or "depth" (largest = far)
 
-    Integer codes run from 0 to their largest, as the models' own pictures do. Floats run from `low` to `high`, the
-    map's own extremes (`between`), so metres differ from map to map; `align` is the better way where there are samples.
+    Integer codes run from 0 to their largest, as the models' own pictures do. Floats run from `low` to `high`
+    (`between`): the extremes of a clip, or else the map's own, so that metres differ from map to map; `align` is the
+    better way where there are samples.
     """
 
     near: float
     far: float
     quantity: Literal["disparity", "depth"] = "disparity"
-    low: float = 0.0
-    high: float = 1.0
+    low: float | None = None
+    high: float | None = None
 
     def __post_init__(self) -> None:
         _ends(self.near, self.far)
@@ -281,13 +300,15 @@ class Relative:
                              hint="name a finite far")
 
     def between(self, low: float, high: float) -> Relative:
-        """For a float map whose finite values lie there. Raises UsageError for one that is the same everywhere."""
+        """For float maps whose finite values lie there. Raises UsageError for one that is the same everywhere."""
         if not low < high:
             raise UsageError(f"the map is {low:g} everywhere: nothing can be stretched between near and far")
         return replace(self, low=low, high=high)
 
     def linear(self, quantity: Quantity, max_code: int | None) -> Linear:
-        low, high = (0.0, float(max_code)) if max_code is not None else (self.low, self.high)
+        low, high = (0.0 if self.low is None else self.low), (1.0 if self.high is None else self.high)
+        if max_code is not None:
+            low, high = 0.0, float(max_code)
         first, last = (1 / self.far, 1 / self.near) if self.quantity == "disparity" else (self.near, self.far)
         slope = (last - first) / (high - low)
         top = max(abs(low), abs(high))

@@ -13,22 +13,27 @@ from typing import BinaryIO
 
 from ..errors import FileError, LimitError, MissingInputError, OutputError, TruncatedError, UnsupportedError
 from ..limits import DEFAULT, Limits
+from .inputs import Held
 
 CHUNK = 1 << 17  # larger ones are fresh pages each time, which cost more than the call
 
 
 class ByteSource:
-    """A regular file (or bytes), read by position. Use as a context manager.
+    """A regular file (or bytes, or a member of an archive), read by position. Use as a context manager.
 
     Raises MissingInputError, UnsupportedError (not a regular file), LimitError (max_file) on opening.
     """
 
-    def __init__(self, file: str | os.PathLike[str] | bytes, limits: Limits = DEFAULT) -> None:
+    def __init__(self, file: str | os.PathLike[str] | bytes | Held, limits: Limits = DEFAULT) -> None:
         self._file: BinaryIO | None = None
         self._data: bytes | None = None
         self.limits = limits
         if isinstance(file, bytes):
             self._data, self.name, self.size = file, "bytes", len(file)
+            return
+        if isinstance(file, Held):
+            self._data, self.name = file.read(limits), str(file)
+            self.size = len(self._data)
             return
         self.name = os.fspath(file)
         try:

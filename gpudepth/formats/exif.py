@@ -70,9 +70,7 @@ def with_custom_rendered(block: bytes, value: int) -> bytes:
     if nested is not None:
         for n, entry in enumerate(nested.entries):
             if entry.tag == CUSTOM_RENDERED:
-                at = nested.offset + 2 + 12 * n
-                return block[:at] + serialise(tiff.layout, [Field(CUSTOM_RENDERED, SHORT, (value,))], 0)[2:14] + block[
-                    at + 12 :]
+                return _patched(block, tiff, nested.offset + 2 + 12 * n, Field(CUSTOM_RENDERED, SHORT, (value,)))
     out = block + bytes(len(block) % 2)
     at = len(out)
     out += serialise(tiff.layout, [*(nested.entries if nested else ()), Field(CUSTOM_RENDERED, SHORT, (value,))], at,
@@ -80,11 +78,34 @@ def with_custom_rendered(block: bytes, value: int) -> bytes:
     pointer = Field(EXIF_IFD, LONG, (at,))
     for n, entry in enumerate(ifd0.entries):
         if entry.tag == EXIF_IFD:
-            slot = ifd0.offset + 2 + 12 * n
-            return out[:slot] + serialise(tiff.layout, [pointer], 0)[2:14] + out[slot + 12 :]
+            return _patched(out, tiff, ifd0.offset + 2 + 12 * n, pointer)
     at = len(out) + len(out) % 2
     out = out.ljust(at, b"\0") + serialise(tiff.layout, [*ifd0.entries, pointer], at, ifd0.next)
     return tiff.layout.header(at) + out[8:]
+
+
+def with_orientation(block: bytes, value: int) -> bytes:
+    """The same TIFF block (no heading) with Orientation set; b"" makes a new one.
+
+    Nothing that is there moves: a tag that is missing goes into a copy of IFD 0 at the end. Raises MalformedError.
+    """
+    wanted = Field(ORIENTATION, SHORT, (value,))
+    if not block:
+        layout = Layout(">")
+        return layout.header(8) + serialise(layout, [wanted], 8)
+    tiff = Tiff(ByteSource(block))
+    ifd0 = tiff.ifd(tiff.first, "IFD0")
+    for n, entry in enumerate(ifd0.entries):
+        if entry.tag == ORIENTATION:
+            return _patched(block, tiff, ifd0.offset + 2 + 12 * n, wanted)
+    at = len(block) + len(block) % 2
+    out = block.ljust(at, b"\0") + serialise(tiff.layout, [*ifd0.entries, wanted], at, ifd0.next)
+    return tiff.layout.header(at) + out[8:]
+
+
+def _patched(block: bytes, tiff: Tiff, at: int, value: Field) -> bytes:
+    """With the entry at `at` replaced."""
+    return block[:at] + serialise(tiff.layout, [value], 0)[2:14] + block[at + 12 :]
 
 
 def parse_item(data: bytes, where: str = "Exif") -> Exif:

@@ -14,6 +14,7 @@ from ..compute.refine.align import Alignment, align
 from ..depth import orientation as exif
 from ..depth.pixel_format import FDEP, FDIS
 from ..errors import AspectError, GpudepthError, UsageError
+from ..formats.inputs import Held, Input, as_input
 from ..sources.maps import read_map
 from .aspect import compare
 from .intake import DepthInput, take
@@ -25,14 +26,17 @@ AGREE, OFF = 0.6, 0.1     # of samples, and of their middle value: below and bey
 @dataclass(frozen=True)
 class Beside:
     """metric: depth in metres, sparse or small, that a relative map is aligned to. confidence: a map of how far to
-    trust the metric samples where there are some, else the depth map itself."""
+    trust the metric samples where there are some, else the depth map itself. camera: a file that says how it was taken,
+    a Record3D capture's metadata."""
 
     metric: DepthInput | None = None
-    confidence: str | Path | NDArray[Any] | None = None
+    confidence: str | Input | NDArray[Any] | None = None
+    camera: Input | None = None
 
-    def paths(self) -> tuple[Path, ...]:
+    def paths(self) -> tuple[Input, ...]:
         """Of the files among them."""
-        return tuple(Path(p) for p in (self.metric, self.confidence) if isinstance(p, str | Path))
+        return tuple(as_input(p) for p in (self.metric, self.confidence, self.camera)
+                     if isinstance(p, str | Path | Held))
 
 
 NOTHING = Beside()
@@ -45,7 +49,7 @@ def read_confidence(beside: Beside, recipe: Recipe, shape: tuple[int, int]) -> N
     if isinstance(beside.confidence, np.ndarray):
         codes, turn, name = beside.confidence, 1, "the confidence"
     else:
-        source = read_map(beside.confidence, limits=recipe.limits)
+        source = read_map(beside.confidence, limits=recipe.limits, size=(shape[1], shape[0]))
         codes, turn, name = source.codes, source.orientation, str(beside.confidence)
     codes = exif.apply(turn, codes)
     if codes.shape != shape:
@@ -87,7 +91,7 @@ def align_to(values: NDArray[np.float32], beside: Beside, recipe: Recipe, backen
     reading = Recipe(encoding=recipe.metric_encoding, floats_are_metres=True, pixel_format=fmt,
                      orientation=recipe.orientation, limits=recipe.limits)
     metric = take(beside.metric, reading, backend, None).values
-    name = beside.metric if isinstance(beside.metric, str | Path) else "metric"
+    name = str(beside.metric) if isinstance(beside.metric, str | Path | Held) else "metric"
     _check_aspect(metric.shape, values.shape, name)
     confidence = read_confidence(beside, recipe, (metric.shape[0], metric.shape[1]))
     sampled = values

@@ -17,12 +17,14 @@ from ..depth.data import DepthData, Storage
 from ..depth.pixel_format import PixelFormat, quantity_of
 from ..errors import GpudepthError, NoDepthError, RangeError, UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource
+from ..formats.inputs import Input, as_input
+from ..sources.scene_linear import displayed
 from . import export
 from .beside import NOTHING, Beside
 from .guide import Guide
 from .intake import DepthInput
 from .recipe import Recipe
-from .road import Outcome, photo_of, run_item
+from .road import Outcome, photo_of, run_item, said_of
 from .shape import shape
 
 _LEFT_OUT = ("what Portrait mode renders with (RenderingParameters, SimulatedAperture) is left out: "
@@ -42,7 +44,7 @@ def convert(source: str | Path, out: str | Path, recipe: Recipe, backend: Backen
 
     Raises NoDepthError, UsageError, and what `run_item` raises.
     """
-    source, out = Path(source), Path(out)
+    source, out, recipe = Path(source), Path(out), recipe.settled(source)
     with ByteSource(source, recipe.limits) as opened:
         container = registry.find(opened)
         data, photo, own_donor = None, False, None
@@ -91,7 +93,7 @@ def _has_depth(container: Container, source: ByteSource) -> bool:
     return False
 
 
-def export_item(photo: str | Path | None, depth: DepthInput, out: str | Path, recipe: Recipe, backend: Backend, *,
+def export_item(photo: str | Input | None, depth: DepthInput, out: str | Path, recipe: Recipe, backend: Backend, *,
                 pixel_format: PixelFormat | None = None, guide: Guide | None = None, beside: Beside = NOTHING,
                 make_folder: bool = False) -> Outcome:
     """Write a map alone, as it would go into `photo`: of its aspect, refined as the recipe says.
@@ -99,7 +101,9 @@ def export_item(photo: str | Path | None, depth: DepthInput, out: str | Path, re
     Values that are not there stay NaN. pixel_format: as in `convert`. guide: the photo it comes from, without `photo`.
     beside: as in `run_item`.
     """
-    out = Path(out)
+    out, recipe = Path(out), recipe.settled(depth)
+    if photo is not None:
+        photo = displayed(as_input(photo), recipe.color_transform or "srgb", recipe.limits)     # a guide's, at most
     picture = None if photo is None else photo_of(photo, recipe.limits)
     shown = recipe.orientation == "display"
     frame = None
@@ -115,6 +119,9 @@ def export_item(photo: str | Path | None, depth: DepthInput, out: str | Path, re
         turn = exif.inverse(picture.orientation) if shown else picture.orientation
         values = backend.orient(values, turn)
         calibration = calibration.oriented(turn) if calibration else None
+    if wanted_shown and recipe.turn != 1:
+        values = backend.orient(values, recipe.turn)
+        calibration = calibration.oriented(recipe.turn) if calibration else None
     if recipe.calibration == "none":
         calibration = None
     elif recipe.calibration == "exif":
@@ -134,5 +141,5 @@ def export_item(photo: str | Path | None, depth: DepthInput, out: str | Path, re
         raise RangeError("the map holds no finite value at all", hint="check its scale, and what counts as invalid")
     export.save(data, out, quantity_of(pixel_format) if pixel_format else export.usual_quantity(data, out),
                 make_folder=make_folder)
-    return Outcome(out, shaped.said, recipe.pixel_format, Storage(recipe.pixel_format, lo, hi), data.width,
-                   data.height, shaped.warnings, shaped.filled)
+    return Outcome(out, said_of(shaped.said, recipe), recipe.pixel_format, Storage(recipe.pixel_format, lo, hi),
+                   data.width, data.height, shaped.warnings, shaped.filled)

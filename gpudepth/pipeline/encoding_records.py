@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from ..depth import encoding as enc
 from ..errors import GpudepthError, UsageError
 from ..sources import presets
+from .recipe import AUTO
 
 
 def _scale(value: Any) -> Any:
@@ -132,7 +133,7 @@ class DistanceRecord(_EncodingRecord):
 
 class PresetRecord(_EncodingRecord):
     """What a data set, a sensor or a model writes; `gpudepth presets` lists them and what each takes. A relative model
-    needs near and far, or `refine.align`."""
+    needs near and far, or `refine.align`. auto: recognised file by file, where there is no doubt."""
 
     kind: Literal["preset"]
     preset: str
@@ -148,7 +149,9 @@ class PresetRecord(_EncodingRecord):
         return self.model_dump(exclude={"kind", "preset"})
 
     def encoding(self) -> enc.Encoding | None:
-        """None for a relative model: `Recipe.with_preset` knows whether it is aligned."""
+        """None for auto, and for a relative model: `Recipe.with_preset` knows whether it is aligned."""
+        if self.preset == AUTO:
+            return None
         return presets.find(self.preset).encoding(aligned=True, **self.parameters)
 
 

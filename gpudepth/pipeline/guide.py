@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from ..containers.heif import photo as photo_room
 from ..depth import orientation as exif
 from ..errors import MalformedError, UnsupportedError
 from ..formats.bytesource import ByteSource
+from ..formats.inputs import Input, as_file, as_input
 from ..limits import Limits
 
 
@@ -23,8 +24,8 @@ class Guide:
     orientation   of what comes out: as the photo is displayed, or as its pixels are stored
     """
 
-    def __init__(self, photo: str | Path, orientation: Literal["display", "coded"], limits: Limits) -> None:
-        self.photo, self.orientation, self.limits = Path(photo), orientation, limits
+    def __init__(self, photo: str | Input, orientation: Literal["display", "coded"], limits: Limits) -> None:
+        self.photo, self.orientation, self.limits = as_input(photo), orientation, limits
 
     def at(self, width: int, height: int) -> NDArray[np.uint8]:
         """(height, width, 3) uint8, RGB: each pixel the mean of what it covers, in between where it grows.
@@ -50,19 +51,36 @@ class Guide:
         self.limits.check_picture(picture.coded_width, picture.coded_height, 3, where=str(self.photo))
         display = self.orientation == "display"
         if name == "dng":
-            raise UnsupportedError("is raw, and cannot guide: its picture would have to be developed", where=self.photo,
-                                   hint="resize with bilinear and fill with nearest, or attach to a developed photo")
+            raise UnsupportedError("is raw, and cannot guide: its picture would have to be developed",
+                                   where=str(self.photo), hint="resize with bilinear and fill with nearest, or attach "
+                                                               "to a developed photo")
         if name == "heif":      # libheif gives what is displayed
-            return _heif(self.photo), 1 if display else exif.inverse(picture.orientation)
+            return _heif(self.photo, self.limits), 1 if display else exif.inverse(picture.orientation)
         with photo_room.open_photo(self.photo, self.limits) as image:
             pixels = photo_room.decode(image, "RGB", self.photo, "its pixels, which are to guide,")
         return pixels, picture.orientation if display else 1
 
 
-def _heif(path: Path) -> Any:
+def _heif(path: Input, limits: Limits) -> Any:
     import pillow_heif
 
     try:
-        return pillow_heif.open_heif(path, convert_hdr_to_8bit=True).to_pillow().convert("RGB")
+        return pillow_heif.open_heif(as_file(path, limits), convert_hdr_to_8bit=True).to_pillow().convert("RGB")
     except (OSError, ValueError, RuntimeError, SyntaxError, EOFError, MemoryError) as error:
-        raise MalformedError(f"libheif cannot decode its picture, which is to guide: {error}", where=path) from None
+        raise MalformedError(f"libheif cannot decode its picture, which is to guide: {error}",
+                             where=str(path)) from None
+
+
+class FrameGuide(Guide):
+    """The same of a picture that is decoded already: (H, W, 3) uint8 by `pixels`, stored so that the Exif orientation
+    `turn` displays it."""
+
+    def __init__(self, pixels: Callable[[], NDArray[np.uint8]], turn: int,
+                 orientation: Literal["display", "coded"]) -> None:
+        self.pixels, self.turn, self.orientation = pixels, turn, orientation
+
+    @cached_property
+    def _decoded(self) -> tuple[Any, int]:
+        from PIL import Image
+
+        return Image.fromarray(self.pixels()), self.turn if self.orientation == "display" else 1

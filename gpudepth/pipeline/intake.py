@@ -19,6 +19,7 @@ from ..depth.encoding import Depth, Disparity, DisparityRange, Encoding, Gray, R
 from ..depth.pixel_format import FDEP, FDIS, PixelFormat, Quantity, quantity_of
 from ..errors import BackendError, GpudepthError, NoDepthError, RangeError, UsageError
 from ..formats.bytesource import ByteSource
+from ..formats.inputs import Input, as_input
 from ..sources.maps import SourceMap, read_map
 from .recipe import Recipe
 
@@ -27,7 +28,7 @@ PICTURES = ("jpeg",)  # files of these containers can be maps themselves: a gray
 # what values mean that nothing explains, when they are to be aligned: themselves, up to scale and shift
 RELATIVE: dict[str, Encoding] = {"disparity": Disparity(invalid=()), "depth": Depth(invalid=())}
 
-DepthInput = str | Path | DepthData | NDArray[Any]
+DepthInput = str | Input | DepthData | SourceMap | NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -55,24 +56,30 @@ def working_format(recipe: Recipe) -> PixelFormat:
     return recipe.pixel_format
 
 
-def take(depth: DepthInput, recipe: Recipe, backend: Backend, photo_size: tuple[int, int] | None) -> Intake:
-    """Read and convert. photo_size is (width, height) as displayed, to recognise side-by-side pictures.
+def take(depth: DepthInput, recipe: Recipe, backend: Backend, photo_size: tuple[int, int] | None,
+         size: tuple[int, int] | None = None) -> Intake:
+    """Read and convert. photo_size is (width, height) as displayed, to recognise side-by-side pictures; size: the
+    map's, where its file does not say.
 
     Raises what the readers raise, and UsageError when nothing says what the codes mean.
     """
     if isinstance(depth, DepthData):
         return _from_data(depth, recipe, "a depth map")
+    if isinstance(depth, SourceMap):
+        return _from_codes(depth, recipe, backend)
     if on_gpu(depth):
         return _from_codes(_wrap(_there(depth, backend)), recipe, backend)
     if isinstance(depth, np.ndarray):
         return _from_codes(_wrap(depth), recipe, backend)
-    found = _from_container(Path(depth), recipe, backend)
+    file = as_input(depth)
+    found = _from_container(file, recipe, backend) if recipe.rows is None else None
     if found is not None:
         return found
-    return _from_codes(read_map(depth, limits=recipe.limits, key=recipe.key, photo_size=photo_size), recipe, backend)
+    return _from_codes(read_map(file, limits=recipe.limits, key=recipe.key, photo_size=photo_size, size=size,
+                                rows=recipe.rows), recipe, backend)
 
 
-def _from_container(path: Path, recipe: Recipe, backend: Backend) -> Intake | None:
+def _from_container(path: Input, recipe: Recipe, backend: Backend) -> Intake | None:
     """None when the file is no container of ours."""
     with ByteSource(path, recipe.limits) as source:
         container = registry.find(source)
@@ -89,10 +96,10 @@ def _from_container(path: Path, recipe: Recipe, backend: Backend) -> Intake | No
     if data is None:
         if container.name in PICTURES and recipe.encoding is not None:
             return None
-        raise NoDepthError("holds no depth", where=path,
+        raise NoDepthError("holds no depth", where=str(path),
                            hint="the second argument is the map, or a photo that holds depth")
     if recipe.encoding is not None:
-        raise UsageError("knows its own range in metres; near, far and the like do not apply", where=path,
+        raise UsageError("knows its own range in metres; near, far and the like do not apply", where=str(path),
                          hint="leave the encoding out")
     return _from_data(data, recipe, str(path))
 
@@ -131,20 +138,20 @@ def _from_codes(source: SourceMap, recipe: Recipe, backend: Backend) -> Intake:
     if encoding is None and recipe.floats_are_metres and source.max_code is None:
         encoding = Depth()
     if encoding is None:
-        raise UsageError("nothing says what its values mean", where=source.path, hint=(
+        raise UsageError("nothing says what its values mean", where=str(source.path), hint=(
             "of metric samples: --align-scale mm, 0.001 or 1/256" if recipe.floats_are_metres else
             "--near and --far in metres (add --white near if white is close), or --metric"))
     relative = recipe.align is not None and encoding is RELATIVE[recipe.align]
     if recipe.unpack is not None:
         source = replace(source, codes=recipe.unpack(source.codes))
-    if isinstance(encoding, Relative) and source.max_code is None:
+    if isinstance(encoding, Relative) and encoding.low is None and source.max_code is None:
         encoding = encoding.between(*_extremes(source, backend))
     fmt = working_format(recipe)
     height, width = source.codes.shape
     try:
         rule = encoding.linear(quantity_of(fmt), source.max_code)
     except GpudepthError as error:
-        raise error.within(source.path) from None
+        raise error.within(str(source.path)) from None
     if relative:    # up to a shift: 0 and what is below it are values like any other
         rule = replace(rule, positive=False)
     _check_gray(source, encoding, backend)
@@ -171,7 +178,7 @@ def _extremes(source: SourceMap, backend: Backend) -> tuple[float, float]:
     codes = backend.host(source.codes)
     finite = codes[np.isfinite(codes)]
     if not finite.size:
-        raise RangeError("holds no finite value", where=source.path)
+        raise RangeError("holds no finite value", where=str(source.path))
     return float(finite.min()), float(finite.max())
 
 
@@ -182,4 +189,4 @@ def _check_gray(source: SourceMap, encoding: Encoding, backend: Backend) -> None
         finite = codes[np.isfinite(codes)]
         if finite.size and (finite.min() < -1e-3 or finite.max() > 1.001):
             raise UsageError(f"holds floats from {finite.min():.4g} to {finite.max():.4g}, and gray runs from 0 to 1",
-                             where=source.path, hint="--metric if they are metres; else scale them to 0…1 first")
+                             where=str(source.path), hint="--metric if they are metres; else scale them to 0…1 first")

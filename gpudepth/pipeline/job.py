@@ -16,10 +16,11 @@ from ..depth.encoding import Depth, parse_scale
 from ..depth.pixel_format import native
 from ..errors import GpudepthError, JobError, UsageError
 from ..limits import Limits
+from .clip_record import ClipRecord
 from .encoding_records import KINDS, EmbeddedRecord, EncodingRecord, GrayRecord, Pair, PresetRecord, Record, Scale
-from .recipe import Confidence, Recipe, Resize, Smooth
-from .source_record import SourceRecord
-from .strict_yaml import Document, load, parse, scalar
+from .recipe import TURNS, Confidence, Recipe, Resize, Smooth
+from .source_record import RowsRecord, SourceRecord
+from .strict_yaml import Document, load, parse, setting
 
 _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
@@ -112,11 +113,13 @@ class MapRecord(Record):
 
 class OutputRecord(Record):
     """path: a template of the same placeholders (with source.pairs {id} and {stem}, for rows without out; the ledger
-    lies in its folder); its suffix names the format, which `container` only confirms. A .plist
-    (ImageIO's dictionary), .hdis and its like, .npy, .npz or .pfm holds the map alone, in `orientation`.
+    lies in its folder); its suffix names the format, which `container` only confirms. Of clips: with {frame}, or a
+    movie: .mov (an experiment), .mp4 (Android's MP4-AT) or .mkv (depth video alone). A .plist (ImageIO's dictionary),
+    .hdis and its like, .npy, .npz or .pfm holds the map alone, in `orientation`.
     donor: for the profile apple-portrait, a photo of Portrait mode that gives its rendering parameters.
     also: further layouts in a JPEG file. trailer: what to do about bytes behind the last image of a JPEG file.
-    quality: of photos that have to be encoded."""
+    turn: degrees clockwise that picture and map are turned by, in their metadata, on top of what the photo says
+    (phones' exports lie on their side). quality: of photos that have to be encoded, frames of clips among them."""
 
     path: str
     container: Literal["heic", "jpeg", "dng", "dictionary"] | None = None
@@ -125,6 +128,7 @@ class OutputRecord(Record):
     also: list[Literal["gdepth", "dynamic-depth"]] = Field(default_factory=list)
     trailer: Literal["keep", "drop", "refuse"] = "keep"
     orientation: Literal["display", "coded"] = "display"
+    turn: Literal[0, 90, 180, 270] = 0
     replace_depth: bool = False
     transcode: bool = False
     quality: int = Field(90, ge=-1, le=100)
@@ -132,15 +136,21 @@ class OutputRecord(Record):
 
 class RunRecord(Record):
     """workers: processes, each with one item in flight; auto: one a core. memory: accepted for later versions, which
-    bound the bytes in flight by it. on_existing: what to do about outputs that the ledger does not know. ledger:
-    relative to the job file."""
+    bound the bytes in flight by it. deterministic: the same input gives the same bytes; false lets an encoder be used
+    for more than one frame of a clip, a little faster. on_existing: what to do about outputs that the ledger does not
+    know. ledger: relative to the job file. progress_seconds: between lines of progress where there is no terminal.
+    heartbeat: a file, relative to the job file, that is replaced every few seconds while the run is alive, and says
+    how far it is."""
 
     backend: Literal["auto", "numpy", "cupy"] = "auto"
     workers: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
     memory: ByteSize = 2 << 30
+    deterministic: bool = True
     on_existing: Literal["resume", "overwrite", "error"] = "resume"
     on_error: Literal["continue", "stop"] = "continue"
     ledger: str | None = None
+    progress_seconds: float = Field(10.0, gt=0)
+    heartbeat: str | None = None
 
 
 class LimitsRecord(Record):
@@ -152,6 +162,9 @@ class LimitsRecord(Record):
     max_items: int = Field(Limits.max_items, ge=0)
     max_extents: int = Field(Limits.max_extents, ge=0)
     max_xmp: ByteSize = Limits.max_xmp
+    max_archive: ByteSize = Limits.max_archive
+    max_members: int = Field(Limits.max_members, ge=0)
+    max_ratio: int = Field(Limits.max_ratio, ge=0)
     seconds_per_item: float = Field(120.0, ge=0)
 
     def limits(self) -> Limits:
@@ -198,6 +211,8 @@ class Job(Record):
         align, trust = self.refine.align, self.refine.confidence
         recipe = Recipe(
             encoding=self.encoding.encoding(), pixel_format=native(self.map.pixel_format), key=self.source.key,
+            color_transform=self.source.color_transform,
+            rows=self.source.rows.rows() if self.source.rows else None, turn=TURNS[self.output.turn],
             clamp=self.refine.clamp, resize=resize, fill=self.refine.fill, fit=self.refine.fit,
             smooth=Smooth.parse(self.refine.smooth) if self.refine.smooth is not None else None,
             align=align.curve or "disparity" if align else None,
@@ -249,16 +264,10 @@ def _apply(data: dict[str, Any], text: str) -> tuple[str, ...]:
             raise UsageError(f"--set {text!r}: {key} is not a section")
         at = below
     try:
-        at[keys[-1]] = _setting(value.strip())
+        at[keys[-1]] = setting(value.strip())
     except ValueError as error:
         raise UsageError(f"--set {text!r}: {error}") from None
     return keys
-
-
-def _setting(text: str) -> Any:
-    if text.startswith("[") and text.endswith("]"):
-        return [scalar(part.strip()) for part in text[1:-1].split(",")]
-    return scalar(text)
 
 
 _SECTIONS: dict[str, type[BaseModel]] = {
@@ -267,7 +276,8 @@ _SECTIONS: dict[str, type[BaseModel]] = {
 
 
 _BELOW: dict[tuple[Any, ...], type[BaseModel]] = {
-    ("refine", "resize"): ResizeRecord, ("refine", "align"): AlignRecord, ("refine", "confidence"): ConfidenceRecord}
+    ("source", "clip"): ClipRecord, ("source", "rows"): RowsRecord, ("refine", "resize"): ResizeRecord,
+    ("refine", "align"): AlignRecord, ("refine", "confidence"): ConfidenceRecord}
 
 
 def _explain(error: Any, document: Document, origins: dict[tuple[str, ...], str]) -> str:

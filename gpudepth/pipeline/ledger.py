@@ -9,48 +9,73 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import LockedError, OutputError
+from ..errors import FileError, LockedError, OutputError
+from ..formats.archive.member import Member
+from ..formats.inputs import Held, Input
+from ..limits import Limits
+
+MOST_LINE = 1 << 24      # bytes of a row: of a sequence of pictures it names every file
+_KNOWN = Limits(max_file=0, max_ratio=0)    # it is, or has the size of, what the job's own limits let pass
 
 
 @dataclass(frozen=True)
 class FileState:
-    """A file as it was. `sha256` is of its content."""
+    """A file as it was. `sha256` is of its content.
+
+    Of a member of an archive: its size and content, the archive's time and inode; archive: the archive's size, and
+    where the member is in it.
+    """
 
     size: int
     mtime_ns: int
     inode: int
     sha256: str
+    archive: tuple[int, int] | None = None
 
     @classmethod
-    def of(cls, path: Path) -> FileState:
+    def of(cls, path: Input) -> FileState:
         stat = path.stat()
-        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ino, sha256(path))
+        size, archive = _place(path, stat)
+        return cls(size, stat.st_mtime_ns, stat.st_ino, sha256(path), archive)
 
-    def still(self, path: Path) -> bool:
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> FileState:
+        return cls(**{**data, "archive": tuple(data["archive"]) if data.get("archive") else None})
+
+    def still(self, path: Input) -> bool:
         """Is the file unchanged? The hash is taken only when size agrees and the rest does not."""
         try:
             stat = path.stat()
-            if stat.st_size != self.size:
+            size, archive = _place(path, stat)
+            if size != self.size:
                 return False
-            return (stat.st_mtime_ns, stat.st_ino) == (self.mtime_ns, self.inode) or sha256(path) == self.sha256
-        except OSError:
+            same = (stat.st_mtime_ns, stat.st_ino, archive) == (self.mtime_ns, self.inode, self.archive)
+            return same or sha256(path) == self.sha256
+        except (OSError, FileError):
             return False
 
 
-def sha256(path: Path) -> str:
+def _place(path: Input, stat: os.stat_result) -> tuple[int, tuple[int, int] | None]:
+    return (path.size, (stat.st_size, path.offset)) if isinstance(path, Member) else (stat.st_size, None)
+
+
+def sha256(path: Input) -> str:
+    if isinstance(path, Held):
+        return hashlib.sha256(path.read(_KNOWN)).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line. status: "ok" or "error". `output` is relative to the plan's root."""
+    """One line. status: "ok" or "error". `output` is relative to the plan's root. pixels: of the map, or of all of a
+    clip's. seconds: from the task's start to its end; stages: where they went (`stopwatch`)."""
 
     key: str
     status: str
@@ -68,25 +93,31 @@ class Row:
     error: str = ""
     message: str = ""
     seconds: float = 0.0
+    pixels: int = 0
+    stages: dict[str, float] = field(default_factory=dict)
     beside: tuple[FileState, ...] = ()
 
     def to_json(self) -> str:
-        return json.dumps({k: v for k, v in asdict(self).items() if v not in (None, "", (), 0)}, allow_nan=False)
+        rows = {k: v for k, v in asdict(self).items() if v not in (None, "", (), 0, {})}
+        for state in (rows.get("photo"), rows.get("depth"), *rows.get("beside", ())):
+            if state and state["archive"] is None:
+                del state["archive"]
+        return json.dumps(rows, allow_nan=False)
 
     @classmethod
     def from_json(cls, line: str) -> Row:
         data: dict[str, Any] = json.loads(line)
         for name in ("photo", "depth"):
             if data.get(name):
-                data[name] = FileState(**data[name])
+                data[name] = FileState.from_dict(data[name])
         if "beside" in data:
-            data["beside"] = tuple(FileState(**state) for state in data["beside"])
+            data["beside"] = tuple(FileState.from_dict(state) for state in data["beside"])
         for name in ("range", "metres", "warnings"):
             if name in data:
                 data[name] = tuple(data[name])
         return cls(**data)
 
-    def done(self, job: str, inputs: Sequence[Path], output: Path) -> bool:
+    def done(self, job: str, inputs: Sequence[Input], output: Path) -> bool:
         """Does this row make redoing the item needless? inputs: photo, map, and what came beside it."""
         if self.status != "ok" or self.job != job or self.photo is None or self.depth is None:
             return False
@@ -97,9 +128,21 @@ class Row:
         return False
 
 
+def read_rows(path: Path, start: int = 0) -> Iterator[Row]:
+    """The rows of a ledger from a byte on, one in memory at a time; lines that are none are skipped."""
+    with path.open("rb") as file:
+        file.seek(start)
+        for line in file:
+            with suppress(ValueError, TypeError):
+                yield Row.from_json(line.decode())
+
+
 @dataclass
 class Ledger:
-    """Open for appending, and locked: a second run of the same folder gets LockedError. Use as a context manager."""
+    """Open for appending, and locked: a second run of the same folder gets LockedError. Use as a context manager.
+
+    rows: the last row of each key, as they were when it was opened; what is added is written, not held.
+    """
 
     path: Path
     rows: dict[str, Row] = field(default_factory=dict)
@@ -137,19 +180,21 @@ class Ledger:
 
     def _load(self) -> None:
         """Read what is there; a last line torn by a kill is cut off."""
-        with self.path.open("rb") as file:
-            text = file.read()
-        whole = text.rfind(b"\n") + 1
-        if whole != len(text):
+        size = os.fstat(self._handle).st_size
+        tail = os.pread(self._handle, min(size, MOST_LINE), size - min(size, MOST_LINE))
+        whole = size - len(tail) + tail.rfind(b"\n") + 1 if tail else 0
+        if whole != size:
             os.ftruncate(self._handle, whole)
-        for line in text[:whole].splitlines():
-            with suppress(ValueError, TypeError):
-                row = Row.from_json(line.decode())
-                self.rows[row.key] = row
+        for row in read_rows(self.path):
+            self.rows[row.key] = row
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+        return os.fstat(self._handle).st_size
 
     def add(self, row: Row) -> None:
         """Append one row, with a single write. Raises OutputError."""
-        self.rows[row.key] = row
         line = (row.to_json() + "\n").encode()
         try:
             if os.write(self._handle, line) != len(line):

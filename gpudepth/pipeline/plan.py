@@ -11,11 +11,14 @@ from pathlib import Path
 from ..containers import registry
 from ..containers.base import Donor
 from ..errors import UsageError
+from ..formats.inputs import Held, Input
+from ..sources.archived import find_beside_members
 from ..sources.pairing import find_beside
-from ..sources.pairs import Pairing
+from ..sources.pairs import Pairing, Refused
+from ..sources.recognise import neighbours
 from ..sources.templates import placeholders
 from .export import MAPS_ALONE
-from .item import Item
+from .item import AnyItem, Item, in_shard
 from .job import Job
 from .recipe import Recipe
 
@@ -24,14 +27,17 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Plan:
-    """`root` is the folder that all outputs lie under: the ledger lives there."""
+    """`root` is the folder that all outputs lie under: the ledger lives there. refused: items that will fail.
+    warnings: of what is right but not good."""
 
     job: Job
-    items: tuple[Item, ...]
+    items: tuple[AnyItem, ...]
     root: Path
     pairing: Pairing
     recipe: Recipe
     notes: tuple[str, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def ledger(self) -> Path:
@@ -40,14 +46,24 @@ class Plan:
     def lines(self) -> list[str]:
         """What a dry run shows."""
         out = [f"{len(self.items)} items, ledger {self.ledger}"]
-        out += [f"  {i.key} + {i.depth} -> {i.output}" for i in self.items]
+        out += [f"  {i.key} + {_said(i.depth)} -> {i.output}" for i in self.items]
+        out += [f"  {r.key}: cannot be done: {r.error}" for r in self.refused]
+        out += [f"warning: {w}" for w in self.warnings]
         return out + [f"note: {n}" for n in self.notes]
+
+
+def _said(depth: object) -> object:
+    """What holds the depth: a file, a member of an archive, a sequence; None: the video itself."""
+    if depth is None:
+        return "its own depth"
+    return depth.path if isinstance(depth, Held) else depth
 
 
 def job_hash(job: Job, donor: Donor | None = None) -> str:
     """SHA-256 of what decides the bytes of an output beside its inputs; `run` and `limits` do not."""
     settings = job.model_dump(mode="json", include={"encoding", "refine", "map"})
-    settings["source"] = job.source.model_dump(mode="json", include={"key", "orientation"})
+    settings["source"] = job.source.model_dump(
+        mode="json", include={"key", "orientation", "rows", "clip", "color_transform"})
     settings["output"] = job.output.model_dump(mode="json", exclude={"path", "replace_depth", "donor"})
     settings["donor"] = asdict(donor) if donor is not None else None
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
@@ -56,31 +72,38 @@ def job_hash(job: Job, donor: Donor | None = None) -> str:
 def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Plan:
     """Pair and check. Raises UsageError for colliding outputs, ambiguous maps, and photos without a map
     (unless `source.allow_missing`), MissingInputError when no photo matches."""
-    pairing = job.source.find(base, job.output.path)
-    _refuse("several pairs would write the same file",
+    pairing = job.source.find(base, job.output.path, job.limits.limits())
+    refuse("several pairs would write the same file",
             [f"{c.output} ({c.reason}): {', '.join(c.keys[:SHOWN])}" for c in pairing.collisions],
             _mending(pairing, job.output.path))
-    _refuse("more than one map for a photo",
+    refuse("more than one map for a photo",
             [f"{d.key}: {', '.join(str(p) for p in d.paths[:SHOWN])}" for d in pairing.duplicates if not d.shared],
             "make source.depth more specific")
     if not job.source.allow_missing:
-        _refuse("no map for some photos", [str(p) for p in pairing.unmatched_color],
+        refuse("no map for some photos", [str(p) for p in pairing.unmatched_color],
                 job.source.why_unmatched())
     recipe = job.recipe()
     if job.output.donor is not None:
         recipe = replace(recipe, donor=registry.donor(base / job.output.donor, recipe.limits))
-    root = _root(base, job.output.path)
+    root = output_root(base, job.output.path)
     align, confidence = job.refine.align, job.refine.confidence
     metric = _beside(base, pairing, {p.key: p.metric for p in pairing.pairs}, "refine.align.to",
                      align.to if align else None)
     trust = _beside(base, pairing, {p.key: p.confidence for p in pairing.pairs}, "refine.confidence.path",
                     confidence.path if confidence else None)
-    items = tuple(Item(p.key, p.color, p.depth, p.output, Path(os.path.relpath(p.output, root)).as_posix(),
-                       metric.get(p.key), trust.get(p.key))
+    if confidence is None:      # captures have one always, and it makes holes
+        trust = {p.key: trust[p.key] for p in pairing.pairs if p.camera is None}
+    unsaid = recipe.encoding is None and recipe.auto is None and recipe.align is None
+    if unsaid and any(p.camera for p in pairing.pairs):
+        recipe = recipe.with_preset("record3d")
+    items = tuple(Item(p.key, pairing.input(p.color), pairing.input(p.depth), p.output,
+                       Path(os.path.relpath(p.output, root)).as_posix(), metric.get(p.key), trust.get(p.key),
+                       pairing.input(p.camera) if p.camera else None,
+                       neighbours(pairing.input(p.depth)) if recipe.auto is not None else ())
                   for p in pairing.pairs if p.output is not None)
     _check_samples(job, items)
-    aids = {path.resolve() for item in items for path in item.beside.paths()}
-    _refuse("outputs would write over what maps are refined with",
+    aids = {path.resolve() for item in items for path in item.beside.paths() if isinstance(path, Path)}
+    refuse("outputs would write over what maps are refined with",
             [str(i.output) for i in items if i.output.resolve() in aids], "output.path needs another folder")
     for item in items:
         if job.suffixes and item.output.suffix.lower() not in job.suffixes:
@@ -90,7 +113,7 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
             raise UsageError(f"{item.output} is to be written: no format with that suffix holds depth",
                              hint="output.path: out/{stem}.heic, or .plist and the like for maps alone: "
                                   + " ".join(MAPS_ALONE))
-    notes = []
+    notes = list(pairing.notes)
     if pairing.unmatched_color:
         notes.append(f"{len(pairing.unmatched_color)} photos have no map and are left out")
     if pairing.unmatched_depth:
@@ -101,17 +124,20 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
                      f"{pairing.previews[0].name} for one")
     notes += [f"{d.reason}: {d.key}" for d in pairing.duplicates if d.shared]
     mine = tuple(i for i in items if i.in_shard(shard))
-    return Plan(job, mine, root, pairing, recipe, tuple(notes))
+    refused = tuple(r for r in pairing.refused if in_shard(r.key, shard))
+    return Plan(job, mine, root, pairing, recipe, tuple(notes), refused)
 
 
 def _beside(base: Path, pairing: Pairing, listed: dict[str, Path | None], leaf: str,
-            template: str | None) -> dict[str, Path | None]:
+            template: str | None) -> dict[str, Input | None]:
     """What comes beside the maps, by key: as the list of pairs names it, or a template."""
     if template is None:
-        return listed
-    if any(listed.values()):
+        return {key: pairing.input(path) if path else None for key, path in listed.items()}
+    if any(listed.values()) and not pairing.members:
         raise UsageError(f"source.pairs names what comes beside the maps, and {leaf} does, too",
                          hint=f"leave {leaf} out")
+    if pairing.members:
+        return {key: pairing.input(path) for key, path in find_beside_members(base, template, pairing).items()}
     return {**find_beside(base, template, pairing.pairs, pairing.names)}
 
 
@@ -123,14 +149,14 @@ def _check_samples(job: Job, items: tuple[Item, ...]) -> None:
         raise UsageError("source.pairs names metric samples, and nothing is aligned to them",
                          hint="refine: {align: {scale: mm}}; {align: {}} where they are metres")
     if job.refine.align is not None:
-        _refuse("nothing to align to", [i.key for i in items if i.metric is None],
+        refuse("nothing to align to", [i.key for i in items if i.metric is None],
                 "refine.align.to, or a column metric in source.pairs")
     if job.refine.confidence is not None and items and not any(i.confidence for i in items):
         raise UsageError("refine.confidence is asked for, and no photo has any",
                          hint="refine.confidence.path, or a column confidence in source.pairs")
 
 
-def _root(base: Path, template: str) -> Path:
+def output_root(base: Path, template: str) -> Path:
     """The folders of an output template before its first placeholder."""
     fixed = template.split("{", 1)[0]
     return base / fixed.rpartition("/")[0] if "/" in fixed else base
@@ -147,7 +173,8 @@ def _mending(pairing: Pairing, template: str) -> str:
             "source.color: photos/{folder}/*.jpg, output.path: out/{folder}/{stem}.jpg")
 
 
-def _refuse(what: str, found: list[str], hint: str) -> None:
+def refuse(what: str, found: list[str], hint: str) -> None:
+    """Raise UsageError when something was found, naming some of it."""
     if found:
         more = f", and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise UsageError(f"{what}: {'; '.join(found[:SHOWN])}{more}", hint=hint)

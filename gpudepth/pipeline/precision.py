@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..depth import numeric
 from ..depth.data import Storage
 from ..depth.pixel_format import PixelFormat, Quantity, quantity_of
 
 FEW_CODES = 64
+COARSE = 0.05       # of a distance; with 8 bits of disparity, from 28 times the nearest on
 MIDDLE = 0.98
 SAMPLE = 100_000
 
@@ -48,6 +50,45 @@ def warn_if_coarse(values: NDArray[Any], codes: NDArray[Any], storage: Storage, 
     return [f"the middle 98 % of the map ({near:.3g} to {far:.3g} m) uses {used} of {top + 1} codes because the range "
             f"goes from {ends[0]:.3g} to {ends[1]:.3g} m: values near {typical:.3g} m are off by up to {error:.2g} m; "
             f"{' or '.join(mend)} mends it"]
+
+
+def rounding(near: float, far: float, quantity: Quantity, bits: int) -> tuple[float, float]:
+    """(metres, at): how far off a stored value is at most, and at which distance that weighs most.
+
+    By the contract: a value half a code from the end is stored as the end, or as the code beside it. In disparity that
+    is most at the far end; in depth it is the same everywhere, and weighs most at the near end.
+    """
+    top = (1 << bits) - 1
+    if quantity is Quantity.DEPTH:
+        rule = numeric.Linear(top, near, far)
+        return rule.at(0.5) - rule.at(0), near
+    rule = numeric.Linear(top, 1 / far, 1 / near, reciprocal=True)
+    return rule.at(0) - rule.at(0.5), far
+
+
+def foretell(near: float, far: float, quantity: Quantity, bits: int, *, most_bits: int,
+             of: str) -> list[str]:
+    """One warning when storing a range in metres costs more than 5 % of a distance, with what mends it.
+
+    most_bits: that the container could store. of: where the range is from, for the message.
+    """
+    error, at = rounding(near, far, quantity, bits)
+    if error <= COARSE * at:
+        return []
+    other = Quantity.DEPTH if quantity is Quantity.DISPARITY else Quantity.DISPARITY
+    less, where = rounding(near, far, other, bits)
+    mend = [f"map.pixel_format: {'hdep' if other is Quantity.DEPTH else 'hdis'} makes that {_metres(less)} "
+            + ("everywhere" if other is Quantity.DEPTH else f"at {where:.3g} m, and less nearer")]
+    if bits < most_bits:
+        mend.append(f"map.bits: {most_bits}, {_metres(rounding(near, far, quantity, most_bits)[0])}")
+    mend.append("refine.clamp bounds the range")
+    name = "disparity (hdis)" if quantity is Quantity.DISPARITY else "depth (hdep)"
+    return [f"{bits} bits of {name} over {near:.3g} to {far:.3g} m, {of}: values near {at:.3g} m are off by up to "
+            f"{_metres(error)} ({error / at:.1%}); {'; '.join(mend)}"]
+
+
+def _metres(value: float) -> str:
+    return f"{value:.2g} m"
 
 
 def _round_down(metres: float) -> float:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from numpy.typing import NDArray
@@ -17,14 +18,21 @@ from ..containers.heif.photo import DEFAULT_QUALITY
 from ..depth.encoding import Encoding
 from ..depth.pixel_format import HDIS, PixelFormat
 from ..errors import UsageError
+from ..formats.inputs import Held, as_input
 from ..limits import DEFAULT, Limits
 from ..sources import presets
+from ..sources.raw import RawRows
+from ..sources.recognise import recognise
+from ..sources.scene_linear import TRANSFORMS
 
 Fill = Literal["nearest", "far", "near", "inpaint"]
 FILLS: tuple[Fill, ...] = ("nearest", "far", "near", "inpaint")
 Method = Literal["area", "bilinear", "nearest", "guided"]
 METHODS: tuple[Method, ...] = ("area", "bilinear", "nearest", "guided")
+AUTO = "auto"
 Fit = Literal["error", "crop", "stretch"]
+TURNS = {0: 1, 90: 6, 180: 3, 270: 8}
+"""Degrees clockwise → the Exif orientation that says so."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +101,18 @@ class Recipe:
     align         the quantity that is fitted, scale and shift, to metric depth that comes beside the map; values that
                   no encoding explains are then relative, in that quantity
     unpack        codes → codes, before they are decoded (`sources.presets`)
+    auto          the preset is recognised from the map's file (`settled`); what else it is given
+    decided       which preset that was, and why
+    color_transform   how a scene-linear photo becomes colours (`sources.scene_linear`); None: such photos are refused
+    rows          the map's file has no header: how its rows lie
+    turn          the Exif orientation that picture and map get on top of the picture's own: 1, 6, 3 or 8
     metric_encoding   what the codes of that metric depth mean; None: floats are metres, or a file knows itself
     floats_are_metres   without an encoding
     smooth        before the resize
     confidence    how a map of confidence, that may come beside, is read
     clamp         (min, max) in metres, applied before the range is taken
+    span          (min, max) in the native quantity that stored codes run over, instead of the map's own: of a clip's
+                  frames; values beyond get the codes of the ends
     fit           what to do when map and photo differ in aspect by more than 1 %
     orientation   whether maps come as displayed, or as the photo's pixels are stored
     calibration   "source": what the depth came with; "exif": from the photo's focal length; "none"
@@ -116,11 +131,17 @@ class Recipe:
     key: str | None = None
     align: Literal["disparity", "depth"] | None = None
     unpack: Callable[[NDArray[Any]], NDArray[Any]] | None = None
+    auto: dict[str, Any] | None = None
+    decided: str = ""
+    color_transform: str | None = None
+    rows: RawRows | None = None
+    turn: int = 1
     metric_encoding: Encoding | None = None
     floats_are_metres: bool = False
     smooth: Smooth | None = None
     confidence: Confidence = Confidence()
     clamp: tuple[float, float] | None = None
+    span: tuple[float, float] | None = None
     resize: Resize | None = None
     fill: Fill | None = None
     fit: Fit = "error"
@@ -153,6 +174,11 @@ class Recipe:
             raise UsageError(f"unknown profile {self.profile!r}", hint=" or ".join(PROFILES))
         if self.align not in (None, "disparity", "depth"):
             raise UsageError(f"aligned in {self.align!r}", hint="disparity or depth")
+        if self.color_transform not in (None, *TRANSFORMS):
+            raise UsageError(f"unknown colour transform {self.color_transform!r}",
+                             hint="one of " + ", ".join(TRANSFORMS))
+        if self.turn not in TURNS.values():
+            raise UsageError(f"a turn of {self.turn}", hint="an Exif orientation without a mirror: 1, 6, 3 or 8")
         if self.fill not in (None, *FILLS):
             raise UsageError(f"unknown fill {self.fill!r}", hint="one of " + ", ".join(FILLS))
         if self.bits not in (None, 8, 10, 12, 16):
@@ -170,11 +196,37 @@ class Recipe:
 
         align: as it was named; without, an alignment is in the preset's own quantity. Raises UsageError.
         """
+        if name == AUTO:
+            return replace(self, auto={"align": align, **{k: v for k, v in parameters.items() if v is not None}})
         preset, aligned = presets.find(name), self.align is not None
+        trust = self.confidence
+        if trust.highest is None and not aligned:   # else it is that of the samples
+            trust = replace(trust, highest=preset.certain)
         return replace(
             self, encoding=preset.encoding(aligned=aligned, **parameters), key=self.key or preset.key,
             accuracy=self.accuracy or (None if aligned else preset.accuracy), unpack=preset.unpack,
+            confidence=trust, rows=self.rows or preset.rows,
             align=align or preset.relative or "disparity" if aligned else None)
+
+    def settled(self, depth: object) -> Recipe:
+        """With the preset that `auto` asks for, of the map's file.
+
+        Raises UsageError when it is not certain, and when the preset needs what is not given.
+        """
+        if self.auto is None:
+            return self
+        if not isinstance(depth, str | Path | Held):
+            raise UsageError("an array does not say which preset it is of",
+                             hint="name one: gpudepth presets lists them")
+        found = recognise(as_input(depth), self.limits)
+        if found.preset is None:
+            return replace(self, auto=None, decided=found.why)
+        try:
+            known = self.with_preset(found.preset, **{**found.parameters, **self.auto})
+        except UsageError as error:
+            raise UsageError(f"is of the preset {found.preset} ({found.why}): {error.message}", where=str(depth),
+                             hint=error.hint) from None
+        return replace(known, auto=None, decided=f"{found.preset} ({found.why})")
 
     @property
     def refines(self) -> bool:
@@ -189,4 +241,4 @@ class Recipe:
 
     def placement(self) -> Placement:
         """What the container needs to know."""
-        return Placement(self.profile, self.replace_depth, self.also, self.trailer, self.donor)
+        return Placement(self.profile, self.replace_depth, self.also, self.trailer, self.donor, self.turn)

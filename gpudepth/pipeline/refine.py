@@ -37,7 +37,7 @@ def refine(values: NDArray[Any], fmt: PixelFormat, recipe: Recipe, backend: Back
     """
     said, filled = "", 0
     if recipe.clamp is not None:
-        values = _clamp(values, quantity_of(fmt), recipe.clamp)
+        values = clamp(values, quantity_of(fmt), recipe.clamp)
     if recipe.smooth is not None:
         if recipe.smooth.method == "median":
             values = backend.median(values, recipe.smooth.size)
@@ -76,7 +76,8 @@ def _picture(guide: Guide | None, shape: tuple[int, ...], step: str) -> NDArray[
     return guide.at(shape[1], shape[0])
 
 
-def _clamp(values: NDArray[Any], quantity: Quantity, metres: tuple[float, float]) -> NDArray[Any]:
+def clamp(values: NDArray[Any], quantity: Quantity, metres: tuple[float, float]) -> NDArray[Any]:
+    """Values of a quantity, moved into [min, max] of metres; NaN stays."""
     lo, hi = metres if quantity is Quantity.DEPTH else (1 / metres[1], 1 / metres[0])
     clamped: NDArray[Any] = np.clip(values, values.dtype.type(lo), values.dtype.type(hi))
     return clamped

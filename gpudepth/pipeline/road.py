@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,9 @@ from ..depth.data import Storage
 from ..depth.pixel_format import FDEP, FDIS, PixelFormat, Quantity, quantity_of
 from ..errors import GpudepthError, HolesError, RangeError, UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource
+from ..formats.inputs import Held, Input, as_input
 from ..limits import Limits
+from ..sources.scene_linear import displayed
 from .beside import NOTHING, Beside
 from .guide import Guide
 from .intake import DepthInput
@@ -30,6 +32,7 @@ from .output import atomic
 from .precision import warn_if_coarse
 from .recipe import Recipe
 from .shape import shape
+from .stopwatch import stage
 
 SAME_RANGE = 1 / 64  # of a code: what a container may round an end of the range by
 
@@ -76,7 +79,7 @@ class Outcome:
         return f"{self.said}, {self.width}×{self.height}, {self.pixel_format}{stored}"
 
 
-def run_item(photo: str | Path, depth: DepthInput, out: str | Path, recipe: Recipe, backend: Backend, *,
+def run_item(photo: str | Input, depth: DepthInput, out: str | Path, recipe: Recipe, backend: Backend, *,
              beside: Beside = NOTHING, make_folder: bool = False) -> Outcome:
     """Attach one map to one photo and write `out`. Nothing is left behind when it fails.
 
@@ -84,8 +87,10 @@ def run_item(photo: str | Path, depth: DepthInput, out: str | Path, recipe: Reci
 
     Raises errors of `gpudepth.errors` only, unless there is a bug.
     """
-    photo, out = Path(photo), Path(out)
-    target = _target(out)
+    photo, out = as_input(photo), Path(out)
+    target = target_of(out)
+    recipe = recipe.settled(depth)
+    photo = displayed(photo, recipe.color_transform, recipe.limits)
     with ByteSource(photo, recipe.limits) as source:
         container = _container(photo, source, target, out, recipe)
         picture = container.picture(source) if container else photo_room.picture(photo, recipe.limits)
@@ -93,25 +98,21 @@ def run_item(photo: str | Path, depth: DepthInput, out: str | Path, recipe: Reci
             guide = Guide(photo, recipe.orientation, recipe.limits)
             prepared = prepare(depth, picture, recipe, backend, target, guide=guide, beside=beside)
         except GpudepthError as error:
-            if error.where is None and isinstance(depth, str | Path):
+            if error.where is None and isinstance(depth, str | Path | Held):
                 error.where = str(depth)
             raise
         coded = prepared.coded
-        stat = os.stat(photo)  # noqa: PTH116
+        stat = photo.stat()
         if container is None:
-            data = photo_room.encode_photo(photo, recipe.photo_quality, recipe.limits)
+            with stage("encode"):
+                data = photo_room.encode_photo(photo, recipe.photo_quality, recipe.limits, recipe.turn)
             with ByteSource(data) as encoded:
-                edit = _attach(target, encoded, coded, recipe, photo)
+                edit = _attach(target, encoded, coded, replace(recipe, turn=1), photo)
                 _write(edit, out, stat, make_folder=make_folder)
         else:
             edit = _attach(container, source, coded, recipe, photo)
             _write(edit, out, stat, make_folder=make_folder)
-    width, height = exif.size(picture.orientation, coded.codes.shape[1], coded.codes.shape[0])
-    warnings = [*edit.warnings, *prepared.warnings]
-    if recipe.calibration == "exif" and coded.calibration is None:
-        warnings.append(f"{photo.name} names no 35 mm focal length in its Exif: no calibration was written")
-    return Outcome(out, prepared.said, coded.pixel_format, coded.storage, width, height, tuple(warnings),
-                   prepared.filled, tuple(edit.changes))
+    return outcome_of(out, prepared, picture, recipe, edit)
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,17 @@ class Prepared:
     said: str
     warnings: list[str]
     filled: int
+
+
+def outcome_of(out: Path, prepared: Prepared, picture: Picture, recipe: Recipe, edit: Edit) -> Outcome:
+    """What there is to say of a photo that was written."""
+    coded = prepared.coded
+    width, height = exif.size(exif.then(picture.orientation, recipe.turn), coded.codes.shape[1], coded.codes.shape[0])
+    warnings = [*edit.warnings, *prepared.warnings]
+    if recipe.calibration == "exif" and coded.calibration is None:
+        warnings.append(f"{out.name}: the photo names no 35 mm focal length in its Exif: no calibration was written")
+    return Outcome(out, prepared.said, coded.pixel_format, coded.storage, width, height, tuple(warnings),
+                   prepared.filled, tuple(edit.changes))
 
 
 def prepare(depth: DepthInput, picture: Picture, recipe: Recipe, backend: Backend, container: Container, *,
@@ -152,7 +164,12 @@ def prepare(depth: DepthInput, picture: Picture, recipe: Recipe, backend: Backen
         quality=recipe.quality or (data.quality if data else "high"),
         filtered=recipe.filtered if recipe.filtered is not None else (data.filtered if data else True),
         crf=recipe.crf, jpeg_quality=recipe.jpeg_quality, compression=recipe.compression)
-    return Prepared(coded, shaped.said, [*shaped.warnings, *warnings], shaped.filled)
+    return Prepared(coded, said_of(shaped.said, recipe), [*shaped.warnings, *warnings], shaped.filled)
+
+
+def said_of(said: str, recipe: Recipe) -> str:
+    """What was understood, and before it how the preset was found."""
+    return f"{recipe.decided}: {said}" if recipe.decided else said
 
 
 def keep_codes(codes: NDArray[Any], old: Storage, recipe: Recipe, backend: Backend,
@@ -197,11 +214,11 @@ def _storage(span: Span, recipe: Recipe, container: Container) -> Storage:
         raise HolesError(f"{holes:,} of {span.total:,} pixels hold no finite value ({holes / span.total:.1%}), "
                          f"and {container.name} stores integers that cannot say so",
                          hint="name a fill: --fill nearest, far, near or inpaint; or --clamp for infinite distances")
-    lo, hi = span.lo, span.hi
+    lo, hi = recipe.span or (span.lo, span.hi)
     if recipe.pixel_format in (FDIS, FDEP):
         lo, hi = outward(lo, hi)
     if not (np.isfinite(lo) and np.isfinite(hi)):
-        raise RangeError(f"the range {span.lo:g} to {span.hi:g} does not fit half floats",
+        raise RangeError(f"the range {lo:g} to {hi:g} does not fit half floats",
                          hint="--clamp 0.1,100 bounds it")
     return container.storage(recipe.pixel_format, lo, hi, recipe.bits)
 
@@ -218,7 +235,8 @@ def outward(lo: float, hi: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _target(out: Path) -> Container:
+def target_of(out: Path) -> Container:
+    """The container that writes files with the suffix of `out`. Raises UsageError."""
     container = registry.by_suffix(out.suffix)
     if container is None:
         known = ", ".join(s for c in registry.containers() for s in c.suffixes)
@@ -226,14 +244,15 @@ def _target(out: Path) -> Container:
     return container
 
 
-def photo_of(photo: str | Path, limits: Limits) -> Picture:
+def photo_of(photo: str | Input, limits: Limits) -> Picture:
     """What a photo says of itself, whatever its format. Raises FileError's kinds."""
+    photo = displayed(as_input(photo), "srgb", limits)      # its size is that of any transform
     with ByteSource(photo, limits) as source:
         container = registry.find(source)
         return container.picture(source) if container else photo_room.picture(photo, limits)
 
 
-def _container(photo: Path, source: ByteSource, target: Container, out: Path, recipe: Recipe) -> Container | None:
+def _container(photo: Input, source: ByteSource, target: Container, out: Path, recipe: Recipe) -> Container | None:
     """The container to attach to; None for a picture that is encoded into a HEIC, once.
 
     That is fine for PNG or TIFF, which hold no depth anyway, and a named decision for JPEG.
@@ -251,13 +270,15 @@ def _container(photo: Path, source: ByteSource, target: Container, out: Path, re
     if container is not None and (container.name != "jpeg" or not recipe.transcode):
         lost = "a little quality is lost, and so are further images in the file (gain map, motion photo)"
         hint = f"--transcode if that is wanted, or write a {photo.suffix}" if container.name == "jpeg" else None
-        raise UsageError(f"is {container.name.upper()}; a HEIC of it is encoded anew: {lost}", where=photo, hint=hint)
+        raise UsageError(f"is {container.name.upper()}; a HEIC of it is encoded anew: {lost}",
+                         where=str(photo), hint=hint)
     return None
 
 
-def _attach(container: Container, source: ByteSource, coded: CodedMap, recipe: Recipe, photo: Path) -> Edit:
+def _attach(container: Container, source: ByteSource, coded: CodedMap, recipe: Recipe, photo: Input) -> Edit:
     try:
-        return container.attach(source, coded, recipe.placement())
+        with stage("encode"):
+            return container.attach(source, coded, recipe.placement())
     except GpudepthError as error:
         if error.where and error.where.startswith("bytes"):
             error.where = str(photo) + error.where.removeprefix("bytes")
@@ -265,5 +286,5 @@ def _attach(container: Container, source: ByteSource, coded: CodedMap, recipe: R
 
 
 def _write(edit: Edit, out: Path, stat: os.stat_result, *, make_folder: bool) -> None:
-    with atomic(out, like=stat, make_folder=make_folder) as file:
+    with stage("write"), atomic(out, like=stat, make_folder=make_folder) as file:
         edit.splice.write(file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
@@ -14,33 +14,43 @@ from ..compute import backend as make_backend
 from ..compute.auto import AutoBackend
 from ..compute.threads import available_cores
 from ..errors import GpudepthError, Interrupted, OutputError, UsageError
-from .item import Item, Task, do_task
+from .clip_plan import make_clip_plan
+from .foresight import foresee
+from .item import AnyItem, Item, Task, do_task
 from .job import Job, load_job
-from .ledger import Ledger, Row
+from .ledger import Ledger, Row, read_rows
 from .output import remove_stale
 from .plan import Plan, job_hash, make_plan
-from .progress import Progress
+from .progress import Progress, Style
 from .workers import Done, run_tasks
 
 ENGINES = ("local",)
 
 
+MOST_BUGS = 20
+
+
 @dataclass
 class RunSummary:
-    """rows: what this run did, in the order it finished. skipped: items the ledger knew as done."""
+    """done, failed: of this run. skipped: items the ledger knew as done. bugs: tracebacks, some of them when there are
+    many. ledger, start: where the run's rows are, which are not held in memory."""
 
     plan: Plan
-    rows: list[Row] = field(default_factory=list)
+    ledger: Path
+    start: int = 0
+    done: int = 0
+    failed: int = 0
     skipped: int = 0
     bugs: list[str] = field(default_factory=list)
 
     @property
-    def done(self) -> int:
-        return sum(r.status == "ok" for r in self.rows)
+    def rows(self) -> list[Row]:
+        """What this run did, in the order it finished; read from the ledger at each call."""
+        return list(self.each())
 
-    @property
-    def failed(self) -> int:
-        return sum(r.status != "ok" for r in self.rows)
+    def each(self) -> Iterator[Row]:
+        """The same, one in memory at a time."""
+        return read_rows(self.ledger, self.start)
 
     def line(self) -> str:
         return f"{self.done} done, {self.skipped} already done, {self.failed} failed"
@@ -48,24 +58,41 @@ class RunSummary:
 
 def plan(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
          shard: tuple[int, int] | None = None) -> Plan:
-    """Read a job and pair its files. Paths are relative to the job file, or to `base` for a Job object."""
+    """Read a job, pair its files, look at some maps. Paths are relative to the job file, or to `base` for a Job object.
+    """
+    paired = _paired(job, base, settings, shard)
+    return _foreseen(paired, paired.items)
+
+
+def _foreseen(plan_: Plan, items: Sequence[AnyItem]) -> Plan:
+    """With what there is to warn of before these items are done."""
+    photos = [item for item in items if isinstance(item, Item)]     # clips say it of their frames
+    warnings, notes = foresee(photos, plan_.recipe, plan_.job.limits.seconds_per_item)
+    return replace(plan_, warnings=tuple(warnings), notes=(*plan_.notes, *notes))
+
+
+def _paired(job: str | Path | Job, base: Path | None, settings: list[str] | None,
+            shard: tuple[int, int] | None) -> Plan:
     if shard is not None and not 0 <= shard[0] < shard[1]:
         raise UsageError(f"shard {shard[0]}/{shard[1]}: shards count from 0", hint=f"0/{shard[1]} to {shard[1] - 1}/…")
-    if isinstance(job, Job):
-        return make_plan(job, base or Path(), shard)
-    return make_plan(load_job(job, settings), base or Path(job).parent, shard)
+    the_job, base = (job, base or Path()) if isinstance(job, Job) else (load_job(job, settings),
+                                                                        base or Path(job).parent)
+    return (make_plan if the_job.source.video is None else make_clip_plan)(the_job, base, shard)
 
 
 def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
-        shard: tuple[int, int] | None = None, engine: str = "local", quiet: bool = True) -> RunSummary:
+        shard: tuple[int, int] | None = None, engine: str = "local", quiet: bool = True,
+        log_format: Style = "text") -> RunSummary:
     """Do a job. Items that fail are rows of the summary; the others are done all the same.
+
+    log_format   of what is said on stderr unless `quiet`: text, or json, an object a line
 
     Raises JobError, UsageError, MissingInputError before anything runs; LockedError; OutputError when the disk is
     full or the folder cannot be written (what was done is in the ledger); Interrupted.
     """
     if engine not in ENGINES:
         raise UsageError(f"unknown engine {engine!r}", hint="one of " + ", ".join(ENGINES))
-    the_plan = plan(job, base=base, settings=settings, shard=shard)
+    the_plan = _paired(job, base, settings, shard)
     settings_hash = job_hash(the_plan.job, the_plan.recipe.donor)
     # an unusable one fails here, not once per item; and what falls back says so here, not once per worker
     backend = make_backend(the_plan.job.run.backend)
@@ -75,19 +102,26 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
         path = (base or (Path(job).parent if not isinstance(job, Job) else Path())) / the_plan.job.run.ledger
     if shard is not None:
         path = path.with_name(f"{path.stem}.{shard[0]}-of-{shard[1]}{path.suffix}")
-    summary = RunSummary(the_plan)
+    summary = RunSummary(the_plan, path)
     with Ledger(path) as ledger, _signals():
+        summary.start = ledger.size
         todo = _todo(the_plan, ledger, settings_hash, summary)
+        ledger.rows.clear()     # what they were read for is done
+        summary.plan = the_plan = _foreseen(the_plan, todo)
         if shard is None:
             for folder in {i.output.parent for i in the_plan.items}:
                 remove_stale(folder)
         verbose = logging.getLogger("gpudepth").getEffectiveLevel() <= logging.INFO
         tasks = [Task(item, the_plan.recipe, backend.name, settings_hash, verbose) for item in todo]
-        _work(tasks, the_plan.job, ledger, settings_hash, summary, quiet=quiet)
+        run_, base = the_plan.job.run, base or (Path(job).parent if not isinstance(job, Job) else Path())
+        progress = Progress(len(tasks), quiet=quiet, every=run_.progress_seconds, style=log_format,
+                            heartbeat=base / run_.heartbeat if run_.heartbeat else None)
+        with progress:
+            _work(tasks, ledger, settings_hash, summary, progress)
     return summary
 
 
-def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) -> list[Item]:
+def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) -> list[AnyItem]:
     """The items that are left.
 
     on_existing: "resume" leaves out what the ledger knows as done, and writes over outputs it does not know (a kill
@@ -98,7 +132,7 @@ def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) 
         row = ledger.rows.get(item.key)
         known = row is not None and row.output == item.target
         if (plan_.job.run.on_existing != "overwrite" and row is not None and known
-                and row.done(settings_hash, item.inputs, item.output)):
+                and row.done(settings_hash, item.inputs, item.output) and item.is_whole()):
             summary.skipped += 1
             continue
         if not known and plan_.job.run.on_existing == "error" and item.output.exists():
@@ -108,27 +142,42 @@ def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) 
     return todo
 
 
-def _work(tasks: list[Task], job: Job, ledger: Ledger, settings_hash: str, summary: RunSummary, *,
-          quiet: bool) -> None:
+def _work(tasks: list[Task], ledger: Ledger, settings_hash: str, summary: RunSummary, progress: Progress) -> None:
+    job = summary.plan.job
+    for warning in summary.plan.warnings:
+        progress.warn(warning)
+    for refused in summary.plan.refused:
+        row = Row(refused.key, "error", settings_hash, error=type(refused.error).__name__, message=str(refused.error))
+        _record(row, ledger, summary)
+        progress.error(row.message, row.key)
+    if summary.failed and job.run.on_error == "stop":
+        return
     workers = available_cores() if job.run.workers == "auto" else job.run.workers
-    results = run_tasks(do_task, tasks, min(workers, max(1, len(tasks))), job.limits.seconds_per_item)
-    with contextlib.closing(results), Progress(len(tasks), quiet=quiet) as progress:  # type: ignore[type-var]
+    results = run_tasks(do_task, tasks, min(workers, max(1, len(tasks))), job.limits.seconds_per_item, progress.beat)
+    with contextlib.closing(results):  # type: ignore[type-var]
         for done in results:
             row = replace(done.result, seconds=round(done.seconds, 3)) if done.error is None else _failure(
                 done, settings_hash)
-            ledger.add(row)
-            summary.rows.append(row)
-            progress.step(failed=row.status != "ok")
+            _record(row, ledger, summary)
+            progress.step(row)
             for warning in row.warnings:
-                progress.say(f"warning: {row.key}: {warning}")
+                progress.warn(warning, row.key)
             if done.error is not None:
-                progress.say(f"error: {row.key}: {row.message}")
-                if done.bug:
+                progress.error(row.message, row.key)
+                if done.bug and len(summary.bugs) < MOST_BUGS:
                     summary.bugs.append(done.bug)
                 if isinstance(done.error, OutputError):
                     raise done.error
                 if job.run.on_error == "stop":
                     return
+
+
+def _record(row: Row, ledger: Ledger, summary: RunSummary) -> None:
+    ledger.add(row)
+    if row.status == "ok":
+        summary.done += 1
+    else:
+        summary.failed += 1
 
 
 def _failure(done: Done, settings_hash: str) -> Row:

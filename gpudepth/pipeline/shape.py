@@ -14,12 +14,15 @@ from ..depth.calibration import Calibration
 from ..depth.data import DepthData
 from ..depth.pixel_format import FDIS, quantity_of
 from ..errors import AspectError
+from ..formats.inputs import Held
+from ..sources.record3d import read_capture
 from .aspect import compare
 from .beside import NOTHING, Beside, align_to, read_confidence
 from .guide import Guide
 from .intake import DepthInput, take
 from .recipe import Recipe
 from .refine import refine
+from .stopwatch import stage
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,11 @@ def shape(depth: DepthInput, frame: tuple[int, int] | None, recipe: Recipe, back
 
     Raises AspectError, and what reading, converting and refining raise.
     """
-    intake = take(depth, recipe, backend, frame)
+    capture = None if beside.camera is None else read_capture(beside.camera, recipe.limits)
+    with stage("read"):
+        intake = take(depth, recipe, backend, frame, capture.depth if capture else None)
     values, fmt, calibration, said = intake.values, intake.fmt, intake.calibration, intake.said
+    calibration = calibration or (capture.calibration if capture else None)
     confidence, warnings = None, []
     if recipe.align is None:
         confidence = read_confidence(beside, recipe, (values.shape[0], values.shape[1]))
@@ -67,7 +73,8 @@ def shape(depth: DepthInput, frame: tuple[int, int] | None, recipe: Recipe, back
                 calibration = calibration.scaled(values.shape[1], values.shape[0]).cropped(x, y, width, height)
             values = np.ascontiguousarray(values[y : y + height, x : x + width])
             confidence = confidence if confidence is None else confidence[y : y + height, x : x + width]
-    refined = refine(values, fmt, recipe, backend, guide=guide, confidence=confidence)
+    with stage("refine"):
+        refined = refine(values, fmt, recipe, backend, guide=guide, confidence=confidence)
     values = refined.values
     untouched = intake.data is not None and values is intake.values
     if quantity_of(refined.fmt) is not quantity_of(recipe.pixel_format):
@@ -89,7 +96,7 @@ def _box(shape: tuple[int, ...], frame: tuple[int, int], recipe: Recipe,
     if aspect.fits or recipe.fit == "stretch":
         return None
     if recipe.fit == "error":
-        name = depth if isinstance(depth, str | Path) else "map"
+        name = str(depth) if isinstance(depth, str | Path | Held) else "map"
         hint = ("it fits turned by 90°: it may be in the photo's stored orientation, --coded"
                 if aspect.turned else "--fit crop cuts the map to the photo's aspect, --fit stretch bends it")
         raise AspectError(f"the map is {width}×{height} and the photo {frame[0]}×{frame[1]}: "

@@ -5,65 +5,146 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from ..errors import UsageError
+from ..limits import DEFAULT, Limits
+from ..sources.archived import find_in_archives
+from ..sources.embedded import find_embedded
 from ..sources.indices import Every, find_by_index
 from ..sources.pair_lists import find_listed
 from ..sources.pairing import find_pairs
 from ..sources.pairs import Pairing
+from ..sources.raw import RawRows
+from ..sources.record3d import find_in_captures
+from ..sources.shards import COLOR, check_extension, find_in_shards
+from ..sources.shards import DEPTH as DEPTH_EXTENSIONS
 from ..sources.timestamps import TOLERANCE, find_by_time
 from ..sources.transforms import find_in_transforms
+from .clip_record import ClipRecord
 from .encoding_records import Record
 
-_LISTS = ("pairs", "transforms")
+_LISTS = ("pairs", "transforms", "shards", "archive")
+_INSIDE = ("shards", "archive")     # color and depth then say what of it
 _ONLY_WITH = {"tolerance": "time", "offset": "time", "color_start": "index", "color_stride": "index",
               "depth_start": "index", "depth_stride": "index"}
+
+
+def _extensions(value: str | list[str] | None) -> list[str]:
+    return [value] if isinstance(value, str) else value or []
+
+
+class RowsRecord(Record):
+    """The maps have no header: width × height (the photo's without), the kind of number, and the bytes from one row to
+    the next where rows are padded."""
+
+    shape: str | None = None
+    dtype: str | None = None
+    bytes_per_row: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> RowsRecord:
+        try:
+            self.rows()
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def rows(self) -> RawRows:
+        return RawRows.parse(self.shape, self.dtype, self.bytes_per_row)
 
 
 class SourceRecord(Record):
     """color: a glob, or a template with {placeholders}; depth: a template. Relative to the job file.
 
+    Or video: a glob or template of videos, or with {frame} or {time} in it of pictures in sequences; depth: a template
+    of what holds their maps: a video, an .npz, a sequence; left out where the videos hold it. clip: how they match.
+
     Or pairs: a list, .csv or .jsonl, with the columns color, depth, and id, confidence, metric, out if wanted. Or
     transforms: nerfstudio's transforms.json. What these name is relative to their own folder.
 
+    Or archives, whose members are read in place: shards, WebDataset's tar files, where color and depth are extensions
+    ([jpg, png], [depth.png, depth.npy]; sensible ones without); or archive, zip or tar files, where they are templates
+    inside; or archive alone, Record3D's .r3d. Each of these is a glob or a template, too.
+
     match: how color and depth go together: by name; by time, from {time} in both or from TUM's lists rgb.txt and
     depth.txt, less than tolerance (0.02 s) apart with offset added to the times of the maps; by index, the first photo
-    with the first map, starting at color_start and depth_start, each color_stride-th and depth_stride-th.
+    with the first map, starting at color_start and depth_start, each color_stride-th and depth_stride-th; embedded: the
+    map is in the photo's own file, and depth is left out.
+
+    color_transform: how scene-linear photos (OpenEXR) become colours: srgb, clipped, or reinhard.
     """
 
     model_config = ConfigDict(json_schema_extra={
-        "oneOf": [{"required": ["color", "depth"]}, {"required": ["pairs"]}, {"required": ["transforms"]}]})
+        "oneOf": [{"required": ["color", "depth"]}, {"required": ["pairs"]}, {"required": ["transforms"]},
+                  {"required": ["shards"]}, {"required": ["archive"]}, {"required": ["video"]},
+                  {"required": ["color", "match"], "properties": {"match": {"const": "embedded"}}}]})
 
     pairs: str | None = None
     transforms: str | None = None
-    color: str | None = Field(None, validate_default=True)
-    depth: str | None = Field(None, validate_default=True)
-    match: Literal["name", "time", "index"] = "name"
+    shards: str | None = None
+    archive: str | None = None
+    video: str | None = None
+    match: Literal["name", "time", "index", "embedded"] = "name"
+    color: str | list[str] | None = Field(None, validate_default=True)
+    depth: str | list[str] | None = Field(None, validate_default=True)
     tolerance: float | None = Field(None, gt=0, allow_inf_nan=False)
     offset: float | None = Field(None, allow_inf_nan=False)
     color_start: int | None = Field(None, ge=0)
     color_stride: int | None = Field(None, ge=1)
     depth_start: int | None = Field(None, ge=0)
     depth_stride: int | None = Field(None, ge=1)
+    clip: ClipRecord | None = None
     key: str | None = None
+    rows: RowsRecord | None = None
+    color_transform: Literal["srgb", "reinhard"] | None = None
     orientation: Literal["display", "coded"] = "display"
     allow_missing: bool = False
 
-    @field_validator("transforms")
+    @field_validator(*_LISTS[1:], "video")
     @classmethod
     def _one_list(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is not None and info.data.get("pairs") is not None:
-            raise ValueError("source.pairs names the files already; one of the two")
+        before = [name for name in _LISTS if name != info.field_name and info.data.get(name) is not None]
+        if value is not None and before:
+            raise ValueError(f"source.{before[0]} names the files already; one of the two")
+        return value
+
+    @field_validator("color", "depth", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any, info: ValidationInfo) -> Any:
+        """One message, where a union would give two."""
+        if value is None or isinstance(value, str):
+            return value
+        if not isinstance(value, list) or not value or not all(isinstance(text, str) for text in value):
+            raise ValueError("should be text" + (", or a list of extensions" if info.data.get("shards") else ""))
+        if info.data.get("shards") is None:
+            raise ValueError("is one glob or template; a list of extensions goes with source.shards")
         return value
 
     @field_validator("color", "depth")
     @classmethod
-    def _files(cls, value: str | None, info: ValidationInfo) -> str | None:
+    def _files(cls, value: str | list[str] | None, info: ValidationInfo) -> str | list[str] | None:
         given = [name for name in _LISTS if info.data.get(name) is not None]
-        if value is not None and given:
+        if given and given[0] in _INSIDE:
+            for extension in _extensions(value) if given[0] == "shards" else ():
+                try:
+                    check_extension(extension)
+                except UsageError as error:
+                    raise ValueError(str(error)) from None
+            if given[0] == "archive" and info.field_name == "depth" and (value is None) != (
+                    info.data.get("color") is None):
+                raise ValueError("color and depth of an archive go together")
+        elif value is not None and given:
             raise ValueError(f"source.{given[0]} names the files already; color and depth, or {given[0]}")
-        if value is None and not given and all(name in info.data for name in _LISTS):
+        video = info.data.get("video") is not None
+        if video and value is not None and info.field_name == "color":
+            raise ValueError("source.video names the pictures already; color, or video")
+        if info.field_name == "depth" and info.data.get("match") == "embedded":
+            if value is not None:
+                raise ValueError("is left out with source.match: embedded")
+            return value
+        if value is None and not given and not video and all(name in info.data for name in _LISTS):
             raise PydanticCustomError("missing", "is missing")
         return value
 
@@ -71,6 +152,8 @@ class SourceRecord(Record):
     @classmethod
     def _match(cls, value: str, info: ValidationInfo) -> str:
         given = [name for name in _LISTS if info.data.get(name) is not None]
+        if value != "name" and info.data.get("video") is not None:
+            raise ValueError("goes with color and depth; source.clip.match is about frames")
         if value != "name" and given:
             raise ValueError(f"goes with color and depth; source.{given[0]} says which belong together")
         return value
@@ -83,19 +166,35 @@ class SourceRecord(Record):
             raise ValueError(f"goes with source.match: {way}")
         return value
 
+    @field_validator("clip")
+    @classmethod
+    def _of_video(cls, value: ClipRecord | None, info: ValidationInfo) -> ClipRecord | None:
+        if value is not None and info.data.get("video") is None:
+            raise ValueError("goes with source.video")
+        return value
+
     @property
     def listed(self) -> str | None:
         """The list of pairs or frames, if there is one."""
         return self.pairs if self.pairs is not None else self.transforms
 
-    def find(self, base: Path, output: str) -> Pairing:
+    def find(self, base: Path, output: str, limits: Limits = DEFAULT) -> Pairing:
         """All pairs, with outputs by the template `output`. Raises UsageError and what belongs to it."""
         missing = self.allow_missing
         if self.pairs is not None:
             return find_listed(base, self.pairs, output, allow_missing=missing)
         if self.transforms is not None:
             return find_in_transforms(base, self.transforms, output, allow_missing=missing)
-        color, depth = self.color or "", self.depth or ""
+        if self.shards is not None:
+            return find_in_shards(base, self.shards, _extensions(self.color) or COLOR,
+                                  _extensions(self.depth) or DEPTH_EXTENSIONS, output, limits=limits)
+        color, depth = (text if isinstance(text, str) else "" for text in (self.color, self.depth))
+        if self.archive is not None:
+            if not color:
+                return find_in_captures(base, self.archive, output, limits=limits)
+            return find_in_archives(base, self.archive, color, depth, output, limits=limits)
+        if self.match == "embedded":
+            return find_embedded(base, color, output)
         if self.match == "time":
             return find_by_time(base, color, depth, output, tolerance=self.tolerance or TOLERANCE,
                                 offset=self.offset or 0.0, allow_missing=missing)
@@ -109,6 +208,10 @@ class SourceRecord(Record):
         """What may be done about photos without a map."""
         if self.transforms is not None:
             reason = "their frames have no depth_file_path"
+        elif self.shards is not None:
+            reason = f"source.depth is {_extensions(self.depth) or list(DEPTH_EXTENSIONS)}"
+        elif self.archive is not None and self.depth is None:
+            reason = "their frames have no .depth"
         elif self.match == "time":
             reason = (f"source.tolerance is {self.tolerance or TOLERANCE:g}, source.offset {self.offset or 0:g}; "
                       "each map is used once")

@@ -63,6 +63,13 @@ def scalar(text: str) -> Any:
     return float(inf.group(1) + "inf") if inf else text
 
 
+def setting(text: str) -> Any:
+    """A value on a command line: a plain scalar, or a list of them in brackets. Raises ValueError."""
+    if text.startswith("[") and text.endswith("]"):
+        return [scalar(part.strip()) for part in text[1:-1].split(",")]
+    return scalar(text)
+
+
 def load(path: str | Path) -> Document:
     """Read a file. Raises MissingInputError, FileError, or JobError with every mistake in it."""
     path = Path(path)

@@ -26,6 +26,7 @@ Task = TypeVar("Task")
 RETRIES = 1
 POLL_SECONDS = 0.5
 DRAIN_SECONDS = 4.0
+ALIVE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,13 @@ def attempt(function: Callable[[Any], Any], task: Any) -> Done:
 
 
 def run_tasks(function: Callable[[Task], Any], tasks: Iterable[Task], workers: int,
-              seconds_per_task: float = 0) -> Iterator[Done]:
-    """Results as they come. `function` must be importable, its argument and result picklable.
+              seconds_per_task: float = 0, beat: Callable[[], None] = lambda: None) -> Iterator[Done]:
+    """Results as they come. `function` must be importable, its argument and result picklable. beat: called now and
+    then while nothing comes.
 
     A single worker is a process of its own too: what kills or hangs it must not end the run.
     """
-    pool = _Pool(function, workers, seconds_per_task)
+    pool = _Pool(function, workers, seconds_per_task, beat)
     try:
         yield from pool.run(tasks)
     finally:
@@ -78,10 +80,11 @@ class _Worker:
 
 
 class _Pool:
-    def __init__(self, function: Callable[[Any], Any], count: int, seconds: float) -> None:
+    def __init__(self, function: Callable[[Any], Any], count: int, seconds: float,
+                 beat: Callable[[], None]) -> None:
         # spawn: a fork would copy locks, CUDA state and the pipe ends of siblings
         self.context = multiprocessing.get_context("spawn")
-        self.function, self.count, self.seconds = function, count, seconds
+        self.function, self.count, self.seconds, self.beat = function, count, seconds, beat
         self.workers: list[_Worker] = []
 
     def start(self) -> _Worker:
@@ -122,12 +125,16 @@ class _Pool:
             if not busy:
                 return
             ready = wait([w.pipe for w in busy], timeout=POLL_SECONDS)
+            self.beat()
             for worker in busy:
                 if worker.pipe in ready:
                     try:
                         done = worker.pipe.recv()
                     except (EOFError, OSError):
                         done = self.lost(worker, again)
+                    if isinstance(done, Alive):
+                        worker.since = time.monotonic()
+                        continue
                     worker.busy = False
                     if done is not None:
                         yield done
@@ -163,7 +170,7 @@ class _Pool:
         """End the workers; those at work get a few seconds to finish their item, so that nothing partial is left."""
         deadline = time.monotonic() + DRAIN_SECONDS
         for worker in self.workers:
-            if worker.busy and not worker.pipe.poll(max(0.0, deadline - time.monotonic())):
+            if worker.busy and not _finished(worker.pipe, deadline):
                 worker.process.terminate()
         for worker in self.workers:
             worker.pipe.close()  # idle workers end at the end of their pipe
@@ -172,6 +179,17 @@ class _Pool:
             if worker.process.exitcode is None:
                 worker.process.kill()
                 worker.process.join()
+
+
+def _finished(pipe: Connection, deadline: float) -> bool:
+    """Does the worker come to the end of its task by then?"""
+    while pipe.poll(max(0.0, deadline - time.monotonic())):
+        try:
+            if not isinstance(pipe.recv(), Alive):
+                return True
+        except (EOFError, OSError):
+            return True
+    return False
 
 
 @contextlib.contextmanager
@@ -193,9 +211,45 @@ def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    signal.signal(signal.SIGTERM, _end)
+    _VOICE.pipe = pipe
     while True:
         try:
             task = pipe.recv()
         except (EOFError, OSError):
             return
         pipe.send(attempt(function, task))
+
+
+def _end(signum: int, frame: types.FrameType | None) -> None:
+    """Unwind, so that what is half written goes away."""
+    sys.exit(128 + signum)
+
+
+@dataclass(frozen=True)
+class Alive:
+    """A sign of life of a worker over a long task: how much of it is done."""
+
+    done: int
+
+
+@dataclass
+class _Voice:
+    """What the worker that this process is speaks through."""
+
+    pipe: Connection | None = None
+    spoke: float = 0.0
+
+
+_VOICE = _Voice()
+
+
+def alive(done: int = 0) -> None:
+    """Say that a long task goes on: its time limit starts anew. Free of charge when said often, or in no worker."""
+    now = time.monotonic()
+    if _VOICE.pipe is not None and now - _VOICE.spoke >= ALIVE_SECONDS:
+        _VOICE.spoke = now
+        try:
+            _VOICE.pipe.send(Alive(done))
+        except OSError:     # nobody listens: the run was killed, and another one may do this task already
+            sys.exit(1)

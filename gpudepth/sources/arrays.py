@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 from zipfile import BadZipFile, ZipFile, ZipInfo
@@ -21,6 +23,7 @@ MAGIC = b"\x93NUMPY"
 PREFERRED = ("depth", "disparity")
 """Keys of an `.npz` that are taken unasked, in this order: Depth Pro writes `depth`."""
 
+_KEY = re.compile(r"(.*?)(?:\[([0-9]{1,9})\])?")
 _MAX_HEADER = 10_000                    # numpy's own default limit
 _MAX_MEMBERS = 1000
 _DESCR = re.compile(r"'descr':\s*'([<>|=]?)([a-zA-Z])([0-9]{1,3})'")
@@ -45,15 +48,24 @@ class Header:
         return f"{self.dtype.name} {self.shape}"
 
 
-def read_npy(stream: IO[bytes], size: int, *, where: str, limits: Limits = DEFAULT) -> NDArray[Any]:
-    """Read an array of `size` bytes from the start of `stream`.
+def split_key(key: str | None) -> tuple[str | None, int | None]:
+    """ "depths[3]" → the name and the image of a stack; either may be left out."""
+    match = _KEY.fullmatch(key) if key else None
+    if match is None:
+        return key, None
+    return match[1] or None, int(match[2]) if match[2] else None
+
+
+def read_npy(stream: IO[bytes], size: int, *, where: str, limits: Limits = DEFAULT,
+             index: int | None = None) -> NDArray[Any]:
+    """Read an array of `size` bytes from the start of `stream`; with `index` one image of a stack (N,H,W).
 
     Returns it as (H,W), C order, native byte order, dtype as stored; (H,W,1) and (1,H,W) lose their empty axis. Raises
     LimitError before loading, UnsupportedError for objects, records, other dtypes and shapes, TruncatedError,
     MalformedError.
     """
-    header = _read_header(stream, where)
-    height, width = _plane(header, where)
+    header = read_header(stream, where)
+    height, width = _plane(header, where) if index is None else _image(header, index, where)
     limits.check_picture(width, height, header.dtype.itemsize, where=where)
     wanted = header.pixels * header.dtype.itemsize
     there = size - header.start
@@ -61,6 +73,8 @@ def read_npy(stream: IO[bytes], size: int, *, where: str, limits: Limits = DEFAU
         raise TruncatedError(f"declares {header}, {wanted:,} bytes; {there:,} are there", where=where)
     if there > wanted:
         raise MalformedError(f"{there - wanted:,} bytes more than {header} needs", where=where)
+    if index is not None:
+        return _read_image(stream, header, index, where)
     data = stream.read(wanted)
     if len(data) != wanted or stream.read(1):           # reading on to the end also checks a zip member's CRC
         raise TruncatedError(f"declares {header}, {wanted:,} bytes; {len(data):,} could be read", where=where)
@@ -69,18 +83,52 @@ def read_npy(stream: IO[bytes], size: int, *, where: str, limits: Limits = DEFAU
     return np.ascontiguousarray(array, dtype=header.dtype.newbyteorder("="))
 
 
+def _image(header: Header, index: int, where: str) -> tuple[int, int]:
+    shape = header.shape
+    if len(shape) != 3 or index >= shape[0] or 0 in shape or header.fortran:
+        what = "by columns" if header.fortran else f"of shape {shape}"
+        raise UnsupportedError(f"has no image {index}: it is {what}, not a stack (N, height, width)", where=where)
+    return shape[1], shape[2]
+
+
+def _read_image(stream: IO[bytes], header: Header, index: int, where: str) -> NDArray[Any]:
+    """What is before it is skipped in pieces: in an archive it has to be unpacked."""
+    _, height, width = header.shape
+    wanted = height * width * header.dtype.itemsize
+    ahead = index * wanted
+    while ahead:
+        skipped = len(stream.read(min(ahead, 1 << 20)))
+        if not skipped:
+            break
+        ahead -= skipped
+    data = stream.read(wanted)
+    if len(data) != wanted:
+        raise TruncatedError(f"ends inside image {index} of {header}", where=where)
+    array = np.frombuffer(data, header.dtype).reshape(height, width)
+    return np.ascontiguousarray(array, dtype=header.dtype.newbyteorder("="))
+
+
 def read_npz(stream: IO[bytes], *, key: str | None, where: str, limits: Limits = DEFAULT) -> NDArray[Any]:
-    """Read one array of an archive: `key`, else one of PREFERRED, else the only one that is a (H,W) map.
+    """Read one array of an archive: `key`, else one of PREFERRED, else the only one that is a (H,W) map. `key` may end
+    in [i]: one image of a stack.
 
     Raises what `read_npy` does; UnsupportedError with the keys that are there when none, or more than one, fits.
     """
-    try:
-        with ZipFile(stream) as archive:
-            members = {_key(info): info for info in archive.infolist()[:_MAX_MEMBERS]}
-            info = _choose(archive, members, key, where)
+    with archive_errors(where), ZipFile(stream) as archive:
+        members = {_key(info): info for info in archive.infolist()[:_MAX_MEMBERS]}
+        name, index = (key, None) if key in members else split_key(key)
+        info = _choose(archive, members, name, where, stacks=index is not None)
+        if index is None:
             limits.check("max_decoded_bytes", info.file_size, where=where)
-            with archive.open(info) as member:
-                return read_npy(member, info.file_size, where=f"{where}: {_key(info)}", limits=limits)
+        with archive.open(info) as member:
+            return read_npy(member, info.file_size, where=f"{where}: {_key(info)}", limits=limits, index=index)
+
+
+@contextmanager
+def archive_errors(where: str) -> Iterator[None]:
+    """What zipfile raises, as errors of ours."""
+    try:
+        yield
     except GpudepthError:
         raise
     except EOFError as error:
@@ -96,7 +144,8 @@ def _key(info: ZipInfo) -> str:
     return info.filename.removesuffix(".npy")
 
 
-def _choose(archive: ZipFile, members: dict[str, ZipInfo], key: str | None, where: str) -> ZipInfo:
+def _choose(archive: ZipFile, members: dict[str, ZipInfo], key: str | None, where: str, *,
+            stacks: bool = False) -> ZipInfo:
     if key is not None:
         if key in members:
             return members[key]
@@ -109,9 +158,12 @@ def _choose(archive: ZipFile, members: dict[str, ZipInfo], key: str | None, wher
     for name, info in members.items():
         try:
             with archive.open(info) as member:
-                header = _read_header(member, where)
+                header = read_header(member, where)
             described.append(f"{name}: {header}")
-            _plane(header, where)
+            if stacks:
+                _image(header, 0, where)
+            else:
+                _plane(header, where)
             found.append(info)
         except FileError:
             described.extend([] if described and described[-1].startswith(f"{name}: ") else [f"{name}: not a map"])
@@ -122,7 +174,8 @@ def _choose(archive: ZipFile, members: dict[str, ZipInfo], key: str | None, wher
                            hint="name one with key=: " + ("; ".join(described) or "it is empty"))
 
 
-def _read_header(stream: IO[bytes], where: str) -> Header:
+def read_header(stream: IO[bytes], where: str) -> Header:
+    """What a .npy declares, from its start. Raises TruncatedError, MalformedError, UnsupportedError."""
     fixed = stream.read(8)
     if fixed[:6] != MAGIC[: len(fixed)]:
         raise MalformedError("is not a .npy array", where=where)
@@ -160,6 +213,8 @@ def _plane(header: Header, where: str) -> tuple[int, int]:
     elif len(shape) == 3 and shape[0] == 1:
         shape = shape[1:]
     if len(shape) != 2 or 0 in shape:
+        stack = len(shape) == 3 and 0 not in shape
         raise UnsupportedError(f"the array has shape {header.shape}; a map is (height, width)", where=where,
-                               hint="save one map per file: array[..., 0], or array.squeeze()")
+                               hint="save one map per file: array[..., 0], or array.squeeze()"
+                                    + (f"; of a stack of {shape[0]} name one: --key '[0]'" if stack else ""))
     return shape

@@ -10,12 +10,14 @@ OpenEXR itself (the package of the Academy Software Foundation) decodes; deep pi
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import GpudepthError, MalformedError, UnsupportedError
+from ..formats.inputs import Input, as_path
 from ..limits import DEFAULT, Limits
 
 MAGIC = b"\x76\x2f\x31\x01"
@@ -23,20 +25,39 @@ LAST_NAMES = ("z", "v", "depth")
 MAX_PARTS = 64
 
 
-def read_exr(path: str, *, key: str | None = None, limits: Limits = DEFAULT) -> NDArray[Any]:
+def read_exr(file: Input, *, key: str | None = None, limits: Limits = DEFAULT) -> NDArray[Any]:
     """(H, W) float16 or float32, the display window; `key` names a channel, or `part:channel` with a part's number.
 
     Raises UnsupportedError without the package OpenEXR, for deep and subsampled pictures, for integer channels, and
     with the names that are there when none or several could be meant; LimitError before decoding; MalformedError.
     """
-    try:
-        import OpenEXR
-    except ImportError:
-        raise UnsupportedError("is OpenEXR, which needs the package OpenEXR", where=path,
-                               hint="pip install 'gpudepth[exr]'") from None
-    with _damage(path):
-        parts = OpenEXR.File(path, header_only=True).parts[:MAX_PARTS]
-        number, channel = _choose(parts, key, path)
+    def choose(parts: list[Any]) -> tuple[int, list[str]]:
+        number, channel = _choose(parts, key, str(file))
+        return number, [channel]
+
+    return _read(file, choose, limits)[0]
+
+
+def read_colour(file: Input, *, limits: Limits = DEFAULT) -> NDArray[np.float32]:
+    """(H, W, 3) float32, the display window, NaN where it has no data: R, G and B, those of one layer (Blender's
+    `ViewLayer.Combined.R`), or Y thrice.
+
+    Raises UnsupportedError when there are no colours, or those of several layers and none without a name; else as
+    `read_exr` does.
+    """
+    def choose(parts: list[Any]) -> tuple[int, list[str]]:
+        return _colours(parts, str(file))
+
+    channels = [np.asarray(channel, np.float32) for channel in _read(file, choose, limits)]
+    return np.stack(channels if len(channels) == 3 else channels * 3, -1)
+
+
+def _read(file: Input, choose: Callable[[list[Any]], tuple[int, list[str]]], limits: Limits) -> list[NDArray[Any]]:
+    """Channels of one part, of its display window. choose: parts → the part's number and the channels."""
+    path, library = str(file), _library(str(file))
+    with as_path(file, limits) as name, _damage(path):
+        parts = library.File(name, header_only=True).parts[:MAX_PARTS]
+        number, channels = choose(parts)
         header = parts[number].header
         if "deep" in str(header.get("type", "")).lower():
             raise UnsupportedError("holds deep samples, many values for a pixel", where=path,
@@ -44,14 +65,58 @@ def read_exr(path: str, *, key: str | None = None, limits: Limits = DEFAULT) -> 
         data, display = _window(header["dataWindow"], path), _window(header["displayWindow"], path)
     for x0, y0, x1, y1 in (data, display):
         limits.check_picture(x1 - x0, y1 - y0, 4 * max(1, len(header["channels"])), where=path)
+    out = []
+    with as_path(file, limits) as name, _damage(path):
+        there = library.File(name, separate_channels=True).parts[number].channels
+        for channel in channels:
+            found = there[channel]
+            if (found.xSampling, found.ySampling) != (1, 1):
+                raise UnsupportedError(f"channel {channel} is subsampled", where=path)
+            values = np.asarray(found.pixels)
+            if values.dtype.kind != "f":
+                raise UnsupportedError(f"channel {channel} holds {values.dtype}, not light or depth", where=path)
+            out.append(_pasted(values, data, display))
+    return out
+
+
+def _colours(parts: list[Any], where: str) -> tuple[int, list[str]]:
+    """The part, and its channels R, G and B, or Y."""
+    layers = []
+    for number, part in enumerate(parts):
+        names = {str(c.name) for c in part.header["channels"]}
+        for name in sorted(names):
+            layer = name[:-1] if name.endswith("R") and name[:-1][-1:] in ("", ".") else None
+            if layer is not None and {f"{layer}G", f"{layer}B"} <= names:
+                layers.append((number, [f"{layer}{c}" for c in "RGB"]))
+        if "Y" in names:
+            layers.append((number, ["Y"]))
+    plain = [found for found in layers if found[1][0] in ("R", "Y")]
+    combined = [found for found in layers if "combined" in found[1][0].lower()]
+    for candidates in (plain[:1], combined[:1] if len(combined) == 1 else [], layers):
+        if len(candidates) == 1:
+            return candidates[0]
+    what = "no colours"
+    if layers:
+        what = "colours of several layers: " + ", ".join(found[1][0][:-2] for found in layers[:8])
+    raise UnsupportedError(f"holds {what}, and is to be a photo", where=where,
+                           hint="one with the channels R, G and B, or a single layer of them")
+
+
+def _library(where: str) -> Any:
+    try:
+        import OpenEXR
+    except ImportError:
+        raise UnsupportedError("is OpenEXR, which needs the package OpenEXR", where=where,
+                               hint="pip install 'gpudepth[exr]'") from None
+    return OpenEXR
+
+
+def list_channels(path: str) -> tuple[str, ...]:
+    """The channels of all parts, from the headers. Raises UnsupportedError without the package, MalformedError."""
+    library = _library(path)
     with _damage(path):
-        found = OpenEXR.File(path, separate_channels=True).parts[number].channels[channel]
-        if (found.xSampling, found.ySampling) != (1, 1):
-            raise UnsupportedError(f"channel {channel} is subsampled", where=path)
-        values = np.asarray(found.pixels)
-        if values.dtype.kind != "f":
-            raise UnsupportedError(f"channel {channel} holds {values.dtype}, not depth", where=path)
-        return _pasted(values, data, display)
+        return tuple(str(channel.name) for part in library.File(path, header_only=True).parts[:MAX_PARTS]
+                     for channel in part.header["channels"])
 
 
 def _choose(parts: list[Any], key: str | None, where: str) -> tuple[int, str]:

@@ -7,52 +7,62 @@ MATLAB stores columns first: what it wrote says so (the attribute MATLAB_class) 
 from __future__ import annotations
 
 import contextlib
-import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import GpudepthError, MalformedError, UnsupportedError
+from ..formats.inputs import Input, as_file
 from ..limits import DEFAULT, Limits
+from .arrays import split_key
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 MATLAB = b"MATLAB 7.3 MAT-f"     # HDF5 begins 512 bytes later
 PREFERRED = ("depth", "depths", "disparity", "dataset")
 MAX_SETS = 1000
-_KEY = re.compile(r"(.*?)(?:\[([0-9]{1,9})\])?")
 
 
-def read_hdf5(path: str, *, key: str | None = None, limits: Limits = DEFAULT) -> NDArray[Any]:
+def read_hdf5(file: Input, *, key: str | None = None, limits: Limits = DEFAULT) -> NDArray[Any]:
     """(H, W), dtype as stored. `key` is a data set's path, with `[i]` for one image of a stack (N, H, W).
 
     Raises UnsupportedError without the package h5py, for other shapes and types, for links into other files, and with
     the names that are there when none or several could be meant; LimitError before reading; MalformedError.
     """
+    with _opened(file, limits) as opened:
+        name, index = split_key(key)
+        return _read(_find(opened, name, str(file)), index, limits, str(file))
+
+
+def list_sets(file: Input, limits: Limits = DEFAULT) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """The data sets by their paths: the kind of number, and the shape. Raises as `read_hdf5` does."""
+    with _opened(file, limits) as opened:
+        return {name: (str(found.dtype), tuple(int(n) for n in found.shape))
+                for name, found in _all_sets(opened).items()}
+
+
+@contextlib.contextmanager
+def _opened(file: Input, limits: Limits) -> Iterator[Any]:
+    """What the library raises inside comes out as ours."""
+    path = str(file)
     try:
         import h5py
     except ImportError:
         raise UnsupportedError("is HDF5, which needs the package h5py", where=path,
                                hint="pip install 'gpudepth[hdf5]'") from None
     try:
-        with h5py.File(path, "r", locking=False) as file:
-            name, index = _split(key)
-            found = _find(file, h5py, name, path)
-            return _read(found, index, limits, path)
+        with h5py.File(as_file(file, limits), "r", locking=False) as opened:
+            yield opened
     except GpudepthError:
         raise
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
         raise MalformedError(f"cannot be read as HDF5: {error}", where=path) from None
 
 
-def _split(key: str | None) -> tuple[str | None, int | None]:
-    match = _KEY.fullmatch(key) if key else None
-    if match is None:
-        return key, None
-    return match[1] or None, int(match[2]) if match[2] else None
+def _all_sets(file: Any) -> dict[str, Any]:
+    import h5py
 
-
-def _find(file: Any, h5py: Any, name: str | None, where: str) -> Any:
     sets: dict[str, Any] = {}
 
     def visit(path: str, item: Any) -> bool | None:
@@ -61,6 +71,11 @@ def _find(file: Any, h5py: Any, name: str | None, where: str) -> Any:
         return True if len(sets) >= MAX_SETS else None      # anything but None ends the walk
 
     file.visititems(visit)      # follows no links out of the file
+    return sets
+
+
+def _find(file: Any, name: str | None, where: str) -> Any:
+    sets = _all_sets(file)
     shown = "; ".join(f"{p}: {d.dtype} {d.shape}" for p, d in list(sets.items())[:20])
     if name is not None:
         if name.strip("/") in sets:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FileError, LimitError, MissingInputError, TruncatedError, UnsupportedError
+from ..formats.inputs import Held, Input, as_input
 from ..limits import DEFAULT, Limits
-from . import arrays, exr, hdf5, pictures, rows
+from . import arrays, exr, hdf5, pictures, record3d
+from . import rows as headed
 from .pfm import read_pfm
 from .pgm import read_pgm
+from .raw import RawRows, read_raw
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +36,7 @@ class SourceMap:
     codes: NDArray[Any]
     max_code: int | None
     orientation: int
-    path: Path
+    path: Input
 
     @property
     def size(self) -> tuple[int, int]:
@@ -42,15 +45,17 @@ class SourceMap:
 
 
 def read_map(
-    path: str | os.PathLike[str], *, limits: Limits = DEFAULT, key: str | None = None,
-    photo_size: tuple[int, int] | None = None,
+    path: str | os.PathLike[str] | Held, *, limits: Limits = DEFAULT, key: str | None = None,
+    photo_size: tuple[int, int] | None = None, size: tuple[int, int] | None = None, rows: RawRows | None = None,
 ) -> SourceMap:
     """Read a map from PNG, TIFF, BMP, JPEG, WebP, PGM, PFM, .npy, .npz, OpenEXR, HDF5 (and MAT v7.3), .dpt or COLMAP's
-    .bin; the content decides, not the suffix.
+    .bin, Record3D's .depth and .conf; the content decides, not the suffix.
 
-    `key` names the array of an .npz, the channel of an EXR, the data set of an HDF5 file; without it `depth` and the
+    `key` names the array of an .npz, the channel of an EXR, the data set of an HDF5 file; `name[i]`, or `[i]`, one
+    image of a stack in .npy, .npz and HDF5. Without it `depth` and the
     like, or the only map in it. `photo_size`, (width,
-    height), lets a picture of photo and map side by side be recognised.
+    height), lets a picture of photo and map side by side be recognised. `size` is the map's own, (width, height), for
+    files that do not say it. `rows`: the file is nothing but rows of numbers, whatever it looks like.
 
     Codes are kept as stored, with these exceptions: integers of other widths become uint16 where all lie in 0..65535,
     else float32 where that is exact; three equal channels become one. A TIFF is turned upright while it is decoded.
@@ -58,31 +63,38 @@ def read_map(
     Raises MissingInputError for a missing file, and for what is wrong with one that exists: LimitError (before
     decoding), TruncatedError, MalformedError, UnsupportedError.
     """
-    path = Path(path)
-    where = os.fspath(path)
+    path = as_input(path)
+    where = str(path)
     orientation, maximum = 1, None
-    with _open(path, where) as (stream, size):
-        limits.check("max_file", size, where=where)
+    with _open(path, where, limits) as (stream, length):
+        limits.check("max_file", length, where=where)
         magic = stream.read(24)
         stream.seek(0)
         if not magic:
             raise TruncatedError("is empty", where=where)
+        if rows is not None:
+            values = read_raw(stream, length, rows, where=where, limits=limits, photo_size=size or photo_size)
+            top = int(np.iinfo(values.dtype).max) if values.dtype.kind == "u" else None
+            return SourceMap(values, top, 1, path)
         if magic.startswith(arrays.MAGIC):
-            values = arrays.read_npy(stream, size, where=where, limits=limits)
+            index = arrays.split_key(key)[1]
+            values = arrays.read_npy(stream, length, where=where, limits=limits, index=index)
         elif magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
             values = arrays.read_npz(stream, key=key, where=where, limits=limits)
         elif magic[:2] in {b"Pf", b"PF"}:
-            values = read_pfm(stream, size, where=where, limits=limits)
+            values = read_pfm(stream, length, where=where, limits=limits)
         elif magic[:2] in {b"P2", b"P5"}:
-            values, maximum = read_pgm(stream, size, where=where, limits=limits)
+            values, maximum = read_pgm(stream, length, where=where, limits=limits)
         elif magic.startswith(exr.MAGIC):
-            values = exr.read_exr(where, key=key, limits=limits)
+            values = exr.read_exr(path, key=key, limits=limits)
         elif magic.startswith((hdf5.MAGIC, hdf5.MATLAB)):
-            values = hdf5.read_hdf5(where, key=key, limits=limits)
-        elif magic.startswith(rows.DPT):
-            values = rows.read_dpt(stream, size, where=where, limits=limits)
-        elif rows.is_colmap(magic):
-            values = rows.read_colmap(stream, size, where=where, limits=limits)
+            values = hdf5.read_hdf5(path, key=key, limits=limits)
+        elif magic.startswith(headed.DPT):
+            values = headed.read_dpt(stream, length, where=where, limits=limits)
+        elif headed.is_colmap(magic):
+            values = headed.read_colmap(stream, length, where=where, limits=limits)
+        elif magic.startswith(record3d.MAGIC):
+            values = record3d.read_lzfse(stream.read(), where=where, limits=limits, frame=photo_size, size=size)
         else:
             values, orientation = pictures.read_picture(stream, where=where, limits=limits, photo_size=photo_size)
     codes = _codes(values, where)
@@ -106,8 +118,13 @@ def _codes(values: NDArray[Any], where: str) -> NDArray[Any]:
 
 
 @contextmanager
-def _open(path: Path, where: str) -> Iterator[tuple[BinaryIO, int]]:
+def _open(path: Input, where: str, limits: Limits) -> Iterator[tuple[BinaryIO, int]]:
     """The file and its size. Only regular files: a pipe would block, a device never end."""
+    if isinstance(path, Held):
+        with _memory(where):
+            data = path.read(limits)
+            yield io.BytesIO(data), len(data)
+        return
     try:
         # Not blocking, so that opening a pipe that nobody writes to returns and can be refused.
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -120,10 +137,15 @@ def _open(path: Path, where: str) -> Iterator[tuple[BinaryIO, int]]:
         os.close(handle)
         what = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         raise UnsupportedError(f"is {what}", where=where, hint="name the map's file")
-    with os.fdopen(handle, "rb") as stream:
-        try:
-            yield stream, status.st_size
-        except MemoryError as error:
-            raise LimitError("does not fit into memory", where=where) from error
-        except OSError as error:
-            raise FileError(f"cannot be read: {error.strerror or error}", where=where) from error
+    with os.fdopen(handle, "rb") as stream, _memory(where):
+        yield stream, status.st_size
+
+
+@contextmanager
+def _memory(where: str) -> Iterator[None]:
+    try:
+        yield
+    except MemoryError as error:
+        raise LimitError("does not fit into memory", where=where) from error
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror or error}", where=where) from error

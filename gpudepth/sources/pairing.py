@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,14 +22,18 @@ from .pairs import (
 from .previews import Previews
 from .templates import Fields, Template, check_placeholders, entries, placeholders, search, search_root
 
+Search = Callable[..., Iterable[tuple[Path, Fields]]]
 
-def find_pairs(base: Path, color: str, depth: str, output: str | None = None) -> Pairing:
+
+def find_pairs(base: Path, color: str, depth: str, output: str | None = None, *, look: Search = search,
+               nothing: Callable[[Path, str], MissingInputError] | None = None) -> Pairing:
     """Pair photos with maps.
 
     base    the folder that relative paths start from
     color   a glob (`photos/*.heic`, `**`), a template (`image_02/{drive}/{frame}.png`), or both in one
     depth   a template of color's placeholders and `{stem}`, the photo's name less its last suffix; it may end in `.*`
     output  a template of the same, or None
+    look    finds files as `templates.search` does, elsewhere; nothing: what to say when it finds no photo
 
     Raises UsageError for a bad template and for an output with `..` after its beginning, MissingInputError when no
     photo matches. All else (no map for a photo, several, …) is told in the result.
@@ -42,13 +46,13 @@ def find_pairs(base: Path, color: str, depth: str, output: str | None = None) ->
     goals = output_template(output, known)
 
     colors: dict[Path, Fields] = {}
-    for path, fields in search(base, color, glob=True):
+    for path, fields in look(base, color, glob=True):
         colors.setdefault(path, {"stem": path.stem, **fields})
     if not colors:
-        raise nothing_found(base, color)
+        raise (nothing or nothing_found)(base, color)
     maps: dict[tuple[str, ...], list[Path]] = defaultdict(list)
     names = sorted(depth_template.names)
-    for path, fields in search(base, depth):
+    for path, fields in look(base, depth):
         maps[tuple(fields[name] for name in names)].append(path)
 
     pairs, unmatched, duplicates = [], [], []
@@ -83,8 +87,10 @@ def find_pairs(base: Path, color: str, depth: str, output: str | None = None) ->
     )
 
 
-def find_beside(base: Path, template: str, pairs: Iterable[Pair], known: frozenset[str]) -> dict[str, Path]:
+def find_beside(base: Path, template: str, pairs: Iterable[Pair], known: frozenset[str], *,
+                look: Search = search) -> dict[str, Path]:
     """What else comes with a pair, by the pair's key: one file that `template`, of the placeholders `known`, names.
+    look: as of `find_pairs`.
 
     Raises UsageError for a bad template, for pairs with no such file and for pairs with several.
     """
@@ -92,7 +98,7 @@ def find_beside(base: Path, template: str, pairs: Iterable[Pair], known: frozens
     wanted.check_names(known)
     names = sorted(wanted.names)
     there: dict[tuple[str, ...], list[Path]] = defaultdict(list)
-    for path, fields in search(Path(base), template):
+    for path, fields in look(Path(base), template):
         there[tuple(fields[name] for name in names)].append(path)
     found, odd = {}, []
     for pair in pairs:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import UsageError
+from ..errors import GpudepthError, UsageError
+from ..formats.archive.member import Member
+from ..formats.inputs import Input
 from .templates import Fields, Template
 
 
@@ -17,7 +19,7 @@ from .templates import Fields, Template
 class Pair:
     """A photo and its map. `key` names the pair: the photo's path, relative to the base, with `/`.
 
-    metric, confidence: what else a list names beside the map.
+    metric, confidence: what else a list names beside the map. camera: a file that says how it was taken.
     """
 
     key: str
@@ -27,6 +29,15 @@ class Pair:
     output: Path | None = None
     metric: Path | None = None
     confidence: Path | None = None
+    camera: Path | None = None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What is there, and known to fail before anything runs: an archive, or a member of one. It is an item, too."""
+
+    key: str
+    error: GpudepthError
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,7 @@ class Pairing:
     """All that was found; the caller decides what of it is an error. Everything is in natural order.
 
     previews: pictures of maps that are there as well, taken for no photos. names: the placeholders each pair fills in.
+    members: what those paths are that go on behind an archive. notes: what else there is to say.
     """
 
     pairs: tuple[Pair, ...]
@@ -69,6 +81,13 @@ class Pairing:
     collisions: tuple[Collision, ...] = ()
     previews: tuple[Path, ...] = ()
     names: frozenset[str] = frozenset({"stem"})
+    members: Mapping[Path, Member] = field(default_factory=dict)
+    refused: tuple[Refused, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def input(self, path: Path) -> Input:
+        """What stands behind a path of a pair: a file, or a member of an archive."""
+        return self.members.get(path, path)
 
 
 def natural_key(path: str | os.PathLike[str]) -> tuple[object, ...]:

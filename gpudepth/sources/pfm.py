@@ -22,6 +22,12 @@ _HEADER = re.compile(rb"P([fF])\s+([0-9]{1,9})\s+([0-9]{1,9})\s+" + _NUMBER)
 _HEADER_BYTES = 256
 
 
+def read_size(head: bytes) -> tuple[int, int] | None:
+    """(width, height) that the first bytes of a map declare; None when they are no PFM's."""
+    match = _HEADER.match(head[:_HEADER_BYTES])
+    return (int(match[2]), int(match[3])) if match else None
+
+
 def read_pfm(stream: BinaryIO, size: int, *, where: str, limits: Limits = DEFAULT) -> NDArray[np.float32]:
     """Read a map of `size` bytes from the start of `stream`.
 

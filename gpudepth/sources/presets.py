@@ -15,8 +15,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..depth.encoding import Depth, Distance, Encoding, Relative, Stereo, ZBuffer, parse_scale
+from ..depth.encoding import Depth, Distance, Encoding, Gray, Kinect, Relative, Stereo, ZBuffer, parse_scale
 from ..errors import UsageError
+from .raw import RawRows
 
 Make = Callable[..., Encoding]
 
@@ -25,8 +26,8 @@ Make = Callable[..., Encoding]
 class Preset:
     """files: what it is kept in. make: the encoding, of the parameters `needs`, and `takes` if one likes. relative: the
     quantity that is right up to scale and shift. key: of the array, channel or data set. unpack: codes → codes, before
-    anything else. metric: in metres, and not in units of its own. accuracy: of Apple's two words. cited: where it is
-    stated."""
+    anything else. metric: in metres, and not in units of its own. certain: the code of its maps of confidence that
+    means so. rows: its files have no header. accuracy: of Apple's two words. cited: where it is stated."""
 
     name: str
     about: str
@@ -40,6 +41,8 @@ class Preset:
     unpack: Callable[[NDArray[Any]], NDArray[Any]] | None = None
     note: str = ""
     metric: bool = True
+    certain: int | None = None
+    rows: RawRows | None = None
 
     @property
     def accuracy(self) -> Literal["relative", "absolute"]:
@@ -82,12 +85,25 @@ def rotate_bits(codes: NDArray[Any]) -> NDArray[Any]:
     return (codes >> np.uint16(3)) | (codes << np.uint16(13))
 
 
+def kinect_codes(codes: NDArray[Any]) -> NDArray[Any]:
+    """The raw codes of a Kinect that have a depth; 0 for those that have none. Raises UsageError for floats."""
+    if codes.dtype.kind != "u":
+        raise UsageError(f"raw codes of a Kinect are integers, not {codes.dtype}")
+    return np.where(codes > Kinect.zero, codes.dtype.type(0), codes)
+
+
 def _depth(scale: str | int, invalid: tuple[int, ...] | None = None) -> Make:
     return lambda: Depth(Fraction(scale), 0.0, invalid)
 
 
 def _scaled(default: str) -> Make:
     return lambda scale=default: Depth(parse_scale(scale))
+
+
+def _blender(scale: str = "1", focal_px: float | None = None) -> Encoding:
+    """Along the axis; along the ray when there is a focal length, in pixels of the map."""
+    units = parse_scale(scale)
+    return Depth(units) if focal_px is None else Distance(units, focal_px=focal_px)
 
 
 def _stereo(scale: str | int = 1, **fixed: float) -> Make:
@@ -98,13 +114,17 @@ def _zbuffer(*, reversed: bool = False, ndc: bool = False) -> Make:
     return lambda near, far=float("inf"): ZBuffer(near, far, reversed, ndc)
 
 
+def _gray(curve: Literal["depth", "disparity"]) -> Make:
+    return lambda near, far: Gray(near, far, curve)
+
+
 def _relative(quantity: Literal["disparity", "depth"]) -> Make:
     return lambda near, far: Relative(near, far, quantity)
 
 
 _RANGE = ("near", "far")
 _ALIGN = "near and far in metres, or samples to align to: --align-to"
-_LANDSCAPE = "maps and pictures are landscape, without Exif orientation"
+_LANDSCAPE = "maps and pictures are landscape, without Exif orientation: --turn 90 where the phone was upright"
 
 PRESETS = (
     Preset("kitti-depth", "KITTI depth completion and prediction", "PNG, 16 bits", _depth("1/256"),
@@ -117,6 +137,11 @@ PRESETS = (
     Preset("tum-rgbd", "TUM RGB-D", "PNG, 16 bits", _depth("1/5000"), "TUM file formats: value / 5000, 0 missing"),
     Preset("nyu", "NYU Depth V2, labelled", "MAT v7.3", _depth(1), "NYU Depth V2: depths, in metres", key="depths",
            note="a stack: --key 'depths[0]'"),
+    Preset("nyu-raw", "NYU Depth V2, raw", "PGM, 16 bits", Kinect,
+           "NYU's toolbox, depth_rel2depth_abs: 351.3 / (1092.5 − v), quoted from memory and not read again; Open3D's "
+           "rgbd_nyu tutorial: big-endian", unpack=kinect_codes, note="not aligned with the pictures"),
+    Preset("nyu-sync", "NYU Depth V2, synchronised (BTS)", "PNG, 16 bits", _depth("1/1000"),
+           "Marigold, nyu_dataset.py: millimetres"),
     Preset("scannet", "ScanNet, ScanNet++", "PNG, 16 bits", _depth("1/1000"), "Marigold, scannet_dataset.py"),
     Preset("replica", "Replica, rendered by NICE-SLAM", "PNG, 16 bits", _depth("2/13107"),
            "NICE-SLAM, replica.yaml: png_depth_scale 6553.5"),
@@ -135,16 +160,29 @@ PRESETS = (
     Preset("hypersim", "Hypersim", "HDF5", lambda focal_px=886.81: Distance(focal_px=focal_px),
            "ml-hypersim: distance along the ray, in metres; Marigold's dist_2_depth: 886.81 px", takes=("focal_px",),
            key="dataset"),
+    Preset("eth3d", "ETH3D, high resolution", "rows without a header", _depth(1),
+           "eth3d.net, documentation; Marigold, eth3d_dataset.py: float32 metres, infinity is no value",
+           rows=RawRows(), note="of the photo's size, or --shape 6048x4032"),
+    Preset("2d3ds", "2D-3D-Semantics, DL3DV and Matterport as UniDepth has them", "PNG, 16 bits", _depth("1/512"),
+           "UniDepth, datasets: depth_scale 512"),
+    Preset("megadepth", "MegaDepth as UniDepth has it", "PNG, 16 bits", _depth("1/50"),
+           "UniDepth, datasets: depth_scale 50", metric=False),
+    Preset("nerfstudio", "nerfstudio's depth files", "PNG, .npy", _scaled("1/1000"),
+           "nerfstudio, data_conventions.md: depth_unit_scale_factor 1e-3, 0 is no value", takes=("scale",),
+           note="source: {transforms: …} in jobs"),
     Preset("sintel", "MPI Sintel depth", ".dpt", _scaled("1"), "Sintel's depth_read: float32 rows behind a tag",
            takes=("scale",), metric=False, note="in units of the scene; scale: metres of one"),
     Preset("colmap", "COLMAP's dense maps", ".bin", _scaled("1"), "colmap.github.io/format.html", takes=("scale",),
            metric=False, note="in units of the reconstruction; scale: metres of one; 0 is no value"),
     Preset("arkitscenes", "ARKitScenes", "PNG, 16 bits", _depth("1/1000"), "ARKitScenes DATA.md: millimetres",
-           note=f"{_LANDSCAPE}; confidence 0 to 2"),
+           note=f"{_LANDSCAPE}; confidence 0 to 2", certain=2),
     Preset("stray-scanner", "Stray Scanner", "PNG, 16 bits", _depth("1/1000"), "docs.strayrobots.io: millimetres",
-           note=f"{_LANDSCAPE}; confidence 0 to 2"),
+           note=f"{_LANDSCAPE}; confidence 0 to 2", certain=2),
     Preset("polycam", "Polycam, raw data", "PNG, 16 bits", _depth("1/1000"), "PolyCam's polyform README: millimetres",
            note=f"{_LANDSCAPE}; confidence 0, 127, 255"),
+    Preset("record3d", "Record3D, .r3d", "LZFSE, floats", _depth(1),
+           "RGBD-Video-iPhone12Pro README: float32 metres; NaN or 0 is no value", certain=2,
+           note="source: {archive: …} in jobs: the camera comes along; confidence 0 to 2"),
     Preset("realsense-z16", "Intel RealSense z16", "PNG, 16 bits", _scaled("1/1000"),
            "librealsense: rs2_get_depth_scale, of the device", takes=("scale",), note="else 1/1000"),
     Preset("azure-kinect", "Azure Kinect", "PNG, 16 bits", _depth("1/1000"), "Azure Kinect SDK, k4atypes.h: DEPTH16"),
@@ -154,6 +192,9 @@ PRESETS = (
     Preset("depth-anything-v2", "Depth Anything, V1 and V2, relative", "PNG, .npy", _relative("disparity"),
            "Depth-Anything-V2, run.py: inverse depth, per picture from 0 to 255", _RANGE, relative="disparity",
            note=f"--grayscale; {_ALIGN}"),
+    Preset("video-depth-anything", "Video Depth Anything, relative", ".npz, OpenEXR", _relative("disparity"),
+           "Video-Depth-Anything, run.py: depths (T, H, W) of inverse depth; one EXR a frame, channel Z", _RANGE,
+           relative="disparity", note=f"a stack: --key 'depths[0]'; {_ALIGN}"),
     Preset("depth-anything-v2-metric", "Depth Anything V2, metric", ".npy", _depth(1),
            "Depth-Anything-V2, metric_depth/run.py: metres"),
     Preset("zoedepth", "ZoeDepth", "PNG, 16 bits", _depth("1/256"), "ZoeDepth, misc.py: save_raw_16bit, metres · 256"),
@@ -163,8 +204,16 @@ PRESETS = (
     Preset("metric3d", "Metric3D", ".npy", _depth(1), "Metric3D, hubconf.py: metres",
            note="after the canonical focal length was undone"),
     Preset("unidepth", "UniDepth", ".npy, PNG", _scaled("1"), "UniDepth README: depth, in metres", takes=("scale",)),
-    Preset("blender-exr", "Blender's Z pass", "OpenEXR", _scaled("1"), "docs.blender.org: Z, distance to surfaces",
-           takes=("scale",), metric=False, note="scale: metres of a unit; --clamp bounds the far background"),
+    Preset("google-depth", "GDepth and Dynamic Depth, RangeInverse", "PNG, JPEG", _gray("disparity"),
+           "developers.google.com/depthmap-metadata: RangeInverse, far · near / (far − g(far − near))", _RANGE,
+           metric=False, note="Near and Far of the XMP; files that hold such depth themselves need no preset"),
+    Preset("google-depth-linear", "GDepth and Dynamic Depth, RangeLinear", "PNG, JPEG", _gray("depth"),
+           "developers.google.com/depthmap-metadata: RangeLinear, near + g(far − near)", _RANGE, metric=False,
+           note="as google-depth"),
+    Preset("blender-exr", "Blender's Z pass", "OpenEXR", _blender, "docs.blender.org: Z, distance to surfaces",
+           takes=("scale", "focal_px"), metric=False,
+           note="scale: metres of a unit; focal_px where Z is along the ray, as some engines and versions have it; the "
+                "background, 1e10, is infinitely far, and --clamp 0.1,100 bounds it"),
     Preset("opengl-zbuffer", "OpenGL's depth buffer, 0 to 1", "any", _zbuffer(), "nf / (f − z(f − n))", ("near",),
            ("far",)),
     Preset("opengl-ndc", "OpenGL's device coordinates, −1 to 1", "floats", _zbuffer(ndc=True), "z = (zₙ + 1) / 2",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -59,14 +59,18 @@ class Template:
         found = self._pattern.fullmatch(Path(relative_path).as_posix())
         return found.groupdict() if found else None
 
-    def format(self, fields: Mapping[str, str]) -> str:
-        """The path with `fields` filled in. Raises UsageError for unknown names and values that are no file name."""
+    def format(self, fields: Mapping[str, str], folders: frozenset[str] = frozenset()) -> str:
+        """The path with `fields` filled in; those of `folders` may have `/` in them.
+
+        Raises UsageError for unknown names and values that are no file name.
+        """
         if self.any_suffix:
             raise UsageError(f"{self.text!r} does not say which suffix to write")
         self.check_names(fields)
         for name in sorted(self.names):
             value = fields[name]
-            if not value or value == ".." or any(bad in value for bad in ("/", "\\", "\0")):
+            parts = value.split("/") if name in folders else [value]
+            if any(part in {"", ".."} for part in parts) or any(bad in part for part in parts for bad in "/\\\0"):
                 raise UsageError(f"{self.text!r}: {{{name}}} is {value!r}, which cannot be part of a file name")
         return _PART.sub(lambda found: fields[found[1]], self.text)
 
@@ -121,6 +125,34 @@ def search(base: Path, text: str, *, glob: bool = False) -> Iterator[tuple[Path,
     for path, fields in _walk(start, parts, {}, glob):
         if os.path.isfile(path):        # noqa: PTH113 (Path.is_file raises where a folder may not be entered)
             yield path, fields
+
+
+def search_names(names: Iterable[str], text: str, *, glob: bool = False) -> Iterator[tuple[str, Fields]]:
+    """The same among names with `/` between their parts, of an archive's members; case is ignored throughout."""
+    parts = [part for part in text.split("/") if part not in {"", "."}]
+    patterns = [None if glob and part == "**" else compile_part(part, glob=glob) for part in parts]
+    hidden = [part.startswith(".") for part in parts]
+
+    def fit(name: list[str], at: int, part: int, fields: Fields) -> Fields | None:
+        if part == len(parts):
+            return fields if at == len(name) else None
+        if at == len(name):
+            return None
+        pattern = patterns[part]
+        if pattern is None:
+            found = fit(name, at, part + 1, fields)
+            return fit(name, at + 1, part, fields) if found is None and not name[at].startswith(".") else found
+        match = pattern.fullmatch(name[at])
+        if match is None or (name[at].startswith(".") and not hidden[part]):
+            return None
+        merged = {**fields, **match.groupdict()}
+        same = all(merged[key] == value for key, value in fields.items())
+        return fit(name, at + 1, part + 1, merged) if same else None
+
+    for name in names:
+        fields = fit(name.split("/"), 0, 0, {})
+        if fields is not None:
+            yield name, fields
 
 
 def search_root(base: Path, text: str) -> Path:

@@ -16,6 +16,7 @@ from gpudepth.depth.encoding import (
     DisparityRange,
     Distance,
     Gray,
+    Kinect,
     Stereo,
     ZBuffer,
     factor_of,
@@ -260,3 +261,13 @@ def test_scales_that_are_none(text):
 ])
 def test_describe(encoding, words):
     assert encoding.describe(None) == words
+
+
+def test_kinect_codes_are_linear_in_disparity() -> None:
+    codes = np.arange(1, 1093, dtype=np.uint16)
+    for quantity, wanted in ((Quantity.DISPARITY, (1092.5 - codes) / 351.3), (Quantity.DEPTH, 351.3 / (1092.5 - codes))):
+        found = numeric.values(codes, Kinect().linear(quantity, 65535))
+        np.testing.assert_allclose(found, wanted, rtol=2e-4)        # at the far end two codes from nothing
+        np.testing.assert_allclose(found[:1000], wanted[:1000], rtol=2e-6)
+    assert np.isnan(numeric.values(np.zeros(1, np.uint16), Kinect().linear(Quantity.DEPTH, 65535))).all()
+    assert Kinect().describe(65535) == "depth = 351.3 / (1092.5 − value) m"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpudepth.errors import MalformedError
+from gpudepth.errors import GpudepthError, MalformedError
 from gpudepth.formats import exif
 from gpudepth.formats.exif import Exif
 
@@ -114,3 +114,46 @@ def test_custom_rendered_where_there_is_no_exif_directory():
     out = exif.with_custom_rendered(block, 9)
     assert exif.parse(out) == Exif(6, None, 9)
     assert out[8:len(block)] == block[8:]
+
+
+@pytest.mark.parametrize("block", [LITTLE, BIG])
+def test_orientation_is_set_in_place(block):
+    new = exif.with_orientation(block, 3)
+    assert exif.parse(new) == Exif(3, exif.parse(block).focal35)
+    assert len(new) == len(block) and sum(a != b for a, b in zip(new, block, strict=True)) == 1
+
+
+def test_orientation_that_is_missing_goes_into_a_copy_of_the_directory():
+    block = hexed("""
+        4949 2a00 08000000              # II, 42, IFD 0 at 8
+        0200                            # 2 entries
+        0f01 0200 06000000 26000000     # Make, ASCII, 6: at 38
+        6987 0400 01000000 2c000000     # ExifIFD, LONG, 1: at 44
+        00000000                        # no IFD 1
+        41636d65 7300                   # "Acmes"
+        0100                            # 1 entry
+        05a4 0300 01000000 1a000000     # FocalLengthIn35mmFilm: 26
+        00000000
+    """)
+    new = exif.with_orientation(block, 6)
+    assert exif.parse(new) == Exif(6, 26.0)
+    assert new[8 : len(block)] == block[8:]         # nothing that is there moves
+    assert new[len(block) :] == hexed("""
+        0300                            # 3 entries, by tag
+        0f01 0200 06000000 26000000     # Make, where it was
+        1201 0300 01000000 06000000     # Orientation: 6
+        6987 0400 01000000 2c000000     # ExifIFD, where it was
+        00000000
+    """)
+
+
+def test_orientation_of_no_exif_at_all():
+    assert exif.with_orientation(b"", 8) == hexed("""
+        4d4d 002a 00000008              # MM, 42, IFD 0 at 8
+        0001                            # 1 entry
+        0112 0003 00000001 00080000     # Orientation, SHORT, 1: 8
+        00000000                        # no IFD 1
+    """)
+    for block in (b"XX*\0\x08\0\0\0", LITTLE[:20]):
+        with pytest.raises(GpudepthError):
+            exif.with_orientation(block, 6)

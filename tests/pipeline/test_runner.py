@@ -290,6 +290,38 @@ def test_relative_maps_of_a_job_become_metric(refined: Path) -> None:
         assert row.metres == (pytest.approx(1, rel=0.02), pytest.approx(4, rel=0.02))
 
 
+def test_the_data_set_job(tmp_path: Path) -> None:
+    """configs/dataset.yaml on a folder laid out as TUM's are."""
+    scene = tmp_path / "rgbd_dataset_freiburg1_xyz"
+    for name in ("rgb", "depth"):
+        (scene / name).mkdir(parents=True)
+    lists: dict[str, list[str]] = {"rgb": ["# time file"], "depth": ["# time file"]}
+    for n in range(3):
+        for name, late in (("rgb", 0.0), ("depth", 0.011)):
+            time = f"{1305031102 + n + late:.4f}"
+            lists[name].append(f"{time} {name}/{time}.png")
+            if name == "rgb":
+                plain(scene / name / f"{time}.png", 640, 480)
+            else:
+                codes = np.full((480, 640), 5000 * (n + 1), np.uint16)
+                codes[:40], codes[-1] = 0, 50000
+                Image.fromarray(codes).save(scene / name / f"{time}.png")
+    lists["rgb"].append("1305031109.0 rgb/late.png")    # no map is near in time
+    plain(scene / "rgb" / "late.png", 640, 480)
+    for name, lines in lists.items():
+        (scene / f"{name}.txt").write_text("\n".join(lines))
+    (tmp_path / "configs").mkdir()
+    job = tmp_path / "configs" / "dataset.yaml"
+    job.write_text(resources.text("configs", "dataset.yaml"), encoding="utf-8")
+    summary = run(job)
+    assert summary.line() == "3 done, 0 already done, 0 failed"
+    data = gpudepth.read(scene / "heic" / "1305031103.0000.heic")
+    assert data is not None
+    assert data.accuracy == "absolute"
+    assert abs(float(data.depth()[240, 320]) - 2) < 0.01
+    assert abs(float(data.depth().max()) - 8) < 0.01
+
+
 def test_the_lidar_job(tmp_path: Path) -> None:
     """configs/lidar.yaml on a capture such as it speaks of."""
     rng = np.random.default_rng(0)

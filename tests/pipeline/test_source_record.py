@@ -33,7 +33,7 @@ def problems(source: str) -> list[str]:
     ("{color: a, depth: b, match: time, tolerance: 0}", ["source.tolerance: input should be greater than 0"]),
     ("{color: a, depth: b, match: time, offset: .inf}", ["source.offset: input should be a finite number"]),
     ("{color: a, depth: b, match: index, color_stride: 0}", ["source.color_stride: input should be greater than or equal to 1"]),
-    ("{color: a, depth: b, match: stem}", ["source.match: input should be 'name', 'time' or 'index'"]),
+    ("{color: a, depth: b, match: stem}", ["source.match: input should be 'name', 'time', 'index' or 'embedded'"]),
     ("{color: a, depth: b, pair: c}", ["source.pair: unknown key; did you mean pairs?"]),
 ])
 def test_what_does_not_go_together(source: str, expected: list[str]) -> None:
@@ -51,4 +51,6 @@ def test_what_is_shown_is_a_job_again(source: str) -> None:
 def test_the_schema_says_which_keys_there_are() -> None:
     record = Job.model_json_schema()["$defs"]["SourceRecord"]
     assert {"pairs", "transforms", "match", "tolerance", "offset", "color_start", "depth_stride"} <= set(record["properties"])
-    assert record["oneOf"] == [{"required": ["color", "depth"]}, {"required": ["pairs"]}, {"required": ["transforms"]}]
+    assert record["oneOf"] == [{"required": ["color", "depth"]}, {"required": ["pairs"]}, {"required": ["transforms"]},
+                               {"required": ["shards"]}, {"required": ["archive"]}, {"required": ["video"]},
+                               {"required": ["color", "match"], "properties": {"match": {"const": "embedded"}}}]

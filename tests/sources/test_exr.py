@@ -69,7 +69,7 @@ def test_the_data_window_is_pasted(tmp_path: Path) -> None:
 
 
 def test_integers_and_subsampling(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedError, match="holds uint32, not depth"):
+    with pytest.raises(UnsupportedError, match="holds uint32, not light or depth"):
         read_map(write(tmp_path / "map.exr", {"Z": Z.astype(np.uint32)}))
 
 

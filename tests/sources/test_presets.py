@@ -21,9 +21,10 @@ from gpudepth.depth.pixel_format import FDEP
 from gpudepth.errors import UsageError
 from gpudepth.pipeline.convert import export_item
 from gpudepth.pipeline.job import parse_job
-from gpudepth.pipeline.recipe import Recipe
+from gpudepth.pipeline.recipe import Confidence, Recipe
 from gpudepth.sources.pfm import write_pfm
-from gpudepth.sources.presets import PRESETS, find, page, rotate_bits
+from gpudepth.sources.presets import PRESETS, find, kinect_codes, page, rotate_bits
+from gpudepth.sources.raw import RawRows
 
 NAN = float("nan")
 INF = float("inf")
@@ -31,10 +32,11 @@ U16 = np.uint16
 BY_NAME = {p.name: p for p in PRESETS}
 
 
-def metres(path: Path, name: str, **parameters: Any) -> Any:
+def metres(path: Path, name: str, rows: RawRows | None = None, **parameters: Any) -> Any:
     """What a file holds, by its preset: float32 metres."""
     preset = find(name)
-    recipe = Recipe(encoding=preset.encoding(**parameters), key=preset.key, unpack=preset.unpack, pixel_format=FDEP)
+    recipe = Recipe(encoding=preset.encoding(**parameters), key=preset.key, unpack=preset.unpack, pixel_format=FDEP,
+                    rows=rows or preset.rows)
     out = path.with_name("metres.npy")
     export_item(None, path, out, recipe, backend("numpy"))
     return np.load(out)
@@ -46,6 +48,13 @@ CASES: dict[str, tuple[dict[str, Any], Any, list[float]]] = {
     "kitti-disparity": ({"focal_px": 721.5, "baseline_m": 0.54}, U16([0, 256, 7215]), [NAN, 721.5 * 0.54, 721.5 * 0.54 / (7215 / 256)]),
     "vkitti2": ({}, U16([100, 65534, 65535]), [1, 655.34, NAN]),
     "tum-rgbd": ({}, U16([0, 5000, 65535]), [NAN, 1, 13.107]),
+    "nyu-sync": ({}, U16([0, 1000, 65535]), [NAN, 1, 65.535]),
+    "2d3ds": ({}, U16([0, 512, 65535]), [NAN, 1, 65535 / 512]),
+    "megadepth": ({}, U16([0, 50, 65535]), [NAN, 1, 1310.7]),
+    "nerfstudio": ({}, U16([0, 1000, 65535]), [NAN, 1, 65.535]),
+    "video-depth-anything": ({"near": 0.5, "far": 10}, np.float32([3, 23, 13]), [10, 0.5, 1 / ((0.1 + 2) / 2)]),
+    "google-depth": ({"near": 1, "far": 10}, np.uint8([0, 255, 51]), [1, 10, 10 * 1 / (10 - 51 / 255 * (10 - 1))]),
+    "google-depth-linear": ({"near": 1, "far": 10}, U16([0, 65535, 13107]), [1, 10, 1 + 0.2 * 9]),
     "scannet": ({}, U16([0, 1000, 65535]), [NAN, 1, 65.535]),
     "replica": ({}, U16([0, 6553, 65535]), [NAN, 6553 / 6553.5, 10]),
     "7scenes": ({}, U16([0, 1000, 65535]), [NAN, 1, NAN]),
@@ -57,6 +66,7 @@ CASES: dict[str, tuple[dict[str, Any], Any, list[float]]] = {
     "arkitscenes": ({}, U16([0, 1500, 4000]), [NAN, 1.5, 4]),
     "stray-scanner": ({}, U16([0, 1500, 4000]), [NAN, 1.5, 4]),
     "polycam": ({}, U16([0, 1500, 4000]), [NAN, 1.5, 4]),
+    "record3d": ({}, np.float32([0, NAN, 1.5]), [NAN, NAN, 1.5]),
     "realsense-z16": ({"scale": "0.00025"}, U16([0, 4000, 8000]), [NAN, 1, 2]),
     "azure-kinect": ({}, U16([0, 1500, 4000]), [NAN, 1.5, 4]),
     "midas": ({"near": 0.5, "far": 10}, U16([0, 65535, 21845]), [10, 0.5, 1 / (0.1 + (2 - 0.1) / 3)]),
@@ -115,12 +125,55 @@ def test_files_of_their_own(tmp_path: Path) -> None:
 
 
 def test_every_preset_has_a_test() -> None:
-    own = {"nyu", "depth-pro", "sintel", "colmap", "blender-exr", "hypersim"}
+    own = {"nyu", "nyu-raw", "depth-pro", "sintel", "colmap", "blender-exr", "hypersim", "eth3d"}
     assert set(BY_NAME) == set(CASES) | own
     assert len(BY_NAME) == len(PRESETS)
     for preset in PRESETS:
         assert preset.cited
         assert re.fullmatch(r"[a-z0-9-]+", preset.name)
+
+
+def test_raw_codes_of_a_kinect(tmp_path: Path) -> None:
+    """NYU's PGM, byte by byte: big-endian; 351.3 / (1092.5 − v), and what is nearer than nothing has no depth."""
+    codes = [0, 400, 741, 1000, 1092, 1093, 2047]
+    (tmp_path / "d.pgm").write_bytes(b"P5 7 1 65535\n" + b"".join(v.to_bytes(2, "big") for v in codes))
+    wanted = [NAN, *(351.3 / (1092.5 - v) for v in (400, 741, 1000, 1092)), NAN, NAN]
+    found = metres(tmp_path / "d.pgm", "nyu-raw")[0]
+    assert np.isnan(found).tolist() == np.isnan(wanted).tolist()
+    np.testing.assert_allclose(found, wanted, rtol=1e-4)
+    with pytest.raises(UsageError, match="integers"):
+        kinect_codes(np.zeros(3, np.float32))
+
+
+def test_rows_of_eth3d(tmp_path: Path) -> None:
+    """Little-endian floats and nothing else; the size is the photo's, or named."""
+    depth = np.array([[1, 2.5, INF, 40]] * 3, "<f4")
+    (tmp_path / "DSC_1").write_bytes(depth.tobytes())
+    wanted = np.where(np.isfinite(depth), depth, NAN)
+    np.testing.assert_array_equal(metres(tmp_path / "DSC_1", "eth3d", rows=RawRows(4, 3)), wanted)
+    plain(tmp_path / "DSC_1.png", 4, 3)
+    recipe = Recipe(pixel_format=FDEP).with_preset("eth3d")
+    export_item(tmp_path / "DSC_1.png", tmp_path / "DSC_1", tmp_path / "m.npy", recipe, backend("numpy"))
+    np.testing.assert_array_equal(np.load(tmp_path / "m.npy"), wanted)
+    with pytest.raises(UsageError, match="nothing says how large"):
+        metres(tmp_path / "DSC_1", "eth3d")
+
+
+def test_frames_of_video_depth_anything(tmp_path: Path) -> None:
+    """depths (T, H, W) in an .npz, largest = near, each frame stretched by itself; or an EXR a frame."""
+    depths = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    np.savez_compressed(tmp_path / "v.npz", depths=depths)
+    recipe = Recipe(pixel_format=FDEP, key="depths[1]").with_preset("video-depth-anything", near=1, far=2)
+    export_item(None, tmp_path / "v.npz", tmp_path / "m.npy", recipe, backend("numpy"))
+    OpenEXR.File({"type": OpenEXR.scanlineimage}, {"Z": depths[1]}).write(str(tmp_path / "frame_00001.exr"))
+    wanted = 1 / (0.5 + (depths[1] - 12) / 11 * (1 - 0.5))
+    np.testing.assert_allclose(np.load(tmp_path / "m.npy"), wanted, rtol=1e-6)
+    np.testing.assert_allclose(metres(tmp_path / "frame_00001.exr", "video-depth-anything", near=1, far=2), wanted, rtol=1e-6)
+
+
+def test_confidence_that_a_preset_knows() -> None:
+    assert [Recipe().with_preset(n).confidence.highest for n in ("arkitscenes", "polycam", "record3d")] == [2, None, 2]
+    assert Recipe(confidence=Confidence(7)).with_preset("record3d").confidence.highest == 7
 
 
 def test_bits_of_sun3d() -> None:

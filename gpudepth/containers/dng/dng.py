@@ -73,6 +73,7 @@ class Dng:
     def attach(self, source: ByteSource, coded: CodedMap, placement: Placement = DEFAULT_PLACEMENT) -> Edit:
         with _inside(source):
             placement.profile_of(self)
+            placement.refuse_turn("DNG")
             return Edit(*writer.attach(DngFile(source), coded, replace=placement.replace))
 
     def check(self, source: ByteSource, profile: str | None = None) -> list[Finding]:

@@ -88,6 +88,7 @@ class Heif:
             file = HeifFile(source)
             edit = Rewriter(file)
             profile = placement.profile_of(self)
+            placement.refuse_turn("HEIF")
             warnings = writer.attach(file, edit, coded, profile, placement)
             changes = portrait.mark(file, edit, placement.donor) if profile == "apple-portrait" else ()
             return Edit(edit.splice(), warnings, changes)

@@ -10,13 +10,13 @@ import contextlib
 import io
 import struct
 import warnings
-from pathlib import Path
 from typing import Any
 
 from ...depth import orientation as exif
 from ...errors import FileError, LimitError, MalformedError, UnsupportedError
 from ...formats import exif as exif_format
 from ...formats.bytesource import ByteSource
+from ...formats.inputs import Input, as_file
 from ...limits import DEFAULT, Limits
 from ..base import Picture
 from .file import HeifFile
@@ -26,7 +26,7 @@ from .writer import XMP_TYPE
 DEFAULT_QUALITY = 90
 
 
-def open_photo(path: str | Path, limits: Limits = DEFAULT) -> Any:
+def open_photo(path: str | Input, limits: Limits = DEFAULT) -> Any:
     """A Pillow image, header read and size checked, pixels not decoded. The caller closes it.
 
     Raises MissingInputError, UnsupportedError (no picture, not a regular file), LimitError, MalformedError.
@@ -39,14 +39,14 @@ def open_photo(path: str | Path, limits: Limits = DEFAULT) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limits decide
-            image = Image.open(path)
+            image = Image.open(as_file(path, limits))
     except UnidentifiedImageError:
-        raise UnsupportedError("is not a picture we can read", where=path,
+        raise UnsupportedError("is not a picture we can read", where=str(path),
                                hint="HEIC, JPEG, PNG, TIFF, WebP and what else Pillow opens") from None
     except Image.DecompressionBombError as error:
-        raise LimitError(str(error), where=path) from None
+        raise LimitError(str(error), where=str(path)) from None
     except (OSError, ValueError, SyntaxError, struct.error, EOFError, MemoryError, OverflowError) as error:
-        raise MalformedError(f"cannot be read: {error}", where=path) from None
+        raise MalformedError(f"cannot be read: {error}", where=str(path)) from None
     try:
         limits.check_picture(*image.size, 4, where=str(path))
     except LimitError:
@@ -55,7 +55,7 @@ def open_photo(path: str | Path, limits: Limits = DEFAULT) -> Any:
     return image
 
 
-def decode(image: Any, mode: str, path: str | Path, what: str = "its pixels") -> Any:
+def decode(image: Any, mode: str, path: str | Input, what: str = "its pixels") -> Any:
     """The pixels of an image that `open_photo` opened, in that mode. Raises MalformedError, of `what`."""
     from PIL import Image
 
@@ -64,10 +64,10 @@ def decode(image: Any, mode: str, path: str | Path, what: str = "its pixels") ->
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             return image.convert(mode)
     except (OSError, ValueError, SyntaxError, struct.error, EOFError, MemoryError) as error:
-        raise MalformedError(f"{what} cannot be decoded: {error}", where=path) from None
+        raise MalformedError(f"{what} cannot be decoded: {error}", where=str(path)) from None
 
 
-def picture(path: str | Path, limits: Limits = DEFAULT) -> Picture:
+def picture(path: str | Input, limits: Limits = DEFAULT) -> Picture:
     """Size, orientation and focal length of a picture that is not HEIF, from its header."""
     with open_photo(path, limits) as image:
         about = _exif(image)
@@ -82,13 +82,17 @@ def _exif(image: Any) -> exif_format.Exif:
     return exif_format.Exif()
 
 
-def encode_photo(path: str | Path, quality: int = DEFAULT_QUALITY, limits: Limits = DEFAULT) -> bytes:
-    """A whole HEIC file. `quality` is libheif's 0–100; -1 is lossless. Raises as `open_photo` does."""
+def encode_photo(path: str | Input, quality: int = DEFAULT_QUALITY, limits: Limits = DEFAULT, turn: int = 1) -> bytes:
+    """A whole HEIC file. `quality` is libheif's 0–100; -1 is lossless. turn: an Exif orientation on top of the
+    picture's own. Raises as `open_photo` does."""
     with open_photo(path, limits) as image:
         about, info = _exif(image), dict(image.info)
         alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in info
         pixels = decode(image, "RGBA" if alpha else "RGB", path)
-    return encode_pixels(pixels, quality=quality, orientation=about.orientation, exif_block=info.get("exif"),
+    orientation, block = exif.then(about.orientation, turn), info.get("exif")
+    if turn != 1 and block:
+        block = exif_format.with_orientation(block.removeprefix(exif_format.HEADING), orientation)
+    return encode_pixels(pixels, quality=quality, orientation=orientation, exif_block=block,
                          xmp_packet=info.get("xmp"), icc_profile=info.get("icc_profile"), where=str(path))
 
 

@@ -7,8 +7,9 @@ Google's layouts change the primary's XMP, and the profile apple-portrait one ta
 
 from __future__ import annotations
 
-from ...errors import ExistingDepthError, MalformedError, NoDepthError, UnsupportedError
-from ...formats import jpeg
+from ...depth import orientation
+from ...errors import ExistingDepthError, GpudepthError, MalformedError, NoDepthError, UnsupportedError
+from ...formats import exif, jpeg
 from .. import apple, apple_rules
 from ..base import DEFAULT_PLACEMENT, CodedMap, Edit, Placement
 from ..google import dynamic_depth, gdepth
@@ -48,8 +49,27 @@ def attach(file: JpegFile, coded: CodedMap, profile: str, placement: Placement =
         if profile == "apple-portrait":
             warnings += apple_rules.missing_of_portrait(packet, (coded.codes.shape[1], coded.codes.shape[0]))
             plan.exif, changes = portrait.mark(file, placement.donor)
+    if placement.turn != 1:
+        plan.exif, turned = _turned(file, plan.exif, placement.turn)
+        changes.append(turned)
     warnings += _warnings(plan, placement.trailer)
     return Edit(splice(plan), warnings, changes)
+
+
+def _turned(file: JpegFile, segment: bytes | None, turn: int) -> tuple[bytes, str]:
+    """The Exif segment (as it is already to be written, or the file's own) with the orientation turned; what changed.
+
+    Further images in the file (gain maps, mattes) lie as the primary does, and go with it.
+    """
+    own, old = file.primary.find(jpeg.APP1, jpeg.EXIF), file.exif().orientation
+    start = 4 + len(jpeg.EXIF)      # marker and length
+    block = segment[start:] if segment is not None else own.payload[len(jpeg.EXIF) :] if own else b""
+    new = orientation.then(old, turn)
+    try:
+        made = jpeg.make(jpeg.APP1, jpeg.EXIF + exif.with_orientation(block, new))
+    except GpudepthError as error:
+        raise error.within("APP1 Exif") from None
+    return made, f"Exif Orientation: {old} → {new}" + ("" if block else " (a new Exif segment)")
 
 
 def remove(file: JpegFile) -> Edit:

@@ -1,0 +1,182 @@
+"""What a zip or tar archive holds, from its directory or headers alone: no member is read.
+
+tar: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html (ustar, pax), GNU's long names. zip:
+APPNOTE.TXT. Python's tarfile and zipfile parse them; what they would read without bounds is bounded here.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+import struct
+import tarfile
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ...errors import GpudepthError, LimitError, MalformedError, TruncatedError, UnsupportedError
+from ...limits import DEFAULT, Limits
+from ..bytesource import ByteSource
+from .member import DEFLATED, STORED, Member, open_archive, unsafe
+
+HEADER = 1 << 20        # bytes of one tar header with its extensions; of a name rather less
+ENTRY = 1 << 10         # bytes of an entry of zip's directory, as many as there may be of them at all
+_END = struct.Struct("<4s4H2LH")
+_METHODS = {1: "shrink", 6: "implode", 9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 99: "AES"}
+_PACKED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"\x28\xb5": "Zstandard"}
+
+
+@dataclass(frozen=True)
+class Index:
+    """members: the regular files, and what looks like one, in the archive's order; `Member.problem` says which cannot
+    be read. unsafe: those whose names point out of the archive, each with its problem. error: why not all are there.
+    """
+
+    archive: Path
+    members: tuple[Member, ...]
+    unsafe: tuple[Member, ...] = ()
+    error: GpudepthError | None = None
+
+
+def read_index(path: Path, limits: Limits = DEFAULT) -> Index:
+    """What the archive holds; the content decides which kind it is.
+
+    Raises MissingInputError; TruncatedError and MalformedError for a zip without a usable directory (of a tar that is
+    cut off the members before the cut are given, and `error`); UnsupportedError for what is neither, or a packed tar;
+    LimitError for more than limits.max_members.
+    """
+    with open_archive(path, limits) as source:
+        head = source.read(0, min(512, source.size))
+        if not head:
+            raise TruncatedError("the archive is empty", where=path)
+        error: GpudepthError | None = None
+        if head[257:262] == b"ustar":
+            found, error = _tar(source, path, limits)
+        elif head[:4] in (b"PK\3\4", b"PK\5\6", b"PK\7\x08"):
+            found = _zip(source, path, limits)
+        elif not head.strip(b"\0"):
+            raise MalformedError("the archive holds nothing but zeros", where=path)
+        else:
+            kind = _PACKED.get(head[:2])
+            what = f"is packed with {kind} as a whole: no member of it can be read by itself" if kind else (
+                "is neither a zip nor a tar archive")
+            raise UnsupportedError(what, where=path, hint="unpack it to a plain .tar" if kind else None)
+    counts = Counter(member.inside for member in found)
+    found = [replace(m, problem=m.problem or f"is in the archive {counts[m.inside]} times") if counts[m.inside] > 1
+             else m for m in found]
+    return Index(path, tuple(m for m in found if not unsafe(m.inside)),
+                 tuple(replace(m, problem=unsafe(m.inside)) for m in found if unsafe(m.inside)), error)
+
+
+class _Stream(io.RawIOBase):
+    """A source as a file of which no more than `most` bytes are read at once."""
+
+    def __init__(self, source: ByteSource, most: int) -> None:
+        super().__init__()
+        self._source, self._most, self._at = source, most, 0
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(0, self._source.size - self._at)
+        size = left if size < 0 else min(size, left)
+        if size > self._most:
+            raise LimitError(f"a header of {size:,} bytes at {self._at:,}", where=self._source.name)
+        data = self._source.read(self._at, size) if size else b""
+        self._at += size
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = max(0, offset + (0, self._at, self._source.size)[whence])
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def seekable(self) -> bool:
+        return True
+
+
+def _tar(source: ByteSource, path: Path, limits: Limits) -> tuple[list[Member], GpudepthError | None]:
+    found: list[Member] = []
+    try:
+        with tarfile.open(fileobj=_Stream(source, HEADER), mode="r:", errors="surrogateescape") as tar:
+            for info in _headers(tar):
+                if info.isdir():
+                    continue
+                limits.check("max_members", len(found) + 1, where=str(path))
+                problem = "" if info.isreg() else f"is {_what(info)}, no regular file"
+                if info.issparse():
+                    problem = "is stored with holes (sparse)"
+                found.append(Member(path, "tar", info.name.removeprefix("./"), info.offset_data, info.size, info.size,
+                                    problem=problem))
+            end = tar.offset
+    except LimitError:
+        raise
+    except (tarfile.TarError, ValueError, OverflowError, RecursionError, OSError, MemoryError) as error:
+        return found, TruncatedError(f"the archive is cut off or damaged{_after(found)}: {error}", where=path)
+    if end + 512 > source.size:
+        return found, TruncatedError(f"the archive ends without its end mark{_after(found)}", where=path,
+                                     hint="it was cut off, or its writer did not finish")
+    if source.read(end, 512).strip(b"\0"):
+        return found, MalformedError(f"no header at {end:,}{_after(found)}", where=path)
+    return found, None
+
+
+def _headers(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    while (info := tar.next()) is not None:
+        tar.members = []      # type: ignore[attr-defined]  # it would keep them all
+        yield info
+
+
+def _after(found: list[Member]) -> str:
+    return f", {len(found):,} members in, after {found[-1].inside!r}" if found else ""
+
+
+def _what(info: tarfile.TarInfo) -> str:
+    if info.issym() or info.islnk():
+        return f"a link to {info.linkname!r}"
+    return "a device" if info.ischr() or info.isblk() else "a pipe" if info.isfifo() else f"of type {info.type!r}"
+
+
+def _zip(source: ByteSource, path: Path, limits: Limits) -> list[Member]:
+    _check_directory(source, path, limits)
+    try:
+        with zipfile.ZipFile(_Stream(source, source.size)) as archive:
+            infos = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, OverflowError, OSError) as error:
+        raise MalformedError(f"the archive's directory is damaged: {error}", where=path) from None
+    limits.check("max_members", len(infos), where=str(path))
+    found = []
+    for info in infos:
+        name, mode = info.orig_filename, info.external_attr >> 16
+        if name.endswith("/"):
+            continue
+        problem = ""
+        if info.flag_bits & 1:
+            problem = "is encrypted"
+        elif info.compress_type not in (STORED, DEFLATED):
+            problem = f"is packed with {_METHODS.get(info.compress_type, f'method {info.compress_type}')}, not Deflate"
+        elif stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+            problem = "is a link" if stat.S_ISLNK(mode) else "is no regular file"
+        found.append(Member(path, "zip", name, info.header_offset, info.file_size, info.compress_size,
+                            info.compress_type, info.CRC, problem))
+    return found
+
+
+def _check_directory(source: ByteSource, path: Path, limits: Limits) -> None:
+    """The size that the end record gives its directory, before zipfile reads all of it."""
+    tail_at = max(0, source.size - (1 << 16) - _END.size)
+    tail = source.read(tail_at, source.size - tail_at)
+    at = tail.rfind(b"PK\5\6")
+    if at < 0 or len(tail) - at < _END.size:
+        raise TruncatedError("the archive has no directory at its end: it was cut off", where=path)
+    fields = _END.unpack_from(tail, at)
+    count, size = fields[4], fields[5]
+    if 0xFFFF in (count, fields[3]) or 0xFFFFFFFF in (size, fields[6]):
+        record = tail.rfind(b"PK\6\6", 0, at)       # zip64's; writers put nothing between the two
+        if 0 <= record <= len(tail) - 56:
+            count, size = struct.unpack_from("<QQ", tail, record + 32)
+    limits.check("max_members", count, where=str(path))
+    if limits.max_members and size > limits.max_members * ENTRY:
+        raise LimitError(f"a directory of {size:,} bytes", where=path, hint="raise limits.max_members")

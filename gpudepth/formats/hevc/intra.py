@@ -1,0 +1,86 @@
+"""One colour picture through libx265 (by PyAV): 4:2:0, coded for itself, as a HEIC holds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from ...errors import UnsupportedError
+from .configuration import Configuration
+from .nal import SPS, VPS, join_lengths, nal_type, split_annex_b
+from .parameter_sets import ProfileTierLevel, SequenceParameters, level_idc
+
+# x265 calls a lone intra picture a range extension; nothing in it is beyond Main Still Picture (3) and Main 10 (2)
+_PROFILES = {8: (3, b"\x70\0\0\0"), 10: (2, b"\x20\0\0\0")}
+PIXELS = {8: "yuv420p", 10: "yuv420p10le"}
+_SETTINGS = ("keyint=1:bframes=0:scenecut=0:rc-lookahead=0:no-cutree=1:info=0:repeat-headers=1:hash=0:log-level=none:"
+             "pools=none:frame-threads=1:aq-mode=0:ipratio=1")
+
+
+@dataclass(frozen=True)
+class Colour:
+    """H.273 code points of a picture: what its numbers mean."""
+
+    primaries: int = 1
+    transfer: int = 1
+    matrix: int = 1
+    full_range: bool = False
+
+    @property
+    def x265(self) -> str:
+        span = "full" if self.full_range else "limited"
+        return f"colorprim={self.primaries}:transfer={self.transfer}:colormatrix={self.matrix}:range={span}"
+
+
+@dataclass
+class IntraEncoder:
+    """qp: of every picture, 0 (best) to 51. reuse: one encoder for all pictures of a size, a little faster; the bytes
+    then depend on what came before, the pixels do not."""
+
+    qp: int
+    preset: str = "ultrafast"
+    reuse: bool = False
+    _kept: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
+
+    def encode(self, frame: Any, colour: Colour) -> tuple[bytes, bytes]:
+        """An av.VideoFrame of yuv420p or yuv420p10le, of even size → (hvcC box, item data with 4-byte NAL lengths).
+
+        Raises UnsupportedError for what libx265 does not take.
+        """
+        import av.error
+
+        bits = next((b for b, name in PIXELS.items() if name == frame.format.name), 0)
+        if not bits or frame.width % 2 or frame.height % 2 or min(frame.width, frame.height) < 16:
+            raise UnsupportedError(f"a picture of {frame.width}×{frame.height} {frame.format.name} is not coded as "
+                                   "HEVC: both sides even, 16 at least", hint="write .jpg")
+        key = frame.width, frame.height, bits, colour
+        context = self._kept.pop(key, None) or self._context(*key)
+        frame.pts = None
+        try:
+            packets = [*context.encode(frame)]
+            if self.reuse and packets:
+                self._kept[key] = context
+            else:
+                packets += context.encode(None)
+        except av.error.FFmpegError as error:
+            raise UnsupportedError(f"libx265 refused a picture of {frame.width}×{frame.height}: {error}") from error
+        nals = split_annex_b(b"".join(bytes(p) for p in packets))
+        coded = SequenceParameters.parse(next(n for n in nals if nal_type(n) == SPS))
+        number, compatibility = _PROFILES[bits]
+        profile = ProfileTierLevel(number, compatibility, b"\x90\0\0\0\0\0",
+                                   level_idc(coded.coded_width * coded.coded_height))
+        return (Configuration.of([profile.put_into(n) for n in nals]).serialise(),
+                join_lengths([n for n in nals if nal_type(n) < VPS]))
+
+    def _context(self, width: int, height: int, bits: int, colour: Colour) -> Any:
+        import av
+
+        if "libx265" not in av.codecs_available:
+            raise UnsupportedError("this build of PyAV has no libx265", hint="install the av wheel from PyPI")
+        context: Any = av.CodecContext.create("libx265", "w")
+        context.width, context.height, context.pix_fmt = width, height, PIXELS[bits]
+        context.time_base = Fraction(1, 25)
+        context.options = {"preset": self.preset, "tune": "zerolatency",
+                           "x265-params": f"{_SETTINGS}:qp={self.qp}:{colour.x265}"}
+        return context

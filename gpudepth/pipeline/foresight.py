@@ -1,0 +1,118 @@
+"""What a run will cost in precision, told before it starts: from the range that the encoding names, or of a few maps.
+
+The maps are looked at in a worker of their own: one that kills or hangs its reader does no harm here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..compute import backend
+from ..containers import registry
+from ..containers.base import Container
+from ..depth.encoding import DisparityRange, Encoding, Gray, Relative, ZBuffer
+from ..depth.pixel_format import Quantity, quantity_of
+from ..sources.record3d import read_capture
+from .export import MAPS_ALONE
+from .intake import take
+from .item import Item
+from .precision import foretell
+from .recipe import Recipe
+from .road import photo_of
+from .workers import run_tasks
+
+SAMPLES = 8
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a worker is asked."""
+
+    item: Item
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The nearest and farthest metres of a map (NaN: none), and which preset was recognised."""
+
+    near: float
+    far: float
+    decided: str = ""
+
+
+def look(task: Look) -> Seen:
+    """The range of one item's map, as it would be stored. Raises what reading it raises."""
+    item, recipe = task.item, task.recipe.settled(task.item.depth)
+    picture = photo_of(item.photo, recipe.limits)
+    frame = (picture.width, picture.height) if recipe.orientation == "display" else (
+        picture.coded_width, picture.coded_height)
+    size = read_capture(item.camera, recipe.limits).depth if item.camera else None
+    intake = take(item.depth, recipe, backend("numpy"), frame, size)
+    span = intake.span or backend("numpy").span(intake.values)
+    if not span.valid:
+        return Seen(math.nan, math.nan, recipe.decided)
+    near, far = span.lo, span.hi
+    if quantity_of(intake.fmt) is Quantity.DISPARITY:
+        near, far = (1 / v if v > 0 else math.inf for v in (span.hi, span.lo))
+    return Seen(near, far, recipe.decided)
+
+
+def foresee(items: Sequence[Item], recipe: Recipe, seconds: float) -> tuple[list[str], list[str]]:
+    """(warnings, notes): ranges that cost too much, and what `--preset auto` takes the maps for. seconds: for a map.
+
+    Nothing is foretold of maps that are aligned first, or keep the codes of the files they come from.
+    """
+    stored = [item for item in items if item.output.suffix.lower() not in MAPS_ALONE]
+    if recipe.align is not None or (recipe.encoding is None and recipe.auto is None) or not stored:
+        return [], []
+    named = known_range(recipe.encoding)
+    if named is not None:
+        return _warn(*named, recipe, _container(stored[0]), "the range that the encoding names"), []
+    chosen = evenly(stored, SAMPLES)
+    notes, seen = [], []
+    for done in run_tasks(look, [Look(item, recipe) for item in chosen], 1, seconds):
+        if done.error is None:
+            seen.append(done.result)
+            if done.result.decided:
+                notes.append(f"{done.task.item.key}: preset auto takes its map for {done.result.decided}")
+        elif recipe.auto is not None:
+            notes.append(f"{done.task.item.key}: preset auto: {done.error}")
+    near = min((s.near for s in seen if s.near > 0), default=math.nan)
+    far = max((s.far for s in seen if math.isfinite(s.far)), default=math.nan)
+    of = "the map" if len(items) == 1 else f"{len(seen)} of {len(items)} maps" if len(seen) < len(items) else (
+        f"{len(seen)} maps")
+    return _warn(near, far, recipe, _container(stored[0]), f"the range of {of}"), notes
+
+
+def known_range(encoding: Encoding | None) -> tuple[float, float] | None:
+    """(nearest, farthest) metres that an encoding can give; None for those that end nowhere."""
+    if isinstance(encoding, Gray | ZBuffer | Relative):
+        return encoding.near, encoding.far
+    if isinstance(encoding, DisparityRange):
+        ends = sorted((encoding.black, encoding.white))
+        return 1 / ends[1], 1 / ends[0] if ends[0] else math.inf
+    return None
+
+
+def evenly(items: Sequence[Item], count: int) -> list[Item]:
+    """`count` of them at most, the first and the last among them."""
+    if len(items) <= count:
+        return list(items)
+    return [items[round(i * (len(items) - 1) / (count - 1))] for i in range(count)]
+
+
+def _container(item: Item) -> Container | None:
+    return registry.by_suffix(item.output.suffix)
+
+
+def _warn(near: float, far: float, recipe: Recipe, container: Container | None, of: str) -> list[str]:
+    if recipe.clamp is not None:
+        near, far = max(near, recipe.clamp[0]), min(far, recipe.clamp[1])
+    if container is None or not 0 < near < far < math.inf:
+        return []
+    bits = recipe.bits or container.bits[0]
+    return foretell(near, far, quantity_of(recipe.pixel_format), bits, most_bits=max(container.bits),
+                    of=of)

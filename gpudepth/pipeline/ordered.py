@@ -1,0 +1,83 @@
+"""Work on a stream by several threads: results come in the order of the stream, and never many of them at once.
+
+Decoders and encoders release the GIL, numpy does for what is large; so threads of one process are enough, and no pixel
+travels between processes.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+AHEAD = 2       # items that wait, for each thread
+
+
+def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+    """work(item) for each, on `threads` threads, in the order of the items. What `work` or `items` raises comes where
+    it belongs in that order; items are taken only as results go out."""
+    if threads <= 1:
+        yield from map(work, items)
+        return
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                del item
+                if len(waiting) >= threads * AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def ahead(items: Iterator[Item], most: int = AHEAD) -> Iterator[Item]:
+    """The same items, made on a thread of their own, `most` of them before they are asked for.
+
+    Left early, the thread ends before this does: decoders are closed by the thread that uses them.
+    """
+    channel: queue.Queue[Any] = queue.Queue(most)
+    stop = threading.Event()
+
+    def put(entry: Any) -> bool:
+        while not stop.is_set():
+            try:
+                channel.put(entry, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def make() -> None:
+        try:
+            for item in items:
+                if not put((item, None)):
+                    return
+            put(None)
+        except BaseException as error:
+            put((None, error))
+        finally:
+            close = getattr(items, "close", None)
+            if close is not None:
+                close()
+
+    thread = threading.Thread(target=make, daemon=True)
+    thread.start()
+    try:
+        while (entry := channel.get()) is not None:
+            item, error = entry
+            if error is not None:
+                raise error
+            yield item
+    finally:
+        stop.set()
+        thread.join()
