@@ -36,6 +36,12 @@ def put(path: Path, blob: bytes) -> None:
         file.write(blob)
 
 
+def _put_all(out: Path, record: dict[str, Any], **blobs: bytes) -> None:
+    """Write the files that a record names, once all of them are there: a photo that fails leaves nothing."""
+    for key, blob in blobs.items():
+        put(out / record[key], blob)
+
+
 def _codes(photo: Photo, per_metre: float) -> tuple[NDArray[np.uint16], int]:
     """depth · per_metre, 0 for no value; and how many pixels were too far, or too near, for a code."""
     metres = photo.depth.depth().astype(np.float64)
@@ -45,23 +51,22 @@ def _codes(photo: Photo, per_metre: float) -> tuple[NDArray[np.uint16], int]:
     return np.where(lost, 0, scaled).astype(np.uint16), int(lost.sum())
 
 
-def _colour(photo: Photo, out: Path, record: dict[str, Any]) -> dict[str, Any]:
-    kind = "JPEG" if record["color"].endswith(".jpg") else "PNG"
-    put(out / record["color"], picture(photo.colour(), kind))
-    return record
+def _colour(photo: Photo, name: str) -> bytes:
+    return picture(photo.colour(), "JPEG" if name.endswith(".jpg") else "PNG")
+
+
+def _mask(there: NDArray[np.bool_]) -> bytes:
+    return picture(there.astype(np.uint8) * np.uint8(255), "PNG")
 
 
 def _coded(photo: Photo, out: Path, record: dict[str, Any], per_metre: int) -> dict[str, Any]:
     """Colour, and depth as a 16-bit PNG."""
     codes, lost = _codes(photo, per_metre)
-    put(out / record["depth"], picture(codes, "PNG"))
+    blobs = {"color": _colour(photo, record["color"]), "depth": picture(codes, "PNG")}
     if "validity" in record:
-        _validity(codes > 0, out, record)
-    return _colour(photo, out, record) | {"unit": photo.unit(per_metre), "no_value": 0, "out_of_range": lost}
-
-
-def _validity(there: NDArray[np.bool_], out: Path, record: dict[str, Any]) -> None:
-    put(out / record["validity"], picture(there.astype(np.uint8) * np.uint8(255), "PNG"))
+        blobs["validity"] = _mask(codes > 0)
+    _put_all(out, record, **blobs)
+    return record | {"unit": photo.unit(per_metre), "no_value": 0, "out_of_range": lost}
 
 
 def _png16(photo: Photo, out: Path) -> dict[str, Any]:
@@ -75,9 +80,10 @@ def _floats(suffix: str) -> Callable[[Photo, Path], dict[str, Any]]:
     def write_one(photo: Photo, out: Path) -> dict[str, Any]:
         record = {"color": f"color/{photo.name}.jpg", "depth": f"depth/{photo.name}{suffix}",
                   "validity": f"validity/{photo.name}.png"}
-        put(out / record["depth"], encode(photo.depth, "depth", Path(record["depth"])))
-        _validity(np.isfinite(photo.depth.depth()), out, record)
-        return _colour(photo, out, record) | {"unit": photo.unit(), "no_value": "NaN"}
+        depth = encode(photo.depth, "depth", Path(record["depth"]))
+        _put_all(out, record, color=_colour(photo, record["color"]), depth=depth,
+                 validity=_mask(np.isfinite(photo.depth.depth())))
+        return record | {"unit": photo.unit(), "no_value": "NaN"}
 
     return write_one
 
@@ -104,8 +110,9 @@ def _colmap(photo: Photo, out: Path) -> dict[str, Any]:
     record = {"color": f"images/{name}", "depth": f"stereo/depth_maps/{name}.geometric.bin"}
     metres = photo.depth.depth()
     rows = np.where(np.isfinite(metres), metres, 0).astype("<f4").tobytes()
-    put(out / record["depth"], f"{photo.depth.width}&{photo.depth.height}&1&".encode() + rows)
-    return _colour(photo, out, record) | {"unit": photo.unit(), "no_value": 0}
+    _put_all(out, record, color=_colour(photo, name),
+             depth=f"{photo.depth.width}&{photo.depth.height}&1&".encode() + rows)
+    return record | {"unit": photo.unit(), "no_value": 0}
 
 
 _POINT = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])

@@ -168,7 +168,7 @@ def test_what_a_clip_without_depth_is_told(tmp_path: Path, capsys: pytest.Captur
         stream.width, stream.height, stream.pix_fmt = 32, 24, "gray16le"
         out.mux(stream.encode(av.VideoFrame(32, 24, "gray16le")))
         out.mux(stream.encode(None))
-    assert "save its frames as 16-bit PNGs, and name an encoding" in said("n.mkv", (tmp_path / "n.mkv").read_bytes())
+    assert "gpudepth attach CLIP THIS --near M --far M, or a job, says it" in said("n.mkv", (tmp_path / "n.mkv").read_bytes())
 
 
 def _no_depth(folder: Path) -> Path:

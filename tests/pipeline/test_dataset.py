@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import OpenEXR
 import pytest
+from dng_kit import BASES
 from photo_kit import heic, pixels, plain
 from PIL import Image
 
@@ -232,6 +233,26 @@ def test_what_cannot_be(tmp_path: Path, photos: Path, monkeypatch: pytest.Monkey
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
         write(photos, "npz", tmp_path / "file" / "out")
+
+
+@pytest.mark.parametrize("kind", [k for k in LAYOUTS if k != "ply"])
+def test_a_photo_that_fails_leaves_nothing(tmp_path: Path, kind: str) -> None:
+    """Its picture cannot be decoded, its depth can: no depth without a colour stays behind."""
+    depth = np.linspace(1, 4, 48 * 32, dtype=np.float32).reshape(32, 48)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    gpudepth.attach(plain(tmp_path / "a.jpg", 96, 64, focal35=26), depth, folder / "good.jpg")
+    gpudepth.attach(dng_file(tmp_path / "raw.dng"), depth, folder / "raw.dng", fit="stretch", calibration="none")
+    written = write(folder, kind, tmp_path / "out")
+    assert [r["name"] for r in written.records] == ["good"]
+    ((_, error),) = written.failed
+    assert "raw" in str(error) or "camera" in str(error)
+    assert not [p for p in (tmp_path / "out").rglob("*") if "raw" in p.name or "0000000001" in p.name or p.stem == "1.000000"]
+
+
+def dng_file(path: Path) -> Path:
+    path.write_bytes(BASES["linear II"])
+    return path
 
 
 def test_from_the_command_line(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -182,8 +182,8 @@ def meaning(tags: dict[str, str], where: str) -> tuple[PixelFormat, Any, Calibra
     """
     if "GPUDEPTH" not in tags:
         raise NoDepthError("is a video, and says nothing of depth", where=where,
-                           hint="a depth video of another program does not say what its codes mean: save its frames as "
-                                "16-bit PNGs, and name an encoding or a preset")
+                           hint="a depth video of another program does not say what its codes mean: gpudepth attach "
+                                "CLIP THIS --near M --far M, or a job, says it")
     if tags["GPUDEPTH"] != VERSION:
         raise UnsupportedError(f"is a depth video of version {tags['GPUDEPTH'][:20]!r}", where=where,
                                hint="a newer gpudepth wrote it")

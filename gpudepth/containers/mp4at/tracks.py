@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from ...formats.isobmff.box import Box, walk
 from ...formats.quicktime import movie
 from ...formats.quicktime.metadata import Value, metadata_of, uint
 from ...formats.quicktime.movie import Movie
+from ...formats.quicktime.samples import Ints
 from ...formats.quicktime.track import Track
 from ...formats.window import Window
 from ..coded_track import CodedTrack
@@ -52,6 +54,18 @@ class AuxiliaryDepth(CodedTrack):
     metric: bool = False
     notes: tuple[str, ...] = ()
 
+    @cached_property
+    def _sample_of(self) -> Ints:
+        """The metadata sample of each frame, in presentation order: of its time, or the last before it."""
+        assert self.ranges is not None
+        times = self.ranges.samples.presentation_times
+        order = np.argsort(times, kind="stable")
+        unit = float(self.track.unit() / self.ranges.unit())
+        wanted = self.track.samples.presentation_times[self.order] * unit
+        at = np.searchsorted(times[order], wanted + 0.5, side="right") - 1      # half a unit is rounding
+        found: Ints = order[np.maximum(at, 0)].astype(np.int64)
+        return found
+
     def near_far(self, frame: int) -> NearFar:
         """Of a frame in presentation order: the metadata sample of its time, or the last before it.
 
@@ -63,11 +77,7 @@ class AuxiliaryDepth(CodedTrack):
         samples = self.ranges.samples
         if not samples.count:
             raise NoDepthError("the timed depth metadata is empty", where=samples.path)
-        time = self.track.samples.presentation_times[self.order[frame]] * self.track.unit()
-        times = samples.presentation_times
-        order = np.argsort(times, kind="stable")
-        at = int(np.searchsorted(times[order], float(time / self.ranges.unit()) + 0.5, side="right")) - 1
-        number = int(order[max(at, 0)])
+        number = int(self._sample_of[frame])
         size = int(samples.sizes[number])
         where = f"{samples.path}: sample {number}"
         if size > MAX_META:

@@ -54,11 +54,11 @@ def write(source: ByteSource, maps: Iterable[tuple[Fraction, DepthData]], file: 
     """
     with inside(source):
         content = movie.read(source)
-        if find_axte(source, content) is not None:
-            raise ExistingDepthError("has auxiliary tracks already", where=source.name)
         if content.fragmented:
             raise UnsupportedError("the movie is fragmented (mvex)", where=content.moov.path,
                                    hint="remux it without fragments")
+        if find_axte(source, content) is not None:
+            raise ExistingDepthError("has auxiliary tracks already", where=source.name)
         colour = colour_track(content)
         colour.unit()
         source.limits.check("max_moov", content.moov.size, where=content.moov.path)

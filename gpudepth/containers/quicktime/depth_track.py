@@ -22,8 +22,8 @@ HOW_TO_KEEP_IT = ("a movie of Cinematic mode has depth in its original, and most
                   "Original; by cable, set Photos > Transfer to Mac or PC > Keep Originals")
 NONE_ON_NEWER = "iPhones 17 reportedly record no depth track at all"
 SAY_WHAT_IT_MEANS = ("if it is depth of another program, it does not say what its codes mean: LeRobot's needs its "
-                     "meta/info.json above it, or NAME.json beside it; of others save the frames as 16-bit PNGs, and "
-                     "name an encoding or a preset")
+                     "meta/info.json above it, or NAME.json beside it; of others gpudepth attach CLIP THIS --near M "
+                     "--far M, or a job, says it")
 
 
 @dataclass(frozen=True)
