@@ -26,7 +26,22 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions
 
 
 def _register() -> None:
-    from . import attach, bench, check, config, convert, demo, doctor, extract, inspect, mac_kit, presets, remove, run
+    from . import (
+        attach,
+        bench,
+        check,
+        config,
+        convert,
+        demo,
+        doctor,
+        extract,
+        inspect,
+        mac_kit,
+        merge,
+        presets,
+        remove,
+        run,
+    )
 
     app.command("attach")(attach.attach)
     app.command("bench")(bench.bench)
@@ -34,6 +49,7 @@ def _register() -> None:
     app.command("convert")(convert.convert)
     app.command("extract")(extract.extract)
     app.command("inspect")(inspect.inspect)
+    app.command("merge")(merge.merge)
     app.command("presets")(presets.presets)
     app.command("remove")(remove.remove)
     app.command("run")(run.run)

@@ -15,6 +15,7 @@ from ..compute import backend as make_backend
 from ..compute.auto import AutoBackend
 from ..compute.threads import available_cores
 from ..errors import GpudepthError, Interrupted, OutputError, UsageError
+from . import shards as parts
 from .clip_plan import make_clip_plan
 from .foresight import foresee
 from .item import AnyItem, Item, Task, do_task
@@ -25,16 +26,13 @@ from .plan import Plan, job_hash, make_plan
 from .progress import Progress, Style
 from .workers import Done, run_tasks
 
-ENGINES = ("local",)
-
-
 MOST_BUGS = 20
 
 
 @dataclass
 class RunSummary:
     """done, failed: of this run. skipped: items the ledger knew as done. bugs: tracebacks, some of them when there are
-    many. ledger, start: where the run's rows are, which are not held in memory."""
+    many. ledger, start: where the run's rows are, which are not held in memory; shards: those of an engine's run."""
 
     plan: Plan
     ledger: Path
@@ -43,6 +41,7 @@ class RunSummary:
     failed: int = 0
     skipped: int = 0
     bugs: list[str] = field(default_factory=list)
+    shards: list[tuple[Path, int]] = field(default_factory=list)
 
     @property
     def rows(self) -> list[Row]:
@@ -51,7 +50,8 @@ class RunSummary:
 
     def each(self) -> Iterator[Row]:
         """The same, one in memory at a time."""
-        return read_rows(self.ledger, self.start)
+        for path, start in self.shards or [(self.ledger, self.start)]:
+            yield from read_rows(path, start)
 
     def line(self) -> str:
         return f"{self.done} done, {self.skipped} already done, {self.failed} failed"
@@ -61,7 +61,7 @@ def plan(job: str | Path | Job, *, base: Path | None = None, settings: list[str]
          shard: tuple[int, int] | None = None) -> Plan:
     """Read a job, pair its files, look at some maps. Paths are relative to the job file, or to `base` for a Job object.
     """
-    paired = _paired(job, base, settings, shard)
+    paired, _ = pair_files(job, base, settings, shard)
     return _foreseen(paired, paired.items)
 
 
@@ -72,14 +72,20 @@ def _foreseen(plan_: Plan, items: Sequence[AnyItem]) -> Plan:
     return replace(plan_, warnings=tuple(warnings), notes=(*plan_.notes, *notes))
 
 
-def _paired(job: str | Path | Job, base: Path | None, settings: list[str] | None,
-            shard: tuple[int, int] | None) -> Plan:
-    if shard is not None and not 0 <= shard[0] < shard[1]:
-        raise UsageError(f"shard {shard[0]}/{shard[1]}: shards count from 0", hint=f"0/{shard[1]} to {shard[1] - 1}/…")
+def pair_files(job: str | Path | Job, base: Path | None = None, settings: list[str] | None = None,
+               shard: parts.Shard | None = None) -> tuple[Plan, Path]:
+    """The plan before any map is looked at, and the folder that its paths are relative to."""
+    if shard is not None:
+        parts.check(shard)
     the_job, base = (job, base or Path()) if isinstance(job, Job) else (load_job(job, settings),
                                                                         base or Path(job).parent)
     with _uncollected():
-        return (make_plan if the_job.source.video is None else make_clip_plan)(the_job, base, shard)
+        return (make_plan if the_job.source.video is None else make_clip_plan)(the_job, base, shard), base
+
+
+def ledger_path(plan_: Plan, base: Path) -> Path:
+    """Of the whole run."""
+    return base / plan_.job.run.ledger if plan_.job.run.ledger else plan_.ledger
 
 
 @contextlib.contextmanager
@@ -96,29 +102,31 @@ def _uncollected() -> Iterator[None]:
 
 
 def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
-        shard: tuple[int, int] | None = None, engine: str = "local", quiet: bool = True,
+        shard: tuple[int, int] | None = None, engine: str = "local", shards: int | None = None, quiet: bool = True,
         log_format: Style = "text") -> RunSummary:
     """Do a job. Items that fail are rows of the summary; the others are done all the same.
 
+    engine, shards   where the shards of a run are done, and how many; see `sharded`
     log_format   of what is said on stderr unless `quiet`: text, or json, an object a line
 
     Raises JobError, UsageError, MissingInputError before anything runs; LockedError; OutputError when the disk is
     full or the folder cannot be written (what was done is in the ledger); Interrupted.
     """
-    if engine not in ENGINES:
-        raise UsageError(f"unknown engine {engine!r}", hint="one of " + ", ".join(ENGINES))
-    the_plan = _paired(job, base, settings, shard)
+    if engine != "local" or shards is not None:
+        from .sharded import run_sharded
+
+        return run_sharded(job, base=base, settings=settings, shard=shard, engine_name=engine, shards=shards,
+                           quiet=quiet, log_format=log_format)
+    the_plan, base = pair_files(job, base, settings, shard)
     settings_hash = job_hash(the_plan.job, the_plan.recipe.donor)
     # an unusable one fails here, not once per item; and what falls back says so here, not once per worker
     backend = make_backend(the_plan.job.run.backend)
     backend = backend.settled() if isinstance(backend, AutoBackend) else backend
-    path = the_plan.ledger
-    if the_plan.job.run.ledger:
-        path = (base or (Path(job).parent if not isinstance(job, Job) else Path())) / the_plan.job.run.ledger
-    if shard is not None:
-        path = path.with_name(f"{path.stem}.{shard[0]}-of-{shard[1]}{path.suffix}")
+    whole = ledger_path(the_plan, base)
+    path = whole if shard is None else parts.shard_path(whole, shard)
+    apart = contextlib.nullcontext() if shard is None else Ledger(whole, shared=True)
     summary = RunSummary(the_plan, path)
-    with Ledger(path) as ledger, _signals():
+    with apart, Ledger(path) as ledger, interruptible():
         summary.start = ledger.size
         todo = _todo(the_plan, ledger, settings_hash, summary)
         ledger.rows.clear()     # what they were read for is done
@@ -128,9 +136,12 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
                 remove_stale(folder)
         verbose = logging.getLogger("gpudepth").getEffectiveLevel() <= logging.INFO
         tasks = [Task(item, the_plan.recipe, backend.name, settings_hash, verbose) for item in todo]
-        run_, base = the_plan.job.run, base or (Path(job).parent if not isinstance(job, Job) else Path())
+        run_ = the_plan.job.run
+        heartbeat = base / run_.heartbeat if run_.heartbeat else None
+        if heartbeat is not None and shard is not None:
+            heartbeat = parts.shard_path(heartbeat, shard)
         progress = Progress(len(tasks), quiet=quiet, every=run_.progress_seconds, style=log_format,
-                            heartbeat=base / run_.heartbeat if run_.heartbeat else None)
+                            heartbeat=heartbeat)
         with progress:
             _work(tasks, ledger, settings_hash, summary, progress)
     return summary
@@ -202,7 +213,7 @@ def _failure(done: Done, settings_hash: str) -> Row:
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """SIGINT and SIGTERM become Interrupted, once; a second one ends the process at once."""
     def stop(signum: int, frame: FrameType | None) -> None:
         for s in (signal.SIGINT, signal.SIGTERM):
