@@ -23,7 +23,7 @@ from .road import run_item
 from .stopwatch import lap, rounded, stage
 
 if TYPE_CHECKING:
-    from .clip_item import ClipItem
+    from .clips.item import ClipItem
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def do_task(task: Task) -> Row:
         logger.setLevel(logging.INFO)
     if isinstance(task.item, Item):
         return _do_photo(task, task.item)
-    from .clip_item import do_clip  # FFmpeg and threads, which photos need nothing of
+    from .clips.item import do_clip  # FFmpeg and threads, which photos need nothing of
 
     return do_clip(task, task.item)
 

@@ -16,7 +16,7 @@ from ..depth.encoding import Depth, parse_scale
 from ..depth.pixel_format import native
 from ..errors import GpudepthError, JobError, UsageError
 from ..limits import Limits
-from .clip_record import ClipRecord
+from .clips.record import ClipRecord
 from .encoding_records import KINDS, EmbeddedRecord, EncodingRecord, GrayRecord, Pair, PresetRecord, Record, Scale
 from .recipe import TURNS, Confidence, Recipe, Resize, Smooth
 from .source_record import RowsRecord, SourceRecord

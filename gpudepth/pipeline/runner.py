@@ -15,7 +15,7 @@ from ..compute import backend as make_backend
 from ..compute.auto import AutoBackend
 from ..compute.threads import available_cores
 from ..errors import GpudepthError, Interrupted, OutputError, UsageError
-from .clip_plan import make_clip_plan
+from .clips.plan import make_clip_plan
 from .foresight import foresee
 from .item import AnyItem, Item, Task, do_task
 from .job import Job, load_job
