@@ -17,12 +17,13 @@ from ..compute.threads import available_cores
 from ..errors import GpudepthError, Interrupted, OutputError, UsageError
 from .clips.plan import make_clip_plan
 from .foresight import foresee
-from .item import AnyItem, Item, Task, do_task
+from .item import Item
 from .job import Job, load_job
 from .ledger import Ledger, Row, read_rows
 from .output import remove_stale
 from .plan import Plan, job_hash, make_plan
 from .progress import Progress, Style
+from .task import Task, Work, do_task
 from .workers import Done, run_tasks
 
 ENGINES = ("local",)
@@ -65,7 +66,7 @@ def plan(job: str | Path | Job, *, base: Path | None = None, settings: list[str]
     return _foreseen(paired, paired.items)
 
 
-def _foreseen(plan_: Plan, items: Sequence[AnyItem]) -> Plan:
+def _foreseen(plan_: Plan, items: Sequence[Work]) -> Plan:
     """With what there is to warn of before these items are done."""
     photos = [item for item in items if isinstance(item, Item)]     # clips say it of their frames
     warnings, notes = foresee(photos, plan_.recipe, plan_.job.limits.seconds_per_item)
@@ -136,7 +137,7 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
     return summary
 
 
-def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) -> list[AnyItem]:
+def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) -> list[Work]:
     """The items that are left.
 
     on_existing: "resume" leaves out what the ledger knows as done, and writes over outputs it does not know (a kill

@@ -14,6 +14,7 @@ from ...sources.clips import Clip, find_clips
 from ...sources.pairs import Pairing
 from ..job import Job
 from ..plan import Plan, output_root, refuse
+from ..task import in_shard
 from . import movie as clip_movie
 from .item import ClipItem
 from .photos import MARK, table_of
@@ -41,7 +42,7 @@ def make_clip_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -
     if found.without_video:
         notes.append(f"{len(found.without_video)} files or sequences of depth belong to no video, "
                      f"{found.without_video[0]} for one")
-    mine = [item for item in items if item.in_shard(shard)]
+    mine = [item for item in items if in_shard(item.key, shard)]
     workers = available_cores() if job.run.workers == "auto" else job.run.workers
     threads = max(1, available_cores() // max(1, min(workers, len(mine))))
     return Plan(job, tuple(replace(item, threads=threads) for item in mine), root, Pairing(()), recipe, tuple(notes))
