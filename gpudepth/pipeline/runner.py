@@ -23,6 +23,7 @@ from .ledger import Ledger, Row, read_rows
 from .output import remove_stale
 from .plan import Plan, job_hash, make_plan
 from .progress import Progress, Style
+from .sample import Estimate, estimate
 from .task import Task, Work, do_task
 from .workers import Done, run_tasks
 
@@ -110,9 +111,7 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
         raise UsageError(f"unknown engine {engine!r}", hint="one of " + ", ".join(ENGINES))
     the_plan = _paired(job, base, settings, shard)
     settings_hash = job_hash(the_plan.job, the_plan.recipe.donor)
-    # an unusable one fails here, not once per item; and what falls back says so here, not once per worker
-    backend = make_backend(the_plan.job.run.backend)
-    backend = backend.settled() if isinstance(backend, AutoBackend) else backend
+    backend = _backend(the_plan.job)
     path = the_plan.ledger
     if the_plan.job.run.ledger:
         path = (base or (Path(job).parent if not isinstance(job, Job) else Path())) / the_plan.job.run.ledger
@@ -128,13 +127,25 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
             for folder in {i.output.parent for i in the_plan.items}:
                 remove_stale(folder)
         verbose = logging.getLogger("gpudepth").getEffectiveLevel() <= logging.INFO
-        tasks = [Task(item, the_plan.recipe, backend.name, settings_hash, verbose) for item in todo]
+        tasks = [Task(item, the_plan.recipe, backend, settings_hash, verbose) for item in todo]
         run_, base = the_plan.job.run, base or (Path(job).parent if not isinstance(job, Job) else Path())
         progress = Progress(len(tasks), quiet=quiet, every=run_.progress_seconds, style=log_format,
                             heartbeat=base / run_.heartbeat if run_.heartbeat else None)
         with progress:
             _work(tasks, ledger, settings_hash, summary, progress)
     return summary
+
+
+def sample(plan_: Plan, count: int) -> Estimate:
+    """Do `count` items of a plan into a folder that goes away again, and say what all of them will take."""
+    backend = _backend(plan_.job)
+    return estimate(plan_, [Task(item, plan_.recipe, backend, "sample") for item in plan_.items], count)
+
+
+def _backend(job: Job) -> str:
+    """The name of the back end: an unusable one fails here, not once an item, and what falls back says so here."""
+    backend = make_backend(job.run.backend)
+    return (backend.settled() if isinstance(backend, AutoBackend) else backend).name
 
 
 def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) -> list[Work]:

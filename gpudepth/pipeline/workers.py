@@ -31,28 +31,32 @@ ALIVE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Done:
-    """What came back for a task: a result, or an error of ours; `bug` holds a traceback when it was none of ours."""
+    """What came back for a task: a result, or an error of ours; `bug` holds a traceback when it was none of ours.
+    seconds: by the clock; cpu: of the processor, all threads."""
 
     task: Any
     result: Any = None
     error: GpudepthError | None = None
     bug: str = ""
     seconds: float = 0.0
+    cpu: float = 0.0
 
 
 def attempt(function: Callable[[Any], Any], task: Any) -> Done:
     """Run one task here."""
-    start = time.monotonic()
+    start, cpu = time.monotonic(), time.process_time()
+
+    def done(result: Any = None, error: GpudepthError | None = None, bug: str = "") -> Done:
+        return Done(task, result, error, bug, time.monotonic() - start, time.process_time() - cpu)
+
     try:
-        return Done(task, function(task), seconds=time.monotonic() - start)
+        return done(function(task))
     except GpudepthError as error:
-        return Done(task, error=error, seconds=time.monotonic() - start)
+        return done(error=error)
     except MemoryError:
-        starved = GpudepthError("not enough memory for this item", hint="run.workers: 1 leaves more for each")
-        return Done(task, error=starved, seconds=time.monotonic() - start)
+        return done(error=GpudepthError("not enough memory for this item", hint="run.workers: 1 leaves more for each"))
     except Exception as error:
-        bug = GpudepthError(f"internal error: {type(error).__name__}: {error}")
-        return Done(task, error=bug, bug=traceback.format_exc(), seconds=time.monotonic() - start)
+        return done(error=GpudepthError(f"internal error: {type(error).__name__}: {error}"), bug=traceback.format_exc())
 
 
 def run_tasks(function: Callable[[Task], Any], tasks: Iterable[Task], workers: int,

@@ -81,16 +81,43 @@ def test_gray_video(tmp_path: Path, suffix: str, pix_fmt: str, codec: str) -> No
     assert source.max_code == (1 << int(pix_fmt[4:6])) - 1
 
 
-def test_a_track_of_raw_big_endian_gray(tmp_path: Path) -> None:
-    """As the Azure Kinect's recorder has it: V_MS/VFW/FOURCC 'b16g' beside colour, in one Matroska."""
+def test_the_azure_kinects_matroska(tmp_path: Path) -> None:
+    """Its recorder's tracks: colour as MJPG, depth and infrared as raw 16-bit big-endian gray ('b16g'), told by their names."""
+    import io
+
+    from mkv_kit import RawTrack, matroska
+    from video_kit import picture
+
+    def jpeg(n: int) -> bytes:
+        buffer = io.BytesIO()
+        Image.fromarray(picture(n)).save(buffer, "JPEG", quality=95)
+        return buffer.getvalue()
+
+    when = [33 * n for n in range(6)]
+    infrared = np.full((48, 64), 7, ">u2").tobytes()
+    tracks = [RawTrack("COLOR", b"MJPG", 128, 96, [(t, jpeg(n)) for n, t in enumerate(when)]),
+              RawTrack("IR", b"b16g", 64, 48, [(t, infrared) for t in when]),
+              RawTrack("DEPTH", b"b16g", 64, 48, [(t, codes(n).astype(">u2").tobytes()) for n, t in enumerate(when)])]
     path = tmp_path / "k4a.mkv"
+    path.write_bytes(matroska(tracks))
+    streams = open_clip(footage(path), None, ClipOptions(), GRAY)
+    assert read(streams) == same(*range(6))
+    source = next(iter(streams.maps.read([4])))[1]
+    assert isinstance(source, SourceMap)
+    np.testing.assert_array_equal(source.codes, codes(4))
+    assert read(open_clip(footage(path), None, ClipOptions(color_stream=0, depth_stream=2), GRAY)) == same(*range(6))
+    wrong = open_clip(footage(path), None, ClipOptions(depth_stream=1), GRAY)
+    assert all(int(r.depth.codes[0, 0]) == 7 for r in wrong.read() if isinstance(r.depth, SourceMap))
+
+
+def test_a_second_stream_of_gray(tmp_path: Path) -> None:
+    from video_kit import picture
+
+    path = tmp_path / "both.mkv"
     with av.open(str(path), "w") as out:
         one, two = out.add_stream("libx264", rate=30), out.add_stream("ffv1", rate=30)
         one.width, one.height, one.pix_fmt = 128, 96, "yuv420p"
         two.width, two.height, two.pix_fmt = 64, 48, "gray16le"
-        two.metadata["title"] = "DEPTH"
-        from video_kit import picture
-
         for n in range(6):
             for stream, pixels, name in ((one, picture(n), "rgb24"), (two, codes(n), "gray16le")):
                 frame = av.VideoFrame.from_ndarray(pixels, format=name)
@@ -98,7 +125,16 @@ def test_a_track_of_raw_big_endian_gray(tmp_path: Path) -> None:
                 out.mux(stream.encode(frame))
         out.mux([*one.encode(None), *two.encode(None)])
     assert read(open_clip(footage(path), None, ClipOptions(), GRAY)) == same(*range(6))
-    assert read(open_clip(footage(path), None, ClipOptions(color_stream=0, depth_stream=1), GRAY)) == same(*range(6))
+
+
+def test_raw_gray_that_ffmpeg_reads_back_as_rgb555(tmp_path: Path) -> None:
+    """Its MOV muxer writes no format that says what it was: such a file is refused, and not taken for depth."""
+    maps = gray(tmp_path / "d.mov", [np.zeros((48, 64), np.uint16)] * 4, "gray16le", codec="rawvideo")
+    video = footage(colour(tmp_path / "c.mp4", 4))
+    with pytest.raises(GpudepthError, match="comes out as rgb555"):
+        for r in open_clip(video, footage(maps), ClipOptions(), GRAY).read():
+            if r.error:
+                raise r.error
 
 
 def test_side_by_side(tmp_path: Path) -> None:
