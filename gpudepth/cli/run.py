@@ -27,7 +27,8 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
 
 
 def run(job: JobFile, settings: Set = None, dry_run: DryRun = False, sample: Sample = None, shard: Shard = None,
-        quiet: Quiet = False, log_format: LogFormat = "text", as_json: o.Json = False, verbose: o.Verbose = False) -> None:
+        quiet: Quiet = False, log_format: LogFormat = "text", as_json: o.Json = False,
+        verbose: o.Verbose = False) -> None:
     """Do a job: many photos, one set of rules. Done items are left out when it is run again.
 
     Paths in a job are relative to the job file. Exit code 3: some items failed, the others are done.
