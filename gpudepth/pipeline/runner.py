@@ -180,7 +180,8 @@ def _work(tasks: list[Task], ledger: Ledger, settings_hash: str, summary: RunSum
     if summary.failed and job.run.on_error == "stop":
         return
     workers = available_cores() if job.run.workers == "auto" else job.run.workers
-    results = run_tasks(do_task, tasks, min(workers, max(1, len(tasks))), job.limits.seconds_per_item, progress.beat)
+    results = run_tasks(do_task, tasks, min(workers, max(1, len(tasks))), job.limits.seconds_per_item,
+                        beat=progress.beat, memory=job.run.memory)
     with contextlib.closing(results):  # type: ignore[type-var]
         for done in results:
             row = replace(done.result, seconds=round(done.seconds, 3)) if done.error is None else _failure(

@@ -183,6 +183,7 @@ def test_ten_thousand_items(tmp_path: Path) -> None:
             handles = sum(1 for _ in Path(f"/proc/{process.pid}/fd").iterdir()) if process.poll() is None else 0
             seen[done / count] = rss(process.pid), max(map(rss, workers)), handles
         time.sleep(0.2)
+    process.communicate()
     assert process.returncode == 0
     seconds = time.monotonic() - started
     early = [v for share, v in seen.items() if 0.15 <= share <= 0.3]
