@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .errors import LimitError
@@ -51,6 +52,15 @@ class Limits:
         """Check the dimensions a header declares."""
         self.check("max_pixels", width * height, where=where)
         self.check("max_decoded_bytes", width * height * bytes_per_pixel, where=where)
+        ASKED.before_decoding(width * height * bytes_per_pixel)
 
 
+@dataclass
+class Asked:
+    """Who is told of every picture before it is decoded: in the workers of a run, what bounds the bytes in flight."""
+
+    before_decoding: Callable[[int], None] = lambda size: None
+
+
+ASKED = Asked()
 DEFAULT = Limits()

@@ -12,6 +12,9 @@ from ..errors import PartialRunError, UsageError
 from . import options as o
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")]
+Sample = Annotated[int | None, typer.Option(metavar="N", show_default=False,
+                                            help="With --dry-run: do N items for a sample, into a folder that goes "
+                                                 "away again, and say what all will take.")]
 Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Only the I-th of N parts; I counts from 0.",
                                            show_default=False)]
 Engine = Annotated[str, typer.Option(help="Where shards are done: local, ray or dask.")]
@@ -22,8 +25,9 @@ LogFormat = Annotated[str, typer.Option(help="Of progress, warnings and errors o
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
 
 
-def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, shard: Shard = None, engine: Engine = "local",
-        shards: Shards = None, quiet: Quiet = False, log_format: LogFormat = "text", as_json: o.Json = False,
+def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample: Sample = None, shard: Shard = None,
+        engine: Engine = "local", shards: Shards = None, quiet: Quiet = False, log_format: LogFormat = "text",
+        as_json: o.Json = False,
         verbose: o.Verbose = False) -> None:
     """Do a job: many photos, one set of rules. Done items are left out when it is run again.
 
@@ -31,6 +35,7 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, shard: 
 
     \b
     gpudepth run job.yaml --dry-run
+    gpudepth run job.yaml --dry-run --sample 50
     gpudepth run job.yaml --set encoding.far=12
     gpudepth run job.yaml --shard 0/4
     gpudepth run job.yaml --engine ray --shards 4
@@ -39,8 +44,11 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, shard: 
 
     part = _shard(shard)
     if dry_run:
-        print("\n".join(runner.plan(job, settings=settings, shard=part).lines()))
+        planned = runner.plan(job, settings=settings, shard=part)
+        print("\n".join(planned.lines() if sample is None else runner.sample(planned, sample).lines()))
         return
+    if sample is not None:
+        raise UsageError("--sample goes with --dry-run")
     summary = runner.run(job, settings=settings, shard=part, engine=engine, shards=shards, quiet=quiet,
                          log_format=o.choice("log-format", log_format, ("text", "json")))
     for row in summary.each():

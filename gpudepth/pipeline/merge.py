@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import LockedError, UsageError
-from .item import AnyItem
 from .job import Job
 from .ledger import Ledger, Row, read_rows
 from .output import remove_stale
 from .plan import job_hash
 from .runner import ledger_path, pair_files
 from .shards import Shard, said, shard_ledgers
+from .task import Work
 
 State = Literal["failed", "outdated", "missing"]
 
@@ -109,7 +109,7 @@ def _is_held(path: Path) -> bool:
         return True
 
 
-def _best(item: AnyItem, rows: Iterable[Row], settings_hash: str) -> tuple[Row | None, bool]:
+def _best(item: Work, rows: Iterable[Row], settings_hash: str) -> tuple[Row | None, bool]:
     """The row that says the item is done, and True; else the last one that has its error of these settings, else the
     last."""
     last = failed = None

@@ -16,14 +16,16 @@ from ..compute.auto import AutoBackend
 from ..compute.threads import available_cores
 from ..errors import GpudepthError, Interrupted, OutputError, UsageError
 from . import shards as parts
-from .clip_plan import make_clip_plan
+from .clips.plan import make_clip_plan
 from .foresight import foresee
-from .item import AnyItem, Item, Task, do_task
+from .item import Item
 from .job import Job, load_job
 from .ledger import Ledger, Row, read_rows
 from .output import remove_stale
 from .plan import Plan, job_hash, make_plan
 from .progress import Progress, Style
+from .sample import Estimate, estimate
+from .task import Task, Work, do_task
 from .workers import Done, run_tasks
 
 MOST_BUGS = 20
@@ -65,7 +67,7 @@ def plan(job: str | Path | Job, *, base: Path | None = None, settings: list[str]
     return _foreseen(paired, paired.items)
 
 
-def _foreseen(plan_: Plan, items: Sequence[AnyItem]) -> Plan:
+def _foreseen(plan_: Plan, items: Sequence[Work]) -> Plan:
     """With what there is to warn of before these items are done."""
     photos = [item for item in items if isinstance(item, Item)]     # clips say it of their frames
     warnings, notes = foresee(photos, plan_.recipe, plan_.job.limits.seconds_per_item)
@@ -119,9 +121,7 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
                            quiet=quiet, log_format=log_format)
     the_plan, base = pair_files(job, base, settings, shard)
     settings_hash = job_hash(the_plan.job, the_plan.recipe.donor)
-    # an unusable one fails here, not once per item; and what falls back says so here, not once per worker
-    backend = make_backend(the_plan.job.run.backend)
-    backend = backend.settled() if isinstance(backend, AutoBackend) else backend
+    backend = _backend(the_plan.job)
     whole = ledger_path(the_plan, base)
     path = whole if shard is None else parts.shard_path(whole, shard)
     apart = contextlib.nullcontext() if shard is None else Ledger(whole, shared=True)
@@ -135,7 +135,7 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
             for folder in {i.output.parent for i in the_plan.items}:
                 remove_stale(folder)
         verbose = logging.getLogger("gpudepth").getEffectiveLevel() <= logging.INFO
-        tasks = [Task(item, the_plan.recipe, backend.name, settings_hash, verbose) for item in todo]
+        tasks = [Task(item, the_plan.recipe, backend, settings_hash, verbose) for item in todo]
         run_ = the_plan.job.run
         heartbeat = base / run_.heartbeat if run_.heartbeat else None
         if heartbeat is not None and shard is not None:
@@ -147,7 +147,19 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
     return summary
 
 
-def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) -> list[AnyItem]:
+def sample(plan_: Plan, count: int) -> Estimate:
+    """Do `count` items of a plan into a folder that goes away again, and say what all of them will take."""
+    backend = _backend(plan_.job)
+    return estimate(plan_, [Task(item, plan_.recipe, backend, "sample") for item in plan_.items], count)
+
+
+def _backend(job: Job) -> str:
+    """The name of the back end: an unusable one fails here, not once an item, and what falls back says so here."""
+    backend = make_backend(job.run.backend)
+    return (backend.settled() if isinstance(backend, AutoBackend) else backend).name
+
+
+def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) -> list[Work]:
     """The items that are left.
 
     on_existing: "resume" leaves out what the ledger knows as done, and writes over outputs it does not know (a kill
@@ -179,7 +191,8 @@ def _work(tasks: list[Task], ledger: Ledger, settings_hash: str, summary: RunSum
     if summary.failed and job.run.on_error == "stop":
         return
     workers = available_cores() if job.run.workers == "auto" else job.run.workers
-    results = run_tasks(do_task, tasks, min(workers, max(1, len(tasks))), job.limits.seconds_per_item, progress.beat)
+    results = run_tasks(do_task, tasks, min(workers, max(1, len(tasks))), job.limits.seconds_per_item,
+                        beat=progress.beat, memory=job.run.memory)
     with contextlib.closing(results):  # type: ignore[type-var]
         for done in results:
             row = replace(done.result, seconds=round(done.seconds, 3)) if done.error is None else _failure(

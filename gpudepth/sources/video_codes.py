@@ -46,6 +46,9 @@ def codes(frame: Any, path: Path, coding: Coding = "gray", crop: tuple[int, int,
         return _whole(_cut(_samples(frame, 0), crop), components[0].bits, path)
     if components[0].is_luma and len(components) >= 3:
         return _luma(frame, crop, path)
+    if "555" in name or "565" in name:
+        raise UnsupportedError(f"comes out as {name}: raw 16-bit gray, of which the file does not say so", where=path,
+                               hint="encode the maps as FFV1: ffmpeg … -c:v ffv1 -pix_fmt gray16le depth.mkv")
     rgb = _cut(frame.to_ndarray(format="rgb24"), crop)
     spread = rgb.max(axis=2).astype(np.int16) - rgb.min(axis=2)
     _neutral(spread, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from cluster_kit import demo_job, outputs, run_and_kill_one
 
 from gpudepth.pipeline.runner import run
 
-pytest.importorskip("ray")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Ray is a dependency of the tests on Linux")
 
 
 def test_a_worker_is_killed_and_the_files_are_those_of_a_local_run(tmp_path: Path) -> None:
