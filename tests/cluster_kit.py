@@ -51,20 +51,26 @@ def holder(path: Path) -> int | None:
     return None
 
 
-def kill_one(ledgers: list[Path], seconds: float = 90) -> tuple[str, int, Path]:
-    """SIGKILL whoever writes a ledger once it has a row; returns its command line, how many rows there were, and where.
-    """
+def wait_for_rows(ledgers: list[Path], seconds: float = 90) -> Path:
+    """The first of these ledgers that has a row."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         for ledger in ledgers:
             if ledger.exists() and ledger.stat().st_size:
-                pid = holder(ledger)
-                if pid is not None:
-                    command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-                    os.kill(pid, signal.SIGKILL)
-                    return command, ledger.read_bytes().count(b"\n"), ledger
+                return ledger
         time.sleep(0.005)
     raise AssertionError("no shard wrote anything")
+
+
+def kill_one(ledgers: list[Path]) -> tuple[str, int, Path]:
+    """SIGKILL whoever writes a ledger once it has a row; returns its command line, how many rows there were, and where.
+    """
+    ledger = wait_for_rows(ledgers)
+    pid = holder(ledger)
+    assert pid is not None, "the shard was at its end already"
+    command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    os.kill(pid, signal.SIGKILL)
+    return command, ledger.read_bytes().count(b"\n"), ledger
 
 
 def demo_job(folder: Path) -> Path:

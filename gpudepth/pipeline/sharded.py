@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import GpudepthError, Interrupted, PartialRunError, UsageError
@@ -23,7 +23,8 @@ from .workers import attempt
 
 @dataclass(frozen=True)
 class ShardResult:
-    """What came of a shard. ledger, start: where its rows are. error: why it did not come to its end."""
+    """What came of a shard. ledger, start: where its rows are. error: why it did not come to its end; interrupted: by
+    that signal."""
 
     shard: Shard
     ledger: Path | None = None
@@ -34,6 +35,7 @@ class ShardResult:
     warnings: tuple[str, ...] = ()
     bugs: tuple[str, ...] = ()
     error: GpudepthError | None = None
+    interrupted: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def run_shard(task: ShardTask) -> ShardResult:
     try:
         done = attempt(_run, task)
     except Interrupted as interrupted:
-        return ShardResult(task.shard, error=PartialRunError(f"shard {said(task.shard)}: {interrupted}"))
+        return replace(task.lost(str(interrupted)), interrupted=interrupted.code - 128)
     if done.error is None:
         result: ShardResult = done.result
         return result

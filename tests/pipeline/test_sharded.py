@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from cluster_kit import make_job, outputs
+from cluster_kit import make_job, outputs, wait_for_rows
 
 from gpudepth.errors import JobError, LockedError, PartialRunError, UsageError
 from gpudepth.pipeline import sharded
@@ -63,6 +63,23 @@ def test_engines_are_loaded_when_they_are_named() -> None:
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert json.loads(out.stdout) == []
     assert NAMES == ("local", "ray", "dask")
+
+
+@pytest.mark.parametrize("engine_name", ["local", "ray", "dask"])
+def test_sigterm_ends_a_run_on_any_engine(tmp_path: Path, engine_name: str) -> None:
+    job = make_job(tmp_path, 40, 160, 120)
+    process = subprocess.Popen([sys.executable, "-m", "gpudepth", "run", str(job), "--engine", engine_name, "--shards", "2",
+                                "--set", "run.workers=1"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for_rows([tmp_path / "out" / f"gpudepth-ledger.{i}-of-2.jsonl" for i in range(2)])
+        process.terminate()
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 143, errors
+    summary = run(job)
+    assert (summary.failed, summary.done + summary.skipped) == (0, 40)
+    assert len(outputs(tmp_path / "out")) == 40     # and nothing half written
 
 
 class Broken:

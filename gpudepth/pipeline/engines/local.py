@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ...compute.threads import available_cores
+from ...errors import Interrupted
 from . import Needs
 
 if TYPE_CHECKING:
@@ -19,5 +20,8 @@ class Local:
     def map_shards(self, work: Callable[[ShardTask], ShardResult], shards: Sequence[ShardTask], needs: Needs,
                    beat: Callable[[], None]) -> Iterator[ShardResult]:
         for shard in shards:
-            yield work(shard)
+            result = work(shard)
+            if result.interrupted:      # it was this process that was to end
+                raise Interrupted(result.interrupted)
+            yield result
             beat()

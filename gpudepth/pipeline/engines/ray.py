@@ -6,16 +6,21 @@ loopback, and ended afterwards. Not Ray Data: a block of many items retries for 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")   # it would report to its makers
 
 import ray
 from ray.exceptions import RayError
 
+from ...errors import Interrupted
 from . import POLL_SECONDS, RETRIES, Needs
 
 if TYPE_CHECKING:
@@ -30,28 +35,26 @@ class OnRay:
     def map_shards(self, work: Callable[[ShardTask], ShardResult], shards: Sequence[ShardTask], needs: Needs,
                    beat: Callable[[], None]) -> Iterator[ShardResult]:
         ours = not ray.is_initialized()
-        if ours:
-            _connect()
-        try:
+        with contextlib.ExitStack() as stack:
+            signals = stack.enter_context(_Signals())
+            if ours:
+                stack.callback(ray.shutdown)
+                _connect()
+            signals.take()
             remote = ray.remote(num_cpus=needs.cpus, num_gpus=needs.gpus, max_retries=RETRIES)(work)
             pending = {remote.remote(shard): shard for shard in shards}
-            try:
-                while pending:
-                    ready, _ = ray.wait(list(pending), timeout=POLL_SECONDS)
-                    beat()
-                    for reference in ready:
-                        shard = pending.pop(reference)
-                        try:
-                            result: ShardResult = ray.get(reference)
-                        except RayError as error:
-                            result = shard.lost(f"{type(error).__name__}: {str(error).splitlines()[0]}")
-                        yield result
-            finally:
-                for reference in pending:
-                    ray.cancel(reference)
-        finally:
-            if ours:
-                ray.shutdown()
+            stack.callback(_cancel, pending)
+            while pending:
+                ready, _ = ray.wait(list(pending), timeout=POLL_SECONDS)
+                signals.heed()
+                beat()
+                for reference in ready:
+                    shard = pending.pop(reference)
+                    try:
+                        result: ShardResult = ray.get(reference)
+                    except RayError as error:
+                        result = shard.lost(f"{type(error).__name__}: {str(error).splitlines()[0]}")
+                    yield result
 
 
 def _connect() -> None:
@@ -60,3 +63,42 @@ def _connect() -> None:
     else:
         ray.init(address="local", include_dashboard=False, object_store_memory=STORE_BYTES, log_to_driver=False,
                  logging_level=logging.ERROR)
+
+
+def _cancel(pending: dict[Any, ShardTask]) -> None:
+    for reference in pending:
+        ray.cancel(reference)
+
+
+class _Signals:
+    """SIGINT and SIGTERM, noted while Ray is at work: its compiled code survives no exception out of a handler, and
+    its own handler of SIGTERM ends the process with status 1. A second one ends it at once. In the main thread only."""
+
+    def __init__(self) -> None:
+        self.came: list[int] = []
+        self.before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Signals:
+        if threading.current_thread() is threading.main_thread():
+            self.before = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
+        self.take()
+        return self
+
+    def take(self) -> None:
+        """Install the handler, once more after Ray has put its own there."""
+        for signum in self.before:
+            signal.signal(signum, self._note)
+
+    def _note(self, signum: int, frame: FrameType | None) -> None:
+        self.came.append(signum)
+        for one in self.before:
+            signal.signal(one, signal.SIG_DFL)
+
+    def heed(self) -> None:
+        """Raise Interrupted if one came."""
+        if self.came:
+            raise Interrupted(self.came[0])
+
+    def __exit__(self, *error: object) -> None:
+        for signum, handler in self.before.items():
+            signal.signal(signum, handler)
