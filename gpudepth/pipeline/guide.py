@@ -48,7 +48,8 @@ class Guide:
             container = registry.find(source)
             picture = container.picture(source) if container else photo_room.picture(self.photo, self.limits)
             name = container.name if container else ""
-        self.limits.check_picture(picture.coded_width, picture.coded_height, 3, where=str(self.photo))
+            self.limits.check_picture(picture.coded_width, picture.coded_height, 3, where=str(self.photo),
+                                      packed=source.size)
         display = self.orientation == "display"
         if name == "dng":
             raise UnsupportedError("is raw, and cannot guide: its picture would have to be developed",

@@ -24,6 +24,7 @@ from ..limits import DEFAULT, Limits
 FORMATS = ("mov", "matroska", "avi", "mpegts", "mpeg", "yuv4mpegpipe", "nut", "ivf", "h264", "hevc", "asf", "flv",
            "ogg", "mxf", "gif", "apng")
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
+_TURNS = {0: 1, 90: 8, 180: 3, 270: 6}      # degrees counterclockwise → Exif orientation
 _DAMAGE = (OSError, ValueError, MemoryError, AssertionError)    # av's own errors are OSErrors or ValueErrors
 
 
@@ -157,6 +158,7 @@ def opened(path: Path, limits: Limits) -> Iterator[Any]:
     with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
         if source.size == 0:
             raise MalformedError("the file is empty", where=path)
+        size = source.size
     try:
         container = av.open(str(path.absolute()), options=dict(_OPTIONS))
     except (*_DAMAGE, UnicodeDecodeError) as error:
@@ -172,7 +174,7 @@ def opened(path: Path, limits: Limits) -> Iterator[Any]:
             if context is None or not context.width or not context.height or context.format is None:
                 raise UnsupportedError("holds a video stream that FFmpeg has no decoder for, or that is damaged",
                                        where=path)
-            limits.check_picture(context.width, context.height, 4, where=str(path))
+            limits.check_picture(context.width, context.height, 4, where=str(path), packed=size)
             # what comes later in the stream must not get around that; FFmpeg counts its padded buffers
             context.options = {"max_pixels": str((context.width + 128) * (context.height + 128))}
         yield container
@@ -245,7 +247,11 @@ def _orientation(video: Video) -> int:
     frame = next((frame for _, frame in video.frames()), None)
     if frame is None:
         raise MalformedError("none of its frames comes out of the decoder", where=video.path)
-    for side in frame.side_data:
+    try:
+        found = [*frame.side_data]
+    except ValueError:      # FFmpeg has kinds that PyAV has no name for, as of HEIF's pictures: turned is still known
+        return _TURNS.get(round(frame.rotation) % 360, 1)
+    for side in found:
         if side.type.name == "DISPLAYMATRIX":
             numbers = struct.unpack("=9i", bytes(side)[:36])
             # FFmpeg keeps the numbers of QuickTime's matrix in the machine's own byte order
