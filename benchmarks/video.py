@@ -30,11 +30,13 @@ from gpudepth.containers.matroska.depth_video import DepthVideoWriter, read_dept
 from gpudepth.depth.data import DepthData
 from gpudepth.depth.pixel_format import HDEP
 from gpudepth.formats.bytesource import ByteSource
-from gpudepth.pipeline import clip_movie, clip_stills, road
-from gpudepth.pipeline.clip_range import Means
-from gpudepth.pipeline.clip_record import ClipOptions
+from gpudepth.pipeline import road
+from gpudepth.pipeline.clips import movie as clip_movie
+from gpudepth.pipeline.clips import photos as clip_stills
+from gpudepth.pipeline.clips.record import ClipOptions
+from gpudepth.pipeline.clips.span import Means
+from gpudepth.pipeline.clips.still import StillEncoder
 from gpudepth.pipeline.recipe import Recipe
-from gpudepth.pipeline.still import StillEncoder
 from gpudepth.sources.clips import Footage
 from gpudepth.sources.video import read_video
 

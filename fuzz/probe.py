@@ -1,6 +1,6 @@
 """Send files through every reader of the package, each in a process of its own, and say what is not as it should be.
 
-    .venv/bin/python fuzz/probe.py FILE-OR-FOLDER...
+    python fuzz/probe.py FILE-OR-FOLDER...
 
 A reader ends in a result or in an error of `gpudepth.errors`. Told are other exceptions, signals, more than 10 s of
 CPU, more than 512 MB above what the process had, and files that a failure left behind. Exit code 1 when there are any.
@@ -32,8 +32,10 @@ from gpudepth.depth.encoding import Gray
 from gpudepth.errors import GpudepthError, UsageError
 from gpudepth.formats.archive.index import read_index
 from gpudepth.formats.bytesource import ByteSource
-from gpudepth.pipeline import auxiliary, clip, clip_attach, layers
-from gpudepth.pipeline.dataset import read_photo
+from gpudepth.pipeline.clips import attach as clip_attach
+from gpudepth.pipeline.clips import frames as clip
+from gpudepth.pipeline.datasets import auxiliary, layers
+from gpudepth.pipeline.datasets.dataset import read_photo
 from gpudepth.pipeline.guide import Guide
 from gpudepth.pipeline.job import load_job
 from gpudepth.pipeline.recipe import Recipe

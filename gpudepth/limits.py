@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .errors import LimitError
@@ -83,6 +84,7 @@ class Limits:
         self.check("max_decoded_bytes", width * height * bytes_per_pixel, where=where)
         if packed is not None:
             self.check_ratio(packed, width * height * bytes_per_pixel, where=where)
+        ASKED.before_decoding(width * height * bytes_per_pixel)
 
     def check_ratio(self, packed: int, unpacked: int, *, at_least: int = RATIO_FROM, where: str | None = None) -> None:
         """Raise LimitError when so few bytes would become so many, and these are more than `at_least`."""
@@ -91,4 +93,12 @@ class Limits:
                              where=where, hint="raise limits.max_ratio if the file can be trusted")
 
 
+@dataclass
+class Asked:
+    """Who is told of every picture before it is decoded: in the workers of a run, what bounds the bytes in flight."""
+
+    before_decoding: Callable[[int], None] = lambda size: None
+
+
+ASKED = Asked()
 DEFAULT = Limits()

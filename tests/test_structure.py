@@ -12,7 +12,7 @@ import pytest
 import gpudepth
 
 ROOT = Path(__file__).parent.parent
-HEAVY = ("cupy", "av", "pillow_heif", "h5py", "OpenEXR", "ray", "PIL", "pydantic", "yaml")
+HEAVY = ("cupy", "av", "pillow_heif", "h5py", "OpenEXR", "ray", "distributed", "PIL", "pydantic", "yaml")
 
 
 def test_public_surface_is_pinned() -> None:

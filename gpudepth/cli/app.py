@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import os
@@ -15,7 +16,7 @@ from typing import Any
 
 import typer
 
-from ..errors import GpudepthError, Interrupted, JobError
+from ..errors import GpudepthError, Interrupted, JobError, OutputError
 
 # Click's base of all usage errors. Newer typers carry a click of their own and export only this branch of the tree.
 _CommandLineError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -28,7 +29,22 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions
 
 
 def _register() -> None:
-    from . import attach, bench, check, config, convert, demo, doctor, extract, inspect, mac_kit, presets, remove, run
+    from . import (
+        attach,
+        bench,
+        check,
+        config,
+        convert,
+        demo,
+        doctor,
+        extract,
+        inspect,
+        mac_kit,
+        merge,
+        presets,
+        remove,
+        run,
+    )
 
     app.command("attach")(attach.attach)
     app.command("bench")(bench.bench)
@@ -36,6 +52,7 @@ def _register() -> None:
     app.command("convert")(convert.convert)
     app.command("extract")(extract.extract)
     app.command("inspect")(inspect.inspect)
+    app.command("merge")(merge.merge)
     app.command("presets")(presets.presets)
     app.command("remove")(remove.remove)
     app.command("run")(run.run)
@@ -98,13 +115,29 @@ def run_command(arguments: list[str] | None = None) -> int:
         # the reader of our output went away: not an error worth a message
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        hint = _SHORT.get(error.errno or 0)
+        if hint is None:
+            return _bug()
+        report(OutputError(f"{error.strerror}", where=error.filename, hint=hint))
+        return OutputError.exit_code
     except Exception:
-        traceback.print_exc()
-        print("error: this is a bug in gpudepth; please report it with the lines above", file=sys.stderr)
-        return 70
+        return _bug()
     finally:
         logging.getLogger("gpudepth").removeHandler(handler)
         logging.getLogger("gpudepth").setLevel(logging.NOTSET)
+
+
+def _bug() -> int:
+    traceback.print_exc()
+    print("error: this is a bug in gpudepth; please report it with the lines above", file=sys.stderr)
+    return 70
+
+
+# what a machine may be short of, wherever it shows
+_SHORT = {errno.EMFILE: "ulimit -n allows too few open files", errno.ENFILE: "the system has too many open files",
+          errno.EAGAIN: "ulimit -u allows too few processes", errno.ENOSPC: "the disk is full",
+          errno.EDQUOT: "the quota of the disk is used up", errno.EIO: "a disk that fails?"}
 
 
 def _log_to_stderr() -> logging.Handler:

@@ -45,7 +45,7 @@ def attach(
     gpudepth attach clip.mov depth.mkv -o with_depth.mov     # an experiment
     """
     from ..pipeline.beside import Beside
-    from ..pipeline.clip_attach import attach_clip, of_clips, parse_settings
+    from ..pipeline.clips.attach import attach_clip, of_clips, parse_settings
     from ..pipeline.road import run_item
 
     if (output is None) != in_place:

@@ -6,7 +6,7 @@ import json
 
 import typer
 
-from .run import JobFile, Set
+from .options import JobFile, Set
 
 app = typer.Typer(no_args_is_help=True, help="The job file: its schema, its mistakes, its defaults.")
 

@@ -15,9 +15,9 @@ from . import options as o
 
 if TYPE_CHECKING:
     from ..errors import GpudepthError
-    from ..pipeline.clip import Choice
-    from ..pipeline.depth_photo import Photo as DepthPhoto
-    from ..pipeline.reconstruction import Reconstruction
+    from ..pipeline.clips.frames import Choice
+    from ..pipeline.datasets.photo import Photo as DepthPhoto
+    from ..pipeline.datasets.reconstruction import Reconstruction
 
 File = Annotated[Path, typer.Argument(help="A photo or clip that holds depth; or a folder of photos, with --as.",
                                       show_default=False)]
@@ -77,7 +77,8 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
     gpudepth extract clip.MOV -o depth.mkv
     gpudepth extract clip.MOV --as lerobot -o depth.mp4
     """
-    from ..pipeline import auxiliary, clip
+    from ..pipeline.clips import frames as clip
+    from ..pipeline.datasets import auxiliary
 
     wanted, model = auxiliary.parse(aux), _model(align_to, align_scale)
     if depth_range is not None and layout != "lerobot":
@@ -104,7 +105,7 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
 
 
 def _clip(file: Path, output: Path, quantity: str, choice: Choice, *, coded: bool) -> None:
-    from ..pipeline.clip_output import save_frames
+    from ..pipeline.clips.files import save_frames
 
     number = save_frames(file, output, quantity, choice, coded=coded)
     print(f"{number} frames", file=sys.stderr)
@@ -113,7 +114,7 @@ def _clip(file: Path, output: Path, quantity: str, choice: Choice, *, coded: boo
 
 def _lerobot(file: Path, output: Path, depth_range: str | None, choice: Choice, *, coded: bool) -> None:
     from ..containers.lerobot.quantiser import Quantiser
-    from ..pipeline.clip_output import save_lerobot
+    from ..pipeline.clips.files import save_lerobot
 
     quantiser = Quantiser(*o.pair("depth-range", depth_range)) if depth_range else Quantiser()
     number, notes = save_lerobot(file, output, quantiser, choice, coded=coded)
@@ -124,7 +125,7 @@ def _lerobot(file: Path, output: Path, depth_range: str | None, choice: Choice, 
 
 
 def _model(align_to: Path | None, align_scale: float | None) -> Reconstruction | None:
-    from ..pipeline.reconstruction import Reconstruction
+    from ..pipeline.datasets.reconstruction import Reconstruction
 
     if align_to is None:
         if align_scale is not None:
@@ -137,7 +138,7 @@ def _map(file: Path, output: Path, values: str | None, aux: frozenset[str], mode
          coded: bool, side_car: bool) -> None:
     """The depth of a photo, and its auxiliary images beside it."""
     from ..api import read
-    from ..pipeline import auxiliary
+    from ..pipeline.datasets import auxiliary
     from ..pipeline.export import save, save_side_car
 
     data = _photo(file, model).depth if model else read(file, orientation="coded" if coded else "display")
@@ -160,7 +161,7 @@ def _map(file: Path, output: Path, values: str | None, aux: frozenset[str], mode
 
 def _photo(file: Path, model: Reconstruction | None) -> DepthPhoto:
     """A photo as it goes into a data set, aligned where there is a model; what its depth is worth is said."""
-    from ..pipeline.dataset import aligned, read_photo
+    from ..pipeline.datasets.dataset import aligned, read_photo
 
     photo = read_photo(file)
     if photo is None:
@@ -173,7 +174,7 @@ def _photo(file: Path, model: Reconstruction | None) -> DepthPhoto:
 
 
 def _layers(file: Path, output: Path, model: Reconstruction | None) -> None:
-    from ..pipeline import layers
+    from ..pipeline.datasets import layers
     from ..pipeline.output import atomic
 
     if output.suffix.lower() != ".exr":
@@ -200,8 +201,8 @@ def _tell_failed(file: Path, failed: Sequence[GpudepthError]) -> None:
 
 def _data_set(source: Path, layout: str | None, out: Path, aux: frozenset[str], model: Reconstruction | None, *,
               as_json: bool) -> None:
-    from ..pipeline.dataset import write
-    from ..pipeline.layouts import LAYOUTS
+    from ..pipeline.datasets.dataset import write
+    from ..pipeline.datasets.layouts import LAYOUTS
 
     if layout is None:
         raise UsageError("is a folder: --as says what to write of it", where=source, hint="--as " + ", ".join(LAYOUTS))

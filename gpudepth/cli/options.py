@@ -123,7 +123,9 @@ Backend = Annotated[str, typer.Option(help="auto (the GPU where the trip pays, e
                                            "are the same.", envvar="GPUDEPTH_BACKEND")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say what runs where, and why.", callback=_verbose)]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
-
+JobFile = Annotated[Path, typer.Argument(help="A job file (YAML).", show_default=False)]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", show_default=False,
+                                               help="Any leaf of the job: --set encoding.far=12. May be repeated.")]
 
 Frames = Annotated[str | None, typer.Option(metavar="A:B", show_default=False,
                                             help="Of a clip: from A, counted from 0, to before B.")]

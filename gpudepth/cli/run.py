@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,34 +11,45 @@ import typer
 from ..errors import PartialRunError, UsageError
 from . import options as o
 
-JobFile = Annotated[Path, typer.Argument(help="A job file (YAML).", show_default=False)]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", show_default=False,
-                                               help="Any leaf of the job: --set encoding.far=12. May be repeated.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")]
+Sample = Annotated[int | None, typer.Option(metavar="N", show_default=False,
+                                            help="With --dry-run: do N items for a sample, into a folder that goes "
+                                                 "away again, and say what all will take.")]
 Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Only the I-th of N parts; I counts from 0.",
                                            show_default=False)]
+Engine = Annotated[str, typer.Option(help="Where shards are done: local, ray or dask.")]
+Shards = Annotated[int | None, typer.Option(metavar="N", help="Cut the run into N parts for --engine, and merge their "
+                                                              "ledgers.", show_default=False)]
 LogFormat = Annotated[str, typer.Option(help="Of progress, warnings and errors on stderr: text, or json, an object a "
                                              "line.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
 
 
-def run(job: JobFile, settings: Set = None, dry_run: DryRun = False, shard: Shard = None, quiet: Quiet = False,
-        log_format: LogFormat = "text", as_json: o.Json = False, verbose: o.Verbose = False) -> None:
+def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample: Sample = None, shard: Shard = None,
+        engine: Engine = "local", shards: Shards = None, quiet: Quiet = False, log_format: LogFormat = "text",
+        as_json: o.Json = False,
+        verbose: o.Verbose = False) -> None:
     """Do a job: many photos, one set of rules. Done items are left out when it is run again.
 
     Paths in a job are relative to the job file. Exit code 3: some items failed, the others are done.
 
     \b
     gpudepth run job.yaml --dry-run
+    gpudepth run job.yaml --dry-run --sample 50
     gpudepth run job.yaml --set encoding.far=12
+    gpudepth run job.yaml --shard 0/4
+    gpudepth run job.yaml --engine ray --shards 4
     """
     from ..pipeline import runner
 
     part = _shard(shard)
     if dry_run:
-        print("\n".join(runner.plan(job, settings=settings, shard=part).lines()))
+        planned = runner.plan(job, settings=settings, shard=part)
+        print("\n".join(planned.lines() if sample is None else runner.sample(planned, sample).lines()))
         return
-    summary = runner.run(job, settings=settings, shard=part, quiet=quiet,
+    if sample is not None:
+        raise UsageError("--sample goes with --dry-run")
+    summary = runner.run(job, settings=settings, shard=part, engine=engine, shards=shards, quiet=quiet,
                          log_format=o.choice("log-format", log_format, ("text", "json")))
     for row in summary.each():
         if as_json:

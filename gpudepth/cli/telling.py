@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..pipeline.clip_stills import Outcome as ClipOutcome
+    from ..pipeline.clips.photos import Outcome as ClipOutcome
     from ..pipeline.road import Outcome
 
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from ..errors import FileError, LimitError, MissingInputError, OutputError, TruncatedError, UnsupportedError
 from ..limits import DEFAULT, Limits
-from .inputs import Held
+from .inputs import Held, Input
 
 CHUNK = 1 << 17  # larger ones are fresh pages each time, which cost more than the call
 
@@ -93,6 +93,12 @@ class ByteSource:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def read_input(file: Input, limits: Limits = DEFAULT) -> bytes:
+    """All bytes of a small one. Raises FileError's kinds, MissingInputError."""
+    with ByteSource(file, limits) as source:
+        return source.read(0, source.size)
 
 
 class Splice:

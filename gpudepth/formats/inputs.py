@@ -77,11 +77,3 @@ def as_path(file: Input, limits: Limits = DEFAULT) -> Iterator[str]:
         yield f"/proc/self/fd/{handle}"
     finally:
         os.close(handle)
-
-
-def read_input(file: Input, limits: Limits = DEFAULT) -> bytes:
-    """All bytes of a small one. Raises FileError's kinds, MissingInputError."""
-    from .bytesource import ByteSource
-
-    with ByteSource(file, limits) as source:
-        return source.read(0, source.size)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..compute import backend
 from ..containers import registry
@@ -97,10 +98,12 @@ def known_range(encoding: Encoding | None) -> tuple[float, float] | None:
     return None
 
 
-def evenly(items: Sequence[Item], count: int) -> list[Item]:
+def evenly(items: Sequence[Any], count: int) -> list[Any]:
     """`count` of them at most, the first and the last among them."""
     if len(items) <= count:
         return list(items)
+    if count == 1:
+        return [items[0]]
     return [items[round(i * (len(items) - 1) / (count - 1))] for i in range(count)]
 
 

@@ -16,7 +16,7 @@ from ..depth.encoding import Depth, parse_scale
 from ..depth.pixel_format import native
 from ..errors import GpudepthError, JobError, UsageError
 from ..limits import Limits
-from .clip_record import ClipRecord
+from .clips.record import ClipRecord
 from .encoding_records import KINDS, EmbeddedRecord, EncodingRecord, GrayRecord, Pair, PresetRecord, Record, Scale
 from .recipe import TURNS, Confidence, Recipe, Resize, Smooth
 from .source_record import RowsRecord, SourceRecord
@@ -135,12 +135,12 @@ class OutputRecord(Record):
 
 
 class RunRecord(Record):
-    """workers: processes, each with one item in flight; auto: one a core. memory: accepted for later versions, which
-    bound the bytes in flight by it. deterministic: the same input gives the same bytes; false lets an encoder be used
-    for more than one frame of a clip, a little faster. on_existing: what to do about outputs that the ledger does not
-    know. ledger: relative to the job file. progress_seconds: between lines of progress where there is no terminal.
-    heartbeat: a file, relative to the job file, that is replaced every few seconds while the run is alive, and says
-    how far it is."""
+    """workers: processes, each with one item in flight; auto: one a core. memory: of decoded pictures and maps that all
+    workers hold together, by what headers declare; 0: any. deterministic: the same input gives the same bytes; false
+    lets an encoder be used for more than one frame of a clip, a little faster. on_existing: what to do about outputs
+    that the ledger does not know. ledger: relative to the job file. progress_seconds: between lines of progress where
+    there is no terminal. heartbeat: a file, relative to the job file, that is replaced every few seconds while the run
+    is alive, and says how far it is."""
 
     backend: Literal["auto", "numpy", "cupy"] = "auto"
     workers: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"

@@ -142,10 +142,13 @@ class Ledger:
     """Open for appending, and locked: a second run of the same folder gets LockedError. Use as a context manager.
 
     rows: the last row of each key, as they were when it was opened; what is added is written, not held.
+    shared: others may hold it in this way at the same time, none of them writes. Shards hold the whole run's so, and
+    thereby keep a run of everything, and a merge, away. With it no rows are read.
     """
 
     path: Path
     rows: dict[str, Row] = field(default_factory=dict)
+    shared: bool = False
     _handle: int = -1
 
     def __enter__(self) -> Ledger:
@@ -156,7 +159,8 @@ class Ledger:
             raise OutputError(f"cannot be written: {error.strerror}", where=self.path) from None
         try:
             self._lock()
-            self._load()
+            if not self.shared:
+                self._load()
         except BaseException:
             self.__exit__()
             raise
@@ -173,7 +177,7 @@ class Ledger:
         except ImportError:  # Windows: no lock, and that is said in the documentation
             return
         try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._handle, (fcntl.LOCK_SH if self.shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError:
             raise LockedError("another run is writing this folder", where=self.path.parent,
                               hint="wait for it to end, or write elsewhere") from None

@@ -18,9 +18,10 @@ from ..sources.pairs import Pairing, Refused
 from ..sources.recognise import neighbours
 from ..sources.templates import placeholders
 from .export import MAPS_ALONE
-from .item import AnyItem, Item, in_shard
+from .item import Item
 from .job import Job
 from .recipe import Recipe
+from .task import Work, in_shard
 
 SHOWN = 5
 
@@ -31,7 +32,7 @@ class Plan:
     warnings: of what is right but not good."""
 
     job: Job
-    items: tuple[AnyItem, ...]
+    items: tuple[Work, ...]
     root: Path
     pairing: Pairing
     recipe: Recipe
@@ -124,7 +125,7 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
         notes.append(f"{len(pairing.previews)} pictures beside the maps are previews of them, no photos: "
                      f"{pairing.previews[0].name} for one")
     notes += [f"{d.reason}: {d.key}" for d in pairing.duplicates if d.shared]
-    mine = tuple(i for i in items if i.in_shard(shard))
+    mine = tuple(i for i in items if in_shard(i.key, shard))
     refused = tuple(r for r in pairing.refused if in_shard(r.key, shard))
     return Plan(job, mine, root, pairing, recipe, tuple(notes), refused)
 

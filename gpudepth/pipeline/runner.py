@@ -15,18 +15,18 @@ from ..compute import backend as make_backend
 from ..compute.auto import AutoBackend
 from ..compute.threads import available_cores
 from ..errors import GpudepthError, Interrupted, OutputError, UsageError
-from .clip_plan import make_clip_plan
+from . import shards as parts
+from .clips.plan import make_clip_plan
 from .foresight import foresee
-from .item import AnyItem, Item, Task, do_task
+from .item import Item
 from .job import Job, load_job
 from .ledger import Ledger, Row, read_rows
 from .output import remove_stale
 from .plan import Plan, job_hash, make_plan
 from .progress import Progress, Style
+from .sample import Estimate, estimate
+from .task import Task, Work, do_task
 from .workers import Done, run_tasks
-
-ENGINES = ("local",)
-
 
 MOST_BUGS = 20
 
@@ -34,7 +34,7 @@ MOST_BUGS = 20
 @dataclass
 class RunSummary:
     """done, failed: of this run. skipped: items the ledger knew as done. bugs: tracebacks, some of them when there are
-    many. ledger, start: where the run's rows are, which are not held in memory."""
+    many. ledger, start: where the run's rows are, which are not held in memory; shards: those of an engine's run."""
 
     plan: Plan
     ledger: Path
@@ -43,6 +43,7 @@ class RunSummary:
     failed: int = 0
     skipped: int = 0
     bugs: list[str] = field(default_factory=list)
+    shards: list[tuple[Path, int]] = field(default_factory=list)
 
     @property
     def rows(self) -> list[Row]:
@@ -51,7 +52,8 @@ class RunSummary:
 
     def each(self) -> Iterator[Row]:
         """The same, one in memory at a time."""
-        return read_rows(self.ledger, self.start)
+        for path, start in self.shards or [(self.ledger, self.start)]:
+            yield from read_rows(path, start)
 
     def line(self) -> str:
         return f"{self.done} done, {self.skipped} already done, {self.failed} failed"
@@ -61,25 +63,31 @@ def plan(job: str | Path | Job, *, base: Path | None = None, settings: list[str]
          shard: tuple[int, int] | None = None) -> Plan:
     """Read a job, pair its files, look at some maps. Paths are relative to the job file, or to `base` for a Job object.
     """
-    paired = _paired(job, base, settings, shard)
+    paired, _ = pair_files(job, base, settings, shard)
     return _foreseen(paired, paired.items)
 
 
-def _foreseen(plan_: Plan, items: Sequence[AnyItem]) -> Plan:
+def _foreseen(plan_: Plan, items: Sequence[Work]) -> Plan:
     """With what there is to warn of before these items are done."""
     photos = [item for item in items if isinstance(item, Item)]     # clips say it of their frames
     warnings, notes = foresee(photos, plan_.recipe, plan_.job.limits.seconds_per_item)
     return replace(plan_, warnings=tuple(warnings), notes=(*plan_.notes, *notes))
 
 
-def _paired(job: str | Path | Job, base: Path | None, settings: list[str] | None,
-            shard: tuple[int, int] | None) -> Plan:
-    if shard is not None and not 0 <= shard[0] < shard[1]:
-        raise UsageError(f"shard {shard[0]}/{shard[1]}: shards count from 0", hint=f"0/{shard[1]} to {shard[1] - 1}/…")
+def pair_files(job: str | Path | Job, base: Path | None = None, settings: list[str] | None = None,
+               shard: parts.Shard | None = None) -> tuple[Plan, Path]:
+    """The plan before any map is looked at, and the folder that its paths are relative to."""
+    if shard is not None:
+        parts.check(shard)
     the_job, base = (job, base or Path()) if isinstance(job, Job) else (load_job(job, settings),
                                                                         base or Path(job).parent)
     with _uncollected():
-        return (make_plan if the_job.source.video is None else make_clip_plan)(the_job, base, shard)
+        return (make_plan if the_job.source.video is None else make_clip_plan)(the_job, base, shard), base
+
+
+def ledger_path(plan_: Plan, base: Path) -> Path:
+    """Of the whole run."""
+    return base / plan_.job.run.ledger if plan_.job.run.ledger else plan_.ledger
 
 
 @contextlib.contextmanager
@@ -96,29 +104,29 @@ def _uncollected() -> Iterator[None]:
 
 
 def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
-        shard: tuple[int, int] | None = None, engine: str = "local", quiet: bool = True,
+        shard: tuple[int, int] | None = None, engine: str = "local", shards: int | None = None, quiet: bool = True,
         log_format: Style = "text") -> RunSummary:
     """Do a job. Items that fail are rows of the summary; the others are done all the same.
 
+    engine, shards   where the shards of a run are done, and how many; see `sharded`
     log_format   of what is said on stderr unless `quiet`: text, or json, an object a line
 
     Raises JobError, UsageError, MissingInputError before anything runs; LockedError; OutputError when the disk is
     full or the folder cannot be written (what was done is in the ledger); Interrupted.
     """
-    if engine not in ENGINES:
-        raise UsageError(f"unknown engine {engine!r}", hint="one of " + ", ".join(ENGINES))
-    the_plan = _paired(job, base, settings, shard)
+    if engine != "local" or shards is not None:
+        from .sharded import run_sharded
+
+        return run_sharded(job, base=base, settings=settings, shard=shard, engine_name=engine, shards=shards,
+                           quiet=quiet, log_format=log_format)
+    the_plan, base = pair_files(job, base, settings, shard)
     settings_hash = job_hash(the_plan.job, the_plan.recipe.donor)
-    # an unusable one fails here, not once per item; and what falls back says so here, not once per worker
-    backend = make_backend(the_plan.job.run.backend)
-    backend = backend.settled() if isinstance(backend, AutoBackend) else backend
-    path = the_plan.ledger
-    if the_plan.job.run.ledger:
-        path = (base or (Path(job).parent if not isinstance(job, Job) else Path())) / the_plan.job.run.ledger
-    if shard is not None:
-        path = path.with_name(f"{path.stem}.{shard[0]}-of-{shard[1]}{path.suffix}")
+    backend = _backend(the_plan.job)
+    whole = ledger_path(the_plan, base)
+    path = whole if shard is None else parts.shard_path(whole, shard)
+    apart = contextlib.nullcontext() if shard is None else Ledger(whole, shared=True)
     summary = RunSummary(the_plan, path)
-    with Ledger(path) as ledger, _signals():
+    with apart, Ledger(path) as ledger, interruptible():
         summary.start = ledger.size
         todo = _todo(the_plan, ledger, settings_hash, summary)
         ledger.rows.clear()     # what they were read for is done
@@ -127,16 +135,31 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
             for folder in {i.output.parent for i in the_plan.items}:
                 remove_stale(folder)
         verbose = logging.getLogger("gpudepth").getEffectiveLevel() <= logging.INFO
-        tasks = [Task(item, the_plan.recipe, backend.name, settings_hash, verbose) for item in todo]
-        run_, base = the_plan.job.run, base or (Path(job).parent if not isinstance(job, Job) else Path())
+        tasks = [Task(item, the_plan.recipe, backend, settings_hash, verbose) for item in todo]
+        run_ = the_plan.job.run
+        heartbeat = base / run_.heartbeat if run_.heartbeat else None
+        if heartbeat is not None and shard is not None:
+            heartbeat = parts.shard_path(heartbeat, shard)
         progress = Progress(len(tasks), quiet=quiet, every=run_.progress_seconds, style=log_format,
-                            heartbeat=base / run_.heartbeat if run_.heartbeat else None)
+                            heartbeat=heartbeat)
         with progress:
             _work(tasks, ledger, settings_hash, summary, progress)
     return summary
 
 
-def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) -> list[AnyItem]:
+def sample(plan_: Plan, count: int) -> Estimate:
+    """Do `count` items of a plan into a folder that goes away again, and say what all of them will take."""
+    backend = _backend(plan_.job)
+    return estimate(plan_, [Task(item, plan_.recipe, backend, "sample") for item in plan_.items], count)
+
+
+def _backend(job: Job) -> str:
+    """The name of the back end: an unusable one fails here, not once an item, and what falls back says so here."""
+    backend = make_backend(job.run.backend)
+    return (backend.settled() if isinstance(backend, AutoBackend) else backend).name
+
+
+def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) -> list[Work]:
     """The items that are left.
 
     on_existing: "resume" leaves out what the ledger knows as done, and writes over outputs it does not know (a kill
@@ -168,7 +191,8 @@ def _work(tasks: list[Task], ledger: Ledger, settings_hash: str, summary: RunSum
     if summary.failed and job.run.on_error == "stop":
         return
     workers = available_cores() if job.run.workers == "auto" else job.run.workers
-    results = run_tasks(do_task, tasks, min(workers, max(1, len(tasks))), job.limits.seconds_per_item, progress.beat)
+    results = run_tasks(do_task, tasks, min(workers, max(1, len(tasks))), job.limits.seconds_per_item,
+                        beat=progress.beat, memory=job.run.memory)
     with contextlib.closing(results):  # type: ignore[type-var]
         for done in results:
             row = replace(done.result, seconds=round(done.seconds, 3)) if done.error is None else _failure(
@@ -202,7 +226,7 @@ def _failure(done: Done, settings_hash: str) -> Row:
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """SIGINT and SIGTERM become Interrupted, once; a second one ends the process at once."""
     def stop(signum: int, frame: FrameType | None) -> None:
         for s in (signal.SIGINT, signal.SIGTERM):

@@ -22,7 +22,7 @@ from ..sources.shards import COLOR, check_extension, find_in_shards
 from ..sources.shards import DEPTH as DEPTH_EXTENSIONS
 from ..sources.timestamps import TOLERANCE, find_by_time
 from ..sources.transforms import find_in_transforms
-from .clip_record import ClipRecord
+from .clips.record import ClipRecord
 from .encoding_records import Record
 
 _LISTS = ("pairs", "transforms", "shards", "archive")

@@ -19,7 +19,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
+from .. import limits
 from ..errors import GpudepthError
+from .memory import Allowance, Ask, Purse
 
 Task = TypeVar("Task")
 
@@ -31,38 +33,43 @@ ALIVE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Done:
-    """What came back for a task: a result, or an error of ours; `bug` holds a traceback when it was none of ours."""
+    """What came back for a task: a result, or an error of ours; `bug` holds a traceback when it was none of ours.
+    seconds: by the clock; cpu: of the processor, all threads."""
 
     task: Any
     result: Any = None
     error: GpudepthError | None = None
     bug: str = ""
     seconds: float = 0.0
+    cpu: float = 0.0
 
 
 def attempt(function: Callable[[Any], Any], task: Any) -> Done:
     """Run one task here."""
-    start = time.monotonic()
+    start, cpu = time.monotonic(), time.process_time()
+
+    def done(result: Any = None, error: GpudepthError | None = None, bug: str = "") -> Done:
+        return Done(task, result, error, bug, time.monotonic() - start, time.process_time() - cpu)
+
     try:
-        return Done(task, function(task), seconds=time.monotonic() - start)
+        return done(function(task))
     except GpudepthError as error:
-        return Done(task, error=error, seconds=time.monotonic() - start)
+        return done(error=error)
     except MemoryError:
-        starved = GpudepthError("not enough memory for this item", hint="run.workers: 1 leaves more for each")
-        return Done(task, error=starved, seconds=time.monotonic() - start)
+        return done(error=GpudepthError("not enough memory for this item", hint="run.workers: 1 leaves more for each"))
     except Exception as error:
-        bug = GpudepthError(f"internal error: {type(error).__name__}: {error}")
-        return Done(task, error=bug, bug=traceback.format_exc(), seconds=time.monotonic() - start)
+        return done(error=GpudepthError(f"internal error: {type(error).__name__}: {error}"), bug=traceback.format_exc())
 
 
 def run_tasks(function: Callable[[Task], Any], tasks: Iterable[Task], workers: int,
-              seconds_per_task: float = 0, beat: Callable[[], None] = lambda: None) -> Iterator[Done]:
+              seconds_per_task: float = 0, *, beat: Callable[[], None] = lambda: None,
+              memory: int = 0) -> Iterator[Done]:
     """Results as they come. `function` must be importable, its argument and result picklable. beat: called now and
-    then while nothing comes.
+    then while nothing comes. memory: bytes of decoded pictures that all workers may hold together (`memory`); 0: any.
 
     A single worker is a process of its own too: what kills or hangs it must not end the run.
     """
-    pool = _Pool(function, workers, seconds_per_task, beat)
+    pool = _Pool(function, workers, seconds_per_task, beat, memory)
     try:
         yield from pool.run(tasks)
     finally:
@@ -77,19 +84,21 @@ class _Worker:
     busy: bool = False
     since: float = 0.0
     tries: int = 0
+    waits: bool = False     # for memory
 
 
 class _Pool:
     def __init__(self, function: Callable[[Any], Any], count: int, seconds: float,
-                 beat: Callable[[], None]) -> None:
+                 beat: Callable[[], None], memory: int) -> None:
         # spawn: a fork would copy locks, CUDA state and the pipe ends of siblings
         self.context = multiprocessing.get_context("spawn")
         self.function, self.count, self.seconds, self.beat = function, count, seconds, beat
         self.workers: list[_Worker] = []
+        self.free, self.purse = memory // 2 // max(1, count), Purse[_Worker](memory // 2)
 
     def start(self) -> _Worker:
         ours, theirs = self.context.Pipe()
-        process = self.context.Process(target=_serve, args=(theirs, self.function), daemon=True)
+        process = self.context.Process(target=_serve, args=(theirs, self.function, self.free), daemon=True)
         with _no_main():
             process.start()
         theirs.close()
@@ -135,14 +144,23 @@ class _Pool:
                     if isinstance(done, Alive):
                         worker.since = time.monotonic()
                         continue
+                    if isinstance(done, Ask):
+                        self.purse.ask(worker, done.bytes)
+                        worker.waits = True
+                        continue
                     worker.busy = False
+                    self.purse.release(worker)
                     if done is not None:
                         yield done
-                elif self.seconds and time.monotonic() - worker.since > self.seconds:
+                elif self.seconds and not worker.waits and time.monotonic() - worker.since > self.seconds:
                     self.discard(worker)
                     yield Done(worker.task, error=GpudepthError(
                         f"took longer than {self.seconds:g} s and was stopped", hint="limits.seconds_per_item"),
                         seconds=self.seconds)
+            for worker in self.purse.grants():
+                worker.since, worker.waits = time.monotonic(), False
+                with contextlib.suppress(OSError):      # it died while it waited: reading from its pipe will say so
+                    worker.pipe.send(True)
 
     def give(self, worker: _Worker, task: Any, tries: int) -> None:
         worker.task, worker.tries, worker.busy, worker.since = task, tries, True, time.monotonic()
@@ -162,6 +180,7 @@ class _Pool:
 
     def discard(self, worker: _Worker) -> None:
         self.workers.remove(worker)
+        self.purse.release(worker)
         worker.process.kill()
         worker.process.join()
         worker.pipe.close()
@@ -185,7 +204,10 @@ def _finished(pipe: Connection, deadline: float) -> bool:
     """Does the worker come to the end of its task by then?"""
     while pipe.poll(max(0.0, deadline - time.monotonic())):
         try:
-            if not isinstance(pipe.recv(), Alive):
+            said = pipe.recv()
+            if isinstance(said, Ask):
+                pipe.send(True)     # nothing new begins: there is room
+            elif not isinstance(said, Alive):
                 return True
         except (EOFError, OSError):
             return True
@@ -206,19 +228,33 @@ def _no_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
-    """The worker: take a task, send what became of it, until the pipe ends."""
+def _serve(pipe: Connection, function: Callable[[Any], Any], free: int) -> None:
+    """The worker: take a task, send what became of it, until the pipe ends. free: bytes to decode without asking; 0:
+    any."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     signal.signal(signal.SIGTERM, _end)
     _VOICE.pipe = pipe
+    allowance = Allowance(free, lambda size: _ask(pipe, size))
+    if free:
+        limits.ASKED.before_decoding = allowance.take
     while True:
         try:
             task = pipe.recv()
         except (EOFError, OSError):
             return
+        allowance.reset()
         pipe.send(attempt(function, task))
+
+
+def _ask(pipe: Connection, size: int) -> None:
+    """Wait until there is memory for so much."""
+    try:
+        pipe.send(Ask(size))
+        pipe.recv()
+    except (EOFError, OSError):     # the run is gone
+        sys.exit(1)
 
 
 def _end(signum: int, frame: types.FrameType | None) -> None:

@@ -230,14 +230,26 @@ PAGE = """# Presets
 
 What data sets, sensors and depth models write, for `--preset NAME` and `encoding: {preset: NAME}` in jobs; `gpudepth
 presets` prints this, too. Parameters in bold are needed. Relative models leave scale and shift open: they take near and
-far in metres, or samples to align to, and nothing is guessed.
+far in metres, or samples to align to, and nothing is guessed. `auto` is the preset that a file's content, name and
+neighbours leave no doubt about.
 
+"""
+
+RENDERS = """
+## Blender
+
+    gpudepth attach r.exr r.exr --preset blender-exr --scale 1 --color-transform srgb --clamp 0.1,100 -o r.heic
+
+`--scale` is metres of a scene unit. The background is 1e10 units away: infinitely far in disparity, and `--clamp`
+puts it where the scene ends, which saves codes. Whether Z is along the axis or along the ray differs by engine and
+version: look at a wall that faces the camera. If its corners are farther than its middle, Z is along the ray, and
+`--focal-px` turns it into depth along the axis; it is focal length / sensor width · width of the picture.
 """
 
 
 def page() -> str:
     """The page of the documentation."""
-    return PAGE + table()
+    return PAGE + table() + RENDERS
 
 
 def table() -> str:

@@ -25,7 +25,8 @@ from ..depth.calibration import Calibration
 from ..errors import FileError, LimitError, MalformedError, TruncatedError, UnsupportedError
 from ..formats.archive.index import Index
 from ..formats.archive.member import Member
-from ..formats.inputs import Input, read_input
+from ..formats.bytesource import read_input
+from ..formats.inputs import Input
 from ..limits import DEFAULT, Limits
 from .archived import ARCHIVE, Gathering, outer_fields
 from .pairs import Pair, Pairing

@@ -25,7 +25,6 @@ FORMATS = ("mov", "matroska", "avi", "mpegts", "mpeg", "yuv4mpegpipe", "nut", "i
            "ogg", "mxf", "gif", "apng")
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
 _TURNS = {0: 1, 90: 8, 180: 3, 270: 6}      # degrees counterclockwise → Exif orientation
-_DAMAGE = (OSError, ValueError, MemoryError, AssertionError)    # av's own errors are OSErrors or ValueErrors
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class Video:
             stream = container.streams.video[self.info.index]
             stream.thread_type = "AUTO"
             if place:
-                with contextlib.suppress(*_DAMAGE):
+                with contextlib.suppress(*_damage()):
                     container.seek(int(self.times[place] / fraction(stream.time_base)), stream=stream)
             place_of: dict[Fraction | None, int] = {time: n for n, time in enumerate(self.times)}
             for number, frame in enumerate(_decoded(container, stream)):
@@ -161,7 +160,7 @@ def opened(path: Path, limits: Limits) -> Iterator[Any]:
         size = source.size
     try:
         container = av.open(str(path.absolute()), options=dict(_OPTIONS))
-    except (*_DAMAGE, UnicodeDecodeError) as error:
+    except _damage() as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UnsupportedError(f"FFmpeg does not read it as a video: {reason}", where=path,
                                hint="cut off, or of another kind? MP4, MOV, MKV, AVI, WebM and the like are read"
@@ -178,6 +177,13 @@ def opened(path: Path, limits: Limits) -> Iterator[Any]:
             # what comes later in the stream must not get around that; FFmpeg counts its padded buffers
             context.options = {"max_pixels": str((context.width + 128) * (context.height + 128))}
         yield container
+
+
+def _damage() -> tuple[type[BaseException], ...]:
+    """What FFmpeg and PyAV raise about files: PyAV's errors are no kind of one another's."""
+    import av.error
+
+    return av.error.FFmpegError, OSError, ValueError, MemoryError, AssertionError
 
 
 def _infos(container: Any) -> tuple[StreamInfo, ...]:
@@ -207,7 +213,7 @@ def _times(container: Any, stream: Any, path: Path, limits: Limits) -> tuple[tup
             limits.check("max_samples", len(found), where=str(path))
     except LimitError:
         raise
-    except _DAMAGE:     # cut off: what is there counts
+    except _damage():     # cut off: what is there counts
         pass
     unit = fraction(stream.time_base)
     return tuple(pts * unit for pts in sorted(found)), packets
@@ -231,10 +237,10 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
         for packet in container.demux(stream):
             try:
                 frames = packet.decode()
-            except _DAMAGE:
+            except _damage():
                 continue
             yield from frames
-    except _DAMAGE:
+    except _damage():
         return
 
 

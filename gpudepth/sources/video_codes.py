@@ -35,8 +35,6 @@ def codes(frame: Any, path: Path, coding: Coding = "gray", crop: tuple[int, int,
     if coding == "hue":
         rgb = _cut(frame.to_ndarray(format="rgb24"), crop)
         return SourceMap(hue(rgb), None, 1, path)
-    if frame.format.name.startswith("p0"):     # codes in the upper bits, as hardware decodes them
-        frame = frame.reformat(format="yuv420p10le")
     kind = frame.format
     name, components = kind.name, kind.components
     if name.startswith("grayf32") or name.startswith("gbrpf32"):
@@ -46,6 +44,9 @@ def codes(frame: Any, path: Path, coding: Coding = "gray", crop: tuple[int, int,
         return _whole(_cut(_samples(frame, 0), crop), components[0].bits, path)
     if components[0].is_luma and len(components) >= 3:
         return _luma(frame, crop, path)
+    if "555" in name or "565" in name:
+        raise UnsupportedError(f"comes out as {name}: raw 16-bit gray, of which the file does not say so", where=path,
+                               hint="encode the maps as FFV1: ffmpeg … -c:v ffv1 -pix_fmt gray16le depth.mkv")
     rgb = _cut(frame.to_ndarray(format="rgb24"), crop)
     spread = rgb.max(axis=2).astype(np.int16) - rgb.min(axis=2)
     _neutral(spread, path)
@@ -110,7 +111,10 @@ def _samples(frame: Any, plane: int) -> NDArray[Any]:
     kind = frame.format
     if kind.components[0].bits <= 8:
         return _plane(frame, plane, np.dtype(np.uint8))
-    return _plane(frame, plane, np.dtype(">u2" if kind.is_big_endian else "<u2")).astype(np.uint16)
+    samples = _plane(frame, plane, np.dtype(">u2" if kind.is_big_endian else "<u2")).astype(np.uint16)
+    if kind.name.startswith("p0"):      # codes in the upper bits, as hardware decodes them
+        samples >>= np.uint16(16 - kind.components[0].bits)
+    return samples
 
 
 def _plane(frame: Any, plane: int, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -335,3 +335,31 @@ def test_what_runs_where(tmp_path: Path, photo: Path, depth: Path) -> None:
         assert len(lines("-v")) == 2
     assert len(lines(GPUDEPTH_BACKEND="numpy")) == 1
     assert "error: the back end cupy cannot be used: " in lines("--backend", "cupy")[0]
+
+
+def test_merge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("photos", "depth"):
+        (tmp_path / name).mkdir()
+    for i in range(4):
+        heic(tmp_path / "photos" / f"{i}.heic", 64, 48)
+        gray(tmp_path / "depth" / f"{i}.png")
+    (tmp_path / "depth" / "2.png").write_bytes(b"")
+    job = tmp_path / "job.yaml"
+    job.write_text('source: {color: "photos/*", depth: "depth/{stem}.png"}\nencoding: {near: 1, far: 2}\n'
+                   'output: {path: "out/{stem}.heic"}\nrun: {workers: 1}\n')
+    assert cli("merge", job) == 2
+    assert "no shard ever ran" in capsys.readouterr().err
+    assert cli("run", job, "--engine", "local", "--shards", 2, "-q") == 3
+    capsys.readouterr()
+    assert cli("merge", job) == 3
+    said = capsys.readouterr()
+    assert said.out == f"{tmp_path / 'out' / 'gpudepth-ledger.jsonl'}\n"
+    assert said.err.startswith("failed: photos/2.heic: ")
+    assert "\n3 done, 1 failed, 0 missing\n" in said.err
+    assert cli("merge", job, "--json") == 3
+    report = json.loads(capsys.readouterr().out)
+    assert (report["done"], report["shards"], report["left"][0]["key"]) == (3, ["0/2", "1/2"], "photos/2.heic")
+    gray(tmp_path / "depth" / "2.png")
+    assert cli("run", job, "--shard", "0/2", "-q") == 0
+    assert cli("run", job, "--shard", "1/2", "-q") == 0
+    assert cli("merge", job) == 0

@@ -17,7 +17,6 @@ from gpudepth.errors import FileError, LimitError, MalformedError, TruncatedErro
 from gpudepth.formats.archive.index import read_index
 from gpudepth.formats.archive.member import Member, unsafe
 from gpudepth.formats.bytesource import ByteSource
-from gpudepth.formats.inputs import as_file, as_path, read_input
 from gpudepth.limits import Limits
 
 DATA = b"depth " * 40
@@ -60,20 +59,6 @@ def test_a_member_is_read_by_its_place(tmp_path: Path, method: int) -> None:
     assert found.path == tmp_path / "x.zip" / "a" / "d.png"
     assert str(found) == f"{tmp_path / 'x.zip'}: a/d.png"
     assert found.stat().st_size == (tmp_path / "x.zip").stat().st_size
-
-
-def test_a_member_stands_where_a_file_does(tmp_path: Path) -> None:
-    found = member(tmp_path / "x.zip")
-    with ByteSource(found) as source:
-        assert (source.size, source.read(6, 5), source.name) == (len(DATA), b"depth", str(found))
-    assert read_input(found) == DATA
-    file = as_file(found)
-    assert isinstance(file, io.BytesIO) and file.read() == DATA
-    with as_path(found) as name:
-        assert Path(name).read_bytes() == DATA
-        assert "memfd" in str(Path(name).readlink())      # memory, on no disk
-    assert not Path(name).exists()
-    assert [p.name for p in tmp_path.iterdir()] == ["x.zip"]
 
 
 def test_what_the_standard_library_writes(tmp_path: Path) -> None:

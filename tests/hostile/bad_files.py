@@ -847,6 +847,7 @@ def write(folder: Path, *families: str) -> int:
     count = 0
     for family in families or FAMILIES:
         (folder / family).mkdir(parents=True, exist_ok=True)
-        for count, (name, data) in enumerate(FAMILIES[family](), count + 1):  # noqa: B007
+        for name, data in FAMILIES[family]():
+            count += 1
             (folder / family / name).write_bytes(data)
     return count

@@ -28,9 +28,9 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 from gpudepth.compute.cpu import NumpyBackend
-from gpudepth.pipeline import clip_movie, clip_stills
-from gpudepth.pipeline.clip_range import Means
-from gpudepth.pipeline.clip_record import ClipOptions
+from gpudepth.pipeline.clips import movie as clip_movie, photos as clip_stills
+from gpudepth.pipeline.clips.span import Means
+from gpudepth.pipeline.clips.record import ClipOptions
 from gpudepth.pipeline.recipe import Recipe
 from gpudepth.sources.clips import Footage
 

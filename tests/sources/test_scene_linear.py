@@ -18,11 +18,9 @@ from PIL import Image
 import gpudepth
 from gpudepth.cli.app import run_command
 from gpudepth.depth.encoding import Depth, Distance
-from gpudepth.errors import JobError, LimitError, UnsupportedError, UsageError
+from gpudepth.errors import LimitError, UnsupportedError, UsageError
 from gpudepth.limits import Limits
-from gpudepth.pipeline.job import parse_job
 from gpudepth.pipeline.runner import run
-from gpudepth.sources.embedded import find_embedded
 from gpudepth.sources.exr import read_colour
 from gpudepth.sources.presets import find
 from gpudepth.sources.scene_linear import Developed, develop, displayed
@@ -138,18 +136,3 @@ def test_a_job_of_renders(tmp_path: Path) -> None:
     (tmp_path / "zip.yaml").write_text('source: {archive: r.zip, color: "rgb/*", depth: "z/{stem}.exr", color_transform: srgb}\n'
                                        'encoding: {preset: blender-exr}\noutput: {path: "zip/{stem}.heic"}\nrun: {workers: 1}\n')
     assert run(tmp_path / "zip.yaml").done == 1
-
-
-def test_pairs_of_one_file(tmp_path: Path) -> None:
-    for name in ("a/1.exr", "b/1.exr"):
-        (tmp_path / name).parent.mkdir()
-        (tmp_path / name).touch()
-    found = find_embedded(tmp_path, "{s}/*.exr", "o/{s}.heic")
-    assert [(p.key, p.color == p.depth, p.output) for p in found.pairs] == [
-        ("a/1.exr", True, tmp_path / "o/a.heic"), ("b/1.exr", True, tmp_path / "o/b.heic")]
-    assert len(find_embedded(tmp_path, "*/*.exr", "o/{stem}.heic").collisions) == 1
-    rest = 'output: {path: "o/{stem}.heic"}\n'
-    with pytest.raises(JobError, match=r"source.depth: is left out with source.match: embedded"):
-        parse_job('source: {color: "*.exr", depth: "x", match: embedded}\n' + rest)
-    with pytest.raises(JobError, match=r"source.color_transform"):
-        parse_job('source: {color: "*.exr", match: embedded, color_transform: aces}\n' + rest)

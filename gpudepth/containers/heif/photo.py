@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Iterator
 from typing import Any
 
 from ...depth import orientation as exif
@@ -58,6 +59,17 @@ def decode(image: Any, mode: str, path: str | Input, what: str = "its pixels") -
 
     with decoding(str(path), f"{what} cannot be decoded"):
         return image.convert(mode)
+
+
+@contextlib.contextmanager
+def libheif(where: str | Input, says: str) -> Iterator[None]:
+    """What pillow-heif raises, as MalformedError. Only its code may run inside."""
+    try:
+        yield
+    except MemoryError as error:
+        raise LimitError("does not fit into memory", where=str(where)) from error
+    except Exception as error:      # of damaged files: ValueError, RuntimeError, SyntaxError, IndexError …
+        raise MalformedError(f"libheif cannot {says}: {error}", where=str(where)) from error
 
 
 def picture(path: str | Input, limits: Limits = DEFAULT) -> Picture:

@@ -1,0 +1,104 @@
+"""A frame of a video → a photo's bytes, coded once: JPEG by libjpeg (Pillow), HEIC by libx265.
+
+Pixels stay as the video stores them; its rotation becomes the photo's orientation. A HEIC gets the planes as they are,
+with the video's own code points; a JPEG is full-range BT.601, as JFIF has it, in the video's primaries.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...containers.heif import still
+from ...errors import UnsupportedError
+from ...formats.hevc.intra import PIXELS, Colour, IntraEncoder
+
+# swscale's flags: bilinear chroma, rounded, the same on every processor
+_EXACT = 2 | 0x2000 | 0x40000 | 0x80000
+_UNSPECIFIED = 2    # H.273's word for it, in every table
+_HD = 720           # rows from which on a video that says nothing is taken for BT.709, below for BT.601
+_HDR = {16: "PQ", 18: "HLG"}
+_WIDE = {9: "BT.2020", 11: "P3", 12: "P3"}
+
+
+@dataclass
+class StillEncoder:
+    """quality: 0 to 100, as of any photo that is encoded; -1 is the best there is. reuse: as of `IntraEncoder`."""
+
+    quality: int = 90
+    reuse: bool = False
+    _hevc: IntraEncoder = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        best = self.quality < 0
+        # libheif's rule for x265: half of what is missing to 100
+        self._hevc = IntraEncoder(0 if best else min(51, (100 - self.quality + 1) // 2), reuse=self.reuse)
+
+    def encode(self, frame: Any, suffix: str, orientation: int = 1) -> bytes:
+        """An av.VideoFrame → a whole file of that suffix, shown with an Exif orientation. Raises UnsupportedError."""
+        if suffix.lower() in (".heic", ".heif", ".hif"):
+            return self._heic(frame, orientation)
+        return self._jpeg(frame, orientation)
+
+    def _heic(self, frame: Any, orientation: int) -> bytes:
+        colour = colour_of(frame)
+        bits = 10 if frame.format.components[0].bits > 8 else 8
+        if frame.format.name.startswith("yuvj") or colour.full_range:
+            colour = Colour(colour.primaries, colour.transfer, colour.matrix, full_range=True)
+        picture = frame
+        if frame.format.name != PIXELS[bits]:
+            if frame.format.is_rgb:
+                colour = Colour(colour.primaries, colour.transfer, 6 if frame.height < _HD else 1)
+                picture = frame.reformat(format=PIXELS[bits], dst_colorspace=5 if frame.height < _HD else 1)
+            elif frame.format.name == "yuvj420p":
+                picture = frame.reformat(format="yuv420p", src_color_range="JPEG", dst_color_range="JPEG")
+            else:
+                picture = frame.reformat(format=PIXELS[bits])
+        hvcc, data = self._hevc.encode(picture, colour)
+        return still.heic(hvcc, data, frame.width, frame.height, colour, bits=bits, orientation=orientation)
+
+    def _jpeg(self, frame: Any, orientation: int) -> bytes:
+        from PIL import Image
+
+        pixels = Image.fromarray(rgb(frame))
+        about = Image.Exif()
+        if orientation != 1:
+            about[0x0112] = orientation
+        buffer = io.BytesIO()
+        pixels.save(buffer, "JPEG", quality=100 if self.quality < 0 else max(1, self.quality),
+                    **({"exif": about} if orientation != 1 else {}))
+        return buffer.getvalue()
+
+
+def rgb(frame: Any) -> Any:
+    """(H, W, 3) uint8, as stored, in the video's primaries and transfer. Raises UnsupportedError."""
+    colour = colour_of(frame)
+    try:
+        if not frame.format.is_rgb:
+            frame.colorspace = colour.matrix
+        return frame.to_ndarray(format="rgb24", interpolation=_EXACT)
+    except (ValueError, OSError) as error:
+        raise UnsupportedError(f"its pixel format {frame.format.name} has no colours we know: {error}") from None
+
+
+def colour_of(frame: Any) -> Colour:
+    """What the frame says of its numbers; what it does not say is BT.709 of HD and BT.601 of less."""
+    usual = 1 if frame.height >= _HD else 6
+    primaries, transfer, matrix = (usual if int(v) in (0, _UNSPECIFIED) else int(v) for v in (
+        frame.color_primaries, frame.color_trc, frame.colorspace))
+    return Colour(primaries, transfer, matrix, full_range=int(frame.color_range) == 2)
+
+
+def warnings_of(frame: Any, suffix: str) -> list[str]:
+    """What a photo of that suffix does not keep of the frame."""
+    if suffix.lower() not in (".jpg", ".jpeg", ".jpe"):
+        return []
+    colour, out = colour_of(frame), []
+    if colour.transfer in _HDR:
+        out.append(f"the video is HDR ({_HDR[colour.transfer]}), and a JPEG of 8 bits of it looks flat: "
+                   "an output.path that ends in .heic keeps its numbers and says what they mean")
+    elif colour.primaries in _WIDE:
+        out.append(f"the video's primaries are {_WIDE[colour.primaries]}, and its JPEGs do not say so: "
+                   "an output.path that ends in .heic does")
+    return out

@@ -1,0 +1,68 @@
+"""Dask: one task a shard, on another worker when its own is killed.
+
+DASK_SCHEDULER_ADDRESS names the cluster; without it one is made on this machine, on loopback, and ended afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dask
+from distributed import Client, LocalCluster, wait
+
+from ...compute.threads import available_cores
+from . import POLL_SECONDS, RETRIES, Needs
+
+if TYPE_CHECKING:
+    from ..sharded import ShardResult, ShardTask
+
+
+class OnDask:
+    auto_workers = 1
+
+    def map_shards(self, work: Callable[[ShardTask], ShardResult], shards: Sequence[ShardTask], needs: Needs,
+                   beat: Callable[[], None]) -> Iterator[ShardResult]:
+        with contextlib.ExitStack() as stack:
+            client = _connect(stack)
+            resources = {"GPU": needs.gpus} if needs.gpus else None
+            pending = {client.submit(_as_parent, work, shard, retries=RETRIES, pure=False, resources=resources): shard
+                       for shard in shards}
+            while pending:
+                ready = _ready(list(pending))
+                beat()
+                for future in ready:
+                    shard = pending.pop(future)
+                    error = future.exception()
+                    yield shard.lost(f"{type(error).__name__}: {error}") if error is not None else future.result()
+
+
+def _connect(stack: contextlib.ExitStack) -> Any:
+    address = dask.config.get("scheduler-address", None)
+    if address is None:
+        address = stack.enter_context(LocalCluster(
+            n_workers=available_cores(), threads_per_worker=1, memory_limit=0, dashboard_address=":0",
+            silence_logs=logging.ERROR))
+    return stack.enter_context(Client(address))
+
+
+def _ready(futures: list[Any]) -> list[Any]:
+    """Those that are finished, after a while."""
+    with contextlib.suppress(TimeoutError):
+        return list(wait(futures, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED").done)
+    return []
+
+
+def _as_parent(work: Callable[[ShardTask], ShardResult], shard: ShardTask) -> ShardResult:
+    """Dask's workers are daemons, which multiprocessing allows no children. Ours end with the pipe they listen to, so
+    none outlives its parent: the mark is taken away while a shard runs."""
+    marks = multiprocessing.current_process()._config      # type: ignore[attr-defined]
+    before = marks.get("daemon")
+    marks["daemon"] = False
+    try:
+        return work(shard)
+    finally:
+        marks["daemon"] = before

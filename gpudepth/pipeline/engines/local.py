@@ -1,0 +1,23 @@
+"""The local engine: shards one after the other, each with this machine's workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ...compute.threads import available_cores
+from . import Needs
+
+if TYPE_CHECKING:
+    from ..sharded import ShardResult, ShardTask
+
+
+class Local:
+    def __init__(self) -> None:
+        self.auto_workers = available_cores()
+
+    def map_shards(self, work: Callable[[ShardTask], ShardResult], shards: Sequence[ShardTask], needs: Needs,
+                   beat: Callable[[], None]) -> Iterator[ShardResult]:
+        for shard in shards:
+            yield work(shard)
+            beat()

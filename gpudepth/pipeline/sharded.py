@@ -1,0 +1,124 @@
+"""A run cut into shards that an engine does: each with a ledger of its own, merged at the end.
+
+A shard is run by `runner.run`, wherever it is; paths mean the same on all machines, so the folders are shared ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import GpudepthError, Interrupted, PartialRunError, UsageError
+from . import runner
+from .engines import Needs, engine
+from .job import Job
+from .ledger import read_rows
+from .merge import merge
+from .progress import Progress, Style
+from .shards import Shard, said
+from .workers import attempt
+
+
+@dataclass(frozen=True)
+class ShardResult:
+    """What came of a shard. ledger, start: where its rows are. error: why it did not come to its end."""
+
+    shard: Shard
+    ledger: Path | None = None
+    start: int = 0
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+    warnings: tuple[str, ...] = ()
+    bugs: tuple[str, ...] = ()
+    error: GpudepthError | None = None
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """A shard of a job, as it travels. base: absolute."""
+
+    job: Job
+    base: Path
+    shard: Shard
+    workers: int
+
+    def lost(self, why: str) -> ShardResult:
+        """The engine gave it up."""
+        return ShardResult(self.shard, error=PartialRunError(
+            f"shard {said(self.shard)} was given up: {why}", hint="run the job again: what is done is not done again"))
+
+
+def run_shard(task: ShardTask) -> ShardResult:
+    """One shard, on whatever machine this is. Raises nothing: what goes wrong is in the result."""
+    try:
+        done = attempt(_run, task)
+    except Interrupted as interrupted:
+        return ShardResult(task.shard, error=PartialRunError(f"shard {said(task.shard)}: {interrupted}"))
+    if done.error is None:
+        result: ShardResult = done.result
+        return result
+    return ShardResult(task.shard, error=done.error, bugs=(done.bug,) if done.bug else ())
+
+
+def _run(task: ShardTask) -> ShardResult:
+    job = task.job.model_copy(update={"run": task.job.run.model_copy(update={"workers": task.workers})})
+    summary = runner.run(job, base=task.base, shard=task.shard)
+    return ShardResult(task.shard, summary.ledger, summary.start, summary.done, summary.failed, summary.skipped,
+                       summary.plan.warnings, tuple(summary.bugs))
+
+
+def run_sharded(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
+                shard: Shard | None = None, engine_name: str = "local", shards: int | None = None,
+                quiet: bool = True, log_format: Style = "text") -> runner.RunSummary:
+    """Do a job in shards, and merge their ledgers.
+
+    Raises as `runner.run`; and, after all shards have ended and what they did is merged, PartialRunError when one was
+    given up, or the error that ended one.
+    """
+    where = engine(engine_name)
+    if shard is not None:
+        raise UsageError("a single shard needs no engine", hint="--shard 0/4, or --engine ray --shards 4")
+    if shards is None or shards < 1:
+        raise UsageError(f"nothing says how many shards the engine {engine_name} is to do", hint="--shards 4")
+    plan, base = runner.pair_files(job, base, settings)
+    base, the_job = Path(os.path.abspath(base)), plan.job   # noqa: PTH100 (links stay: paths are as the user has them)
+    workers = where.auto_workers if the_job.run.workers == "auto" else the_job.run.workers
+    needs = Needs(workers, int(the_job.run.backend == "cupy"))
+    tasks = [ShardTask(the_job, base, (i, shards), workers) for i in range(shards)]
+    summary = runner.RunSummary(plan, runner.ledger_path(plan, base))
+    progress = Progress(len(plan.items), quiet=quiet, every=the_job.run.progress_seconds, style=log_format,
+                        heartbeat=base / the_job.run.heartbeat if the_job.run.heartbeat else None)
+    errors: list[GpudepthError] = []
+    with runner.interruptible(), progress:
+        results = where.map_shards(run_shard, tasks, needs, progress.beat)
+        with contextlib.closing(results):   # type: ignore[type-var]
+            for result in results:
+                _take(result, summary, progress)
+                if result.error is not None:
+                    errors.append(result.error)
+    if all(isinstance(error, PartialRunError) for error in errors):
+        merge(the_job, base=base)
+    for error in errors:
+        raise error
+    return summary
+
+
+def _take(result: ShardResult, summary: runner.RunSummary, progress: Progress) -> None:
+    summary.done += result.done
+    summary.failed += result.failed
+    summary.skipped += result.skipped
+    progress.total -= result.skipped
+    for warning in result.warnings:
+        progress.warn(warning)
+    summary.bugs += result.bugs
+    if result.ledger is not None:
+        summary.shards.append((result.ledger, result.start))
+        for row in read_rows(result.ledger, result.start):
+            progress.step(row)
+            if row.status != "ok":
+                progress.error(row.message, row.key)
+    if result.error is not None:
+        progress.error("\n".join([str(result.error), *result.bugs]))

@@ -1,0 +1,41 @@
+"""Shards: the parts a run is cut into for many machines, `i/n` with i from 0, and the ledger that each has.
+
+Which items belong to a shard says `item.in_shard`.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TypeAlias
+
+from ..errors import UsageError
+
+Shard: TypeAlias = tuple[int, int]
+
+
+def check(shard: Shard) -> None:
+    """Raises UsageError for one that is none."""
+    if not 0 <= shard[0] < shard[1]:
+        raise UsageError(f"shard {said(shard)}: shards count from 0", hint=f"0/{shard[1]} to {shard[1] - 1}/…")
+
+
+def said(shard: Shard) -> str:
+    """`0/4`, as the command line has it."""
+    return f"{shard[0]}/{shard[1]}"
+
+
+def shard_path(path: Path, shard: Shard) -> Path:
+    """Where a shard has what the whole run has at `path`, its ledger for one: beside it."""
+    return path.with_name(f"{path.stem}.{shard[0]}-of-{shard[1]}{path.suffix}")
+
+
+def shard_ledgers(ledger: Path) -> dict[Shard, Path]:
+    """All that lie beside the whole run's, of any number of shards, in their order."""
+    name = re.compile(rf"{re.escape(ledger.stem)}\.(\d+)-of-(\d+){re.escape(ledger.suffix)}")
+    found = {}
+    for path in ledger.parent.iterdir() if ledger.parent.is_dir() else ():
+        match = name.fullmatch(path.name)
+        if match and int(match[1]) < int(match[2]):
+            found[int(match[1]), int(match[2])] = path
+    return dict(sorted(found.items(), key=lambda one: (one[0][1], one[0][0])))

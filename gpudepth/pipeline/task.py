@@ -1,0 +1,77 @@
+"""What a run gives to its workers: a task, and what every item of one offers.
+
+Workers import this and what their items need, not the job model: a spawned process is ready sooner.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ..formats.inputs import Input
+from .ledger import Row
+from .recipe import Recipe
+
+
+class Work(Protocol):
+    """One item of a run: a photo, or a clip.
+
+    key      names it: the path of its photo or video, relative to the job file
+    output   the file that the ledger looks after; target: its path relative to the plan's root, so that a ledger means
+             the same from every working directory
+    """
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def output(self) -> Path: ...
+
+    @property
+    def target(self) -> str: ...
+
+    @property
+    def depth(self) -> object:
+        """What a plan shows of its depth; None: the video holds it."""
+
+    @property
+    def inputs(self) -> Sequence[Input]:
+        """All files it is made of: the photo or video, what holds the depth, then the others."""
+
+    def is_whole(self) -> bool:
+        """Is all of the output there, beyond the one file that the ledger looks after?"""
+
+    def do(self, task: Task) -> Row:
+        """From reading to rename; returns its row of the ledger. Raises errors of `gpudepth.errors`."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker gets. `job` is the hash of the settings; verbose: it says what runs where, on stderr."""
+
+    item: Work
+    recipe: Recipe
+    backend: str
+    job: str
+    verbose: bool = False
+
+
+def do_task(task: Task) -> Row:
+    """One item; see `Work.do`."""
+    logger = logging.getLogger("gpudepth")
+    if task.verbose and not logger.handlers:    # a worker is a process of its own
+        logger.addHandler(logging.StreamHandler())
+        logger.setLevel(logging.INFO)
+    return task.item.do(task)
+
+
+def in_shard(key: str, shard: tuple[int, int] | None) -> bool:
+    """Shards are 0-based, by SHA-256 of the key: adding files moves none of the others."""
+    if shard is None:
+        return True
+    digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") % shard[1] == shard[0]

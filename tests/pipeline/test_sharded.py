@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from cluster_kit import make_job, outputs
+
+from gpudepth.errors import JobError, LockedError, PartialRunError, UsageError
+from gpudepth.pipeline import sharded
+from gpudepth.pipeline.engines import NAMES, Needs, engine
+from gpudepth.pipeline.job import load_job
+from gpudepth.pipeline.ledger import Ledger
+from gpudepth.pipeline.runner import run
+from gpudepth.pipeline.sharded import ShardResult, ShardTask, run_shard
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    return make_job(tmp_path, 8, 64, 48)
+
+
+def test_shards_on_this_machine(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(job, settings=["output.path=local/{stem}.heic"])
+    (job.parent / "depth" / "p03.png").write_bytes(b"junk")
+    summary = run(job, shards=3, quiet=False)
+    assert summary.line() == "7 done, 0 already done, 1 failed"
+    assert len(summary.rows) == 8
+    assert "photos/p03.jpg: " in capsys.readouterr().err
+    whole = outputs(job.parent / "local")
+    del whole["p03.heic"]
+    assert outputs(job.parent / "out") == whole
+    assert len(list((job.parent / "out").glob("gpudepth-ledger.*-of-3.jsonl"))) == 3
+    assert run(job, shards=3).line() == "0 done, 7 already done, 1 failed"
+    assert run(job).skipped == 7
+
+
+def test_asked_for_wrongly(job: Path) -> None:
+    for options, message in [({"engine": "spark"}, "unknown engine 'spark'"), ({"engine": "ray"}, "how many shards"),
+                             ({"shards": 0}, "how many shards"), ({"shard": (0, 2), "shards": 2}, "single shard")]:
+        with pytest.raises(UsageError, match=message):
+            run(job, **options)     # type: ignore[arg-type]
+    with pytest.raises(JobError):
+        run(job, shards=2, settings=["encoding.near=20"])
+    assert not (job.parent / "out").exists()
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, package in (("ray", "ray"), ("dask", "distributed")):
+        monkeypatch.setitem(sys.modules, package, None)
+        monkeypatch.delitem(sys.modules, f"gpudepth.pipeline.engines.{name}", raising=False)
+        with pytest.raises(UsageError, match=rf"engine {name} is not installed.*pip install 'gpudepth\[{name}\]'"):
+            engine(name)
+
+
+def test_engines_are_loaded_when_they_are_named() -> None:
+    script = ("import sys, json, gpudepth.pipeline.sharded\n"
+              "print(json.dumps([m for m in ('ray', 'dask', 'distributed') if m in sys.modules]))")
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert json.loads(out.stdout) == []
+    assert NAMES == ("local", "ray", "dask")
+
+
+class Broken:
+    """An engine that gives shard 1 up."""
+
+    auto_workers = 1
+
+    def map_shards(self, work: Callable[[ShardTask], ShardResult], shards: Sequence[ShardTask], needs: Needs,
+                   beat: Callable[[], None]) -> Iterator[ShardResult]:
+        assert needs == Needs(1, 0)
+        for shard in shards:
+            task: ShardTask = pickle.loads(pickle.dumps(shard))
+            yield task.lost("its worker died 4 times") if shard.shard[0] == 1 else pickle.loads(pickle.dumps(work(task)))
+
+
+def test_shards_that_are_given_up(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharded, "engine", lambda name: Broken())
+    with pytest.raises(PartialRunError, match="shard 1/3 was given up: its worker died 4 times") as caught:
+        run(job, engine="broken", shards=3)
+    assert caught.value.exit_code == 3
+    monkeypatch.undo()
+    done = len(outputs(job.parent / "out"))
+    assert 0 < done < 8
+    assert run(job).line() == f"{8 - done} done, {done} already done, 0 failed"     # the others are merged
+
+
+def test_errors_of_a_shard_are_results(job: Path) -> None:
+    task = ShardTask(load_job(job), job.parent, (0, 2), 1)
+    (job.parent / "out").mkdir()
+    with Ledger(job.parent / "out" / "gpudepth-ledger.0-of-2.jsonl"):
+        assert isinstance(run_shard(task).error, LockedError)
+        with pytest.raises(LockedError):
+            run(job, shards=2)
+    assert run_shard(task).error is None
+    lost = run_shard(ShardTask(load_job(job), job.parent / "nowhere", (0, 2), 1))
+    assert lost.error is not None
