@@ -28,6 +28,9 @@ from __future__ import annotations
 
 from os import PathLike, fspath
 
+LONGEST = 2000      # characters of a text: what is in a file goes into it, and may be megabytes
+MOST = 50           # mistakes that are told of one job
+
 
 class GpudepthError(Exception):
     """Root of the tree. `exit_code` is what the command line ends with."""
@@ -35,10 +38,11 @@ class GpudepthError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, *, where: str | PathLike[str] | None = None, hint: str | None = None) -> None:
+        message = _cut(message)
         super().__init__(message)
         self.message = message
         self.where = fspath(where) if where is not None else None
-        self.hint = hint
+        self.hint = _cut(hint) if hint is not None else None
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}" if self.where else self.message
@@ -58,6 +62,10 @@ class GpudepthError(Exception):
         return self
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
 def _rebuild(
     cls: type[GpudepthError], message: str, where: str | None, hint: str | None, state: dict[str, object]
 ) -> GpudepthError:
@@ -72,11 +80,13 @@ class UsageError(GpudepthError):
 
 
 class JobError(UsageError):
-    """A job file is wrong. `problems` holds one line per mistake, each with file:line and dotted path."""
+    """A job file is wrong. `problems` holds one line per mistake, each with file:line and dotted path; the first 50."""
 
     def __init__(self, problems: list[str], *, where: str | PathLike[str] | None = None) -> None:
-        super().__init__("\n".join(problems), where=None)
-        self.problems = list(problems)
+        more = len(problems) - MOST
+        told = [_cut(p) for p in problems[:MOST]] + [f"and {more} more"] * (more > 0)
+        super().__init__("\n".join(told), where=None)
+        self.problems = told
         self.job = fspath(where) if where is not None else None
 
 

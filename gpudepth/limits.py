@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from .errors import LimitError
 
+RATIO_FROM = 128 << 20      # bytes; below, a picture of one colour may be packed as well as its codec can
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -16,24 +18,51 @@ class Limits:
     max_decoded_bytes   width x height x channels x item size, before decoding
     max_file            bytes of an input file
     max_items           items in a HEIF file, for reading and writing alike (libheif's own limit is 1000)
-    max_nesting         depth of nested boxes
+    max_children        boxes side by side, where they are not a list of items (libheif's own limit is 100)
     max_extents         extents per HEIF item
+    max_references      items that all references and groups of a HEIF file name, and properties that its items have
+    max_parameter_sets  VPS, SPS and PPS of one picture
+    max_segments        marker segments of one JPEG image, scans among them
+    max_metadata        bytes of the marker segments of a JPEG file: colour profiles, extended XMP
+    max_images          images that a JPEG file's multi-picture index lists
+    max_ifds            directories of a TIFF file
+    max_entries         entries of one of these
+    max_values          numbers that one entry holds
     max_xmp             bytes of one XMP packet
+    max_xmp_nesting     depth of its elements
+    max_xmp_items       items of one of its arrays
+    max_xmp_elements    its elements
+    max_xmp_attributes  its attributes
+    max_list            bytes of a list of files, and of other text that is read whole
     max_samples         frames of one track of a movie (2^22: 19 hours at 60 a second)
     max_movie           bytes of a movie file, of which little is read at once; max_file is not asked
     max_moov            bytes of a movie's description, where it is rewritten
     max_archive         bytes of a zip or tar archive, of which one member is read at a time; max_file is for that
     max_members         members of an archive
-    max_ratio           bytes that one packed byte of an archive may become, of members of more than 16 MiB
+    max_ratio           bytes that one packed byte may become: of an archive's members of more than 16 MiB, of other
+                        files where more than 128 MiB would be decoded
     """
 
     max_pixels: int = 1 << 28
     max_decoded_bytes: int = 2 << 30
     max_file: int = 2 << 30
     max_items: int = 1000
-    max_nesting: int = 20
+    max_children: int = 100
     max_extents: int = 32
+    max_references: int = 1 << 16
+    max_parameter_sets: int = 256
+    max_segments: int = 4096
+    max_metadata: int = 100 << 20
+    max_images: int = 64
+    max_ifds: int = 64
+    max_entries: int = 4096
+    max_values: int = 1 << 20
     max_xmp: int = 16 << 20
+    max_xmp_nesting: int = 256
+    max_xmp_items: int = 1000
+    max_xmp_elements: int = 100_000
+    max_xmp_attributes: int = 100_000
+    max_list: int = 64 << 20
     max_samples: int = 1 << 22
     max_movie: int = 1 << 40
     max_moov: int = 256 << 20
@@ -41,18 +70,27 @@ class Limits:
     max_members: int = 1 << 20
     max_ratio: int = 200
 
-    def check(self, name: str, value: int, *, where: str | None = None) -> None:
-        """Raise LimitError naming the limit and the value, when `value` exceeds limit `name`."""
+    def check(self, name: str, value: int, what: str = "", *, where: str | None = None) -> None:
+        """Raise LimitError naming the limit and the value, when `value` (of `what`) exceeds limit `name`."""
         limit = getattr(self, name)
         if limit and value > limit:
-            raise LimitError(f"asks for {value:,}, limits.{name} is {limit:,}", where=where,
+            raise LimitError(f"asks for {value:,} {what}".rstrip() + f", limits.{name} is {limit:,}", where=where,
                              hint=f"raise limits.{name} if the file can be trusted")
 
-    def check_picture(self, width: int, height: int, bytes_per_pixel: int, *, where: str | None = None) -> None:
-        """Check the dimensions a header declares."""
+    def check_picture(self, width: int, height: int, bytes_per_pixel: int, *, where: str | None = None,
+                      packed: int | None = None) -> None:
+        """Check the dimensions a header declares; packed: the bytes that the picture takes where it is compressed."""
         self.check("max_pixels", width * height, where=where)
         self.check("max_decoded_bytes", width * height * bytes_per_pixel, where=where)
+        if packed is not None:
+            self.check_ratio(packed, width * height * bytes_per_pixel, where=where)
         ASKED.before_decoding(width * height * bytes_per_pixel)
+
+    def check_ratio(self, packed: int, unpacked: int, *, at_least: int = RATIO_FROM, where: str | None = None) -> None:
+        """Raise LimitError when so few bytes would become so many, and these are more than `at_least`."""
+        if self.max_ratio and unpacked > max(at_least, packed * self.max_ratio):
+            raise LimitError(f"{packed:,} bytes unpack to {unpacked:,}, limits.max_ratio is {self.max_ratio:,}",
+                             where=where, hint="raise limits.max_ratio if the file can be trusted")
 
 
 @dataclass

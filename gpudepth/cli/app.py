@@ -21,6 +21,8 @@ from ..errors import GpudepthError, Interrupted, JobError, OutputError
 # Click's base of all usage errors. Newer typers carry a click of their own and export only this branch of the tree.
 _CommandLineError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
+_CONTROLS = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if n != 10}
+
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
                   context_settings={"help_option_names": ["-h", "--help"]},
                   help="Depth maps in photos, the way Apple devices keep them: in, out, many at a time.")
@@ -70,12 +72,12 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 
 def report(error: GpudepthError) -> None:
-    """An error as people read it: what, where, what next."""
+    """An error as people read it: what, where, what next. What a file says or is called is no command to a terminal."""
     lines = [f"error: {line}" for line in error.problems] if isinstance(error, JobError) else [
         f"error: {error.where}: {error.message}" if error.where else f"error: {error.message}"]
     if error.hint:
         lines.append(f"  {error.hint}")
-    print("\n".join(lines), file=sys.stderr)
+    print("\n".join(line.translate(_CONTROLS) for line in lines), file=sys.stderr)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -84,7 +84,8 @@ def _decoder(depth: CodedTrack) -> Any:
         where += "/hvcC"
         sequence = Configuration.parse(depth.configuration, where).sequence()
         width, height = sequence.coded_width, sequence.coded_height
-    depth.track.samples.limits.check_picture(width, height, 4, where=where)
+    samples = depth.track.samples
+    samples.limits.check_picture(width, height, 4, where=where, packed=samples.source.size)
     context = av.CodecContext.create(depth.codec, "r")
     context.thread_count = 1  # maps are small, and a decode that ends early has no threads to wait for
     context.extradata = depth.configuration

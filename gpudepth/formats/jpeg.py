@@ -10,14 +10,14 @@ from typing import Protocol
 
 import numpy as np
 
-from ..errors import LimitError, MalformedError, TruncatedError
+from ..errors import MalformedError, TruncatedError
+from ..limits import Limits
 
 SOI, EOI, SOS, DQT, DRI, DHT, DNL, COM = 0xD8, 0xD9, 0xDA, 0xDB, 0xDD, 0xC4, 0xDC, 0xFE
 APP0, APP1, APP2, APP10, APP14 = 0xE0, 0xE1, 0xE2, 0xEA, 0xEE
 SOF = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 ARITHMETIC = frozenset({0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 LOSSLESS = 0xC3
-MAX_SEGMENTS = 4096
 MAX_PAYLOAD = 65533
 CHUNK = 1 << 17  # what fits the caches twice
 SHORT = 1 << 12  # where little is expected: a file may have thousands of scans and of runs of fill bytes
@@ -36,6 +36,7 @@ class Readable(Protocol):
 
     name: str
     size: int
+    limits: Limits
 
     def read(self, offset: int, length: int, what: str = ...) -> bytes: ...
 
@@ -108,20 +109,22 @@ def make(marker: int, payload: bytes) -> bytes:
 def parse(source: Readable, start: int = 0, where: str = "", *, whole: bool = True) -> Stream:
     """The stream that starts at `start`; with whole=False only its header, and `end` is where the first scan starts.
 
-    Raises TruncatedError (no EOI), MalformedError (no SOI, a second SOI, garbage between segments, no picture).
+    Raises TruncatedError (no EOI), MalformedError (no SOI, a second SOI, garbage between segments, no picture),
+    LimitError (segments, and their bytes).
     """
     prefix = f"{where}: " if where else ""
     if start + 4 > source.size or source.read(start, 2) != b"\xff\xd8":
         raise MalformedError(f"no JPEG starts at {start:,}", where=where or None)
     header: list[Segment] = []
     frame: Frame | None = None
-    scan = count = 0
+    scan = count = total = 0
     at = start + 2
     while True:
         count += 1
-        if count > MAX_SEGMENTS:
-            raise LimitError(f"more than {MAX_SEGMENTS:,} segments", where=f"{prefix}{at:,}")
+        source.limits.check("max_segments", count, "segments", where=f"{prefix}{at:,}")
         segment = _segment(source, at, prefix)
+        total += len(segment.payload)
+        source.limits.check("max_metadata", total, "bytes of segments", where=f"{prefix}{at:,}")
         if segment.marker == EOI:
             break
         if segment.marker == SOI:

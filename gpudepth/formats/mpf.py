@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ..errors import FileError, LimitError, MalformedError
+from ..limits import DEFAULT, Limits
 from .jpeg import MPF
 
 VERSION, COUNT, ENTRIES, UIDS = 0xB000, 0xB001, 0xB002, 0xB003
 BASELINE_PRIMARY = 0x030000  # type "Baseline MP Primary Image", JPEG
-MAX_IMAGES = 64
 MAX_TAGS = 64
 MAX_OFFSET = 0xFFFFFFFF
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8}
@@ -67,7 +67,7 @@ class Mpf:
         return replace(self, entries=kept, count=len(kept), tags=tags)
 
 
-def parse(payload: bytes, where: str = "APP2 MPF") -> Mpf:
+def parse(payload: bytes, where: str = "APP2 MPF", limits: Limits = DEFAULT) -> Mpf:
     """An APP2 payload, "MPF\\0" included. Raises MalformedError, LimitError."""
     tiff = payload[len(MPF) :]
     order = _ORDERS.get(tiff[:4])
@@ -101,8 +101,7 @@ def parse(payload: bytes, where: str = "APP2 MPF") -> Mpf:
     values = {t.tag: t for t in tags}
     count = int.from_bytes(values[COUNT].data, order) if COUNT in values else 0
     table = values[ENTRIES].data if ENTRIES in values else b""
-    if len(table) // 16 > MAX_IMAGES or count > MAX_IMAGES:
-        raise LimitError(f"{max(len(table) // 16, count)} images, {MAX_IMAGES} are allowed", where=where)
+    limits.check("max_images", max(len(table) // 16, count), "images", where=where)
     entries = []
     for i in range(0, len(table) - 15, 16):
         a, size, offset = (int.from_bytes(table[i + k : i + k + 4], order) for k in (0, 4, 8))

@@ -14,9 +14,9 @@ from xml.parsers import expat
 
 from ..errors import LimitError, MalformedError
 from ..limits import DEFAULT, Limits
-from .xmp import MAX_DEPTH, META, RDF, TOOLKIT, check, escape
+from .xmp import META, RDF, TOOLKIT, check, escape
 
-MAX_NODES = 20_000
+MAX_NODES = 20_000  # on top of limits.max_xmp_elements: nodes know much of themselves
 MAX_PREFIXES = 4096  # declared in all: each declaration copies those that hold already
 _NAME = re.compile(rb"<[^\s/>]++")
 _ATTRIBUTE = re.compile(rb"\s++([^\s=/>]++)\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+')")
@@ -113,7 +113,7 @@ def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Tree:
     lead = len(data) - len(data.lstrip(b"\0 \t\r\n"))
     body = data[lead:].rstrip(b"\0")
     check(data, body, where, limits)
-    builder = _Builder(body, lead, where)
+    builder = _Builder(body, lead, where, limits)
     parser = expat.ParserCreate()
     parser.buffer_text = True
     builder.parser = parser
@@ -134,8 +134,8 @@ def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Tree:
 class _Builder:
     """expat's events → nodes. Namespaces are resolved here, for raw names are what the bytes hold."""
 
-    def __init__(self, body: bytes, lead: int, where: str) -> None:
-        self.body, self.lead, self.where = body, lead, where
+    def __init__(self, body: bytes, lead: int, where: str, limits: Limits) -> None:
+        self.body, self.lead, self.where, self.limits = body, lead, where, limits
         self.parser: Any = None
         self.root: Node | None = None
         self.stack: list[tuple[Node, dict[str, str]]] = []
@@ -144,9 +144,10 @@ class _Builder:
 
     def start(self, raw: str, attributes: dict[str, str]) -> None:
         self.count += 1
-        if self.count > MAX_NODES or len(self.stack) >= MAX_DEPTH:
-            raise LimitError(f"has more than {MAX_NODES:,} elements, or is nested deeper than {MAX_DEPTH}",
-                             where=self.where)
+        self.limits.check("max_xmp_nesting", len(self.stack) + 1, "nested elements", where=self.where)
+        self.limits.check("max_xmp_elements", self.count, "elements", where=self.where)
+        if self.count > MAX_NODES:
+            raise LimitError(f"has more than {MAX_NODES:,} elements", where=self.where)
         at = self.parser.CurrentByteIndex
         tag = _START_TAG.match(self.body, at)
         if tag is None:

@@ -11,12 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import LimitError, MalformedError, TruncatedError, UsageError
+from ..errors import MalformedError, TruncatedError, UsageError
 from .bytesource import ByteSource
 
 SUB_IFDS = 330
-MAX_IFDS = 64
-MAX_ENTRIES = 4096
 
 Order = Literal["<", ">"]
 
@@ -154,8 +152,7 @@ class Tiff:
         layout = self.layout
         head = 8 if layout.big else 2
         count = layout.uint(self.read(offset, head, path))
-        if count > MAX_ENTRIES:
-            raise LimitError(f"has {count:,} entries, more than {MAX_ENTRIES:,}", where=path)
+        self.source.limits.check("max_entries", count, "entries", where=path)
         raw = self.read(offset + head, count * layout.entry_size + layout.slot, path)
         size, value = layout.entry_size, layout.entry_size - layout.slot
         entries = tuple(
@@ -174,9 +171,8 @@ class Tiff:
         def visit(offset: int, path: str) -> Ifd:
             if offset in met:
                 raise MalformedError(f"refers back to the directory at {offset:,}", where=path)
-            if len(met) >= MAX_IFDS:
-                raise LimitError(f"the file has more than {MAX_IFDS} directories", where=path)
             met.add(offset)
+            self.source.limits.check("max_ifds", len(met), "directories", where=path)
             ifd = self.ifd(offset, path)
             found.append(ifd)
             for n, sub in enumerate(self.sub_ifds(ifd)):
@@ -191,9 +187,9 @@ class Tiff:
     def sub_ifds(self, ifd: Ifd) -> tuple[int, ...]:
         """The offsets of its SubIFDs."""
         entry = ifd.find(SUB_IFDS)
-        if entry is not None and entry.count > MAX_IFDS:
-            raise LimitError(f"names {entry.count:,} SubIFDs, more than {MAX_IFDS}",
-                             where=f"{ifd.path}: tag {SUB_IFDS}")
+        if entry is not None:
+            where = f"{ifd.path}: tag {SUB_IFDS}"
+            self.source.limits.check("max_ifds", entry.count, "directories", where=where)
         return self.integers(ifd, SUB_IFDS) or ()
 
     def raw(self, ifd: Ifd, tag: int) -> tuple[int, bytes] | None:
@@ -211,6 +207,9 @@ class Tiff:
 
     def integers(self, ifd: Ifd, tag: int) -> tuple[int, ...] | None:
         """The values of a tag of whole numbers, whatever their size; None when it is not there."""
+        entry = ifd.find(tag)
+        if entry is not None:
+            self.source.limits.check("max_values", entry.count, "numbers", where=f"{ifd.path}: tag {tag}")
         found = self.raw(ifd, tag)
         if found is None:
             return None

@@ -19,9 +19,6 @@ from ..limits import DEFAULT, Limits
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 META = "adobe:ns:meta/"
 TOOLKIT = "XMP Core 6.0.0"
-MAX_DEPTH = 256
-MAX_ITEMS = 1000
-MAX_ELEMENTS = MAX_ATTRIBUTES = 100_000
 MAX_URI = 1000  # a parser puts the namespace's before each name in it
 CHUNK = 1 << 18
 # the second half may be missing, so that a run of letters is never looked at twice
@@ -61,8 +58,8 @@ class Packet:
 
 
 def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Packet:
-    """Element and attribute form alike. Raises MalformedError (not XML, DTDs, too deep), LimitError (limits.max_xmp,
-    too many elements or attributes)."""
+    """Element and attribute form alike. Raises MalformedError (not XML, DTDs), LimitError (limits.max_xmp and those
+    whose names begin so)."""
     text = data.strip(b"\0 \t\r\n\xef\xbb\xbf")
     check(data, text, where, limits)
     depth = count = 0
@@ -77,10 +74,8 @@ def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Packet:
                 root = element if root is None else root
                 depth += 1 if event == "start" else -1
                 count += event == "start"
-                if depth > MAX_DEPTH:
-                    raise MalformedError(f"is nested deeper than {MAX_DEPTH}", where=where)
-            if count > MAX_ELEMENTS:
-                raise LimitError(f"has more than {MAX_ELEMENTS:,} elements", where=where)
+                limits.check("max_xmp_nesting", depth, "nested elements", where=where)
+            limits.check("max_xmp_elements", count, "elements", where=where)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise MalformedError(f"is not well-formed XML: {error}", where=where) from None
     except MemoryError:
@@ -94,8 +89,7 @@ def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Packet:
                 array = next((c for c in child if c.tag in _ARRAYS), None)
                 if array is not None:
                     items = tuple((li.text or "").strip() for li in array)
-                    if len(items) > MAX_ITEMS:
-                        raise LimitError(f"an array of {len(items)} items, {MAX_ITEMS} are allowed", where=where)
+                    limits.check("max_xmp_items", len(items), "items of an array", where=where)
                     _keep(properties, child.tag, items)
                 elif len(child) == 0:
                     _keep(properties, child.tag, (child.text or "").strip())
@@ -111,8 +105,9 @@ def check(data: bytes, text: bytes, where: str, limits: Limits) -> None:
         raise MalformedError("is not UTF-8", where=where)
     if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
         raise MalformedError("declares a document type or an entity, which XMP never does", where=where)
-    if sum(1 for _ in islice(_VALUE.finditer(text), MAX_ATTRIBUTES + 1)) > MAX_ATTRIBUTES:
-        raise LimitError(f"has more than {MAX_ATTRIBUTES:,} attributes", where=where)
+    most = limits.max_xmp_attributes
+    count = sum(1 for _ in islice(_VALUE.finditer(text), most + 1))
+    limits.check("max_xmp_attributes", count, "attributes", where=where)
     if any(m[1] for m in _LONG_URI.finditer(text)):
         raise LimitError(f"declares a namespace of more than {MAX_URI:,} characters", where=where)
 

@@ -17,7 +17,7 @@ from ..depth.data import DepthData, Storage
 from ..depth.pixel_format import PixelFormat, quantity_of
 from ..errors import GpudepthError, NoDepthError, RangeError, UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource
-from ..formats.inputs import Input, as_input
+from ..formats.inputs import Held, Input, as_input
 from ..sources.scene_linear import displayed
 from . import export
 from .beside import NOTHING, Beside
@@ -138,7 +138,8 @@ def export_item(photo: str | Input | None, depth: DepthInput, out: str | Path, r
         filtered=recipe.filtered if recipe.filtered is not None else (source.filtered if source else True))
     lo, hi = data.range()
     if math.isnan(lo):
-        raise RangeError("the map holds no finite value at all", hint="check its scale, and what counts as invalid")
+        raise RangeError("the map holds no finite value at all", hint="check its scale, and what counts as invalid",
+                         where=str(depth) if isinstance(depth, str | Path | Held) else None)
     export.save(data, out, quantity_of(pixel_format) if pixel_format else export.usual_quantity(data, out),
                 make_folder=make_folder)
     return Outcome(out, said_of(shaped.said, recipe), recipe.pixel_format, Storage(recipe.pixel_format, lo, hi),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..containers import registry
 from ..containers.heif import photo as photo_room
 from ..depth import orientation as exif
-from ..errors import MalformedError, UnsupportedError
+from ..errors import UnsupportedError
 from ..formats.bytesource import ByteSource
 from ..formats.inputs import Input, as_file, as_input
 from ..limits import Limits
@@ -48,7 +48,8 @@ class Guide:
             container = registry.find(source)
             picture = container.picture(source) if container else photo_room.picture(self.photo, self.limits)
             name = container.name if container else ""
-        self.limits.check_picture(picture.coded_width, picture.coded_height, 3, where=str(self.photo))
+            self.limits.check_picture(picture.coded_width, picture.coded_height, 3, where=str(self.photo),
+                                      packed=source.size)
         display = self.orientation == "display"
         if name == "dng":
             raise UnsupportedError("is raw, and cannot guide: its picture would have to be developed",
@@ -64,11 +65,9 @@ class Guide:
 def _heif(path: Input, limits: Limits) -> Any:
     import pillow_heif
 
-    try:
-        return pillow_heif.open_heif(as_file(path, limits), convert_hdr_to_8bit=True).to_pillow().convert("RGB")
-    except (OSError, ValueError, RuntimeError, SyntaxError, EOFError, MemoryError) as error:
-        raise MalformedError(f"libheif cannot decode its picture, which is to guide: {error}",
-                             where=str(path)) from None
+    file = as_file(path, limits)
+    with photo_room.libheif(path, "decode its picture, which is to guide"):
+        return pillow_heif.open_heif(file, convert_hdr_to_8bit=True).to_pillow().convert("RGB")
 
 
 class FrameGuide(Guide):

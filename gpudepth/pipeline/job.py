@@ -160,8 +160,25 @@ class LimitsRecord(Record):
     max_decoded_bytes: ByteSize = Limits.max_decoded_bytes
     max_file: ByteSize = Limits.max_file
     max_items: int = Field(Limits.max_items, ge=0)
+    max_children: int = Field(Limits.max_children, ge=0)
     max_extents: int = Field(Limits.max_extents, ge=0)
+    max_references: int = Field(Limits.max_references, ge=0)
+    max_parameter_sets: int = Field(Limits.max_parameter_sets, ge=0)
+    max_segments: int = Field(Limits.max_segments, ge=0)
+    max_metadata: ByteSize = Limits.max_metadata
+    max_images: int = Field(Limits.max_images, ge=0)
+    max_ifds: int = Field(Limits.max_ifds, ge=0)
+    max_entries: int = Field(Limits.max_entries, ge=0)
+    max_values: int = Field(Limits.max_values, ge=0)
     max_xmp: ByteSize = Limits.max_xmp
+    max_xmp_nesting: int = Field(Limits.max_xmp_nesting, ge=0)
+    max_xmp_items: int = Field(Limits.max_xmp_items, ge=0)
+    max_xmp_elements: int = Field(Limits.max_xmp_elements, ge=0)
+    max_xmp_attributes: int = Field(Limits.max_xmp_attributes, ge=0)
+    max_list: ByteSize = Limits.max_list
+    max_samples: int = Field(Limits.max_samples, ge=0)
+    max_movie: ByteSize = Limits.max_movie
+    max_moov: ByteSize = Limits.max_moov
     max_archive: ByteSize = Limits.max_archive
     max_members: int = Field(Limits.max_members, ge=0)
     max_ratio: int = Field(Limits.max_ratio, ge=0)

@@ -17,6 +17,7 @@ from ..errors import FileError, JobError, MissingInputError
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
+MAX_NODES = 5_000       # a job with every key has about a hundred; parsing takes 0.1 s for each thousand
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z|0x[0-9a-fA-F]+\Z|0o[0-7]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
@@ -90,10 +91,12 @@ def load(path: str | Path) -> Document:
 def parse(text: str, name: str = "job") -> Document:
     """Parse a text. Raises JobError."""
     document, problems = Document(None, name=name), list[str]()
+    depth, line = 0, 1
     try:
-        depth = 0
-        for event in yaml.parse(text, yaml.SafeLoader):
+        for count, event in enumerate(yaml.parse(text, yaml.SafeLoader)):
             line = (event.start_mark.line if event.start_mark else 0) + 1
+            if count > MAX_NODES:
+                raise JobError([f"{name}:{line}: more than {MAX_NODES:,} keys and values"], where=name)
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
                 raise JobError([f"{name}:{line}: nested deeper than {MAX_DEPTH}"], where=name)
@@ -106,8 +109,8 @@ def parse(text: str, name: str = "job") -> Document:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise JobError([f"{name}:{line}: {error.problem or error}"], where=name) from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise JobError([f"{name}: {error}"], where=name) from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:     # ValueError: an escape beyond Unicode
+        raise JobError([f"{name}:{line}: {error}"], where=name) from None
     document.data = {} if node is None else _build(node, (), document, problems)
     if not isinstance(document.data, dict):
         problems.append(f"{name}:1: a job is a mapping: source: …, encoding: …, output: …")

@@ -120,6 +120,7 @@ def read_npz(stream: IO[bytes], *, key: str | None, where: str, limits: Limits =
         info = _choose(archive, members, name, where, stacks=index is not None)
         if index is None:
             limits.check("max_decoded_bytes", info.file_size, where=where)
+            limits.check_ratio(info.compress_size, info.file_size, where=f"{where}: {_key(info)}")
         with archive.open(info) as member:
             return read_npy(member, info.file_size, where=f"{where}: {_key(info)}", limits=limits, index=index)
 

@@ -33,6 +33,10 @@ class Calib:
         return f"f = {self.focal_px:g} px, B = {self.baseline_m:g} m, doffs = {self.doffs:g} px"
 
 
+def _shown(text: str | None) -> str:
+    return repr(text) if text is None or len(text) <= 40 else f"{text[:40]!r}…"
+
+
 def read_calib(path: Path) -> Calib:
     """Raises FileError when it cannot be read, MalformedError when it lacks a number or has one that is none."""
     try:
@@ -47,7 +51,7 @@ def read_calib(path: Path) -> Calib:
         try:
             value = float(values[name] if text is None else text)
         except (KeyError, ValueError):
-            raise MalformedError(f"{name} is {values.get(name)!r}, no number", where=path) from None
+            raise MalformedError(f"{name} is {_shown(values.get(name))}, no number", where=path) from None
         if not math.isfinite(value):
             raise MalformedError(f"{name} is {value}", where=path)
         return value

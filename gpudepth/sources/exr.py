@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,14 +58,15 @@ def _read(file: Input, choose: Callable[[list[Any]], tuple[int, list[str]]], lim
     path, library = str(file), _library(str(file))
     with as_path(file, limits) as name, _damage(path):
         parts = library.File(name, header_only=True).parts[:MAX_PARTS]
+        _check_parts(parts, Path(name).stat().st_size, limits, path)
         number, channels = choose(parts)
         header = parts[number].header
         if "deep" in str(header.get("type", "")).lower():
             raise UnsupportedError("holds deep samples, many values for a pixel", where=path,
                                    hint="flatten it in a compositor first")
         data, display = _window(header["dataWindow"], path), _window(header["displayWindow"], path)
-    for x0, y0, x1, y1 in (data, display):
-        limits.check_picture(x1 - x0, y1 - y0, 4 * max(1, len(header["channels"])), where=path)
+    x0, y0, x1, y1 = display
+    limits.check_picture(x1 - x0, y1 - y0, 4 * len(channels), where=path)
     out = []
     with as_path(file, limits) as name, _damage(path):
         there = library.File(name, separate_channels=True).parts[number].channels
@@ -77,6 +79,18 @@ def _read(file: Input, choose: Callable[[list[Any]], tuple[int, list[str]]], lim
                 raise UnsupportedError(f"channel {channel} holds {values.dtype}, not light or depth", where=path)
             out.append(_pasted(values, data, display))
     return out
+
+
+def _check_parts(parts: list[Any], size: int, limits: Limits, where: str) -> None:
+    """The library decodes all parts and channels of a file of `size` bytes, whichever are asked for."""
+    total = 0
+    for part in parts:
+        x0, y0, x1, y1 = _window(part.header["dataWindow"], where)
+        sample = 4 * max(1, len(part.header["channels"]))
+        limits.check_picture(x1 - x0, y1 - y0, sample, where=where)
+        total += (x1 - x0) * (y1 - y0) * sample
+    limits.check("max_decoded_bytes", total, where=where)
+    limits.check_ratio(size, total, where=where)
 
 
 def _colours(parts: list[Any], where: str) -> tuple[int, list[str]]:

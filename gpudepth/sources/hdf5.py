@@ -108,8 +108,11 @@ def _read(found: Any, index: int | None, limits: Limits, where: str) -> NDArray[
     plane = shape[1:] if index is not None else tuple(n for n in shape if n != 1) if len(shape) == 3 else shape
     if len(plane) != 2 or 0 in plane:
         raise UnsupportedError(f"has the shape {shape}; a map is (height, width)", where=name)
-    limits.check_picture(plane[1], plane[0], found.dtype.itemsize, where=name)
-    with contextlib.suppress(TypeError):
-        limits.check("max_decoded_bytes", int(np.prod(found.chunks, dtype=object)) * found.dtype.itemsize, where=name)
+    there = int(found.id.get_storage_size())        # of all its images; nothing where none was ever written
+    limits.check_picture(plane[1], plane[0], found.dtype.itemsize, where=name, packed=there)
+    if found.chunks is not None:
+        chunk = int(np.prod(found.chunks, dtype=object)) * found.dtype.itemsize
+        limits.check("max_decoded_bytes", chunk, where=name)
+        limits.check_ratio(there, chunk, where=name)
     values = np.asarray(found[index] if index is not None else found[()]).reshape(plane)
     return np.ascontiguousarray(values.T if matlab else values)

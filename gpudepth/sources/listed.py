@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FileError, JobError, MissingInputError
+from ..limits import DEFAULT, Limits
 
 SHOWN = 20
 
@@ -19,16 +20,18 @@ class ListFile:
     Raises MissingInputError when it is not there, FileError when it cannot be read, JobError when it is not UTF-8.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limits: Limits = DEFAULT) -> None:
         self.path = path
         self.folder = path.parent
         self._problems: list[str] = []
         try:
             if not path.is_file():
                 raise MissingInputError("no such list of files", where=path)
-            raw = path.read_bytes()
+            with path.open("rb") as file:
+                raw = file.read((limits.max_list or -2) + 1)
         except OSError as error:
             raise FileError(f"cannot be read: {error.strerror}", where=path) from None
+        limits.check("max_list", len(raw), "bytes and more", where=str(path))
         try:
             self.text = raw.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -47,6 +50,8 @@ class ListFile:
             return json.loads(self.text)
         except json.JSONDecodeError as error:
             raise JobError([f"{self.path}:{error.lineno}: is no JSON: {error.msg}"], where=self.path) from None
+        except ValueError as error:     # a number of thousands of digits
+            raise JobError([f"{self.path}: is no JSON: {error}"], where=self.path) from None
         except RecursionError:
             raise JobError([f"{self.path}: is nested too deeply"], where=self.path) from None
 

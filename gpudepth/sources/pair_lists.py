@@ -165,7 +165,7 @@ def _read_jsonl(source: ListFile) -> _Rows:
     for line, text in source.lines():
         try:
             pairs = json.loads(text, object_pairs_hook=list)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:       # ValueError: a number of thousands of digits, too
             source.wrong(line, f"is no JSON: {error.msg if isinstance(error, json.JSONDecodeError) else error}")
             continue
         if not isinstance(pairs, list) or not pairs or not all(isinstance(pair, tuple) for pair in pairs):

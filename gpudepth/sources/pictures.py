@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Lock
+import io
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import (  # importing a plugin registers its format
-    BmpImagePlugin,  # noqa: F401
-    Image,
-    ImageFile,
-    JpegImagePlugin,  # noqa: F401
-    PngImagePlugin,  # noqa: F401
-    TiffImagePlugin,  # noqa: F401
-    WebPImagePlugin,  # noqa: F401
-)
+from PIL import Image, ImageFile
 
-from ..errors import FileError, GpudepthError, LimitError, MalformedError, TruncatedError, UnsupportedError
+from ..errors import UnsupportedError
+from ..formats.pillow import decoding, open_picture
 from ..limits import DEFAULT, Limits
 from .colouring import check_alone, explain_colours
 
@@ -43,17 +33,18 @@ def read_picture(
     LimitError before decoding; UnsupportedError for colours, transparency, 1-bit and several-frame pictures;
     TruncatedError, MalformedError.
     """
-    with _decoding(where):
-        picture = _open(stream)
+    with decoding(where):
+        picture = open_picture(stream, FORMATS)
     if picture is None:
         raise UnsupportedError("is no kind of map that is known here", where=where,
                                hint=f"maps are {', '.join(FORMATS)}, PGM, PFM, .npy or .npz")
     with picture:
         if picture.mode not in _BYTES:
             raise UnsupportedError(f"has pixels of mode {picture.mode}; a map is gray", where=where)
-        limits.check_picture(*picture.size, _BYTES[picture.mode], where=where)
+        size = stream.seek(0, io.SEEK_END)
+        limits.check_picture(*picture.size, _BYTES[picture.mode], where=where, packed=size)
         check_alone(picture.size, photo_size, where=where)
-        with _decoding(where):
+        with decoding(where):
             frames = getattr(picture, "n_frames", 1)
             deep = _is_deep(picture, stream)
         if frames > 1:
@@ -62,22 +53,11 @@ def read_picture(
             raise UnsupportedError("has 16-bit colour or alpha; a map has one channel", where=where,
                                    hint="save one channel as 16-bit gray, so that no bits are lost")
         _check_tiff(picture, where)
-        with _decoding(where):
+        with decoding(where):
             picture.load()
             orientation = picture.getexif().get(_ORIENTATION, 1)    # for PNG it may come after the pixels
         codes = _codes(picture, where)
     return codes, orientation if orientation in range(1, 9) else 1
-
-
-def _open(stream: BinaryIO) -> ImageFile.ImageFile | None:
-    """What Image.open does for FORMATS, less its limit on pixels: `limits` decides, and it is per call."""
-    prefix = stream.read(16)
-    for name in FORMATS:
-        factory, accept = Image.OPEN[name]
-        if accept is None or accept(prefix) is True:
-            stream.seek(0)
-            return factory(stream, "")
-    return None
 
 
 def _codes(picture: Image.Image, where: str) -> NDArray[Any]:
@@ -86,12 +66,12 @@ def _codes(picture: Image.Image, where: str) -> NDArray[Any]:
     if mode == "1":
         raise UnsupportedError("has one bit per pixel; a map needs more", where=where)
     if mode in {"LA", "RGBA"} or (transparent is not None and mode in {"P", "RGB"}):
-        with _decoding(where):
+        with decoding(where):
             picture = picture.convert("RGBA")
             alpha = np.asarray(picture)[..., 3]
         _check_opaque(alpha == 255, where)
     if picture.mode in {"P", "RGB", "RGBA"}:
-        with _decoding(where):
+        with decoding(where):
             rgb = np.asarray(picture.convert("RGB"))
         if np.ptp(rgb, axis=2).max() > allowed:
             raise explain_colours(rgb, where=where)
@@ -138,56 +118,3 @@ def _check_tiff(picture: ImageFile.ImageFile, where: str) -> None:
         # libtiff has put these bytes in order already, and Pillow (13.0) swaps them once more.
         raise UnsupportedError("is a compressed big-endian TIFF of 32-bit values, which Pillow misreads", where=where,
                                hint="save it little-endian, uncompressed, or as .npy")
-
-
-class _Quiet:
-    """Silences what Pillow remarks on damaged files (it comes to the user as an error, or not at all).
-
-    `warnings.catch_warnings` alone is not safe in threads: here the first to enter changes the filters, and the last to
-    leave puts them back.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._inside = Lock(), 0
-        self._saved = warnings.catch_warnings()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._inside == 0:
-                self._saved = warnings.catch_warnings()
-                self._saved.__enter__()
-                warnings.filterwarnings("ignore", module=r"PIL\.|gpudepth\.sources")
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._saved.__exit__(None, None, None)
-
-
-_QUIET = _Quiet()
-
-
-@contextmanager
-def _decoding(where: str) -> Iterator[None]:
-    """Turn whatever a decoder raises into one error of ours. Only Pillow's code may run inside."""
-    try:
-        with _QUIET:
-            yield
-    except GpudepthError:
-        raise
-    except MemoryError as error:
-        raise LimitError("does not fit into memory", where=where) from error
-    except Image.DecompressionBombError as error:
-        raise LimitError("is larger than Pillow decodes in this format", where=where,
-                         hint="save it as PNG or .npy") from error
-    except Exception as error:      # parsers of damaged files raise anything: SyntaxError, KeyError, struct.error …
-        if isinstance(error, OSError) and error.errno is not None:
-            raise FileError(f"cannot be read: {error.strerror}", where=where) from error
-        text = str(error) or type(error).__name__
-        if "unknown pixel mode" in text:
-            raise UnsupportedError("has pixels of a kind that Pillow does not decode", where=where,
-                                   hint="save it as .npy, as float32 TIFF or as 16-bit PNG") from error
-        short = isinstance(error, EOFError) or any(word in text.lower() for word in ("truncated", "not enough", "eof"))
-        raise (TruncatedError if short else MalformedError)(f"cannot be decoded: {text}", where=where) from error

@@ -24,7 +24,7 @@ from ..limits import DEFAULT, Limits
 FORMATS = ("mov", "matroska", "avi", "mpegts", "mpeg", "yuv4mpegpipe", "nut", "ivf", "h264", "hevc", "asf", "flv",
            "ogg", "mxf", "gif", "apng")
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
-_DAMAGE = (OSError, ValueError, MemoryError, AssertionError)    # av's own errors are OSErrors or ValueErrors
+_TURNS = {0: 1, 90: 8, 180: 3, 270: 6}      # degrees counterclockwise → Exif orientation
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Video:
             stream = container.streams.video[self.info.index]
             stream.thread_type = "AUTO"
             if place:
-                with contextlib.suppress(*_DAMAGE):
+                with contextlib.suppress(*_damage()):
                     container.seek(int(self.times[place] / fraction(stream.time_base)), stream=stream)
             place_of: dict[Fraction | None, int] = {time: n for n, time in enumerate(self.times)}
             for number, frame in enumerate(_decoded(container, stream)):
@@ -157,9 +157,10 @@ def opened(path: Path, limits: Limits) -> Iterator[Any]:
     with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
         if source.size == 0:
             raise MalformedError("the file is empty", where=path)
+        size = source.size
     try:
         container = av.open(str(path.absolute()), options=dict(_OPTIONS))
-    except (*_DAMAGE, UnicodeDecodeError) as error:
+    except _damage() as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UnsupportedError(f"FFmpeg does not read it as a video: {reason}", where=path,
                                hint="cut off, or of another kind? MP4, MOV, MKV, AVI, WebM and the like are read"
@@ -172,10 +173,17 @@ def opened(path: Path, limits: Limits) -> Iterator[Any]:
             if context is None or not context.width or not context.height or context.format is None:
                 raise UnsupportedError("holds a video stream that FFmpeg has no decoder for, or that is damaged",
                                        where=path)
-            limits.check_picture(context.width, context.height, 4, where=str(path))
+            limits.check_picture(context.width, context.height, 4, where=str(path), packed=size)
             # what comes later in the stream must not get around that; FFmpeg counts its padded buffers
             context.options = {"max_pixels": str((context.width + 128) * (context.height + 128))}
         yield container
+
+
+def _damage() -> tuple[type[BaseException], ...]:
+    """What FFmpeg and PyAV raise about files: PyAV's errors are no kind of one another's."""
+    import av.error
+
+    return av.error.FFmpegError, OSError, ValueError, MemoryError, AssertionError
 
 
 def _infos(container: Any) -> tuple[StreamInfo, ...]:
@@ -205,7 +213,7 @@ def _times(container: Any, stream: Any, path: Path, limits: Limits) -> tuple[tup
             limits.check("max_samples", len(found), where=str(path))
     except LimitError:
         raise
-    except _DAMAGE:     # cut off: what is there counts
+    except _damage():     # cut off: what is there counts
         pass
     unit = fraction(stream.time_base)
     return tuple(pts * unit for pts in sorted(found)), packets
@@ -229,10 +237,10 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
         for packet in container.demux(stream):
             try:
                 frames = packet.decode()
-            except _DAMAGE:
+            except _damage():
                 continue
             yield from frames
-    except _DAMAGE:
+    except _damage():
         return
 
 
@@ -245,7 +253,11 @@ def _orientation(video: Video) -> int:
     frame = next((frame for _, frame in video.frames()), None)
     if frame is None:
         raise MalformedError("none of its frames comes out of the decoder", where=video.path)
-    for side in frame.side_data:
+    try:
+        found = [*frame.side_data]
+    except ValueError:      # FFmpeg has kinds that PyAV has no name for, as of HEIF's pictures: turned is still known
+        return _TURNS.get(round(frame.rotation) % 360, 1)
+    for side in found:
         if side.type.name == "DISPLAYMATRIX":
             numbers = struct.unpack("=9i", bytes(side)[:36])
             # FFmpeg keeps the numbers of QuickTime's matrix in the machine's own byte order

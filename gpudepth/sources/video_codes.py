@@ -35,8 +35,6 @@ def codes(frame: Any, path: Path, coding: Coding = "gray", crop: tuple[int, int,
     if coding == "hue":
         rgb = _cut(frame.to_ndarray(format="rgb24"), crop)
         return SourceMap(hue(rgb), None, 1, path)
-    if frame.format.name.startswith("p0"):     # codes in the upper bits, as hardware decodes them
-        frame = frame.reformat(format="yuv420p10le")
     kind = frame.format
     name, components = kind.name, kind.components
     if name.startswith("grayf32") or name.startswith("gbrpf32"):
@@ -113,7 +111,10 @@ def _samples(frame: Any, plane: int) -> NDArray[Any]:
     kind = frame.format
     if kind.components[0].bits <= 8:
         return _plane(frame, plane, np.dtype(np.uint8))
-    return _plane(frame, plane, np.dtype(">u2" if kind.is_big_endian else "<u2")).astype(np.uint16)
+    samples = _plane(frame, plane, np.dtype(">u2" if kind.is_big_endian else "<u2")).astype(np.uint16)
+    if kind.name.startswith("p0"):      # codes in the upper bits, as hardware decodes them
+        samples >>= np.uint16(16 - kind.components[0].bits)
+    return samples
 
 
 def _plane(frame: Any, plane: int, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -363,7 +363,7 @@ def test_units_and_formats(values: dict[str, str], metres: float, accuracy: str)
     ({"Near": "x"}, item(len(PAYLOAD)), RangeError, "Near"),
     ({}, item(len(PAYLOAD), "elsewhere"), MalformedError, "no item of the directory"),
     ({}, item(10**7), TruncatedError, "outside the file"), ({}, item(-5), MalformedError, "Item:Length"),
-    ({}, item(40), MalformedError, "no picture"), ({"Format": "Cubic"}, item(len(PAYLOAD)), UnsupportedError, "Cubic")])
+    ({}, item(40), TruncatedError, "no picture"), ({"Format": "Cubic"}, item(len(PAYLOAD)), UnsupportedError, "Cubic")])
 def test_what_cannot_be_read_says_why(values: dict[str, str], items: str, kind: type[GpudepthError], message: str) -> None:
     data = dd(depth_map(**values), items, payload=PAYLOAD)
     with pytest.raises(kind, match=message) as caught:

@@ -292,7 +292,7 @@ BOMB = (b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + b"".join(
 BAD_XMP = {
     "entity bomb": (BOMB, "document type"),
     "entity bomb in UTF-16": (BOMB.decode().encode("utf-16"), "not UTF-8"),
-    "deep": (b"<a>" * 5000 + b"</a>" * 5000, "deeper"),
+    "deep": (b"<a>" * 5000 + b"</a>" * 5000, "nested elements"),
     "not UTF-8": (apdi(**RANGE).replace(b"0.5", b"\xff\xfe\x80"), "not well-formed"),
     "not XML": (b"}{", "not well-formed"),
     "cut off": (apdi(**RANGE)[:-20], "not well-formed"),
@@ -327,7 +327,7 @@ def test_bad_calibration():
         assert "IntrinsicMatrix" in read_error(xmp_file(body), MalformedError)
     huge = apdi(**RANGE).replace(b"</rdf:Description>", b"<d:IntrinsicMatrix><rdf:Seq>" + b"<rdf:li>1</rdf:li>" * 1001
                                  + b"</rdf:Seq></d:IntrinsicMatrix></rdf:Description>")
-    assert "1001 items" in read_error(xmp_file(huge), LimitError)
+    assert "1,001 items" in read_error(xmp_file(huge), LimitError)
 
 
 def swapped(kind, raw):

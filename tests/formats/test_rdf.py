@@ -101,7 +101,7 @@ def test_limits() -> None:
 def test_prefixes_are_copied_where_one_is_declared() -> None:
     data = b"<a xmlns:p='1' xmlns='0'><p:b><c xmlns:p='2' p:x=''><p:d/></c><p:e/></p:b></a>"
     assert [n.name for n in rdf.parse(data).root.walk()] == [("0", "a"), ("1", "b"), ("0", "c"), ("2", "d"), ("1", "e")]
-    builder, outer = rdf._Builder(data, 0, ""), {"p": "1"}
+    builder, outer = rdf._Builder(data, 0, "", Limits()), {"p": "1"}
     builder.stack = [(rdf.Node(("", "a"), 0, 0), outer)]
     assert builder._scope({"p:x": ""}) is outer
     assert builder._scope({"xmlns:q": "2"}) == {"p": "1", "q": "2"} and outer == {"p": "1"}

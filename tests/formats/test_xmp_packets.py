@@ -73,7 +73,6 @@ def test_attribute_form_and_other_arrays():
     (b"<a:x/>", "not well-formed"),
     (b"", "not well-formed"),
     (b'<?xml version="1.0" encoding="no-such"?><x/>', "not well-formed"),
-    (b"<x>" * 257 + b"</x>" * 257, "nested deeper"),
 ])
 def test_refused(data, words):
     with pytest.raises(MalformedError, match=words) as caught:
@@ -85,13 +84,21 @@ def test_limits():
     with pytest.raises(LimitError, match="max_xmp"):
         xmp.parse(APPLE, limits=Limits(max_xmp=100))
     long = f'<rdf:RDF xmlns:rdf="{xmp.RDF}" xmlns:a="{A}"><rdf:Description><a:L><rdf:Seq>{"<rdf:li/>" * 1001}</rdf:Seq></a:L></rdf:Description></rdf:RDF>'
-    with pytest.raises(LimitError, match="1001 items"):
+    with pytest.raises(LimitError, match=r"1,001 items of an array, limits\.max_xmp_items is 1,000"):
         xmp.parse(long.encode())
+    with pytest.raises(LimitError, match=r"257 nested elements, limits\.max_xmp_nesting is 256"):
+        xmp.parse(b"<x>" * 257 + b"</x>" * 257)
+    for parse in (xmp.parse, rdf.parse):
+        for limits, words in ((Limits(max_xmp_nesting=2), "3 nested elements"), (Limits(max_xmp_elements=3), "elements, limits.max_xmp_elements is 3"),
+                              (Limits(max_xmp_attributes=2), "3 attributes")):
+            with pytest.raises(LimitError, match=words):
+                parse(b"<a b='1' c='2' d='3'><e><f/></e><g/></a>", limits=limits)
+        parse(b"<x>" * 257 + b"</x>" * 257, limits=Limits(max_xmp_nesting=0, max_xmp_attributes=0, max_xmp_elements=0))
 
 
 @pytest.mark.parametrize(("data", "error", "words"), [
-    (b"<a>" + b"<b/>" * 3_000_000 + b"</a>", LimitError, "100,000 elements"),
-    (b"<a>" + b"<b>" * 3_000_000, MalformedError, "nested deeper")])
+    (b"<a>" + b"<b/>" * 3_000_000 + b"</a>", LimitError, "elements, limits.max_xmp_elements is 100,000"),
+    (b"<a>" + b"<b>" * 3_000_000, LimitError, "257 nested elements")])
 def test_what_is_too_much_is_noticed_early(data: bytes, error, words, monkeypatch):
     """A parser keeps a hundred bytes and more of each element."""
     fed = 0
@@ -109,8 +116,8 @@ def test_what_is_too_much_is_noticed_early(data: bytes, error, words, monkeypatc
 
 
 @pytest.mark.parametrize(("data", "words"), [
-    (b"<a " + b" ".join(b"b%d=''" % n for n in range(100_001)) + b"/>", "100,000 attributes"),
-    (b"<a " + b" ".join(b"b%d \n= \"\"" % n for n in range(100_001)) + b"/>", "100,000 attributes"),
+    (b"<a " + b" ".join(b"b%d=''" % n for n in range(100_001)) + b"/>", "100,001 attributes"),
+    (b"<a " + b" ".join(b"b%d \n= \"\"" % n for n in range(100_001)) + b"/>", "100,001 attributes"),
     # a parser writes every name out with its namespace: 20 KB that become 40 MB
     (b"<p:a xmlns:p='" + b"u" * 10_000 + b"'>" + b"".join(b"<p:b%d/>" % n for n in range(4000)) + b"</p:a>", "1,000 characters"),
     (b"<a xmlns   =\n\"" + b"u" * 10_000 + b"\"/>", "1,000 characters")])

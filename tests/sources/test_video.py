@@ -173,3 +173,16 @@ def test_no_frame_at_all(tmp_path: Path) -> None:
     path.write_bytes(blob)
     with pytest.raises(FileError):
         read_video(path)
+
+
+def test_ffmpegs_own_kinds_of_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it has not implemented is an error of no kind that Python has."""
+    import av.error
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise av.error.PatchWelcomeError(1, "Not yet implemented in FFmpeg, patches welcome")
+
+    path = colour(tmp_path / "v.mp4", 2)
+    monkeypatch.setattr(av, "open", refuse)
+    with pytest.raises(UnsupportedError, match="Not yet implemented"):
+        read_video(path)

@@ -62,7 +62,13 @@ def test_ten_bits() -> None:
     source = codes(frame, PATH)
     np.testing.assert_array_equal(source.codes, np.rint(np.clip((luma - 64.0) / 876, 0, 1) * 1023))
     assert source.max_code == 1023
-    np.testing.assert_array_equal(codes(frame.reformat(format="p010le"), PATH).codes, source.codes)
+    hardware = av.VideoFrame(luma.shape[1], luma.shape[0], "p010le")     # codes in the upper bits, both chromas in one plane
+    for plane, values in zip(hardware.planes, (luma, np.full((24, 70), 512, np.uint16)), strict=True):
+        rows = np.zeros((values.shape[0], plane.line_size // 2), np.uint16)
+        rows[:, : values.shape[1]] = values << 6
+        plane.update(rows.tobytes())
+    hardware.color_range = ColorRange.MPEG
+    np.testing.assert_array_equal(codes(hardware, PATH).codes, source.codes)
 
 
 def test_both_chromas_in_one_plane() -> None:

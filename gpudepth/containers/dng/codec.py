@@ -87,6 +87,7 @@ def decode(tiff: Tiff, ifd: Ifd, size: tuple[int, int], limits: Limits) -> tuple
     if not len(offsets) == len(counts) == across * down:
         raise MalformedError(f"has {len(offsets)} offsets and {len(counts)} byte counts for {across * down} strips or "
                              "tiles", where=f"{ifd.path}: tag {tags[0]}")
+    limits.check_ratio(sum(counts), 2 * width * height, where=ifd.path)
     piece = _Piece(tiff.integer(ifd, COMPRESSION, NONE), tiff.integer(ifd, PREDICTOR, 1), bits, tiff.layout.order)
     codes = np.empty((height, width), np.uint8 if bits == 8 else np.uint16)
     for n, (offset, count) in enumerate(zip(offsets, counts, strict=True)):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ...depth import numeric
 from ...depth.data import DepthData, Storage
 from ...depth.pixel_format import FDEP, FDIS, HDEP, HDIS, L008, L016, PixelFormat, Quantity, quantity_of
-from ...errors import LimitError, MalformedError, RangeError, UnsupportedError
+from ...errors import MalformedError, RangeError, UnsupportedError
 from ...formats import rdf
 from ...limits import DEFAULT, Limits
 from ..base import CodedMap
@@ -185,17 +185,16 @@ def _decode(text: str, where: str, limits: Limits, name: str = "Data") -> NDArra
 
 def decode(data: bytes, where: str, limits: Limits) -> NDArray[Any]:
     """A PNG or JPEG → (H, W) uint8 or uint16; of equal channels the first is taken, of a palette its gray."""
-    from PIL import Image
+    from ...formats.pillow import decoding, open_picture
 
-    try:
-        with Image.open(io.BytesIO(data), formats=["PNG", "JPEG"]) as picture:
-            limits.check_picture(*picture.size, 4, where=where)
+    with decoding(where, "is no picture"):
+        picture = open_picture(io.BytesIO(data), ("PNG", "JPEG"))
+        if picture is None:
+            raise MalformedError("is no picture: neither PNG nor JPEG", where=where)
+        with picture:
+            limits.check_picture(*picture.size, 4, where=where, packed=len(data))
             if picture.mode in ("I;16", "I;16B", "I"):
                 return np.asarray(picture).astype(np.uint16)
             if picture.mode in ("P", "1"):  # their samples are no gray values; Pillow warns of a palette with alpha
                 return np.asarray(picture.convert("RGBA").convert("L"))
             return np.ascontiguousarray(np.asarray(picture if picture.mode == "L" else picture.getchannel(0)), np.uint8)
-    except LimitError:
-        raise
-    except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
-        raise MalformedError(f"is no picture: {error}", where=where) from None

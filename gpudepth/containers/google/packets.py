@@ -147,15 +147,14 @@ def extended_xmp(primary: Stream, guid: str, limits: Limits = DEFAULT) -> bytes 
     if total is None:
         return None
     limits.check("max_xmp", total, where="extended XMP")
-    at, out = 0, b""
+    at = 0
     for offset, data in sorted(pieces, key=lambda p: p[0]):
         if offset != at:
             raise MalformedError(f"piece at {offset:,} where {at:,} was expected", where="extended XMP")
-        out += data
         at += len(data)
     if at != total:
         raise MalformedError(f"{at:,} of {total:,} bytes are there", where="extended XMP")
-    return out
+    return b"".join(data for _, data in sorted(pieces, key=lambda p: p[0]))
 
 
 def _pieces(primary: Stream, guid: str) -> list[tuple[Segment, bytes]]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import struct
-import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from ...depth import orientation as exif
@@ -24,6 +23,7 @@ from .rewrite import Rewriter
 from .writer import XMP_TYPE
 
 DEFAULT_QUALITY = 90
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
 
 
 def open_photo(path: str | Input, limits: Limits = DEFAULT) -> Any:
@@ -33,22 +33,20 @@ def open_photo(path: str | Input, limits: Limits = DEFAULT) -> Any:
     """
     from PIL import Image, UnidentifiedImageError
 
+    from ...formats.pillow import decoding
+
     with ByteSource(path, limits) as source:  # existence, kind and size of the file
         if source.size == 0:
             raise MalformedError("the file is empty", where=source.name)
+        size = source.size
+    with decoding(str(path), "cannot be read"):
+        try:
+            image = Image.open(as_file(path, limits), formats=FORMATS)
+        except UnidentifiedImageError:
+            raise UnsupportedError("is not a picture we can read", where=str(path),
+                                   hint="photos are HEIC, JPEG, PNG, TIFF, WebP, BMP, GIF, PPM, JPEG 2000") from None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limits decide
-            image = Image.open(as_file(path, limits))
-    except UnidentifiedImageError:
-        raise UnsupportedError("is not a picture we can read", where=str(path),
-                               hint="HEIC, JPEG, PNG, TIFF, WebP and what else Pillow opens") from None
-    except Image.DecompressionBombError as error:
-        raise LimitError(str(error), where=str(path)) from None
-    except (OSError, ValueError, SyntaxError, struct.error, EOFError, MemoryError, OverflowError) as error:
-        raise MalformedError(f"cannot be read: {error}", where=str(path)) from None
-    try:
-        limits.check_picture(*image.size, 4, where=str(path))
+        limits.check_picture(*image.size, 4, where=str(path), packed=size)
     except LimitError:
         image.close()
         raise
@@ -56,15 +54,22 @@ def open_photo(path: str | Input, limits: Limits = DEFAULT) -> Any:
 
 
 def decode(image: Any, mode: str, path: str | Input, what: str = "its pixels") -> Any:
-    """The pixels of an image that `open_photo` opened, in that mode. Raises MalformedError, of `what`."""
-    from PIL import Image
+    """The pixels of an image that `open_photo` opened, in that mode. Raises FileError's kinds, of `what`."""
+    from ...formats.pillow import decoding
 
+    with decoding(str(path), f"{what} cannot be decoded"):
+        return image.convert(mode)
+
+
+@contextlib.contextmanager
+def libheif(where: str | Input, says: str) -> Iterator[None]:
+    """What pillow-heif raises, as MalformedError. Only its code may run inside."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return image.convert(mode)
-    except (OSError, ValueError, SyntaxError, struct.error, EOFError, MemoryError) as error:
-        raise MalformedError(f"{what} cannot be decoded: {error}", where=str(path)) from None
+        yield
+    except MemoryError as error:
+        raise LimitError("does not fit into memory", where=str(where)) from error
+    except Exception as error:      # of damaged files: ValueError, RuntimeError, SyntaxError, IndexError …
+        raise MalformedError(f"libheif cannot {says}: {error}", where=str(where)) from error
 
 
 def picture(path: str | Input, limits: Limits = DEFAULT) -> Picture:

@@ -109,8 +109,8 @@ def _decode_hvc1(file: HeifFile, item: int) -> tuple[NDArray[Any], int]:
     prop = file.meta.properties.first(item, "hvcC")
     if prop is None:
         raise MalformedError("has no hvcC property", where=f"item {item}")
-    return decode_luma(Configuration.parse(prop.payload, prop.path), file.data(item), file.source.limits,
-                       f"item {item}")
+    limits = file.source.limits
+    return decode_luma(Configuration.parse(prop.payload, prop.path, limits), file.data(item), limits, f"item {item}")
 
 
 def _decode_grid(file: HeifFile, item: int) -> tuple[NDArray[Any], int]:
@@ -121,6 +121,7 @@ def _decode_grid(file: HeifFile, item: int) -> tuple[NDArray[Any], int]:
     rows, columns = c.uint(1) + 1, c.uint(1) + 1
     width, height = c.uint(size), c.uint(size)
     file.source.limits.check_picture(width, height, 2, where=c.where)
+    file.source.limits.check("max_items", rows * columns, where=c.where)    # one tile could be named many times
     tiles = file.meta.targets("dimg", item)
     if len(tiles) != rows * columns:
         raise MalformedError(f"grid of {rows} × {columns} has {len(tiles)} tiles", where=c.where)
@@ -135,7 +136,7 @@ def _decode_grid(file: HeifFile, item: int) -> tuple[NDArray[Any], int]:
             fits = width <= w * columns < width + w and height <= h * rows < height + h
             if not fits:
                 raise MalformedError(f"{columns} × {rows} tiles of {w}×{h} do not make {width}×{height}", where=c.where)
-            file.source.limits.check_picture(w * columns, h * rows, 2, where=c.where)
+            file.source.limits.check_picture(w * columns, h * rows, 2, where=c.where, packed=file.source.size)
             out = np.zeros((h * rows, w * columns), codes.dtype)
         if codes.shape != (out.shape[0] // rows, out.shape[1] // columns) or codes.dtype != out.dtype:
             raise MalformedError("grid tiles differ in size or depth", where=c.where)

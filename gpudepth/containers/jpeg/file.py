@@ -42,6 +42,7 @@ class _Counted:
 
     def __init__(self, source: ByteSource) -> None:
         self.source, self.name, self.size, self.total = source, source.name, source.size, 0
+        self.limits = source.limits
 
     def read(self, offset: int, length: int, what: str = "data") -> bytes:
         self.total += length
@@ -63,7 +64,7 @@ class JpegFile:
         self.missing: list[str] = []
         segment = self.primary.find(jpeg.APP2, jpeg.MPF)
         if segment is not None:
-            self.mpf = mpf.parse(segment.payload)
+            self.mpf = mpf.parse(segment.payload, limits=source.limits)
             self.base = segment.end - len(segment.payload) + len(jpeg.MPF)
             self._find_images()
         self._find_google()
@@ -75,6 +76,7 @@ class JpegFile:
         """
         assert self.mpf is not None
         at, in_vain = self.primary.end, 0
+        held = sum(len(s.payload) for s in self.primary.header)
         for index, entry in sorted(enumerate(self.mpf.entries[1:], 1), key=lambda e: e[1].offset):
             start, where = self.base + entry.offset, f"MPF image {index + 1}"
             if start < at:
@@ -91,6 +93,8 @@ class JpegFile:
                 in_vain += counted.total
                 continue
             at = stream.end
+            held += sum(len(s.payload) for s in stream.header)
+            self.source.limits.check("max_metadata", held, "bytes of segments", where=where)
             self.images.append(_describe(index, stream, self.source))
         self.images.sort(key=lambda i: i.index)
 

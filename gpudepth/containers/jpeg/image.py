@@ -60,7 +60,7 @@ def encode(codes: NDArray[Any], packet: bytes, count: int, quality: int | None =
 def decode(source: ByteSource, stream: Stream, limits: Limits, kind: str = "depth") -> tuple[NDArray[Any], int]:
     """A further image → ((H, W) codes, bits). Raises MalformedError, UnsupportedError, LimitError, that say `kind`."""
     frame, where = stream.frame, f"image at {stream.start:,}"
-    limits.check_picture(frame.width, frame.height, 3, where=where)
+    limits.check_picture(frame.width, frame.height, 3, where=where, packed=stream.size)
     if frame.components != 1:
         raise UnsupportedError(f"a {kind} image with {frame.components} components", where=where)
     # without its APPn: Pillow takes the two-tag MPF for a damaged file of several images
@@ -68,13 +68,14 @@ def decode(source: ByteSource, stream: Stream, limits: Limits, kind: str = "dept
     data = b"\xff\xd8" + tables + source.read(stream.scan, stream.end - stream.scan, where)
     if frame.marker == jpeg.LOSSLESS:
         return _decode_lossless(data, frame.bits, where), frame.bits
-    from PIL import Image
+    from ...formats.pillow import decoding, open_picture
 
-    try:
-        with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
+    with decoding(where, f"the {kind} image cannot be decoded"):
+        picture = open_picture(io.BytesIO(data), ("JPEG",))
+        if picture is None:
+            raise MalformedError(f"the {kind} image is no JPEG that Pillow knows", where=where)
+        with picture:
             codes = np.asarray(picture.convert("L"))
-    except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
-        raise MalformedError(f"the {kind} image cannot be decoded: {error}", where=where) from None
     return codes, 8
 
 

@@ -52,8 +52,9 @@ def splice(plan: Layout) -> Splice:
     """Raises LimitError for more images than are read, UnsupportedError for one farther off than an MPF can say."""
     file = plan.file
     count = 1 + len(plan.images) + bool(plan.depth)
-    if count > mpf.MAX_IMAGES:
-        raise LimitError(f"would have {count} images, {mpf.MAX_IMAGES} are allowed", where="APP2 MPF", hint=NO_INDEX)
+    most = file.source.limits.max_images
+    if most and count > most:
+        raise LimitError(f"would have {count} images, limits.max_images is {most}", where="APP2 MPF", hint=NO_INDEX)
     index = _index(plan)
     body, places = _body(plan, count)
     segment_size = 4 + len(mpf.serialise(index)) if index is not None else 0

@@ -156,7 +156,8 @@ def read_lerobot(path: str | Path, feature: Feature | None = None, *, limits: Li
             if stream is None or kind != ("hevc", "gray12le"):
                 raise UnsupportedError(f"is {' '.join(map(str, kind)) if kind else 'no video'}, and {feature.source} "
                                        "speaks of depth in gray12le", where=where)
-            limits.check_picture(stream.codec_context.width, stream.codec_context.height, 4, where=where)
+            limits.check_picture(stream.codec_context.width, stream.codec_context.height, 4, where=where,
+                                 packed=container.size)
             stream.codec_context.options = {"err_detect": "crccheck+explode"}
             for frame in container.decode(stream):
                 if frame.is_corrupt or frame.pts is None or frame.time_base is None:

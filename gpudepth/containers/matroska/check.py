@@ -100,7 +100,8 @@ class _Check:
         out.test(LEVEL, version == 3, "Tracks/CodecPrivate", f"version {version}" if version is not None else
                  "there is no configuration: version 0 or 1")
         try:
-            self.source.limits.check_picture(context.width, context.height, 2, where=self.source.name)
+            self.source.limits.check_picture(context.width, context.height, 2, where=self.source.name,
+                                             packed=self.source.size)
         except GpudepthError as error:
             out.broken(STRUCTURE, error, "Tracks")
             return

@@ -139,7 +139,8 @@ def read_depth_video(path: str | Path, *, limits: Limits = DEFAULT) -> Iterator[
             stream = streams[0] if streams else None
             if stream is None or stream.codec_context.name != "ffv1" or stream.codec_context.pix_fmt != "gray16le":
                 raise MalformedError("its tags speak of depth, and it has no FFV1 video of 16-bit gray", where=where)
-            limits.check_picture(stream.codec_context.width, stream.codec_context.height, 2, where=where)
+            limits.check_picture(stream.codec_context.width, stream.codec_context.height, 2, where=where,
+                                 packed=container.size)
             number = 0
             for packet in container.demux(stream):
                 if packet.size and not whole(bytes(packet)):

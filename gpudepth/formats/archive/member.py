@@ -70,7 +70,7 @@ class Member(Held):
         if self.problem:
             raise UnsupportedError(self.problem, where=str(self))
         limits.check("max_file", self.size, where=str(self))
-        self._check_ratio(limits)
+        limits.check_ratio(self.packed, self.size, at_least=RATIO_FROM, where=str(self))
         with open_archive(self.archive, limits) as source:
             start = self._start(source) if self.kind == "zip" else self.offset
             if start + self.packed > source.size:
@@ -80,11 +80,6 @@ class Member(Held):
         if self.crc is not None and zlib.crc32(data) != self.crc:
             raise MalformedError("its checksum is wrong: the archive is damaged", where=str(self))
         return data
-
-    def _check_ratio(self, limits: Limits) -> None:
-        if self.size > RATIO_FROM and limits.max_ratio and self.size > self.packed * limits.max_ratio:
-            raise LimitError(f"{self.packed:,} bytes unpack to {self.size:,}, limits.max_ratio is {limits.max_ratio:,}",
-                             where=str(self), hint="raise limits.max_ratio if the archive can be trusted")
 
     def _start(self, source: ByteSource) -> int:
         """Where its bytes are, behind the local header, which has to agree with the directory."""

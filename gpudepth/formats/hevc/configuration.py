@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...errors import MalformedError
+from ...limits import DEFAULT, Limits
 from ..isobmff.box import Cursor, make
 from .nal import PPS, SPS, VPS, nal_type
 from .parameter_sets import ProfileTierLevel, SequenceParameters
@@ -18,17 +19,20 @@ class Configuration:
     length_size: int = 4
 
     @classmethod
-    def parse(cls, payload: bytes, path: str = "hvcC") -> Configuration:
+    def parse(cls, payload: bytes, path: str = "hvcC", limits: Limits = DEFAULT) -> Configuration:
+        """The payload of the box. Raises MalformedError, TruncatedError, LimitError."""
         c = Cursor(payload, path)
         version = c.uint(1)
         if version != 1:
             raise MalformedError(f"configuration version {version}", where=path)
         c.take(20)
         length_size = (c.uint(1) & 3) + 1
-        arrays = []
+        arrays, total = [], 0
         for _ in range(c.uint(1)):
-            kind = c.uint(1) & 0x3F
-            arrays.append((kind, tuple(c.take(c.uint(2)) for _ in range(c.uint(2)))))
+            kind, count = c.uint(1) & 0x3F, c.count(c.uint(2), 2)
+            total += count
+            limits.check("max_parameter_sets", total, "parameter sets", where=path)
+            arrays.append((kind, tuple(c.take(c.uint(2)) for _ in range(count))))
         return cls(tuple(arrays), length_size)
 
     @classmethod

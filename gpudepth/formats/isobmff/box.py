@@ -9,6 +9,9 @@ from typing import Protocol
 from ...errors import LimitError, MalformedError, TruncatedError
 from ...limits import DEFAULT, Limits
 
+# boxes whose children are a list of what there is: items, properties, samples' kinds, keys; the file itself is one
+_LISTS = frozenset({"", "iinf", "ipco", "iref", "grpl", "stsd", "keys", "ilst"})
+
 
 class Readable(Protocol):
     """What boxes are read from: a ByteSource."""
@@ -46,14 +49,18 @@ def fourcc(raw: bytes) -> str:
 def walk(source: Readable, start: int, end: int, path: str = "", limits: Limits = DEFAULT) -> Iterator[Box]:
     """The boxes in [start, end), one level. Raises MalformedError for a size below the header or beyond the parent.
 
-    A last box that goes on past the end of a *file* is a TruncatedError.
+    LimitError for too many. A last box that goes on past the end of a *file* is a TruncatedError.
     """
     at, count, seen = start, 0, dict[str, int]()
     top = path == ""
+    listing = path.rpartition("/")[2].partition("[")[0] in _LISTS
     while at < end:
         count += 1
-        if limits.max_items and count > 4 * limits.max_items + 100:
-            raise LimitError(f"more than {count - 1} boxes side by side", where=path or "file")
+        # of lists several for each item: properties, references, and padding in between
+        name, most = ("max_items", 4 * limits.max_items + 100) if listing else ("max_children", limits.max_children)
+        if getattr(limits, name) and count > most:
+            raise LimitError(f"more than {most:,} boxes side by side, limits.{name} is {getattr(limits, name):,}",
+                             where=path or "file", hint=f"raise limits.{name} if the file can be trusted")
         if end - at < 8:
             raise MalformedError(f"{end - at} stray bytes at {at:,} where a box should start", where=path or "file")
         head = source.read(at, min(16, end - at), "box header")

@@ -103,11 +103,13 @@ def parse_iref(payload: bytes, path: str, limits: Limits = DEFAULT) -> list[Refe
     c = Cursor(payload, path)
     version, _ = c.full()
     width = 2 if version == 0 else 4
-    out = []
+    out, total = [], 0
     for kind, _, body, where in children(payload, c.at, path, limits):
         r = Cursor(body, where)
         source = r.uint(width)
         n = r.count(r.uint(2), width)
+        total += n
+        limits.check("max_references", total, "references", where=where)
         out.append(Reference(kind, source, tuple(r.uint(width) for _ in range(n))))
     return out
 
@@ -144,5 +146,6 @@ def parse_grpl(payload: bytes, path: str, limits: Limits = DEFAULT) -> list[Enti
         c.full()
         group = c.uint(4)
         n = c.count(c.uint(4), 4)
+        limits.check("max_references", n, "members of a group", where=where)
         out.append(EntityGroup(kind, group, tuple(c.uint(4) for _ in range(n))))
     return out

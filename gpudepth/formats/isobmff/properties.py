@@ -42,7 +42,8 @@ class Properties:
             if kind == "ipco":
                 out.boxes += [Property(k, r, w) for k, r, _, w in children(body, 0, where, limits)]
             elif kind == "ipma":
-                entries += [(item, pairs, where) for item, pairs in _parse_ipma(body, where)]
+                entries += [(item, pairs, where) for item, pairs in _parse_ipma(body, where, limits)]
+                limits.check("max_references", sum(len(p) for _, p, _ in entries), "properties of items", where=where)
             else:
                 out.others.append(raw)
         for item, pairs, where in entries:
@@ -91,12 +92,14 @@ class Properties:
         return make("iprp", ipco + _serialise_ipma(self.associations) + b"".join(self.others))
 
 
-def _parse_ipma(payload: bytes, path: str) -> list[tuple[int, list[tuple[int, bool]]]]:
+def _parse_ipma(payload: bytes, path: str, limits: Limits) -> list[tuple[int, list[tuple[int, bool]]]]:
     c = Cursor(payload, path)
     version, flags = c.full()
     id_bytes, wide = (2 if version < 1 else 4), bool(flags & 1)
     out = []
-    for _ in range(c.count(c.uint(4), id_bytes + 1)):
+    n = c.count(c.uint(4), id_bytes + 1)
+    limits.check("max_items", n, where=path)
+    for _ in range(n):
         item, pairs = c.uint(id_bytes), []
         for _ in range(c.uint(1)):
             value = c.uint(2 if wide else 1)
