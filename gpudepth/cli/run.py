@@ -20,15 +20,16 @@ Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Only the I-th of
 Engine = Annotated[str, typer.Option(help="Where shards are done: local, ray or dask.")]
 Shards = Annotated[int | None, typer.Option(metavar="N", help="Cut the run into N parts for --engine, and merge their "
                                                               "ledgers.", show_default=False)]
+ExitZero = Annotated[bool, typer.Option("--exit-zero", help="Status 0 when items failed, for schedulers that would run "
+                                                            "them again; gpudepth merge and the ledger tell them.")]
 LogFormat = Annotated[str, typer.Option(help="Of progress, warnings and errors on stderr: text, or json, an object a "
                                              "line.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
 
 
 def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample: Sample = None, shard: Shard = None,
-        engine: Engine = "local", shards: Shards = None, quiet: Quiet = False, log_format: LogFormat = "text",
-        as_json: o.Json = False,
-        verbose: o.Verbose = False) -> None:
+        engine: Engine = "local", shards: Shards = None, quiet: Quiet = False, exit_zero: ExitZero = False,
+        log_format: LogFormat = "text", as_json: o.Json = False, verbose: o.Verbose = False) -> None:
     """Do a job: many photos, one set of rules. Done items are left out when it is run again.
 
     Paths in a job are relative to the job file. Exit code 3: some items failed, the others are done.
@@ -63,7 +64,7 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
     print(summary.line(), file=sys.stderr)
     for bug in summary.bugs:
         print(bug, file=sys.stderr)
-    if summary.failed:
+    if summary.failed and not exit_zero:
         raise PartialRunError(f"{summary.failed} of {summary.done + summary.failed} items failed", where=job,
                               hint="the ledger names them and why; run the job again to redo only those")
 

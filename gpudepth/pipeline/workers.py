@@ -245,7 +245,11 @@ def _serve(pipe: Connection, function: Callable[[Any], Any], free: int) -> None:
         except (EOFError, OSError):
             return
         allowance.reset()
-        pipe.send(attempt(function, task))
+        done = attempt(function, task)
+        try:
+            pipe.send(done)
+        except OSError:     # the run is gone
+            return
 
 
 def _ask(pipe: Connection, size: int) -> None:

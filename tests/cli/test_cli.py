@@ -350,6 +350,7 @@ def test_merge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli("merge", job) == 2
     assert "no shard ever ran" in capsys.readouterr().err
     assert cli("run", job, "--engine", "local", "--shards", 2, "-q") == 3
+    assert cli("run", job, "--engine", "local", "--shards", 2, "-q", "--exit-zero") == 0
     capsys.readouterr()
     assert cli("merge", job) == 3
     said = capsys.readouterr()
