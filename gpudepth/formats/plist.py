@@ -25,7 +25,7 @@ def parse(data: bytes, where: str = "plist", limits: Limits = DEFAULT) -> Any:
         raise MalformedError("declares an entity, which property lists never do", where=where)
     try:
         return plistlib.loads(data)
-    except (plistlib.InvalidFileException, ExpatError, ValueError, TypeError, KeyError, IndexError, OverflowError,
+    except (plistlib.InvalidFileException, ExpatError, ValueError, TypeError, LookupError, OverflowError,
             RecursionError, AttributeError, MemoryError, UnicodeError) as error:
         raise MalformedError(f"is no property list: {error or type(error).__name__}", where=where) from None
 

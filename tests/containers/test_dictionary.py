@@ -123,3 +123,10 @@ def test_bare_rows(tmp_path: Path, fmt: Any) -> None:
     assert about["BytesPerRow"] == 13 * fmt.dtype.itemsize
     assert about["unit"] == ("1/m" if "dis" in fmt.name else "m")
     assert np.array_equal(np.frombuffer(raw, fmt.dtype.newbyteorder("<")).reshape(7, 13), data.to(fmt).map)
+
+
+def test_an_encoding_that_nobody_knows() -> None:
+    from gpudepth.formats import plist
+
+    with pytest.raises(MalformedError, match="unknown encoding"):
+        plist.parse(b'<?xml version="1.0" encoding="no-such"?><plist></plist>')

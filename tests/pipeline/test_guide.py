@@ -12,7 +12,7 @@ from photo_kit import heic, plain
 from PIL import Image, ImageOps
 
 from gpudepth.depth import orientation as exif
-from gpudepth.errors import LimitError, MalformedError, UnsupportedError
+from gpudepth.errors import LimitError, MalformedError, TruncatedError, UnsupportedError
 from gpudepth.limits import DEFAULT, Limits
 from gpudepth.pipeline.guide import Guide
 
@@ -65,7 +65,7 @@ def test_damaged_and_too_large(tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     Image.effect_noise((200, 200), 80).save(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(MalformedError, match="which are to guide"):
+    with pytest.raises(TruncatedError, match="which are to guide"):
         Guide(path, "display", DEFAULT).at(10, 10)
     damaged = heic(tmp_path / "photo.heic", 64, 64)
     blob = bytearray(damaged.read_bytes())

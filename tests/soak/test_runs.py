@@ -126,7 +126,7 @@ def test_shards_at_once(tmp_path: Path) -> None:
         assert process.returncode == 0, errors
     assert digest(tmp_path / "job/out") == wanted
     assert temporaries(tmp_path / "job/out") == []
-    assert len(list((tmp_path / "job/out").glob("*.jsonl"))) == 4
+    assert len(list((tmp_path / "job/out").glob("*-of-4.jsonl"))) == 4
 
 
 @pytest.mark.parametrize("how", ["read-only", "no folder", "few handles"])

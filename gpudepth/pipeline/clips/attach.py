@@ -16,7 +16,7 @@ from ..recipe import Recipe
 from ..strict_yaml import setting
 from . import movie as clip_movie
 from . import photos as clip_stills
-from .photos import MARK, Outcome
+from .photos import MARK, Outcome, writes_over
 from .record import ClipRecord
 from .span import Means
 
@@ -46,6 +46,8 @@ def attach_clip(video: str | Path, depth: str | Path, out: str | Path, recipe: R
     options = record.options(allow_missing=False, quality=recipe.photo_quality, deterministic=True)
     pictures, maps = footage(_template(video)), footage(_template(depth))
     goal, own = _template(out), maps == pictures
+    if writes_over(goal, {*pictures.files, *maps.files}):
+        raise UsageError("would be written over what it is made of", where=out, hint="another folder, another name")
     means = Means(options, recipe, backend, available_cores())
     if MARK in Path(goal).name:
         return clip_stills.write(pictures, None if own else maps, goal, means)

@@ -55,7 +55,7 @@ def open_maps(depth: Footage | None, video: Path, options: ClipOptions, recipe: 
     path = video if depth is None else depth.path
     if depth is not None and is_stack_file(path):
         stack = read_stack(path, recipe.key, limits=recipe.limits)
-        return MapStream(stack.maps, _steady(stack.maps, fps), stack.frames)
+        return MapStream(stack.maps, steady(range(stack.maps), fps), stack.frames)
     known = _known(path, recipe)
     if known is not None:
         return known
@@ -81,11 +81,12 @@ def _sequence(depth: Footage, fps: Fraction | None) -> MapStream:
     def read(wanted: Sequence[int]) -> Maps:
         return ((place, files[place]) for place in wanted)
 
-    return MapStream(len(files), depth.times or _steady(len(files), fps), read, depth.numbers)
+    return MapStream(len(files), depth.times or steady(depth.numbers or range(len(files)), fps), read, depth.numbers)
 
 
-def _steady(count: int, fps: Fraction | None) -> tuple[Fraction, ...] | None:
-    return tuple(n / fps for n in range(count)) if fps else None
+def steady(numbers: Sequence[int], fps: Fraction | None) -> tuple[Fraction, ...] | None:
+    """When frames of these numbers are shown; the first at 0, and gaps stay gaps."""
+    return tuple((n - numbers[0]) / fps for n in numbers) if fps else None
 
 
 def _known(path: Path, recipe: Recipe) -> MapStream | None:

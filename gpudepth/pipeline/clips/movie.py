@@ -78,10 +78,12 @@ def write(video: Footage, depth: Footage | None, out: Path, means: Means) -> Out
 
 
 def _times(streams: Streams) -> Callable[[int], Fraction]:
-    times = streams.pictures.times or streams.maps.times
+    if streams.pictures.times is not None:
+        return streams.pictures.times.__getitem__
+    times, map_of = streams.maps.times, dict(streams.pairs)
     if times is None:
         raise UsageError("neither the video nor its maps have times", hint="clip.fps: 30")
-    return times.__getitem__
+    return lambda frame: times[map_of[frame]]
 
 
 class _Maps:

@@ -22,22 +22,22 @@ AHEAD = 2       # items that wait, for each thread
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
     """work(item) for each, on `threads` threads, in the order of the items. What `work` or `items` raises comes where
     it belongs in that order; items are taken only as results go out."""
-    if threads <= 1:
-        yield from map(work, items)
-        return
     waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(max(1, threads)) as pool:
         try:
             for item in items:
                 waiting.append(pool.submit(work, item))
                 del item
-                if len(waiting) >= threads * AHEAD:
+                if len(waiting) >= max(1, threads) * AHEAD:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         finally:
             for future in waiting:
                 future.cancel()
+            close = getattr(items, "close", None)
+            if close is not None:
+                close()
 
 
 def ahead(items: Iterator[Item], most: int = AHEAD) -> Iterator[Item]:

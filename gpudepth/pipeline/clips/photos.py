@@ -8,7 +8,9 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import threading
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from math import isfinite
@@ -95,6 +97,17 @@ def write(video: Footage, depth: Footage | None, output: str, means: Means) -> O
 def table_of(output: str) -> Path:
     """Where the table of frames goes: `out/clip/{frame}.heic` → `out/clip/frames.csv`."""
     return Path(output.replace(MARK, "frames")).with_suffix(".csv")
+
+
+def writes_over(output: str, inputs: Iterable[Path]) -> list[Path]:
+    """The inputs that photos of this pattern, or a movie of this name, may take the place of."""
+    pattern = Path(output)
+    if MARK not in output:
+        return [path for path in inputs if path.resolve() == pattern.resolve()]
+    before, _, after = pattern.name.partition(MARK)
+    name = re.compile(re.escape(before) + "[0-9]+" + re.escape(after), re.IGNORECASE)
+    folder = pattern.parent.resolve()
+    return [path for path in inputs if name.fullmatch(path.name) and path.parent.resolve() == folder]
 
 
 def is_whole(table: Path) -> bool:

@@ -14,7 +14,7 @@ from ...limits import Limits
 from ...sources import video as video_room
 from ...sources.clips import Footage
 from ...sources.video import read_video
-from .maps import box_of
+from .maps import box_of, steady
 from .record import OPPOSITE, Box, ClipOptions
 
 _ALIKE = ("color_primaries", "color_trc", "colorspace", "color_range")
@@ -40,7 +40,7 @@ def open_pictures(video: Footage, options: ClipOptions, limits: Limits, *, with_
     fps = Fraction(str(options.fps)) if options.fps else None
     if video.sequence:
         files = video.files
-        times = video.times or (tuple(n / fps for n in range(len(files))) if fps else None)
+        times = video.times or steady(video.numbers or range(len(files)), fps)
 
         def paths(wanted: Sequence[int]) -> Iterator[tuple[int, Path]]:
             return ((place, files[place]) for place in wanted)

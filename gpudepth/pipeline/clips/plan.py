@@ -17,7 +17,7 @@ from ..plan import Plan, output_root, refuse
 from ..task import in_shard
 from . import movie as clip_movie
 from .item import ClipItem
-from .photos import MARK, table_of
+from .photos import MARK, table_of, writes_over
 from .record import ClipOptions, ClipRecord
 
 
@@ -58,8 +58,8 @@ def _check_outputs(items: tuple[ClipItem, ...], job: Job) -> None:
     twice = [str(path) for path, times in Counter(item.output for item in items).items() if times > 1]
     refuse("several clips would write the same files", twice,
            "output.path needs another placeholder, such as {stem}")
-    inputs = {path.resolve() for item in items for path in item.inputs}
-    refuse("outputs would write over inputs", [item.pattern for item in items if item.output.resolve() in inputs],
+    inputs = {path for item in items for path in item.inputs}
+    refuse("outputs would write over inputs", [item.pattern for item in items if writes_over(item.pattern, inputs)],
            "output.path needs another folder")
     for item in items:
         suffix = Path(item.pattern).suffix.lower()

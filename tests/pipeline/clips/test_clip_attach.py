@@ -65,4 +65,11 @@ def test_sequences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert data is not None
     assert abs(float(data.depth()[0, 0]) - 1.002) < 0.001
     assert run_command(["attach", "c.mp4", "none/%03d.png", "--scale", "mm", "-o", "o/%06d.heic"]) == 2
-    capsys.readouterr()
+    (tmp_path / "rgb").mkdir()
+    for n in range(3):
+        Image.new("RGB", (128, 96)).save(f"rgb/{n + 1:06d}.jpg")
+    before = {p.name: p.read_bytes() for p in Path("rgb").iterdir()}
+    assert run_command(["attach", "rgb/%06d.jpg", "d/%03d.png", "--scale", "mm", "-o", "rgb/%06d.jpg"]) == 2
+    assert {p.name: p.read_bytes() for p in Path("rgb").iterdir()} == before
+    assert run_command(["attach", "c.mp4", "d/%03d.png", "--scale", "mm", "-o", "c.mp4"]) == 2
+    assert "written over what it is made of" in capsys.readouterr().err

@@ -216,6 +216,14 @@ def test_numbers_that_may_mean_two_things(tmp_path: Path) -> None:
     assert read(open_clip(video, maps, ClipOptions(match="time", fps=30, offset=1 / 30, allow_missing=True), GRAY)) == same(1, 2, 3, 4, 5)
 
 
+def test_gaps_stay_gaps_in_times(tmp_path: Path) -> None:
+    """clip.fps gives numbered maps their own times, not those of their place."""
+    colour(tmp_path / "c.mp4", 8)
+    sequence(tmp_path / "d", [0, 1, 2, 4, 5, 6, 7])
+    video, maps = found(tmp_path, "d/{frame}.png")
+    assert read(open_clip(video, maps, ClipOptions(fps=30, allow_missing=True), GRAY)) == same(0, 1, 2, 4, 5, 6, 7)
+
+
 def test_variable_frame_rate_and_times_in_names(tmp_path: Path) -> None:
     when = [Fraction(n, 10) for n in (0, 1, 3, 4, 9)]
     colour(tmp_path / "c.mp4", 5, times=when)

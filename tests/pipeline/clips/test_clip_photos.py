@@ -225,3 +225,12 @@ def test_codes_say_what_they_mean(tmp_path: Path) -> None:
     outcome = clip_stills.write(footage(colour(tmp_path / "c.mp4", 3)), footage(maps), str(tmp_path / "{frame}.jpg"), means(recipe))
     assert outcome.said.startswith("3 frames, black = 0.50 m, white = 8.00 m, linear in depth, 64×48, hdis as L008, 0.5 to 0.")
     assert outcome.said.endswith("all over one range")
+
+
+def test_what_would_be_written_over(tmp_path: Path) -> None:
+    """Outputs are numbered by place: they may have the names of other inputs."""
+    inputs = [tmp_path / "a" / "000001.heic", tmp_path / "a" / "x.heic", tmp_path / "b" / "000001.heic", tmp_path / "m.mov"]
+    assert clip_stills.writes_over(str(tmp_path / "a" / "{frame}.heic"), inputs) == inputs[:1]
+    assert clip_stills.writes_over(str(tmp_path / "a" / ".." / "b" / "{frame}.HEIC"), inputs) == inputs[2:3]
+    assert clip_stills.writes_over(str(tmp_path / "a" / "{frame}.jpg"), inputs) == []
+    assert clip_stills.writes_over(str(tmp_path / "m.mov"), inputs) == inputs[3:]
