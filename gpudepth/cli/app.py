@@ -10,6 +10,7 @@ import errno
 import io
 import logging
 import os
+import signal
 import sys
 import traceback
 from typing import Any
@@ -82,6 +83,8 @@ def report(error: GpudepthError) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The entry point; always ends with SystemExit."""
+    # also as process 1 of a container, which gets no signal that it has no handler for; a run has its own
+    signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
     sys.exit(run_command(arguments))
 
 

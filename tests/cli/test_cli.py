@@ -364,3 +364,14 @@ def test_merge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli("run", job, "--shard", "0/2", "-q") == 0
     assert cli("run", job, "--shard", "1/2", "-q") == 0
     assert cli("merge", job) == 0
+
+
+def test_sigterm_ends_any_verb(tmp_path: Path) -> None:
+    """Also one that is process 1 of a container: it has a handler."""
+    process = subprocess.Popen([sys.executable, "-u", "-m", "gpudepth", "demo", str(tmp_path / "demo")],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert "rendering" in process.stdout.readline()
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (143, "")
