@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from ..errors import GpudepthError
 from ..formats.bytesource import ByteSource
+from ..formats.quicktime import movie
+from ..formats.quicktime.movie import Movie
 
 Verdict = Literal["ok", "warn", "fail"]
 ANY = "*"
@@ -112,6 +115,18 @@ VALUES = Rule("values", "every value is finite, and none is negative", "AVDepthD
 VARIES = Rule("varies", "the map is not one value everywhere", "a constant map blurs nothing", must=())
 ASPECT = Rule("aspect", "map and picture have the same aspect, within 1 % or a pixel",
               "AVDepthData: the map has the field of view of its picture")
+
+
+def check_movie(source: ByteSource, profile: str | None, rules: Callable[[Checklist, Movie], None]) -> list[Finding]:
+    """Hold a movie against `rules`; damage is a finding at its place."""
+    out = Checklist(profile, source.name)
+    try:
+        content = movie.read(source)
+        out.test(STRUCTURE, True, "moov")
+        rules(out, content)
+    except GpudepthError as error:
+        out.broken(STRUCTURE, error, "moov")
+    return out.findings
 
 
 def same_aspect(size: tuple[int, int], frame: tuple[int, int]) -> bool:

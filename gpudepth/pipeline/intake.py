@@ -175,11 +175,16 @@ def _of_donor(recipe: Recipe) -> Encoding | None:
 
 def _extremes(source: SourceMap, backend: Backend) -> tuple[float, float]:
     """Smallest and largest finite value. Raises RangeError."""
-    codes = backend.host(source.codes)
-    finite = codes[np.isfinite(codes)]
-    if not finite.size:
+    ends = finite_ends(backend.host(source.codes))
+    if ends is None:
         raise RangeError("holds no finite value", where=str(source.path))
-    return float(finite.min()), float(finite.max())
+    return ends
+
+
+def finite_ends(values: NDArray[Any]) -> tuple[float, float] | None:
+    """Smallest and largest finite value, if there is one."""
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else None
 
 
 def _check_gray(source: SourceMap, encoding: Encoding, backend: Backend) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
+from ..compute.threads import available_cores
 from ..depth.encoding import Depth, parse_scale
 from ..depth.pixel_format import native
 from ..errors import GpudepthError, JobError, UsageError
@@ -151,6 +152,10 @@ class RunRecord(Record):
     ledger: str | None = None
     progress_seconds: float = Field(10.0, gt=0)
     heartbeat: str | None = None
+
+    def processes(self, auto: int | None = None) -> int:
+        """How many workers; auto: what that word means, all cores without."""
+        return self.workers if self.workers != "auto" else auto or available_cores()
 
 
 class LimitsRecord(Record):

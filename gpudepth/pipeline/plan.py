@@ -83,9 +83,7 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
     if not job.source.allow_missing:
         refuse("no map for some photos", [str(p) for p in pairing.unmatched_color],
                 job.source.why_unmatched())
-    recipe = job.recipe()
-    if job.output.donor is not None:
-        recipe = replace(recipe, donor=registry.donor(base / job.output.donor, recipe.limits))
+    recipe = recipe_of(job, base)
     root = output_root(base, job.output.path)
     align, confidence = job.refine.align, job.refine.confidence
     metric = _beside(base, pairing, {p.key: p.metric for p in pairing.pairs}, "refine.align.to",
@@ -162,6 +160,14 @@ def _check_samples(job: Job, items: tuple[Item, ...]) -> None:
     if job.refine.confidence is not None and items and not any(i.confidence for i in items):
         raise UsageError("refine.confidence is asked for, and no photo has any",
                          hint="refine.confidence.path, or a column confidence in source.pairs")
+
+
+def recipe_of(job: Job, base: Path) -> Recipe:
+    """The job's recipe, with what its donor gives. Raises what `registry.donor` raises."""
+    recipe = job.recipe()
+    if job.output.donor is None:
+        return recipe
+    return replace(recipe, donor=registry.donor(base / job.output.donor, recipe.limits))
 
 
 def output_root(base: Path, template: str) -> Path:

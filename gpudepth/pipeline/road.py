@@ -55,10 +55,7 @@ class Outcome:
     @property
     def metres(self) -> tuple[float, float]:
         """(nearest, farthest) depth that the file holds; farthest may be inf."""
-        lo, hi = self.storage.lo, self.storage.hi
-        if quantity_of(self.pixel_format) is Quantity.DEPTH:
-            return lo, hi
-        return (1 / hi if hi else float("inf")), (1 / lo if lo else float("inf"))
+        return metres_of(self.storage.lo, self.storage.hi, self.pixel_format)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON; far is None for infinity."""
@@ -77,6 +74,13 @@ class Outcome:
         """`black = 12.00 m, white = 0.50 m, linear in depth, 768×576, hdis as L008`."""
         stored = "" if self.storage.format == self.pixel_format else f" as {self.storage.format}"
         return f"{self.said}, {self.width}×{self.height}, {self.pixel_format}{stored}"
+
+
+def metres_of(lo: float, hi: float, fmt: PixelFormat) -> tuple[float, float]:
+    """A range in a native format's quantity → (nearest, farthest) metres; 1/0 is inf."""
+    if quantity_of(fmt) is Quantity.DEPTH:
+        return lo, hi
+    return (1 / hi if hi else float("inf")), (1 / lo if lo else float("inf"))
 
 
 def run_item(photo: str | Input, depth: DepthInput, out: str | Path, recipe: Recipe, backend: Backend, *,

@@ -13,7 +13,6 @@ from types import FrameType
 
 from ..compute import backend as make_backend
 from ..compute.auto import AutoBackend
-from ..compute.threads import available_cores
 from ..errors import GpudepthError, Interrupted, OutputError, UsageError
 from . import shards as parts
 from .clips.plan import make_clip_plan
@@ -190,8 +189,7 @@ def _work(tasks: list[Task], ledger: Ledger, settings_hash: str, summary: RunSum
         progress.error(row.message, row.key)
     if summary.failed and job.run.on_error == "stop":
         return
-    workers = available_cores() if job.run.workers == "auto" else job.run.workers
-    results = run_tasks(do_task, tasks, min(workers, max(1, len(tasks))), job.limits.seconds_per_item,
+    results = run_tasks(do_task, tasks, min(job.run.processes(), max(1, len(tasks))), job.limits.seconds_per_item,
                         beat=progress.beat, memory=job.run.memory)
     with contextlib.closing(results):  # type: ignore[type-var]
         for done in results:

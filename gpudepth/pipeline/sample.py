@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..compute.threads import available_cores
 from ..errors import UsageError
 from .foresight import evenly
 from .item import Item
@@ -69,9 +68,8 @@ def estimate(plan: Plan, tasks: Sequence[Task], count: int) -> Estimate:
             add(spent, done.result.stages)
     whole = sum(spent.values())
     stages = {n: s / whole for n, s in sorted(spent.items(), key=lambda pair: -pair[1])} if whole else {}
-    workers = available_cores() if plan.job.run.workers == "auto" else plan.job.run.workers
     return Estimate(len(tasks), len(seconds), len(errors), _total(seconds, len(tasks)), _total(sizes, len(tasks)),
-                    workers, stages, tuple(errors[:5]))
+                    plan.job.run.processes(), stages, tuple(errors[:5]))
 
 
 def _into(item: Item, folder: Path, number: int) -> Item:

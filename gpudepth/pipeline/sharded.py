@@ -87,7 +87,7 @@ def run_sharded(job: str | Path | Job, *, base: Path | None = None, settings: li
         raise UsageError(f"nothing says how many shards the engine {engine_name} is to do", hint="--shards 4")
     plan, base = runner.pair_files(job, base, settings)
     base, the_job = Path(os.path.abspath(base)), plan.job   # noqa: PTH100 (links stay: paths are as the user has them)
-    workers = where.auto_workers if the_job.run.workers == "auto" else the_job.run.workers
+    workers = the_job.run.processes(where.auto_workers)
     needs = Needs(workers, int(the_job.run.backend == "cupy"))
     tasks = [ShardTask(the_job, base, (i, shards), workers) for i in range(shards)]
     summary = runner.RunSummary(plan, runner.ledger_path(plan, base))

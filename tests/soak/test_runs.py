@@ -108,8 +108,10 @@ def test_a_full_disk(tmp_path: Path, small_disk: Path) -> None:
     assert 0 < len(digest(out)) < 900
     assert digest(out).items() <= wanted.items()
     assert temporaries(out) == []
-    for line in (out / "gpudepth-ledger.jsonl").read_bytes().splitlines(keepends=True):
-        assert line.endswith(b"\n") is (line[-1:] == b"\n")
+    *lines, torn = (out / "gpudepth-ledger.jsonl").read_bytes().split(b"\n")     # behind the last line end a row may be torn
+    assert {json.loads(line)["status"] for line in lines} <= {"ok", "error"}
+    assert len(lines) >= len(digest(out)) - 3    # a file may have its name before its row: one of each worker, and the torn one's
+    assert len(torn) < 4096
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     assert finish(job) == 0
     assert digest(out) == wanted

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from ...formats.bytesource import ByteSource
 from ...formats.hevc.codec import MIN_SIDE
 from ...formats.quicktime import movie
 from ...limits import DEFAULT, Limits
+from ..frame_writer import FrameWriter
 from ..video_frame import VideoFrame
 from .metadata import Feature, describe, of_video
 from .quantiser import TOP, Quantiser
@@ -29,7 +29,7 @@ _OPTIONS = {"preset": "superfast", "x265-params":
             "lossless=1:bframes=0:keyint=30:hash=1:range=full:info=0:log-level=none:pools=none:frame-threads=1"}
 
 
-class LerobotWriter:
+class LerobotWriter(FrameWriter):
     """Writes frames to a seekable binary file as they come; a context manager. The first frame sets the size.
 
     near, far: how many pixels had a value and no code of their own.
@@ -38,32 +38,18 @@ class LerobotWriter:
     without libx265.
     """
 
+    format, codec, pixel_format, says = "mp4", "libx265", "gray12le", "libx265"
+    tick, options = TICK, _OPTIONS
+
     def __init__(self, file: BinaryIO, quantiser: Quantiser) -> None:
-        self.file, self.quantiser = file, quantiser
+        super().__init__(file)
+        self.quantiser = quantiser
         self.times: list[Fraction] = []
         self.near = self.far = 0
-        self._container: Any = None
-        self._stream: Any = None
         self._first: DepthData | None = None
-
-    def __enter__(self) -> LerobotWriter:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        if self._container is not None:
-            if kind is None:
-                for packet in self._stream.encode(None):
-                    self._container.mux(packet)
-            self._container.close()
-        elif kind is None:
-            raise UsageError("a video without a frame")
 
     def write(self, frame: DepthData, seconds: float | Fraction) -> None:
         """The next frame, shown from then on; rounded to 1/90000 s."""
-        import av
-        import av.error
-
         tick = round(Fraction(seconds) / TICK)
         if self.times and tick * TICK <= self.times[-1]:
             raise UsageError(f"a frame at {float(seconds):.3f} s after one at {float(self.times[-1]):.3f} s",
@@ -75,14 +61,7 @@ class LerobotWriter:
         codes = self.quantiser.codes(metres)
         near, far = self.quantiser.outside(metres, codes)
         self.near, self.far = self.near + near, self.far + far
-        picture = av.VideoFrame.from_ndarray(codes, format="gray12le")
-        picture.pts, picture.time_base = tick, TICK
-        try:
-            for packet in self._stream.encode(picture):
-                self._container.mux(packet)
-        except av.error.FFmpegError as error:
-            raise UnsupportedError(f"libx265 does not take frames of {frame.width}×{frame.height}: "
-                                   f"{error.strerror}") from None
+        self._put(codes, tick)
         self.times.append(tick * TICK)
 
     def _begin(self, frame: DepthData) -> DepthData:
@@ -93,12 +72,9 @@ class LerobotWriter:
                                    hint=f"{MIN_SIDE} pixels a side at least")
         if "libx265" not in av.codecs_available:
             raise UnsupportedError("this build of PyAV has no libx265", hint="install the av wheel from PyPI")
-        self._container = av.open(self.file, "w", format="mp4")
-        stream = self._container.add_stream("libx265", rate=30, options=_OPTIONS)
-        stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "gray12le"
-        stream.codec_context.codec_tag = "hvc1"
-        stream.time_base = stream.codec_context.time_base = TICK
-        self._stream, self._first = stream, frame
+        self._open(frame)
+        self._stream.codec_context.codec_tag = "hvc1"
+        self._first = frame
         return frame
 
     @property

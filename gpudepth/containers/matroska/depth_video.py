@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -32,6 +31,7 @@ from ...depth.pixel_format import HDEP, HDIS, PixelFormat
 from ...errors import MalformedError, NoDepthError, UnsupportedError, UsageError
 from ...formats.bytesource import ByteSource
 from ...limits import DEFAULT, Limits
+from ..frame_writer import FrameWriter
 from ..video_frame import VideoFrame
 
 FORMATS = {fmt.name: fmt for fmt in (HDIS, HDEP)}
@@ -43,37 +43,22 @@ _REVERSED = bytes(int(f"{i:08b}"[::-1], 2) for i in range(256))
 _OPTIONS = {"level": "3", "slices": "4", "slicecrc": "1", "g": "1"}     # every frame stands alone, and is checked
 
 
-class DepthVideoWriter:
+class DepthVideoWriter(FrameWriter):
     """Writes frames to a binary file as they come; a context manager. The first frame sets size and meaning.
 
     Raises UsageError for frames of another size or format, or not in the order of time.
     """
 
+    format, codec, pixel_format, says = "matroska", "ffv1", "gray16le", "FFV1"
+    tick, options = TICK, _OPTIONS
+
     def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self._container: Any = None
-        self._stream: Any = None
+        super().__init__(file)
         self._first: DepthData | None = None
         self._last = -1
 
-    def __enter__(self) -> DepthVideoWriter:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        if self._container is not None:
-            if kind is None:
-                for packet in self._stream.encode(None):
-                    self._container.mux(packet)
-            self._container.close()
-        elif kind is None:
-            raise UsageError("a video without a frame")
-
     def write(self, frame: DepthData, seconds: float | Fraction) -> None:
         """The next frame, shown from then on; rounded to milliseconds."""
-        import av
-        import av.error
-
         tick = round(Fraction(seconds) / TICK)
         if tick <= self._last:
             raise UsageError(f"a frame at {float(seconds):.3f} s after one at {float(self._last * TICK):.3f} s",
@@ -85,29 +70,16 @@ class DepthVideoWriter:
         if (frame.pixel_format, frame.map.shape) != (first.pixel_format, first.map.shape):
             raise UsageError(f"a frame of {frame.width}×{frame.height} {frame.pixel_format} in a video of "
                              f"{first.width}×{first.height} {first.pixel_format}")
-        bits = np.ascontiguousarray(frame.map).view(np.uint16)
-        picture = av.VideoFrame.from_ndarray(bits, format="gray16le")
-        picture.pts, picture.time_base = tick, TICK
-        try:
-            for packet in self._stream.encode(picture):
-                self._container.mux(packet)
-        except av.error.FFmpegError as error:
-            raise UnsupportedError(f"FFV1 does not take frames of {frame.width}×{frame.height}: "
-                                   f"{error.strerror}") from None
+        self._put(np.ascontiguousarray(frame.map).view(np.uint16), tick)
         self._last = tick
 
     def _begin(self, frame: DepthData) -> None:
-        import av
-
         if frame.pixel_format.name not in FORMATS:
             raise UsageError(f"a depth video holds {' or '.join(FORMATS)}, not {frame.pixel_format}",
                              hint="DepthData.to('hdis')")
-        self._container = av.open(self.file, "w", format="matroska")
-        self._container.metadata.update(_tags(frame))
-        stream = self._container.add_stream("ffv1", rate=30, options=_OPTIONS)
-        stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "gray16le"
-        stream.time_base = stream.codec_context.time_base = TICK
-        self._stream, self._first = stream, frame
+        self._open(frame)
+        self._container.metadata.update(_tags(frame))   # written with the header, before the first packet
+        self._first = frame
 
 
 def _tags(frame: DepthData) -> dict[str, str]:

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from ...errors import GpudepthError, NoDepthError, UnsupportedError
 from ...formats.bytesource import ByteSource
 from ...formats.isobmff.box import walk
-from ...formats.quicktime import movie
 from ...formats.quicktime.metadata import RESERVED, UINT8, UINT64, metadata_of
 from ...formats.quicktime.movie import Movie
 from ...formats.quicktime.track import Track
-from ..rules import ONE_MAP, PRESENT, STRUCTURE, Checklist, Finding, Rule
+from ..rules import ONE_MAP, PRESENT, Checklist, Finding, Rule, check_movie
 from ..track_decoder import decode
 from . import tracks
 from .near_far import INVERSE, LINEAR, NearFar
@@ -51,14 +50,7 @@ DECODES = Rule("decodes", "the first and the last frame can be decoded, at the s
 
 def check(source: ByteSource, profile: str | None) -> list[Finding]:
     """Hold a movie against the rules; damage is a finding at its place."""
-    out = Checklist(profile, source.name)
-    try:
-        content = movie.read(source)
-        out.test(STRUCTURE, True, "moov")
-        _Check(out, source, content).run()
-    except GpudepthError as error:
-        out.broken(STRUCTURE, error, "moov")
-    return out.findings
+    return check_movie(source, profile, lambda out, content: _Check(out, source, content).run())
 
 
 @dataclass

@@ -15,10 +15,9 @@ from ...formats.bytesource import ByteSource
 from ...formats.hevc.configuration import Configuration
 from ...formats.hevc.nal import SPS
 from ...formats.hevc.parameter_sets import RANGE_EXTENSIONS, ProfileTierLevel
-from ...formats.quicktime import movie
 from ...formats.quicktime.movie import Movie
 from ...formats.quicktime.track import Track
-from ..rules import ASPECT, ONE_MAP, PRESENT, STRUCTURE, Checklist, Finding, Rule, same_aspect
+from ..rules import ASPECT, ONE_MAP, PRESENT, Checklist, Finding, Rule, check_movie, same_aspect
 from ..track_decoder import decode
 from . import depth_track
 from .depth_track import FORMATS, HANDLER
@@ -50,14 +49,7 @@ DECODES = Rule("decodes", "the first and the last frame can be decoded, at the s
 
 def check(source: ByteSource, profile: str | None) -> list[Finding]:
     """Hold a movie against the rules; damage is a finding at its place."""
-    out = Checklist(profile, source.name)
-    try:
-        content = movie.read(source)
-        out.test(STRUCTURE, True, "moov")
-        _Check(out, content).run()
-    except GpudepthError as error:
-        out.broken(STRUCTURE, error, "moov")
-    return out.findings
+    return check_movie(source, profile, lambda out, content: _Check(out, content).run())
 
 
 @dataclass

@@ -13,17 +13,20 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+
 from ...containers.matroska.depth_video import DepthVideoWriter
 from ...containers.mp4at import writer as mp4at_writer
 from ...containers.quicktime import writer
 from ...depth import orientation as exif
 from ...depth.data import DepthData
-from ...depth.pixel_format import HDEP, HDIS, PixelFormat, Quantity, quantity_of
+from ...depth.pixel_format import HDEP, HDIS, Quantity, quantity_of
 from ...errors import FileError, HolesError, UnsupportedError, UsageError
 from ...formats.bytesource import ByteSource
 from ...sources.clips import Footage
 from ..guide import FrameGuide
 from ..output import atomic
+from ..road import metres_of
 from ..shape import Shaped, shape
 from .match import Read, Streams, open_clip
 from .ordered import in_order
@@ -53,8 +56,9 @@ def write(video: Footage, depth: Footage | None, out: Path, means: Means) -> Out
         means.options, range="clip" if means.options.range == "frame" else means.options.range)))
     recipe = replace(means.recipe, span=found.span, encoding=found.encoding)
     fmt = HDEP if quantity_of(recipe.pixel_format) is Quantity.DEPTH else HDIS
-    maps = _Maps(streams, replace(means, recipe=replace(recipe, pixel_format=fmt)), fmt)
-    lo, hi = found.span or (0.0, 1.0)
+    maps = _Maps(streams, replace(means, recipe=replace(recipe, pixel_format=fmt)))
+    assert found.span is not None   # only where each frame has its own
+    lo, hi = found.span
     if out.suffix.lower() == ".mkv":
         times = _times(streams)
         with atomic(out, make_folder=True) as file, DepthVideoWriter(file) as target:
@@ -71,7 +75,7 @@ def write(video: Footage, depth: Footage | None, out: Path, means: Means) -> Out
                 into = writer.write if out.suffix.lower() == ".mov" else mp4at_writer.write
                 into(source, stamped, file, (lo, hi), qp=means.options.qp)
         notes = (EXPERIMENTAL,) if out.suffix.lower() == ".mov" else ()
-    metres = (lo, hi) if fmt is HDEP else (1 / hi if hi else float("inf"), 1 / lo if lo else float("inf"))
+    metres = metres_of(lo, hi, fmt)
     said = "" if recipe.encoding is None else f"{maps.said}, "     # else it is one frame's
     return Outcome(f"{len(streams.pairs)} frames, {said}{fmt}, {metres[0]:.4g} to {metres[1]:.4g} m",
                    len(streams.pairs), metres, maps.filled, (*streams.notes, *notes, *maps.warnings))
@@ -89,15 +93,15 @@ def _times(streams: Streams) -> Callable[[int], Fraction]:
 class _Maps:
     """Refined maps of all frames, in order, made by several threads; what there is to say of them gathers here."""
 
-    def __init__(self, streams: Streams, means: Means, fmt: PixelFormat) -> None:
-        self.streams, self.means, self.fmt = streams, means, fmt
+    def __init__(self, streams: Streams, means: Means) -> None:
+        self.streams, self.means = streams, means
         self.said, self.filled, self.warnings = "", 0, tuple[str, ...]()
 
     def read(self, *, shown: bool) -> Iterator[DepthData]:
         """In display orientation, or as the video's frames are stored. Raises what the first bad frame raises."""
         with closing(in_order(self.one, self.streams.read(), self.means.threads)) as results:  # type: ignore[type-var]
             for number, (frame, shaped) in enumerate(results, 1):
-                if not shown and not _whole(shaped):
+                if not shown and not np.isfinite(shaped.values).all():
                     raise HolesError(f"frame {frame}: some pixels hold no finite value, and a depth track has no code "
                                      "that says so", hint="refine.fill: nearest, far, near or inpaint")
                 self.said, self.filled = shaped.said, self.filled + shaped.filled
@@ -127,12 +131,6 @@ class _Maps:
             turn = self.streams.pictures.orientation
             turn = turn if shown else exif.inverse(turn)
         source, calibration = shaped.source, shaped.calibration if recipe.calibration != "none" else None
-        return DepthData(self.means.backend.orient(values, turn) if turn != 1 else values, self.fmt,
+        return DepthData(self.means.backend.orient(values, turn) if turn != 1 else values, recipe.pixel_format,
                          calibration=calibration.oriented(turn) if calibration else None,
                          accuracy=recipe.accuracy or (source.accuracy if source else "relative"))
-
-
-def _whole(shaped: Shaped) -> bool:
-    import numpy as np
-
-    return bool(np.isfinite(shaped.values).all())

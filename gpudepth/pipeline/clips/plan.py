@@ -13,7 +13,7 @@ from ...errors import UsageError
 from ...sources.clips import Clip, find_clips
 from ...sources.pairs import Pairing
 from ..job import Job
-from ..plan import Plan, output_root, refuse
+from ..plan import Plan, output_root, recipe_of, refuse
 from ..task import in_shard
 from . import movie as clip_movie
 from .item import ClipItem
@@ -30,9 +30,7 @@ def make_clip_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -
     if not source.allow_missing:
         refuse("no depth for some videos", list(found.without_depth),
                f"source.depth is {source.depth!r}; source.allow_missing: true leaves them out")
-    recipe = job.recipe()
-    if job.output.donor is not None:
-        recipe = replace(recipe, donor=registry.donor(base / job.output.donor, recipe.limits))
+    recipe = recipe_of(job, base)
     root = output_root(base, job.output.path)
     options = (source.clip or ClipRecord()).options(
         allow_missing=source.allow_missing, quality=job.output.quality, deterministic=job.run.deterministic)
@@ -43,8 +41,7 @@ def make_clip_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -
         notes.append(f"{len(found.without_video)} files or sequences of depth belong to no video, "
                      f"{found.without_video[0]} for one")
     mine = [item for item in items if in_shard(item.key, shard)]
-    workers = available_cores() if job.run.workers == "auto" else job.run.workers
-    threads = max(1, available_cores() // max(1, min(workers, len(mine))))
+    threads = max(1, available_cores() // max(1, min(job.run.processes(), len(mine))))
     return Plan(job, tuple(replace(item, threads=threads) for item in mine), root, Pairing(()), recipe, tuple(notes))
 
 

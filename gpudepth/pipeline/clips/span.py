@@ -19,7 +19,7 @@ from ...depth.pixel_format import PixelFormat, Quantity, quantity_of
 from ...errors import RangeError, UsageError
 from ...sources.clips import Footage
 from ...sources.maps import SourceMap, read_map
-from ..intake import DepthInput, take
+from ..intake import DepthInput, finite_ends, take
 from ..recipe import Recipe
 from ..refine import clamp
 from ..road import outward
@@ -106,10 +106,7 @@ def _extremes(encoding: Relative, maps: MapStream, places: Sequence[int], means:
         if isinstance(source, str) or hasattr(source, "__fspath__"):
             source = read_map(source, limits=means.recipe.limits, key=means.recipe.key)
         codes = source.codes if isinstance(source, SourceMap) else np.asarray(source)
-        if codes.dtype.kind != "f":
-            return None
-        finite = codes[np.isfinite(codes)]
-        return (float(finite.min()), float(finite.max())) if finite.size else None
+        return finite_ends(codes) if codes.dtype.kind == "f" else None
 
     found = []
     for pair in in_order(ends, ahead(maps.read(places)), means.threads):
