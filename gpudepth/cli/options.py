@@ -229,7 +229,7 @@ def with_preset(recipe: Recipe, name: str | None, *, align_in: Any = None, **par
 def engine(name: str) -> Any:
     """The back end for a single photo: all cores work on its map."""
     from ..compute import backend
-    from ..compute.threads import available_cores
+    from ..compute.cores import available_cores
 
     return backend(name, threads=available_cores())
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import multiprocessing
+import os
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -225,11 +227,17 @@ def _failure(done: Done, settings_hash: str) -> Row:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGINT and SIGTERM become Interrupted, once; a second one ends the process at once."""
+    """SIGINT and SIGTERM become Interrupted, once; a second one ends the process, and its workers, at once."""
     def stop(signum: int, frame: FrameType | None) -> None:
         for s in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(s, signal.SIG_DFL)
+            signal.signal(s, at_once)
         raise Interrupted(signum)
+
+    def at_once(signum: int, frame: FrameType | None) -> None:
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        signal.signal(signum, signal.SIG_DFL)
+        os.kill(os.getpid(), signum)
 
     try:
         before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
