@@ -33,7 +33,17 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'gpudepth' has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{home}", __name__), name)
+    found = getattr(importlib.import_module(f".{home}", __name__), name)
+    data = importlib.import_module(".depth.data", __name__).DepthData
+    data.drawn = _drawn     # what a map is drops no hint of how it looks: it knows nothing of pictures
+    return found
+
+
+def _drawn(data: DepthData) -> bytes:
+    """As notebooks show it."""
+    from .view.notebook import png
+
+    return png(data)
 
 
 def __dir__() -> list[str]:

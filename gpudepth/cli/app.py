@@ -43,7 +43,9 @@ def _register() -> None:
         mac_kit,
         merge,
         presets,
+        preview,
         remove,
+        report,
         run,
     )
 
@@ -55,7 +57,9 @@ def _register() -> None:
     app.command("inspect")(inspect.inspect)
     app.command("merge")(merge.merge)
     app.command("presets")(presets.presets)
+    app.command("preview")(preview.preview)
     app.command("remove")(remove.remove)
+    app.command("report")(report.report)
     app.command("run")(run.run)
     app.command("demo")(demo.demo)
     app.command("doctor")(doctor.doctor)
@@ -72,7 +76,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
         raise typer.Exit
 
 
-def report(error: GpudepthError) -> None:
+def tell(error: GpudepthError) -> None:
     """An error as people read it: what, where, what next. What a file says or is called is no command to a terminal."""
     lines = [f"error: {line}" for line in error.problems] if isinstance(error, JobError) else [
         f"error: {error.where}: {error.message}" if error.where else f"error: {error.message}"]
@@ -101,7 +105,7 @@ def run_command(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except GpudepthError as error:
-        report(error)
+        tell(error)
         return error.exit_code
     except typer.Exit as error:
         return error.exit_code
@@ -122,7 +126,7 @@ def run_command(arguments: list[str] | None = None) -> int:
         hint = _SHORT.get(error.errno or 0)
         if hint is None:
             return _bug()
-        report(OutputError(f"{error.strerror}", where=error.filename, hint=hint))
+        tell(OutputError(f"{error.strerror}", where=error.filename, hint=hint))
         return OutputError.exit_code
     except Exception:
         return _bug()

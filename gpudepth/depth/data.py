@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,8 @@ class DepthData:
     filtered: bool = True
     storage: Storage | None = None
     codes: NDArray[Any] | None = None
+
+    drawn: ClassVar[Callable[[DepthData], bytes] | None] = None
 
     def __post_init__(self) -> None:
         fmt = native(self.pixel_format)
@@ -130,6 +133,10 @@ class DepthData:
         """(min, max) of the finite values in the native quantity; NaN when there is none."""
         finite = self.map[np.isfinite(self.map)]
         return (float(finite.min()), float(finite.max())) if finite.size else (float("nan"), float("nan"))
+
+    def _repr_png_(self) -> bytes | None:
+        """For notebooks: a picture in colours, drawn by `gpudepth.view`, which the package sets; None without it."""
+        return None if DepthData.drawn is None else DepthData.drawn(self)
 
     def __repr__(self) -> str:
         lo, hi = self.range()
