@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .api import attach, check, convert, inspect, read, remove, run
+    from .api import attach, check, convert, from_model, inspect, read, remove, run
     from .depth.calibration import Calibration
     from .depth.data import DepthData
     from .errors import GpudepthError
 
 _HOMES = {
-    "attach": "api", "check": "api", "convert": "api", "inspect": "api", "read": "api", "remove": "api", "run": "api",
+    "attach": "api", "check": "api", "convert": "api", "from_model": "api",
+    "inspect": "api", "read": "api", "remove": "api", "run": "api",
     "DepthData": "depth.data", "Calibration": "depth.calibration", "GpudepthError": "errors",
 }
 
-__all__ = ["Calibration", "DepthData", "GpudepthError", "__version__", "attach", "check", "convert", "inspect", "read",
-           "remove", "run"]
+__all__ = ["Calibration", "DepthData", "GpudepthError", "__version__", "attach", "check", "convert", "from_model",
+           "inspect", "read", "remove", "run"]
 
 
 def __getattr__(name: str) -> Any:

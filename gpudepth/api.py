@@ -2,6 +2,7 @@
 
     read(path)                       depth out of a file, in metres
     attach(photo, depth, out, …)     depth into a photo, its picture untouched
+    from_model(depth, near, far)     what a depth model returned, as depth data
     convert(path, out)               depth from one kind of file into another
     remove(path, out)                depth out of the way
     inspect(path)                    what a file says of its depth
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from .containers import clips, registry
 from .containers.rules import Verdicts
 from .depth.data import DepthData
-from .depth.encoding import Depth, Encoding, Gray
+from .depth.encoding import Depth, Encoding, Gray, Relative
 from .depth.pixel_format import PixelFormat, native
 from .errors import UsageError
 from .formats.bytesource import ByteSource
@@ -31,6 +32,8 @@ from .pipeline.intake import DepthInput
 from .pipeline.output import atomic
 from .pipeline.recipe import Method, Recipe, Resize, Smooth
 from .pipeline.report import Report
+from .sources.network import Network
+from .sources.tensors import as_map, is_map
 
 if TYPE_CHECKING:
     from .pipeline.runner import RunSummary
@@ -52,19 +55,22 @@ def read(path: str | Path, *, orientation: Orientation = "display", limits: Limi
 
 
 def attach(
-    photo: str | Path, depth: DepthInput, out: str | Path | None = None, *,
+    photo: str | Path, depth: Any = None, out: str | Path | None = None, *,
     near: float | None = None, far: float | None = None, curve: Literal["depth", "disparity"] = "depth",
     white: Literal["far", "near"] = "far", encoding: Encoding | None = None, preset: str | None = None,
     pixel_format: str | PixelFormat = "hdis", profile: str | None = None, replace_depth: bool = False,
     resize: tuple[int, int] | int | None = None, method: Method = "area", smooth: str | None = None,
     metric: DepthInput | None = None, confidence: str | Path | NDArray[Any] | None = None,
-    donor: str | Path | None = None, in_place: bool = False, backend: str = "auto", **recipe: Any,
+    donor: str | Path | None = None, estimate: str | Path | Network | None = None, in_place: bool = False,
+    backend: str = "auto", **recipe: Any,
 ) -> Path:
     """Attach a depth map to a photo without re-encoding the picture; returns the path written.
 
-    depth         a map file, a file that holds depth, a DepthData, or an array (H, W): uint8 and uint16 are gray
-                  codes, floats are gray 0…1 with near and far, and metres without. An array on a GPU (CuPy, torch, …)
-                  is converted where it lies
+    depth         a map file, a file that holds depth, a DepthData, or an array (H, W) of any library (numpy, torch,
+                  CuPy…, Pillow): uint8 and uint16 are gray codes, floats are gray 0…1 with near and far, and metres
+                  without. One on a GPU is converted where it lies. `from_model` is for what relative models return
+    estimate      instead of a map: the ONNX file of a network that makes one of the photo (extra `estimate`), or a
+                  `gpudepth.sources.network.Network`
     near, far     metres at the ends of gray; `white` says which end is far; `curve` what is linear in gray
     encoding      any rule of `gpudepth.depth.encoding` instead
     preset        what a data set, a sensor or a model writes, by name (`gpudepth presets`); takes near and far where it
@@ -84,10 +90,15 @@ def attach(
     Raises errors of `gpudepth.errors`; nothing is left behind when it does.
     """
     from .compute import backend as make_backend
+    from .pipeline.estimate import estimated
     from .pipeline.road import run_item
 
     if (out is None) != in_place:
         raise UsageError("name an output, or in_place=True to write over the photo")
+    if (depth is None) != (estimate is not None):
+        raise UsageError("a map, or estimate=: one of the two")
+    if is_map(depth):
+        depth = as_map(depth)
     if preset is not None and encoding is not None:
         raise UsageError("preset and encoding both say what the values mean: give one of them")
     if encoding is None and preset is None and (near is not None or far is not None):
@@ -108,14 +119,46 @@ def attach(
         shape = Resize(*size, method=method) if len(size) == 2 else Resize(long_side=size[0], method=method)
     settings = Recipe(encoding=encoding, pixel_format=native(pixel_format), profile=profile, resize=shape,
                       replace_depth=replace_depth, donor=registry.donor(donor) if donor is not None else None,
-                      donor_white=white, smooth=Smooth.parse(smooth) if smooth else None, **recipe)
+                      donor_white=white, smooth=Smooth.parse(smooth) if smooth else None,
+                      network=estimate if isinstance(estimate, Network | None) else Network(Path(estimate)), **recipe)
     if preset is not None:
         settings = settings.with_preset(preset, align=named, near=near, far=far)
+    if estimate is not None:
+        depth = estimated(photo, settings)
     outcome = run_item(photo, depth, photo if out is None else out, settings, make_backend(backend),
                        beside=Beside(metric, confidence))
     for warning in outcome.notices():
         warnings.warn(warning, stacklevel=2)
     return outcome.output
+
+
+def from_model(depth: Any, near: float | None = None, far: float | None = None, *,
+               quantity: Literal["disparity", "depth"] = "disparity", preset: str | None = None,
+               pixel_format: str | PixelFormat = "hdis", backend: str = "auto") -> DepthData:
+    """What a depth model returned, as depth data: for `attach`, for `.depth()` in metres, to look at in a notebook.
+
+    depth         (H, W), or a batch of one; numpy, torch, CuPy, JAX…, Pillow's images, or what transformers' pipeline
+                  returns; upright, as the photo is displayed. NaN and infinity are no values
+    near, far     metres of the nearest and farthest value of a relative model. Without them, and without a preset, the
+                  values are metres
+    quantity      what a relative model's values are: "disparity" (large is near: MiDaS, Depth Anything) or "depth"
+                  (large is far: Marigold)
+    preset        what the model writes, by name (`gpudepth presets`), instead
+
+    Raises UsageError for what is no map, RangeError for one without any value. (`depth.encoding.Relative`.)
+    """
+    from .compute import backend as make_backend
+    from .pipeline.intake import take
+
+    if (near is None) != (far is None):
+        raise UsageError("near and far go together")
+    settings = Recipe(pixel_format=native(pixel_format), encoding=None if preset else
+                      Depth() if near is None or far is None else Relative(near, far, quantity))
+    if preset is not None:
+        settings = settings.with_preset(preset, near=near, far=far)
+    accuracy = settings.accuracy or ("absolute" if near is None else "relative")
+    intake = take(as_map(depth), settings, make_backend(backend), None)
+    return DepthData(intake.values, intake.fmt, accuracy=accuracy)
 
 
 def convert(path: str | Path, out: str | Path, *, pixel_format: str | PixelFormat | None = None,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 
@@ -10,17 +11,18 @@ from ..compute import backend
 from ..formats.inputs import Input
 from .beside import Beside
 from .convert import export_item
+from .estimate import estimated
 from .export import MAPS_ALONE
 from .ledger import FileState, Row
 from .road import run_item
 from .stopwatch import lap, rounded, stage
-from .task import Task
+from .task import Task, Work
 
 
 @dataclass(frozen=True)
 class Item:
     """key, output, target: as of `Work`. metric, confidence, camera: as of `Beside`. aids: what else its bytes depend
-    on."""
+    on. ahead: photos that the same worker gets next, for networks that take several at a time."""
 
     key: str
     photo: Input
@@ -31,6 +33,7 @@ class Item:
     confidence: Input | None = None
     camera: Input | None = None
     aids: tuple[Input, ...] = ()
+    ahead: tuple[Input, ...] = ()
 
     @property
     def beside(self) -> Beside:
@@ -49,7 +52,8 @@ class Item:
         """See `Work.do`."""
         lap()       # what a failed item before this one left
         make = export_item if self.output.suffix.lower() in MAPS_ALONE else run_item
-        outcome = make(self.photo, self.depth, self.output, task.recipe, backend(task.backend), beside=self.beside,
+        source = self.depth if task.recipe.network is None else estimated(self.photo, task.recipe, self.ahead)
+        outcome = make(self.photo, source, self.output, task.recipe, backend(task.backend), beside=self.beside,
                        make_folder=True)
         with stage("hash"):
             written, photo, depth, *beside = (FileState.of(path) for path in (self.output, *self.inputs))
@@ -57,3 +61,11 @@ class Item:
         return Row(self.key, "ok", task.job, photo, depth, self.target, written.size, written.sha256, outcome.line(),
                    (outcome.storage.lo, outcome.storage.hi), (near, far), outcome.filled, outcome.notices(),
                    beside=tuple(beside), pixels=outcome.width * outcome.height, stages=rounded(lap()))
+
+
+def in_batches(items: Sequence[Work], size: int) -> list[Work]:
+    """The items, each with the photos that come behind it in its batch."""
+    def behind(i: int) -> tuple[Input, ...]:
+        return tuple(one.photo for one in items[i + 1 : (i // size + 1) * size] if isinstance(one, Item))
+
+    return [replace(item, ahead=behind(i)) if isinstance(item, Item) else item for i, item in enumerate(items)]

@@ -21,6 +21,7 @@ from ..errors import UsageError
 from ..formats.inputs import Held, as_input
 from ..limits import DEFAULT, Limits
 from ..sources import presets
+from ..sources.network import Network
 from ..sources.raw import RawRows
 from ..sources.recognise import recognise
 from ..sources.scene_linear import TRANSFORMS
@@ -106,6 +107,7 @@ class Recipe:
     color_transform   how a scene-linear photo becomes colours (`sources.scene_linear`); None: such photos are refused
     rows          the map's file has no header: how its rows lie
     turn          the Exif orientation that picture and map get on top of the picture's own: 1, 6, 3 or 8
+    network       the map is estimated from the photo; threads: of the processor it may take, 0: all
     metric_encoding   what the codes of that metric depth mean; None: floats are metres, or a file knows itself
     floats_are_metres   without an encoding
     smooth        before the resize
@@ -136,6 +138,8 @@ class Recipe:
     color_transform: str | None = None
     rows: RawRows | None = None
     turn: int = 1
+    network: Network | None = None
+    threads: int = 0
     metric_encoding: Encoding | None = None
     floats_are_metres: bool = False
     smooth: Smooth | None = None

@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Iterator
 
-STAGES = ("read", "refine", "encode", "write", "hash")
-"""read: decode and convert a map. refine: what is done to it. encode: codes, containers, photos that have to be coded.
+STAGES = ("estimate", "read", "refine", "encode", "write", "hash")
+"""estimate: a network. read: decode and convert a map. refine: what is done to it. encode: codes, containers, photos
+that have to be coded.
 write: to the disk. hash: of inputs and outputs, for the ledger."""
 
 
