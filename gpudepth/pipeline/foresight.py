@@ -22,6 +22,7 @@ from .item import Item
 from .precision import foretell
 from .recipe import Recipe
 from .road import photo_of
+from .views import those
 from .workers import run_tasks
 
 SAMPLES = 8
@@ -66,7 +67,7 @@ def foresee(items: Sequence[Item], recipe: Recipe, seconds: float) -> tuple[list
 
     Nothing is foretold of maps that are aligned first, or keep the codes of the files they come from.
     """
-    stored = [item for item in items if item.output.suffix.lower() not in MAPS_ALONE]
+    stored = those(items, lambda item: item.output.suffix.lower() not in MAPS_ALONE)
     if recipe.align is not None or (recipe.encoding is None and recipe.auto is None) or not stored:
         return [], []
     named = known_range(recipe.encoding)

@@ -59,9 +59,11 @@ class Merged:
                          for one in self.left]}
 
 
-def merge(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None) -> Merged:
-    """Raises what planning raises; UsageError where no shard ever ran; LockedError while one runs; OutputError."""
-    plan, base = pair_files(job, base, settings)
+def merge(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
+          plan_file: str | Path | None = None) -> Merged:
+    """plan_file: as of `runner.run`. Raises what planning raises; UsageError where no shard ever ran; LockedError while
+    one runs; OutputError."""
+    plan, base = pair_files(job, base, settings, plan_file=plan_file)
     whole = ledger_path(plan, base)
     ledgers = shard_ledgers(whole)
     if not ledgers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -21,36 +21,42 @@ from .export import MAPS_ALONE
 from .item import Item
 from .job import Job
 from .recipe import Recipe
-from .task import Work, in_shard
+from .task import Work, below, in_shard
 
 SHOWN = 5
+CAPTURES = "record3d"       # the preset of captures, whose maps say nothing else of themselves
 
 
 @dataclass(frozen=True)
 class Plan:
     """`root` is the folder that all outputs lie under: the ledger lives there. refused: items that will fail.
-    warnings: of what is right but not good."""
+    warnings: of what is right but not good. preset: that `recipe` has because of what the items are."""
 
     job: Job
-    items: tuple[Work, ...]
+    items: Sequence[Work]
     root: Path
     pairing: Pairing
     recipe: Recipe
     notes: tuple[str, ...] = ()
     refused: tuple[Refused, ...] = ()
     warnings: tuple[str, ...] = ()
+    preset: str | None = None
 
     @property
     def ledger(self) -> Path:
         return self.root / "gpudepth-ledger.jsonl"
 
-    def lines(self) -> list[str]:
+    def lines(self) -> Iterator[str]:
         """What a dry run shows."""
-        out = [f"{len(self.items)} items, ledger {self.ledger}"]
-        out += [f"  {i.key} + {_said(i.depth)} -> {i.output}" for i in self.items]
-        out += [f"  {r.key}: cannot be done: {r.error}" for r in self.refused]
-        out += [f"warning: {w}" for w in self.warnings]
-        return out + [f"note: {n}" for n in self.notes]
+        yield f"{len(self.items)} items, ledger {self.ledger}"
+        yield from (f"  {i.key} + {_said(i.depth)} -> {i.output}" for i in self.items)
+        yield from (f"  {r.key}: cannot be done: {r.error}" for r in self.refused)
+        yield from self.remarks()
+
+    def remarks(self) -> Iterator[str]:
+        """Warnings and notes."""
+        yield from (f"warning: {w}" for w in self.warnings)
+        yield from (f"note: {n}" for n in self.notes)
 
 
 def _said(depth: object) -> object:
@@ -93,10 +99,11 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
     if confidence is None:      # captures have one always, and it makes holes
         trust = {p.key: trust[p.key] for p in pairing.pairs if p.camera is None}
     unsaid = recipe.encoding is None and recipe.auto is None and recipe.align is None
-    if unsaid and any(p.camera for p in pairing.pairs):
-        recipe = recipe.with_preset("record3d")
+    preset = CAPTURES if unsaid and any(p.camera for p in pairing.pairs) else None
+    if preset is not None:
+        recipe = recipe.with_preset(preset)
     items = tuple(Item(p.key, pairing.input(p.color), pairing.input(p.depth), p.output,
-                       _below(p.output, root), metric.get(p.key), trust.get(p.key),
+                       below(p.output, root), metric.get(p.key), trust.get(p.key),
                        pairing.input(p.camera) if p.camera else None,
                        neighbours(pairing.input(p.depth)) if recipe.auto is not None else ())
                   for p in pairing.pairs if p.output is not None)
@@ -125,13 +132,7 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
     notes += [f"{d.reason}: {d.key}" for d in pairing.duplicates if d.shared]
     mine = tuple(i for i in items if in_shard(i.key, shard))
     refused = tuple(r for r in pairing.refused if in_shard(r.key, shard))
-    return Plan(job, mine, root, pairing, recipe, tuple(notes), refused)
-
-
-def _below(path: Path, root: Path) -> str:
-    """The path relative to the root, with `/`."""
-    text, start = path.as_posix(), root.as_posix().rstrip("/") + "/"
-    return text[len(start):] if text.startswith(start) else Path(os.path.relpath(path, root)).as_posix()
+    return Plan(job, mine, root, pairing, recipe, tuple(notes), refused, preset=preset)
 
 
 def _beside(base: Path, pairing: Pairing, listed: dict[str, Path | None], leaf: str,

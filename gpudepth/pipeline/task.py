@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,9 +70,17 @@ def do_task(task: Task) -> Row:
     return task.item.do(task)
 
 
+def key_hash(key: str) -> int:
+    """The first 8 bytes of SHA-256, big-endian: what shards are cut by."""
+    return int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()[:8], "big")
+
+
 def in_shard(key: str, shard: tuple[int, int] | None) -> bool:
     """Shards are 0-based, by SHA-256 of the key: adding files moves none of the others."""
-    if shard is None:
-        return True
-    digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
-    return int.from_bytes(digest[:8], "big") % shard[1] == shard[0]
+    return shard is None or key_hash(key) % shard[1] == shard[0]
+
+
+def below(path: Path, root: Path) -> str:
+    """The path relative to the root, with `/`."""
+    text, start = path.as_posix(), root.as_posix().rstrip("/") + "/"
+    return text[len(start):] if text.startswith(start) else Path(os.path.relpath(path, root)).as_posix()

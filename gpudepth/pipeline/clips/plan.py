@@ -32,8 +32,7 @@ def make_clip_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -
                f"source.depth is {source.depth!r}; source.allow_missing: true leaves them out")
     recipe = recipe_of(job, base)
     root = output_root(base, job.output.path)
-    options = (source.clip or ClipRecord()).options(
-        allow_missing=source.allow_missing, quality=job.output.quality, deterministic=job.run.deterministic)
+    options = clip_options(job)
     items = tuple(_item(clip, root, options) for clip in found.clips)
     _check_outputs(items, job)
     notes = [f"{len(found.without_depth)} videos have no depth and are left out"] if found.without_depth else []
@@ -43,6 +42,12 @@ def make_clip_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -
     mine = [item for item in items if in_shard(item.key, shard)]
     threads = max(1, available_cores() // max(1, min(job.run.processes(), len(mine))))
     return Plan(job, tuple(replace(item, threads=threads) for item in mine), root, Pairing(()), recipe, tuple(notes))
+
+
+def clip_options(job: Job) -> ClipOptions:
+    """What all clips of a job have in common."""
+    return (job.source.clip or ClipRecord()).options(
+        allow_missing=job.source.allow_missing, quality=job.output.quality, deterministic=job.run.deterministic)
 
 
 def _item(clip: Clip, root: Path, options: ClipOptions) -> ClipItem:
