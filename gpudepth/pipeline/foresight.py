@@ -62,8 +62,10 @@ def look(task: Look) -> Seen:
     return Seen(near, far, recipe.decided)
 
 
-def foresee(items: Sequence[Item], recipe: Recipe, seconds: float) -> tuple[list[str], list[str]]:
+def foresee(items: Sequence[Item], recipe: Recipe, seconds: float,
+            among: int | None = None) -> tuple[list[str], list[str]]:
     """(warnings, notes): ranges that cost too much, and what `--preset auto` takes the maps for. seconds: for a map.
+    among: how many items there are, where these are some of them.
 
     Nothing is foretold of maps that are aligned first, or keep the codes of the files they come from.
     """
@@ -84,8 +86,8 @@ def foresee(items: Sequence[Item], recipe: Recipe, seconds: float) -> tuple[list
             notes.append(f"{done.task.item.key}: preset auto: {done.error}")
     near = min((s.near for s in seen if s.near > 0), default=math.nan)
     far = max((s.far for s in seen if math.isfinite(s.far)), default=math.nan)
-    of = "the map" if len(items) == 1 else f"{len(seen)} of {len(items)} maps" if len(seen) < len(items) else (
-        f"{len(seen)} maps")
+    number = among or len(items)
+    of = "the map" if number == 1 else f"{len(seen)} of {number} maps" if len(seen) < number else f"{len(seen)} maps"
     return _warn(near, far, recipe, _container(stored[0]), f"the range of {of}"), notes
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..formats.inputs import Held, Input
 from ..sources.archived import find_beside_members
 from ..sources.pairing import find_beside
-from ..sources.pairs import Pairing, Refused
+from ..sources.pairs import Pair, Pairing, Refused
 from ..sources.recognise import neighbours
 from ..sources.templates import placeholders
 from .export import MAPS_ALONE
@@ -22,6 +22,7 @@ from .item import Item
 from .job import Job
 from .recipe import Recipe
 from .task import Work, below, in_shard
+from .views import Made
 
 SHOWN = 5
 CAPTURES = "record3d"       # the preset of captures, whose maps say nothing else of themselves
@@ -76,10 +77,13 @@ def job_hash(job: Job, donor: Donor | None = None) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
-def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Plan:
-    """Pair and check. Raises UsageError for colliding outputs, ambiguous maps, and photos without a map
-    (unless `source.allow_missing`), MissingInputError when no photo matches."""
-    pairing = job.source.find(base, job.output.path, job.limits.limits())
+def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None, *, on_disk: bool = False) -> Plan:
+    """Pair and check. on_disk: items are not held in memory, where the way of pairing allows it.
+
+    Raises UsageError for colliding outputs, ambiguous maps, and photos without a map (unless `source.allow_missing`),
+    MissingInputError when no photo matches.
+    """
+    pairing = job.source.find(base, job.output.path, job.limits.limits(), on_disk=on_disk)
     refuse("several pairs would write the same file",
             [f"{c.output} ({c.reason}): {', '.join(c.keys[:SHOWN])}" for c in pairing.collisions],
             _mending(pairing, job.output.path))
@@ -87,39 +91,31 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
             [f"{d.key}: {', '.join(str(p) for p in d.paths[:SHOWN])}" for d in pairing.duplicates if not d.shared],
             "make source.depth more specific")
     if not job.source.allow_missing:
-        refuse("no map for some photos", [str(p) for p in pairing.unmatched_color],
-                job.source.why_unmatched())
+        refuse("no map for some photos", Made(pairing.unmatched_color, str), job.source.why_unmatched())
     recipe = recipe_of(job, base)
     root = output_root(base, job.output.path)
     align, confidence = job.refine.align, job.refine.confidence
-    metric = _beside(base, pairing, {p.key: p.metric for p in pairing.pairs}, "refine.align.to",
-                     align.to if align else None)
-    trust = _beside(base, pairing, {p.key: p.confidence for p in pairing.pairs}, "refine.confidence.path",
+    metric = _beside(base, pairing, lambda p: p.metric, "refine.align.to", align.to if align else None)
+    trust = _beside(base, pairing, lambda p: p.confidence, "refine.confidence.path",
                     confidence.path if confidence else None)
-    if confidence is None:      # captures have one always, and it makes holes
-        trust = {p.key: trust[p.key] for p in pairing.pairs if p.camera is None}
     unsaid = recipe.encoding is None and recipe.auto is None and recipe.align is None
     preset = CAPTURES if unsaid and any(p.camera for p in pairing.pairs) else None
     if preset is not None:
         recipe = recipe.with_preset(preset)
-    items = tuple(Item(p.key, pairing.input(p.color), pairing.input(p.depth), p.output,
-                       below(p.output, root), metric.get(p.key), trust.get(p.key),
-                       pairing.input(p.camera) if p.camera else None,
-                       neighbours(pairing.input(p.depth)) if recipe.auto is not None else ())
-                  for p in pairing.pairs if p.output is not None)
+
+    def item(p: Pair) -> Item:
+        depth, output = pairing.input(p.depth), p.output or Path()
+        # captures have confidence always, and it makes holes
+        doubt = trust(p) if confidence is not None or p.camera is None else None
+        return Item(p.key, pairing.input(p.color), depth, output, below(output, root), metric(p), doubt,
+                    pairing.input(p.camera) if p.camera else None,
+                    neighbours(depth) if recipe.auto is not None else ())
+
+    items: Sequence[Item] = Made(pairing.pairs, item)
+    if isinstance(pairing.pairs, tuple):
+        items = tuple(item(p) for p in pairing.pairs if p.output is not None)
     _check_samples(job, items)
-    aids = {path.resolve() for item in items for path in item.beside.paths() if isinstance(path, Path)}
-    if aids:
-        refuse("outputs would write over what maps are refined with",
-               [str(i.output) for i in items if i.output.resolve() in aids], "output.path needs another folder")
-    for output in {i.output.suffix.lower(): i.output for i in items}.values():
-        if job.suffixes and output.suffix.lower() not in job.suffixes:
-            raise UsageError(f"{output} does not end in {job.suffixes[0]}, as output.container: "
-                             f"{job.output.container} has it")
-        if registry.by_suffix(output.suffix) is None and output.suffix.lower() not in MAPS_ALONE:
-            raise UsageError(f"{output} is to be written: no format with that suffix holds depth",
-                             hint="output.path: out/{stem}.heic, or .plist and the like for maps alone: "
-                                  + " ".join(MAPS_ALONE))
+    _check_outputs(job, items)
     notes = list(pairing.notes)
     if pairing.unmatched_color:
         notes.append(f"{len(pairing.unmatched_color)} photos have no map and are left out")
@@ -130,29 +126,30 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
         notes.append(f"{len(pairing.previews)} pictures beside the maps are previews of them, no photos: "
                      f"{pairing.previews[0].name} for one")
     notes += [f"{d.reason}: {d.key}" for d in pairing.duplicates if d.shared]
-    mine = tuple(i for i in items if in_shard(i.key, shard))
+    mine = items if shard is None else tuple(i for i in items if in_shard(i.key, shard))
     refused = tuple(r for r in pairing.refused if in_shard(r.key, shard))
     return Plan(job, mine, root, pairing, recipe, tuple(notes), refused, preset=preset)
 
 
-def _beside(base: Path, pairing: Pairing, listed: dict[str, Path | None], leaf: str,
-            template: str | None) -> dict[str, Input | None]:
-    """What comes beside the maps, by key: as the list of pairs names it, or a template."""
+def _beside(base: Path, pairing: Pairing, listed: Callable[[Pair], Path | None], leaf: str,
+            template: str | None) -> Callable[[Pair], Input | None]:
+    """What comes beside the map of a pair: as the list of pairs names it, or a template."""
     if template is None:
-        return {key: pairing.input(path) if path else None for key, path in listed.items()}
-    if any(listed.values()) and not pairing.members:
+        return lambda pair: pairing.input(path) if (path := listed(pair)) else None
+    if any(map(listed, pairing.pairs)) and not pairing.members:
         raise UsageError(f"source.pairs names what comes beside the maps, and {leaf} does, too",
                          hint=f"leave {leaf} out")
     if pairing.members:
-        return {key: pairing.input(path) for key, path in find_beside_members(base, template, pairing).items()}
-    return {**find_beside(base, template, pairing.pairs, pairing.names)}
+        found = find_beside_members(base, template, pairing)
+    else:
+        found = find_beside(base, template, pairing.pairs, pairing.names)
+    return lambda pair: pairing.input(found[pair.key])
 
 
-def _check_samples(job: Job, items: tuple[Item, ...]) -> None:
+def _check_samples(job: Job, items: Sequence[Item]) -> None:
     """A list may name metric samples; `refine.align` says what they are for, and then all photos have some. Where
     `refine.confidence` is asked for, some photos have it."""
-    with_samples = [i.key for i in items if i.metric is not None]
-    if with_samples and job.refine.align is None:
+    if job.refine.align is None and any(i.metric is not None for i in _told_apart(job, items)):
         raise UsageError("source.pairs names metric samples, and nothing is aligned to them",
                          hint="refine: {align: {scale: mm}}; {align: {}} where they are metres")
     if job.refine.align is not None:
@@ -161,6 +158,29 @@ def _check_samples(job: Job, items: tuple[Item, ...]) -> None:
     if job.refine.confidence is not None and items and not any(i.confidence for i in items):
         raise UsageError("refine.confidence is asked for, and no photo has any",
                          hint="refine.confidence.path, or a column confidence in source.pairs")
+
+
+def _check_outputs(job: Job, items: Sequence[Item]) -> None:
+    """Outputs are of formats that are written, and none is what a map is refined with."""
+    aids = {path.resolve() for i in _told_apart(job, items) for path in i.beside.paths() if isinstance(path, Path)}
+    if aids:
+        refuse("outputs would write over what maps are refined with",
+               [str(i.output) for i in items if i.output.resolve() in aids], "output.path needs another folder")
+    same = "}" not in job.output.path.rpartition(".")[2]    # the suffix, unless pairs say themselves where they go
+    for output in {i.output.suffix.lower(): i.output for i in (_told_apart(job, items) if same else items)}.values():
+        if job.suffixes and output.suffix.lower() not in job.suffixes:
+            raise UsageError(f"{output} does not end in {job.suffixes[0]}, as output.container: "
+                             f"{job.output.container} has it")
+        if registry.by_suffix(output.suffix) is None and output.suffix.lower() not in MAPS_ALONE:
+            raise UsageError(f"{output} is to be written: no format with that suffix holds depth",
+                             hint="output.path: out/{stem}.heic, or .plist and the like for maps alone: "
+                                  + " ".join(MAPS_ALONE))
+
+
+def _told_apart(job: Job, items: Sequence[Item]) -> Sequence[Item]:
+    """One item, where that is enough: pairs by name, and nothing beside the maps, are all alike."""
+    alike = job.source.by_name and job.refine.align is None and job.refine.confidence is None
+    return items[-1:] if alike else items
 
 
 def recipe_of(job: Job, base: Path) -> Recipe:
@@ -188,7 +208,7 @@ def _mending(pairing: Pairing, template: str) -> str:
             "source.color: photos/{folder}/*.jpg, output.path: out/{folder}/{stem}.jpg")
 
 
-def refuse(what: str, found: list[str], hint: str) -> None:
+def refuse(what: str, found: Sequence[str], hint: str) -> None:
     """Raise UsageError when something was found, naming some of it."""
     if found:
         more = f", and {len(found) - SHOWN} more" if len(found) > SHOWN else ""

@@ -17,7 +17,7 @@ from ..compute.auto import AutoBackend
 from ..errors import GpudepthError, Interrupted, OutputError, UsageError
 from . import shards as parts
 from .clips.plan import make_clip_plan
-from .foresight import foresee
+from .foresight import SAMPLES, evenly, foresee
 from .item import Item
 from .job import Job, load_job
 from .ledger import Ledger, Row, read_rows
@@ -68,30 +68,36 @@ def plan(job: str | Path | Job, *, base: Path | None = None, settings: list[str]
 
     plan_file: made before, which then says what pairs there are. write: where to write such a file; raises OutputError.
     """
-    paired, base = pair_files(job, base, settings, shard, plan_file)
+    paired, base = pair_files(job, base, settings, shard, plan_file, on_disk=write is not None)
     if write is not None:
         write_plan(paired, base, Path(write))
+        return _foreseen(paired, evenly(paired.items, SAMPLES), len(paired.items))
     return _foreseen(paired, paired.items)
 
 
-def _foreseen(plan_: Plan, items: Sequence[Work]) -> Plan:
-    """With what there is to warn of before these items are done."""
+def _foreseen(plan_: Plan, items: Sequence[Work], among: int | None = None) -> Plan:
+    """With what there is to warn of before these items are done; among: of `foresee`."""
     photos = those(items, lambda item: isinstance(item, Item))      # clips say it of their frames
-    warnings, notes = foresee(cast("Sequence[Item]", photos), plan_.recipe, plan_.job.limits.seconds_per_item)
+    warnings, notes = foresee(cast("Sequence[Item]", photos), plan_.recipe, plan_.job.limits.seconds_per_item, among)
     return replace(plan_, warnings=tuple(warnings), notes=(*plan_.notes, *notes))
 
 
 def pair_files(job: str | Path | Job, base: Path | None = None, settings: list[str] | None = None,
-               shard: parts.Shard | None = None, plan_file: str | Path | None = None) -> tuple[Plan, Path]:
-    """The plan before any map is looked at, and the folder that its paths are relative to."""
+               shard: parts.Shard | None = None, plan_file: str | Path | None = None, *,
+               on_disk: bool = False) -> tuple[Plan, Path]:
+    """The plan before any map is looked at, and the folder that its paths are relative to. on_disk: of `make_plan`."""
     if shard is not None:
         parts.check(shard)
     the_job, base = (job, base or Path()) if isinstance(job, Job) else (load_job(job, settings),
                                                                         base or Path(job).parent)
     if plan_file is not None:
         return read_plan(Path(plan_file), the_job, base, shard), base
+    if the_job.source.video is not None:
+        return make_clip_plan(the_job, base, shard), base
+    if on_disk:
+        return make_plan(the_job, base, shard, on_disk=True), base
     with _uncollected():
-        return (make_plan if the_job.source.video is None else make_clip_plan)(the_job, base, shard), base
+        return make_plan(the_job, base, shard), base
 
 
 def ledger_path(plan_: Plan, base: Path) -> Path:

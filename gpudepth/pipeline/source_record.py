@@ -14,6 +14,7 @@ from ..sources.archived import find_in_archives
 from ..sources.embedded import find_embedded
 from ..sources.indices import Every, find_by_index
 from ..sources.pair_lists import find_listed
+from ..sources.pair_table import find_pairs_on_disk
 from ..sources.pairing import find_pairs
 from ..sources.pairs import Pairing
 from ..sources.raw import RawRows
@@ -178,8 +179,14 @@ class SourceRecord(Record):
         """The list of pairs or frames, if there is one."""
         return self.pairs if self.pairs is not None else self.transforms
 
-    def find(self, base: Path, output: str, limits: Limits = DEFAULT) -> Pairing:
-        """All pairs, with outputs by the template `output`. Raises UsageError and what belongs to it."""
+    @property
+    def by_name(self) -> bool:
+        """Are photos and maps files that are paired by name?"""
+        return self.match == "name" and self.video is None and all(getattr(self, name) is None for name in _LISTS)
+
+    def find(self, base: Path, output: str, limits: Limits = DEFAULT, *, on_disk: bool = False) -> Pairing:
+        """All pairs, with outputs by the template `output`. on_disk: those by name are not held in memory. Raises
+        UsageError and what belongs to it."""
         missing = self.allow_missing
         if self.pairs is not None:
             return find_listed(base, self.pairs, output, allow_missing=missing)
@@ -202,7 +209,7 @@ class SourceRecord(Record):
             return find_by_index(base, color, depth, output, allow_missing=missing,
                                  color_every=Every(self.color_start or 0, self.color_stride or 1),
                                  depth_every=Every(self.depth_start or 0, self.depth_stride or 1))
-        return find_pairs(base, color, depth, output)
+        return (find_pairs_on_disk if on_disk else find_pairs)(base, color, depth, output)
 
     def why_unmatched(self) -> str:
         """What may be done about photos without a map."""

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, overload
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -31,6 +32,29 @@ class View(Sequence[T]):
 
     def __iter__(self) -> Iterator[T]:
         return (self.items[place] for place in self.places)
+
+
+class Made(Sequence[T]):
+    """Items that are made of others when they are asked for."""
+
+    def __init__(self, of: Sequence[S], make: Callable[[S], T]) -> None:
+        self.of: Sequence[Any] = of
+        self.make = make
+
+    def __len__(self) -> int:
+        return len(self.of)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Made[T]: ...
+
+    def __getitem__(self, index: int | slice) -> T | Made[T]:
+        return Made(self.of[index], self.make) if isinstance(index, slice) else self.make(self.of[index])
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self.make, self.of)
 
 
 def those(items: Sequence[T], wanted: Callable[[T], Any]) -> Sequence[T]:

@@ -14,6 +14,8 @@ from ..formats.archive.member import Member
 from ..formats.inputs import Input
 from .templates import Fields, Template
 
+MOST_FOLDERS = 1 << 14      # whose real paths are remembered
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -74,12 +76,12 @@ class Pairing:
     members: what those paths are that go on behind an archive. notes: what else there is to say.
     """
 
-    pairs: tuple[Pair, ...]
-    unmatched_color: tuple[Path, ...] = ()
-    unmatched_depth: tuple[Path, ...] = ()
+    pairs: Sequence[Pair]
+    unmatched_color: Sequence[Path] = ()
+    unmatched_depth: Sequence[Path] = ()
     duplicates: tuple[Duplicate, ...] = ()
     collisions: tuple[Collision, ...] = ()
-    previews: tuple[Path, ...] = ()
+    previews: Sequence[Path] = ()
     names: frozenset[str] = frozenset({"stem"})
     members: Mapping[Path, Member] = field(default_factory=dict)
     refused: tuple[Refused, ...] = ()
@@ -98,6 +100,26 @@ def natural_key(path: str | os.PathLike[str]) -> tuple[object, ...]:
     text = path.as_posix() if isinstance(path, PurePath) else Path(path).as_posix()
     parts = [_DIGITS.split(part.casefold()) for part in text.split("/")]
     return ([[int(piece) if i % 2 else piece for i, piece in enumerate(part)] for part in parts], text)
+
+
+def natural_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The same order as bytes, for what sorts nothing else: a database.
+
+    0 ends a piece of text, no name has it; then 2 and a number (how many digits, the digits), or 1, the end of the
+    name; behind that 1 and the next name, or 0 and the whole text.
+    """
+    text = path.as_posix() if isinstance(path, PurePath) else Path(path).as_posix()
+    out = bytearray()
+    for part in text.split("/"):
+        for i, piece in enumerate(_DIGITS.split(part.casefold())):
+            if i % 2:
+                digits = piece.lstrip("0").encode()
+                out += b"\2" + len(digits).to_bytes(4, "big") + digits
+            else:
+                out += piece.encode("utf-8", "surrogatepass") + b"\0"
+        out += b"\1\1"
+    out[-1] = 0
+    return bytes(out) + text.encode("utf-8", "surrogatepass")
 
 
 def in_order(paths: Iterable[Path]) -> tuple[Path, ...]:
@@ -133,6 +155,8 @@ def real_paths() -> Callable[[Path], str]:
     def real(path: Path) -> str:
         folder, _, name = str(path).rpartition("/")
         if folder not in folders:
+            if len(folders) == MOST_FOLDERS:
+                folders.clear()
             folders[folder] = os.path.realpath(folder or ("/" if path.is_absolute() else "."))
         return f"{folders[folder]}/{name}"
 

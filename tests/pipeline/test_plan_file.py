@@ -257,7 +257,54 @@ def test_a_plan_that_is_replaced_meanwhile(job: Path, written: Path) -> None:
     assert len(list(items)) == 8
 
 
-def test_no_list_of_items_is_needed(tmp_path: Path) -> None:
-    touch(tmp_path, "p/a.jpg", "d/a.png")
-    plan = make_plan(parse_job(JOB % ("color: 'p/*', depth: 'd/{stem}.png'", "{stem}.jpg")), tmp_path)
-    assert isinstance(plan.items, tuple)
+FILES = ["p/a.jpg", "p/b.jpg", "p/10.jpg", "p/9.jpg", "p/one/1.jpg", "p/two/1.jpg", "d/a.png", "d/b.png", "d/9.png", "d/10.png",
+         "d/one/1.png", "d/two/1.png", "m/a.npy", "m/b.npy", "m/9.npy", "m/10.npy", "q/a.jpg", "q/b.jpg", "q/a.npz", "q/a_vis.jpg"]
+WAYS = [
+    ("color: 'p/*.jpg', depth: 'd/{stem}.png'", "{stem}.jpg", ""),
+    ("color: 'p/*.jpg', depth: 'd/{stem}.png'", "{stem}", ""),
+    ("color: 'p/*.jpg', depth: 'd/{stem}.png'", "{stem}.png", ""),
+    ("color: 'p/*.jpg', depth: 'd/{stem}.png'", "{stem}.txt", ""),
+    ("color: 'p/*.jpg', depth: 'd/{stem}.png'", "{stem}.npy", ""),
+    ("color: 'p/*.jpg', depth: 'd/{stem}.png'", "x.jpg", ""),
+    ("color: 'p/*.jpg', depth: 'd/{stem}.*'", "../p/{stem}.jpg", ""),
+    ("color: 'p/**/*.jpg', depth: 'd/{stem}.png', allow_missing: true", "{stem}.jpg", ""),
+    ("color: 'p/{f}/*.jpg', depth: 'd/{f}/{stem}.png'", "{f}/{stem}.jpg", ""),
+    ("color: 'p/{f}/*.jpg', depth: 'd/{f}/{stem}.png'", "{stem}.jpg", ""),
+    ("color: 'q/*.jpg', depth: 'q/{stem}.npz'", "{stem}.jpg", ""),
+    ("color: 'q/*.jpg', depth: 'q/{stem}.npz', allow_missing: true", "{stem}.jpg", ""),
+    ("color: 'p/*.jpg', depth: 'd/{other}.png'", "{stem}.jpg", ""),
+    ("color: 'x/*.jpg', depth: 'd/{stem}.png'", "{stem}.jpg", ""),
+    ("color: 'p/*.jpg', depth: 'd/{stem}.png'", "{stem}.jpg", "refine: {align: {to: 'm/{stem}.npy'}, confidence: {path: 'd/{stem}.png'}}"),
+    ("color: 'p/*.jpg', depth: 'd/{stem}.png'", "../m/{stem}.npy", "refine: {align: {to: 'm/{stem}.npy'}}"),
+    ("color: 'p/**/*.jpg', depth: 'd/{stem}.png'", "{stem}.jpg", "refine: {confidence: {path: 'm/{stem}.npy'}}"),
+    ("color: 'p/*.jpg', depth: 'd/{stem}.png'", "{stem}.jpg", "refine: {align: {}}"),
+    ("color: 'p/*.jpg', depth: 'd/*.png', match: index", "{stem}.jpg", ""),
+    ("color: 'p/{time}.jpg', depth: 'd/{time}.png', match: time", "{stem}.jpg", ""),
+    ("color: 'p/*.jpg', match: embedded", "{stem}.jpg", ""),
+    ("pairs: pairs.csv", "{stem}.jpg", ""),
+    ("archive: '*.tar', color: 'p/*.jpg', depth: 'd/{stem}.png'", "{archive}/{stem}.jpg", ""),
+    ("shards: '*.tar'", "{shard}/{key}.jpg", ""),
+]
+
+
+@pytest.mark.parametrize(("source", "output", "more"), WAYS)
+def test_on_disk_as_in_memory(tmp_path: Path, source: str, output: str, more: str) -> None:
+    """The same items, refusals and messages, whatever the way of pairing; those by name are not held in memory."""
+    touch(tmp_path, *FILES)
+    (tmp_path / "pairs.csv").write_text("color,depth,out\np/a.jpg,d/b.png,out/z.jpg\np/b.jpg,d/a.png,\n")
+    tar(tmp_path / "one.tar", {"p/a.jpg": b"x", "d/a.png": b"y", "k.jpg": b"x", "k.depth.png": b"y"})
+    job = parse_job(JOB % (source, output) + more)
+    try:
+        plan = make_plan(job, tmp_path)
+    except GpudepthError as error:
+        with pytest.raises(type(error)) as caught:
+            make_plan(job, tmp_path, on_disk=True)
+        assert str(caught.value) == str(error)
+        return
+    on_disk = make_plan(job, tmp_path, on_disk=True)
+    same(plan, on_disk)
+    assert isinstance(plan.items, tuple) and isinstance(on_disk.items, tuple) != job.source.by_name
+
+
+def test_it_is_made_on_the_disk(job: Path, tmp_path: Path) -> None:
+    assert not isinstance(runner.plan(job, write=tmp_path / "plan.jsonl").items, tuple)
