@@ -30,7 +30,7 @@ def merge(job: o.JobFile, settings: o.Set = None, plan: o.PlanFile = None, as_js
             print(f"{left.state}: {left.key}" + (f": {left.message}" if left.message else ""), file=sys.stderr)
         if len(merged.left) > SHOWN:
             print(f"and {len(merged.left) - SHOWN} more; --json names them all", file=sys.stderr)
-        print(merged.ledger)
+        print(merged.to_dict()["ledger"])
     print(merged.line(), file=sys.stderr)
     if merged.left:
         raise PartialRunError(f"{len(merged.left)} of {merged.done + len(merged.left)} items are not done", where=job,

@@ -127,7 +127,7 @@ JobFile = Annotated[Path, typer.Argument(help="A job file (YAML).", show_default
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", show_default=False,
                                                help="Any leaf of the job: --set encoding.far=12. May be repeated.")]
 
-PlanFile = Annotated[Path | None, typer.Option("--plan", metavar="FILE", show_default=False,
+PlanFile = Annotated[str | None, typer.Option("--plan", metavar="FILE", show_default=False,
                                                help="A plan that gpudepth plan has written, instead of listing and "
                                                     "pairing the files anew.")]
 Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Only the I-th of N parts; I counts from 0.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 Sample = Annotated[int | None, typer.Option(metavar="N", show_default=False,
                                             help="Do N items for a sample, into a folder that goes away again, and say "
                                                  "what all will take.")]
-Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", show_default=False,
+Output = Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", show_default=False,
                                              help="Write the plan, for gpudepth run --plan: a line for each item.")]
 
 

@@ -42,6 +42,7 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
     gpudepth run job.yaml --engine ray --shards 4
     """
     from ..pipeline import runner
+    from ..sources.urls import said
     from .plan import show
 
     part = o.shard(shard)
@@ -56,7 +57,7 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
         if as_json:
             print(row.to_json())
         elif row.status == "ok":
-            print(f"{summary.plan.root / row.output}: {row.said}")
+            print(f"{said(summary.plan.root / row.output)}: {row.said}")
     for note in summary.plan.notes:
         print(f"note: {note}", file=sys.stderr)
     if as_json:

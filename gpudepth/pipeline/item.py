@@ -8,12 +8,14 @@ from pathlib import Path
 
 from ..compute import backend
 from ..formats.inputs import Input
+from ..sources.stores import Stored, Target
 from .beside import Beside
 from .convert import export_item
 from .export import MAPS_ALONE
 from .ledger import FileState, Row
 from .road import run_item
 from .stopwatch import lap, rounded, stage
+from .stored import do_stored
 from .task import Task
 
 
@@ -25,7 +27,7 @@ class Item:
     key: str
     photo: Input
     depth: Input
-    output: Path
+    output: Path | Target
     target: str
     metric: Input | None = None
     confidence: Input | None = None
@@ -47,6 +49,8 @@ class Item:
 
     def do(self, task: Task) -> Row:
         """See `Work.do`."""
+        if not isinstance(self.output, Path) or any(isinstance(file, Stored) for file in self.inputs):
+            return do_stored(self, task)
         lap()       # what a failed item before this one left
         make = export_item if self.output.suffix.lower() in MAPS_ALONE else run_item
         outcome = make(self.photo, self.depth, self.output, task.recipe, backend(task.backend), beside=self.beside,

@@ -13,10 +13,13 @@ from ..containers.base import Donor
 from ..errors import UsageError
 from ..formats.inputs import Held, Input
 from ..sources.archived import find_beside_members
+from ..sources.catalogue import Catalogue
 from ..sources.pairing import find_beside
 from ..sources.pairs import Pair, Pairing, Refused
 from ..sources.recognise import neighbours
+from ..sources.stores import check_url, target
 from ..sources.templates import placeholders
+from ..sources.urls import is_url, located, said
 from .export import MAPS_ALONE
 from .item import Item
 from .job import Job
@@ -25,6 +28,7 @@ from .task import Work, below, in_shard
 from .views import Made
 
 SHOWN = 5
+PARTS = "gpudepth-ledger"
 CAPTURES = "record3d"       # the preset of captures, whose maps say nothing else of themselves
 
 
@@ -47,9 +51,15 @@ class Plan:
     def ledger(self) -> Path:
         return self.root / "gpudepth-ledger.jsonl"
 
+    @property
+    def store(self) -> str | None:
+        """The folder in an object store where the ledger's parts lie; None: the ledger is a file."""
+        root = said(self.root)
+        return f"{root}/{PARTS}" if is_url(root) and self.job.run.ledger is None else None
+
     def lines(self) -> Iterator[str]:
         """What a dry run shows."""
-        yield f"{len(self.items)} items, ledger {self.ledger}"
+        yield f"{len(self.items)} items, ledger {self.store or self.ledger}"
         yield from (f"  {i.key} + {_said(i.depth)} -> {i.output}" for i in self.items)
         yield from (f"  {r.key}: cannot be done: {r.error}" for r in self.refused)
         yield from self.remarks()
@@ -64,7 +74,7 @@ def _said(depth: object) -> object:
     """What holds the depth: a file, a member of an archive, a sequence; None: the video itself."""
     if depth is None:
         return "its own depth"
-    return depth.path if isinstance(depth, Held) else depth
+    return said(depth.path) if isinstance(depth, Held) else depth
 
 
 def job_hash(job: Job, donor: Donor | None = None) -> str:
@@ -85,13 +95,14 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None, *, on_
     """
     pairing = job.source.find(base, job.output.path, job.limits.limits(), on_disk=on_disk)
     refuse("several pairs would write the same file",
-            [f"{c.output} ({c.reason}): {', '.join(c.keys[:SHOWN])}" for c in pairing.collisions],
+            [f"{said(c.output)} ({c.reason}): {', '.join(c.keys[:SHOWN])}" for c in pairing.collisions],
             _mending(pairing, job.output.path))
     refuse("more than one map for a photo",
-            [f"{d.key}: {', '.join(str(p) for p in d.paths[:SHOWN])}" for d in pairing.duplicates if not d.shared],
+            [f"{d.key}: {', '.join(map(said, d.paths[:SHOWN]))}" for d in pairing.duplicates if not d.shared],
             "make source.depth more specific")
     if not job.source.allow_missing:
-        refuse("no map for some photos", Made(pairing.unmatched_color, str), job.source.why_unmatched())
+        refuse("no map for some photos", Made(pairing.unmatched_color, said), job.source.why_unmatched())
+    check_url(job.output.path)
     recipe = recipe_of(job, base)
     root = output_root(base, job.output.path)
     align, confidence = job.refine.align, job.refine.confidence
@@ -104,7 +115,7 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None, *, on_
         recipe = recipe.with_preset(preset)
 
     def item(p: Pair) -> Item:
-        depth, output = pairing.input(p.depth), p.output or Path()
+        depth, output = pairing.input(p.depth), target(said(p.output or Path()))
         # captures have confidence always, and it makes holes
         doubt = trust(p) if confidence is not None or p.camera is None else None
         return Item(p.key, pairing.input(p.color), depth, output, below(output, root), metric(p), doubt,
@@ -142,7 +153,7 @@ def _beside(base: Path, pairing: Pairing, listed: Callable[[Pair], Path | None],
     if pairing.members:
         found = find_beside_members(base, template, pairing)
     else:
-        found = find_beside(base, template, pairing.pairs, pairing.names)
+        found = find_beside(base, template, pairing.pairs, pairing.names, look=Catalogue(pairing.objects).search)
     return lambda pair: pairing.input(found[pair.key])
 
 
@@ -165,7 +176,8 @@ def _check_outputs(job: Job, items: Sequence[Item]) -> None:
     aids = {path.resolve() for i in _told_apart(job, items) for path in i.beside.paths() if isinstance(path, Path)}
     if aids:
         refuse("outputs would write over what maps are refined with",
-               [str(i.output) for i in items if i.output.resolve() in aids], "output.path needs another folder")
+               [str(i.output) for i in items if isinstance(i.output, Path) and i.output.resolve() in aids],
+               "output.path needs another folder")
     same = "}" not in job.output.path.rpartition(".")[2]    # the suffix, unless pairs say themselves where they go
     for output in {i.output.suffix.lower(): i.output for i in (_told_apart(job, items) if same else items)}.values():
         if job.suffixes and output.suffix.lower() not in job.suffixes:
@@ -194,7 +206,7 @@ def recipe_of(job: Job, base: Path) -> Recipe:
 def output_root(base: Path, template: str) -> Path:
     """The folders of an output template before its first placeholder."""
     fixed = template.split("{", 1)[0]
-    return base / fixed.rpartition("/")[0] if "/" in fixed else base
+    return located(base, fixed.rpartition("/")[0]) if "/" in fixed else base
 
 
 def _mending(pairing: Pairing, template: str) -> str:

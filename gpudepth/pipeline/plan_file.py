@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import tempfile
 import weakref
 from array import array
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, overload
 
 from ..errors import JobError, MissingInputError, UsageError
+from ..limits import Limits
 from ..sources.pairs import Pairing
+from ..sources.stores import Stored, Target, facts
 from .clips.plan import clip_options
 from .job import Job
 from .ledger import MOST_LINE
@@ -33,12 +36,19 @@ from .task import Work
 T = TypeVar("T")
 
 FORMAT = 1
+_ANY = Limits(max_file=0)    # it is read a line at a time
 AGAIN = "gpudepth plan job.yaml -o {}"
 _HASH = b'{"hash":"'
 
 
-def write_plan(plan: Plan, base: Path, path: Path) -> None:
+def write_plan(plan: Plan, base: Path, path: Path | Target) -> None:
     """Write all items of a plan, and those that will fail. Raises OutputError; nothing is left when it does."""
+    if isinstance(path, Target):
+        with tempfile.TemporaryDirectory(prefix="gpudepth-") as folder:
+            here = Path(folder) / "plan.jsonl"
+            write_plan(plan, base, here)
+            path.put(here)
+        return
     lines = Lines(base, plan.root)
     digest = hashlib.sha256()
 
@@ -69,23 +79,38 @@ def settings_of(job: Job) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def read_plan(path: Path, job: Job, base: Path, shard: Shard | None = None) -> Plan:
+def read_plan(path: Path | Target, job: Job, base: Path, shard: Shard | None = None) -> Plan:
     """The plan of a job, or the part of it that a shard does, from a file.
 
     Raises MissingInputError; UsageError when it is of another job; JobError when it is no plan, or damaged.
     """
+    if isinstance(path, Target):
+        with tempfile.TemporaryDirectory(prefix="gpudepth-") as folder:
+            here = Path(folder) / "plan.jsonl"
+            Stored(path.url, *facts(path.url)).fetch(here, _ANY)
+            lines = _opened(here, path.url)     # open it stays, without a name
+    else:
+        lines = _opened(path, str(path))
+    return _plan_of(lines, job, base, shard)
+
+
+def _opened(path: Path, name: str) -> _LinesOf:
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
-        raise MissingInputError("no such plan", where=path, hint=AGAIN.format(path)) from None
+        raise MissingInputError("no such plan", where=name, hint=AGAIN.format(name)) from None
     except OSError as error:
-        raise UsageError(f"the plan cannot be read: {error.strerror}", where=path) from None
-    lines = _LinesOf(path, handle)
+        raise UsageError(f"the plan cannot be read: {error.strerror}", where=name) from None
+    lines = _LinesOf(name, handle)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
-        raise UsageError("is no file", where=path, hint=AGAIN.format("plan.jsonl"))
+        raise UsageError("is no file", where=name, hint=AGAIN.format("plan.jsonl"))
+    return lines
+
+
+def _plan_of(lines: _LinesOf, job: Job, base: Path, shard: Shard | None) -> Plan:
     head, found = lines.scan(shard)
     recipe = recipe_of(job, base)
-    _check_job(head, job, job_hash(job, recipe.donor), path)
+    _check_job(head, job, job_hash(job, recipe.donor), lines.name)
     if head.preset is not None:
         recipe = recipe.with_preset(head.preset)
     options = clip_options(job) if job.source.video is not None else None
@@ -142,8 +167,8 @@ class _Found:
 class _LinesOf:
     """The lines of a plan, by the byte they begin at. The file stays open: one that replaces it changes nothing."""
 
-    def __init__(self, path: Path, handle: int) -> None:
-        self.path, self.handle = path, handle
+    def __init__(self, name: str, handle: int) -> None:
+        self.name, self.handle = name, handle
         self._size = 4096           # of what is read for a line; grows with the longest
         weakref.finalize(self, os.close, handle)
 
@@ -190,15 +215,15 @@ class _LinesOf:
             number = data.take("gpudepth_plan", int)
             if number != FORMAT:
                 raise UsageError(f"is a plan of format {number}, this gpudepth reads format {FORMAT}",
-                                 where=self.path, hint=AGAIN.format(self.path))
+                                 where=self.name, hint=AGAIN.format(self.name))
             data.take("base", str)      # for people
             notes, preset = data.take("notes", list), data.take("preset", str, None)
             head = _Head(data.take("job", str), data.take("settings", dict), tuple(map(str, notes)),
                          None if preset is None else CAPTURES)
             data.end()
         except LineError as wrong:
-            raise JobError([f"{self.path}:1: is no plan: {wrong}; {AGAIN.format('plan.jsonl')} writes one"],
-                           where=self.path) from None
+            raise JobError([f"{self.name}:1: is no plan: {wrong}; {AGAIN.format('plan.jsonl')} writes one"],
+                           where=self.name) from None
         return head
 
     def _end(self, line: bytes, place: int, expected: dict[str, Any]) -> None:
@@ -213,16 +238,16 @@ class _LinesOf:
             raise self.damaged(f"byte {place:,}", "its end does not fit what is before it")
 
     def damaged(self, where: str, what: str) -> JobError:
-        return JobError([f"{self.path}: {where}: the plan is damaged: {what}; {AGAIN.format(self.path)} makes it anew"],
-                        where=self.path)
+        return JobError([f"{self.name}: {where}: the plan is damaged: {what}; {AGAIN.format(self.name)} makes it anew"],
+                        where=self.name)
 
 
-def _check_job(head: _Head, job: Job, hashed: str, path: Path) -> None:
+def _check_job(head: _Head, job: Job, hashed: str, name: str) -> None:
     """Raise UsageError when the plan is of another job."""
     settings = settings_of(job)
-    differ = [f"{name} is {settings.get(name)!r}, there it is {head.settings.get(name)!r}"
-              for name in sorted({*settings, *head.settings}) if settings.get(name) != head.settings.get(name)]
+    differ = [f"{key} is {settings.get(key)!r}, there it is {head.settings.get(key)!r}"
+              for key in sorted({*settings, *head.settings}) if settings.get(key) != head.settings.get(key)]
     if differ or head.job != hashed:
         raise UsageError("is the plan of another job: " + (
-            "; ".join(differ[:SHOWN]) or "encoding, refine, map or output have changed"), where=path,
-            hint=AGAIN.format(path))
+            "; ".join(differ[:SHOWN]) or "encoding, refine, map or output have changed"), where=name,
+            hint=AGAIN.format(name))

@@ -3,7 +3,8 @@
     {"hash": "<the first 8 bytes of the key's SHA-256, by which it belongs to a shard>", "key": …, "photo": …, …}
     {"hash": …, "refused": {"key": …, "type": "MalformedError", "message": …}}
 
-A file is its path, relative to the job file where it lies below; a member of an archive says where in it.
+A file is its path, relative to the job file where it lies below; a member of an archive says where in it; an object of
+a store is its URL, size and ETag.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from ..formats.archive.member import Member
 from ..formats.inputs import Input
 from ..sources.clips import Footage
 from ..sources.pairs import Refused
+from ..sources.stores import Stored, Target
+from ..sources.urls import is_url
 from .clips.item import ClipItem
 from .clips.record import ClipOptions
 from .item import Item
@@ -53,7 +56,7 @@ class Lines:
                 "output": self._path(item.output)}
         elif isinstance(item, Item):
             data = {"photo": self._input(item.photo), "depth": self._input(item.depth),
-                    "output": self._path(item.output)}
+                    "output": self._path(item.output) if isinstance(item.output, Path) else item.output.url}
             data |= {name: self._input(file) for name in _BESIDE if (file := getattr(item, name)) is not None}
             if item.aids:
                 data["aids"] = [self._input(file) for file in item.aids]
@@ -75,7 +78,7 @@ class Lines:
         if "video" in data.left:
             item: Work = self._clip(key, data)
         else:
-            output = self._output(data)
+            output = self._target(data)
             beside = {name: self._read_input(data.left.pop(name)) for name in _BESIDE if name in data.left}
             aids = tuple(self._read_input(file) for file in data.take("aids", list, []))
             item = Item(key, self._read_input(data.take("photo")), self._read_input(data.take("depth")), output,
@@ -110,6 +113,10 @@ class Lines:
                         str(self.base / data.take("pattern", str)), output, below(output, self.root), self.options,
                         self.threads)
 
+    def _target(self, data: Fields) -> Path | Target:
+        text = data.take("output", str)
+        return Target(text) if is_url(text) else self._read_path(text)
+
     def _output(self, data: Fields) -> Path:
         return self._read_path(data.take("output", str))
 
@@ -117,6 +124,8 @@ class Lines:
         if isinstance(file, Member):
             told = {name: getattr(file, name) for name in _MEMBER}
             return {**told, "archive": self._path(file.archive)}
+        if isinstance(file, Stored):
+            return {"url": file.url, "size": file.size, "etag": file.etag}
         if not isinstance(file, Path):
             raise TypeError(type(file).__name__)
         return self._path(file)
@@ -127,6 +136,8 @@ class Lines:
         if not isinstance(data, dict):
             raise LineError(f"{data!r:.80} names no file")
         told = Fields(data)
+        if "url" in data:
+            return self._stored(told)
         archive = self._read_path(told.take("archive", str))
         numbers = {name: told.number(name) for name in ("offset", "size", "packed", "method")}
         kind, crc = told.take("kind", str), told.number("crc") if told.left.get("crc") is not None else None
@@ -137,6 +148,13 @@ class Lines:
         told.left.pop("crc", None)
         told.end()
         return member
+
+    def _stored(self, told: Fields) -> Stored:
+        stored = Stored(told.take("url", str), told.number("size"), told.take("etag", str))
+        told.end()
+        if not is_url(stored.url):
+            raise LineError(f"{stored.url!r:.80} is no URL")
+        return stored
 
     def _footage(self, footage: Footage) -> dict[str, Any]:
         return {"files": [self._path(file) for file in footage.files], "sequence": footage.sequence,

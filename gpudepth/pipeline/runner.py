@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import shutil
 import signal
+import tempfile
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +17,9 @@ from typing import cast
 
 from ..compute import backend as make_backend
 from ..compute.auto import AutoBackend
-from ..errors import GpudepthError, Interrupted, OutputError, UsageError
+from ..errors import AccessError, GpudepthError, Interrupted, OutputError, UsageError
+from ..sources.stores import Stored, look_at, target
+from ..sources.urls import is_url, said
 from . import shards as parts
 from .clips.plan import make_clip_plan
 from .foresight import SAMPLES, evenly, foresee
@@ -22,6 +27,7 @@ from .item import Item
 from .job import Job, load_job
 from .ledger import Ledger, Row, read_rows
 from .output import remove_stale
+from .part_ledger import PartLedger
 from .plan import Plan, job_hash, make_plan
 from .plan_file import read_plan, write_plan
 from .progress import Progress, Style
@@ -36,7 +42,8 @@ MOST_BUGS = 20
 @dataclass
 class RunSummary:
     """done, failed: of this run. skipped: items the ledger knew as done. bugs: tracebacks, some of them when there are
-    many. ledger, start: where the run's rows are, which are not held in memory; shards: those of an engine's run."""
+    many. ledger, start: where the run's rows are, which are not held in memory; shards: those of an engine's run. Of a
+    run into an object store that file goes away with the summary; its parts in the store do not."""
 
     plan: Plan
     ledger: Path
@@ -55,7 +62,8 @@ class RunSummary:
     def each(self) -> Iterator[Row]:
         """The same, one in memory at a time."""
         for path, start in self.shards or [(self.ledger, self.start)]:
-            yield from read_rows(path, start)
+            if path.exists():
+                yield from read_rows(path, start)
 
     def line(self) -> str:
         return f"{self.done} done, {self.skipped} already done, {self.failed} failed"
@@ -70,7 +78,7 @@ def plan(job: str | Path | Job, *, base: Path | None = None, settings: list[str]
     """
     paired, base = pair_files(job, base, settings, shard, plan_file, on_disk=write is not None)
     if write is not None:
-        write_plan(paired, base, Path(write))
+        write_plan(paired, base, target(str(write)))
         return _foreseen(paired, evenly(paired.items, SAMPLES), len(paired.items))
     return _foreseen(paired, paired.items)
 
@@ -91,7 +99,7 @@ def pair_files(job: str | Path | Job, base: Path | None = None, settings: list[s
     the_job, base = (job, base or Path()) if isinstance(job, Job) else (load_job(job, settings),
                                                                         base or Path(job).parent)
     if plan_file is not None:
-        return read_plan(Path(plan_file), the_job, base, shard), base
+        return read_plan(target(str(plan_file)), the_job, base, shard), base
     if the_job.source.video is not None:
         return make_clip_plan(the_job, base, shard), base
     if on_disk:
@@ -140,18 +148,28 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
     backend = _backend(the_plan.job)
     whole = ledger_path(the_plan, base)
     path = whole if shard is None else parts.shard_path(whole, shard)
-    apart = contextlib.nullcontext() if shard is None else Ledger(whole, shared=True)
     summary = RunSummary(the_plan, path)
-    with apart, Ledger(path) as ledger, interruptible():
+    apart: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+    scratch = _scratch(the_plan, summary)
+    if the_plan.store is not None and scratch is not None:
+        book: Ledger = PartLedger(scratch / path.name, folder=the_plan.store, shard=shard,
+                                  every=the_plan.job.run.ledger_rows)
+        summary.ledger = book.path
+    else:
+        book = Ledger(path)
+        apart = apart if shard is None else Ledger(whole, shared=True)
+    with apart, book as ledger, interruptible():
         summary.start = ledger.size
-        todo = _todo(the_plan, ledger, settings_hash, summary)
+        with looked_at(the_plan, ledger.rows.values()):
+            todo = _todo(the_plan, ledger, settings_hash, summary)
         ledger.rows.clear()     # what they were read for is done
         summary.plan = the_plan = _foreseen(the_plan, todo)
         if shard is None:
-            for folder in {i.output.parent for i in the_plan.items}:
+            for folder in folders_of(the_plan.items):
                 remove_stale(folder)
         verbose = logging.getLogger("gpudepth").getEffectiveLevel() <= logging.INFO
-        tasks = (Task(item, the_plan.recipe, backend, settings_hash, verbose) for item in todo)
+        there = None if scratch is None else str(scratch)
+        tasks = (Task(item, the_plan.recipe, backend, settings_hash, verbose, there) for item in todo)
         run_ = the_plan.job.run
         heartbeat = base / run_.heartbeat if run_.heartbeat else None
         if heartbeat is not None and shard is not None:
@@ -161,6 +179,26 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
         with progress:
             _work(tasks, ledger, settings_hash, summary, progress)
     return summary
+
+
+def _scratch(plan_: Plan, summary: RunSummary) -> Path | None:
+    """A folder for what comes from object stores and goes there, which goes away with the summary; None without."""
+    if plan_.store is None and not any(isinstance(file, Stored) for item in plan_.items[:1] for file in item.inputs):
+        return None
+    folder = tempfile.mkdtemp(prefix="gpudepth-run-")
+    weakref.finalize(summary, shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def looked_at(plan_: Plan, rows: Iterable[Row]) -> contextlib.AbstractContextManager[None]:
+    """What the store says of the outputs that are done by these rows, known while the block runs."""
+    root = said(plan_.root)
+    return look_at(f"{root}/{row.output}" for row in rows if row.output_etag and is_url(root))
+
+
+def folders_of(items: Sequence[Work]) -> set[Path]:
+    """Where outputs lie on disks."""
+    return {item.output.parent for item in items if isinstance(item.output, Path)}
 
 
 def sample(plan_: Plan, count: int) -> Estimate:
@@ -189,7 +227,7 @@ def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) 
             summary.skipped += 1
             return False
         if not known and plan_.job.run.on_existing == "error" and item.output.exists():
-            raise UsageError("exists, and the ledger does not know it", where=item.output,
+            raise UsageError("exists, and the ledger does not know it", where=str(item.output),
                              hint="run.on_existing: overwrite, or another output.path")
         return True
 
@@ -220,7 +258,7 @@ def _work(tasks: Iterable[Task], ledger: Ledger, settings_hash: str, summary: Ru
                 progress.error(row.message, row.key)
                 if done.bug and len(summary.bugs) < MOST_BUGS:
                     summary.bugs.append(done.bug)
-                if isinstance(done.error, OutputError):
+                if isinstance(done.error, OutputError | AccessError):
                     raise done.error
                 if job.run.on_error == "stop":
                     return

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import GpudepthError, Interrupted, PartialRunError, UsageError
+from ..sources.urls import is_url
 from . import runner
 from .engines import Needs, engine
 from .job import Job
@@ -40,13 +41,13 @@ class ShardResult:
 
 @dataclass(frozen=True)
 class ShardTask:
-    """A shard of a job, as it travels. base, plan_file: absolute."""
+    """A shard of a job, as it travels. base: absolute; plan_file, too, or a URL."""
 
     job: Job
     base: Path
     shard: Shard
     workers: int
-    plan_file: Path | None = None
+    plan_file: str | None = None
 
     def lost(self, why: str) -> ShardResult:
         """The engine gave it up."""
@@ -69,7 +70,8 @@ def run_shard(task: ShardTask) -> ShardResult:
 def _run(task: ShardTask) -> ShardResult:
     job = task.job.model_copy(update={"run": task.job.run.model_copy(update={"workers": task.workers})})
     summary = runner.run(job, base=task.base, shard=task.shard, plan_file=task.plan_file)
-    return ShardResult(task.shard, summary.ledger, summary.start, summary.done, summary.failed, summary.skipped,
+    ledger = summary.ledger if summary.plan.store is None else None     # else its parts are in the store
+    return ShardResult(task.shard, ledger, summary.start, summary.done, summary.failed, summary.skipped,
                        summary.plan.warnings, tuple(summary.bugs))
 
 
@@ -89,7 +91,7 @@ def run_sharded(job: str | Path | Job, *, base: Path | None = None, settings: li
         raise UsageError(f"nothing says how many shards the engine {engine_name} is to do", hint="--shards 4")
     plan, base = runner.pair_files(job, base, settings, plan_file=plan_file)
     base, the_job = absolute(base), plan.job
-    plan_file = None if plan_file is None else absolute(plan_file)
+    plan_file = None if plan_file is None else str(plan_file if is_url(str(plan_file)) else absolute(plan_file))
     workers = the_job.run.processes(where.auto_workers)
     needs = Needs(workers, int(the_job.run.backend == "cupy"))
     tasks = [ShardTask(the_job, base, (i, shards), workers, plan_file) for i in range(shards)]

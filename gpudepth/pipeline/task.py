@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Protocol
 
 from ..formats.inputs import Input
+from ..sources.stores import Target
+from ..sources.urls import said
 from .ledger import Row
 from .recipe import Recipe
 
@@ -30,7 +32,7 @@ class Work(Protocol):
     def key(self) -> str: ...
 
     @property
-    def output(self) -> Path: ...
+    def output(self) -> Path | Target: ...
 
     @property
     def target(self) -> str: ...
@@ -52,13 +54,15 @@ class Work(Protocol):
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker gets. `job` is the hash of the settings; verbose: it says what runs where, on stderr."""
+    """What a worker gets. `job` is the hash of the settings; verbose: it says what runs where, on stderr; scratch: a
+    folder for what comes from object stores and goes there."""
 
     item: Work
     recipe: Recipe
     backend: str
     job: str
     verbose: bool = False
+    scratch: str | None = None
 
 
 def do_task(task: Task) -> Row:
@@ -80,7 +84,9 @@ def in_shard(key: str, shard: tuple[int, int] | None) -> bool:
     return shard is None or key_hash(key) % shard[1] == shard[0]
 
 
-def below(path: Path, root: Path) -> str:
+def below(path: Path | Target, root: Path) -> str:
     """The path relative to the root, with `/`."""
-    text, start = path.as_posix(), root.as_posix().rstrip("/") + "/"
-    return text[len(start):] if text.startswith(start) else Path(os.path.relpath(path, root)).as_posix()
+    text, start = (path.as_posix() if isinstance(path, Path) else path.url), said(root).rstrip("/") + "/"
+    if text.startswith(start) or not isinstance(path, Path):
+        return text.removeprefix(start)
+    return Path(os.path.relpath(path, root)).as_posix()

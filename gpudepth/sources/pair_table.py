@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from ..errors import OutputError
+from ..errors import MissingInputError, OutputError
 from .pairing import Search, nothing_found
 from .pairs import (
     MOST_FOLDERS,
@@ -33,6 +33,7 @@ from .pairs import (
 )
 from .previews import Name, Previews, root_of, stem_of
 from .templates import Fields, Template, check_placeholders, placeholders, search
+from .urls import located
 
 T = TypeVar("T")
 CACHE_KIB = 16 << 10
@@ -59,7 +60,8 @@ _PAIR = ("select c.path, c.fields, m.path from pair p cross join color c on c.id
 
 
 def find_pairs_on_disk(base: Path, color: str, depth: str, output: str | None = None, *,
-                       look: Search = search) -> Pairing:
+                       look: Search = search,
+                       nothing: Callable[[Path, str], MissingInputError] | None = None) -> Pairing:
     """What `pairing.find_pairs` finds, in sequences that are read from the disk when they are asked for."""
     base = Path(base)
     check_placeholders(color)
@@ -70,7 +72,7 @@ def find_pairs_on_disk(base: Path, color: str, depth: str, output: str | None = 
     with _room():
         table.load(look(base, color, glob=True), look(base, depth))
     if not table.one("select count(*) from color"):
-        raise nothing_found(base, color)
+        raise (nothing or nothing_found)(base, color)
     with _room():
         duplicates = table.match()
         table.choose()
@@ -237,7 +239,7 @@ class _Table:
 
     def pair(self, color: bytes, text: str, depth: bytes) -> Pair:
         fields, path = json.loads(text), _path(color)
-        goal = self.base / self.goals.format(fields) if self.goals else None
+        goal = located(self.base, self.goals.format(fields)) if self.goals else None
         return Pair(photo_key(path, self.base), path, _path(depth), fields, goal)
 
     def shared(self) -> Iterator[Pair]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from ..errors import GpudepthError, UsageError
 from ..formats.archive.member import Member
 from ..formats.inputs import Input
+from .stores import Stored
 from .templates import Fields, Template
+from .urls import said
 
 MOST_FOLDERS = 1 << 14      # whose real paths are remembered
 
@@ -73,7 +75,8 @@ class Pairing:
     """All that was found; the caller decides what of it is an error. Everything is in natural order.
 
     previews: pictures of maps that are there as well, taken for no photos. names: the placeholders each pair fills in.
-    members: what those paths are that go on behind an archive. notes: what else there is to say.
+    members: what those paths are that go on behind an archive; objects: that stand for URLs. notes: what else there is
+    to say.
     """
 
     pairs: Sequence[Pair]
@@ -86,10 +89,11 @@ class Pairing:
     members: Mapping[Path, Member] = field(default_factory=dict)
     refused: tuple[Refused, ...] = ()
     notes: tuple[str, ...] = ()
+    objects: MutableMapping[Path, Stored] = field(default_factory=dict)
 
     def input(self, path: Path) -> Input:
-        """What stands behind a path of a pair: a file, or a member of an archive."""
-        return self.members.get(path, path)
+        """What stands behind a path of a pair: a file, a member of an archive, an object of a store."""
+        return self.members.get(path) or self.objects.get(path) or path
 
 
 _DIGITS = re.compile("([0-9]+)")
@@ -127,7 +131,7 @@ def in_order(paths: Iterable[Path]) -> tuple[Path, ...]:
 
 
 def photo_key(path: Path, base: Path) -> str:
-    return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else said(path)
 
 
 def output_template(output: str | None, known: frozenset[str]) -> Template | None:

@@ -177,6 +177,11 @@ def entries(folder: Path) -> Iterator[os.DirEntry[str]]:
         return
 
 
+def wild(part: str, *, glob: bool) -> bool:
+    """Does a component of a path have placeholders or, with `glob`, wildcards in it?"""
+    return bool(_PART.search(part) or (glob and _GLOB.search(part)) or part.endswith(ANY_SUFFIX))
+
+
 def _split(base: Path, text: str) -> tuple[Path, list[str]]:
     parts = [part for part in text.split("/") if part not in {"", "."}]
     return (Path("/") if text.startswith("/") else base), parts

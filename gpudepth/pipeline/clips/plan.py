@@ -12,6 +12,7 @@ from ...containers import registry
 from ...errors import UsageError
 from ...sources.clips import Clip, find_clips
 from ...sources.pairs import Pairing
+from ...sources.urls import is_url
 from ..job import Job
 from ..plan import Plan, output_root, recipe_of, refuse
 from ..task import in_shard
@@ -26,6 +27,10 @@ def make_clip_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -
     `source.allow_missing`), MissingInputError when no video matches."""
     source = job.source
     depth = source.depth if isinstance(source.depth, str) else None
+    for text in (source.video, depth, job.output.path):
+        if text is not None and is_url(text):
+            raise UsageError(f"{text} is in an object store, and clips are read and written on disks",
+                             hint="copy them to a folder")
     found = find_clips(base, source.video or "", depth, job.output.path)
     if not source.allow_missing:
         refuse("no depth for some videos", list(found.without_depth),
