@@ -3,7 +3,8 @@
     GpudepthError                    exit 1   it could not be done, for the reason given
     ├── UsageError                   exit 2   what was asked makes no sense (near >= far, unknown option value)
     │   ├── JobError                 exit 2   a job file is wrong; lists every mistake with file:line
-    │   └── MissingInputError        exit 2   a named input does not exist
+    │   ├── MissingInputError        exit 2   a named input does not exist
+    │   └── AccessError              exit 2   an object store takes no such credentials, or has no such bucket
     ├── FileError                    exit 1   a file is not what it should be; says where in the file
     │   ├── TruncatedError           exit 1   it ends too early
     │   ├── MalformedError           exit 1   it contradicts its format
@@ -91,6 +92,10 @@ class JobError(UsageError):
 
 
 class MissingInputError(UsageError):
+    pass
+
+
+class AccessError(UsageError):
     pass
 
 

@@ -42,6 +42,7 @@ def _register() -> None:
         inspect,
         mac_kit,
         merge,
+        plan,
         presets,
         preview,
         remove,
@@ -56,6 +57,7 @@ def _register() -> None:
     app.command("extract")(extract.extract)
     app.command("inspect")(inspect.inspect)
     app.command("merge")(merge.merge)
+    app.command("plan")(plan.plan)
     app.command("presets")(presets.presets)
     app.command("preview")(preview.preview)
     app.command("remove")(remove.remove)

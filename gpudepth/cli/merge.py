@@ -11,17 +11,18 @@ from . import options as o
 SHOWN = 20
 
 
-def merge(job: o.JobFile, settings: o.Set = None, as_json: o.Json = False) -> None:
+def merge(job: o.JobFile, settings: o.Set = None, plan: o.PlanFile = None, as_json: o.Json = False) -> None:
     """Make one ledger of those of a job's shards, and say what is done, failed and missing of the whole.
 
     Refused while a shard runs. Exit code 3: some items are not done. With --json all of them are named.
 
     \b
     gpudepth merge job.yaml
+    gpudepth merge job.yaml --plan plan.jsonl
     """
     from ..pipeline.merge import merge as merge_ledgers
 
-    merged = merge_ledgers(job, settings=settings)
+    merged = merge_ledgers(job, settings=settings, plan_file=plan)
     if as_json:
         print(json.dumps(merged.to_dict()))
     else:
@@ -29,7 +30,7 @@ def merge(job: o.JobFile, settings: o.Set = None, as_json: o.Json = False) -> No
             print(f"{left.state}: {left.key}" + (f": {left.message}" if left.message else ""), file=sys.stderr)
         if len(merged.left) > SHOWN:
             print(f"and {len(merged.left) - SHOWN} more; --json names them all", file=sys.stderr)
-        print(merged.ledger)
+        print(merged.to_dict()["ledger"])
     print(merged.line(), file=sys.stderr)
     if merged.left:
         raise PartialRunError(f"{len(merged.left)} of {merged.done + len(merged.left)} items are not done", where=job,

@@ -134,6 +134,12 @@ JobFile = Annotated[Path, typer.Argument(help="A job file (YAML).", show_default
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", show_default=False,
                                                help="Any leaf of the job: --set encoding.far=12. May be repeated.")]
 
+PlanFile = Annotated[str | None, typer.Option("--plan", metavar="FILE", show_default=False,
+                                               help="A plan that gpudepth plan has written, instead of listing and "
+                                                    "pairing the files anew.")]
+Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Only the I-th of N parts; I counts from 0.",
+                                           show_default=False)]
+
 Frames = Annotated[str | None, typer.Option(metavar="A:B", show_default=False,
                                             help="Of a clip: from A, counted from 0, to before B.")]
 Stride = Annotated[int, typer.Option(help="Of a clip: every n-th frame.")]
@@ -148,6 +154,16 @@ def choice(name: str, value: str, allowed: tuple[str, ...]) -> Any:
     if value not in allowed:
         raise UsageError(f"--{name} {value!r} is not one of {', '.join(allowed)}")
     return value
+
+
+def shard(text: str | None) -> tuple[int, int] | None:
+    """The part that --shard names."""
+    if text is None:
+        return None
+    first, slash, last = text.partition("/")
+    if not (slash and first.isdigit() and last.isdigit()):
+        raise UsageError(f"--shard {text!r} is not I/N", hint="--shard 0/4")
+    return int(first), int(last)
 
 
 def turn(degrees: int) -> int:

@@ -15,8 +15,6 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothi
 Sample = Annotated[int | None, typer.Option(metavar="N", show_default=False,
                                             help="With --dry-run: do N items for a sample, into a folder that goes "
                                                  "away again, and say what all will take.")]
-Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Only the I-th of N parts; I counts from 0.",
-                                           show_default=False)]
 Engine = Annotated[str, typer.Option(help="Where shards are done: local, ray or dask.")]
 Shards = Annotated[int | None, typer.Option(metavar="N", help="Cut the run into N parts for --engine, and merge their "
                                                               "ledgers.", show_default=False)]
@@ -27,9 +25,10 @@ LogFormat = Annotated[str, typer.Option(help="Of progress, warnings and errors o
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
 
 
-def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample: Sample = None, shard: Shard = None,
-        engine: Engine = "local", shards: Shards = None, quiet: Quiet = False, exit_zero: ExitZero = False,
-        log_format: LogFormat = "text", as_json: o.Json = False, verbose: o.Verbose = False) -> None:
+def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample: Sample = None, shard: o.Shard = None,
+        engine: Engine = "local", shards: Shards = None, plan: o.PlanFile = None, quiet: Quiet = False,
+        exit_zero: ExitZero = False, log_format: LogFormat = "text", as_json: o.Json = False,
+        verbose: o.Verbose = False) -> None:
     """Do a job: many photos, one set of rules. Done items are left out when it is run again.
 
     Paths in a job are relative to the job file. Exit code 3: some items failed, the others are done.
@@ -39,24 +38,26 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
     gpudepth run job.yaml --dry-run --sample 50
     gpudepth run job.yaml --set encoding.far=12
     gpudepth run job.yaml --shard 0/4
+    gpudepth run job.yaml --plan plan.jsonl --shard 0/4
     gpudepth run job.yaml --engine ray --shards 4
     """
     from ..pipeline import runner
+    from ..sources.urls import said
+    from .plan import show
 
-    part = _shard(shard)
+    part = o.shard(shard)
     if dry_run:
-        planned = runner.plan(job, settings=settings, shard=part)
-        print("\n".join(planned.lines() if sample is None else runner.sample(planned, sample).lines()))
+        show(runner.plan(job, settings=settings, shard=part, plan_file=plan), sample)
         return
     if sample is not None:
         raise UsageError("--sample goes with --dry-run")
-    summary = runner.run(job, settings=settings, shard=part, engine=engine, shards=shards, quiet=quiet,
+    summary = runner.run(job, settings=settings, shard=part, engine=engine, shards=shards, quiet=quiet, plan_file=plan,
                          log_format=o.choice("log-format", log_format, ("text", "json")))
     for row in summary.each():
         if as_json:
             print(row.to_json())
         elif row.status == "ok":
-            print(f"{summary.plan.root / row.output}: {row.said}")
+            print(f"{said(summary.plan.root / row.output)}: {row.said}")
     for note in summary.plan.notes:
         print(f"note: {note}", file=sys.stderr)
     if as_json:
@@ -67,12 +68,3 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
     if summary.failed and not exit_zero:
         raise PartialRunError(f"{summary.failed} of {summary.done + summary.failed} items failed", where=job,
                               hint="the ledger names them and why; run the job again to redo only those")
-
-
-def _shard(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    first, slash, last = text.partition("/")
-    if not (slash and first.isdigit() and last.isdigit()):
-        raise UsageError(f"--shard {text!r} is not I/N", hint="--shard 0/4")
-    return int(first), int(last)

@@ -22,6 +22,7 @@ from .item import Item
 from .precision import foretell
 from .recipe import Recipe
 from .road import photo_of
+from .views import those
 from .workers import run_tasks
 
 SAMPLES = 8
@@ -61,12 +62,14 @@ def look(task: Look) -> Seen:
     return Seen(near, far, recipe.decided)
 
 
-def foresee(items: Sequence[Item], recipe: Recipe, seconds: float) -> tuple[list[str], list[str]]:
+def foresee(items: Sequence[Item], recipe: Recipe, seconds: float,
+            among: int | None = None) -> tuple[list[str], list[str]]:
     """(warnings, notes): ranges that cost too much, and what `--preset auto` takes the maps for. seconds: for a map.
+    among: how many items there are, where these are some of them.
 
     Nothing is foretold of maps that are aligned first, or keep the codes of the files they come from.
     """
-    stored = [item for item in items if item.output.suffix.lower() not in MAPS_ALONE]
+    stored = those(items, lambda item: item.output.suffix.lower() not in MAPS_ALONE)
     if recipe.align is not None or (recipe.encoding is None and recipe.auto is None) or not stored:
         return [], []
     named = known_range(recipe.encoding)
@@ -83,8 +86,8 @@ def foresee(items: Sequence[Item], recipe: Recipe, seconds: float) -> tuple[list
             notes.append(f"{done.task.item.key}: preset auto: {done.error}")
     near = min((s.near for s in seen if s.near > 0), default=math.nan)
     far = max((s.far for s in seen if math.isfinite(s.far)), default=math.nan)
-    of = "the map" if len(items) == 1 else f"{len(seen)} of {len(items)} maps" if len(seen) < len(items) else (
-        f"{len(seen)} maps")
+    number = among or len(items)
+    of = "the map" if number == 1 else f"{len(seen)} of {number} maps" if len(seen) < number else f"{len(seen)} maps"
     return _warn(near, far, recipe, _container(stored[0]), f"the range of {of}"), notes
 
 

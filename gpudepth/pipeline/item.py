@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..compute import backend
 from ..formats.inputs import Input
+from ..sources.stores import Stored, Target
 from .beside import Beside
 from .convert import export_item
 from .estimate import estimated
@@ -16,6 +17,7 @@ from .export import MAPS_ALONE
 from .ledger import FileState, Row
 from .road import run_item
 from .stopwatch import lap, rounded, stage
+from .stored import do_stored
 from .task import Task, Work
 
 
@@ -27,7 +29,7 @@ class Item:
     key: str
     photo: Input
     depth: Input
-    output: Path
+    output: Path | Target
     target: str
     metric: Input | None = None
     confidence: Input | None = None
@@ -50,6 +52,8 @@ class Item:
 
     def do(self, task: Task) -> Row:
         """See `Work.do`."""
+        if not isinstance(self.output, Path) or any(isinstance(file, Stored) for file in self.inputs):
+            return do_stored(self, task)
         lap()       # what a failed item before this one left
         make = export_item if self.output.suffix.lower() in MAPS_ALONE else run_item
         source = self.depth if task.recipe.network is None else estimated(self.photo, task.recipe, self.ahead)

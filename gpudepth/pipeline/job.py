@@ -139,9 +139,10 @@ class RunRecord(Record):
     """workers: processes, each with one item in flight; auto: one a core. memory: of decoded pictures and maps that all
     workers hold together, by what headers declare; 0: any. deterministic: the same input gives the same bytes; false
     lets an encoder be used for more than one frame of a clip, a little faster. on_existing: what to do about outputs
-    that the ledger does not know. ledger: relative to the job file. progress_seconds: between lines of progress where
-    there is no terminal. heartbeat: a file, relative to the job file, that is replaced every few seconds while the run
-    is alive, and says how far it is."""
+    that the ledger does not know. ledger: relative to the job file. ledger_rows: of a part, where outputs and ledger
+    are in an object store: a killed run redoes no more. progress_seconds: between lines of progress where there is no
+    terminal. heartbeat: a file, relative to the job file, that is replaced every few seconds while the run is alive,
+    and says how far it is."""
 
     backend: Literal["auto", "numpy", "cupy"] = "auto"
     workers: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
@@ -150,6 +151,7 @@ class RunRecord(Record):
     on_existing: Literal["resume", "overwrite", "error"] = "resume"
     on_error: Literal["continue", "stop"] = "continue"
     ledger: str | None = None
+    ledger_rows: int = Field(500, ge=1)
     progress_seconds: float = Field(10.0, gt=0)
     heartbeat: str | None = None
 

@@ -19,6 +19,7 @@ from ..errors import FileError, LockedError, OutputError
 from ..formats.archive.member import Member
 from ..formats.inputs import Held, Input
 from ..limits import Limits
+from ..sources.stores import Stored, Target, known_facts
 
 MOST_LINE = 1 << 24      # bytes of a row: of a sequence of pictures it names every file
 _KNOWN = Limits(max_file=0, max_ratio=0)    # it is, or has the size of, what the job's own limits let pass
@@ -27,6 +28,8 @@ _KNOWN = Limits(max_file=0, max_ratio=0)    # it is, or has the size of, what th
 @dataclass(frozen=True)
 class FileState:
     """A file as it was. `sha256` is of its content.
+
+    etag: of an object in a store, as the store says it; of one, that and the size decide, and nothing else is known.
 
     Of a member of an archive: its size and content, the archive's time and inode; archive: the archive's size, and
     where the member is in it.
@@ -37,6 +40,7 @@ class FileState:
     inode: int
     sha256: str
     archive: tuple[int, int] | None = None
+    etag: str = ""
 
     @classmethod
     def of(cls, path: Input) -> FileState:
@@ -50,6 +54,8 @@ class FileState:
 
     def still(self, path: Input) -> bool:
         """Is the file unchanged? The hash is taken only when size agrees and the rest does not."""
+        if isinstance(path, Stored):
+            return (path.size, path.etag) == (self.size, self.etag)
         try:
             stat = path.stat()
             size, archive = _place(path, stat)
@@ -96,12 +102,14 @@ class Row:
     pixels: int = 0
     stages: dict[str, float] = field(default_factory=dict)
     beside: tuple[FileState, ...] = ()
+    output_etag: str = ""
 
     def to_json(self) -> str:
         rows = {k: v for k, v in asdict(self).items() if v not in (None, "", (), 0, {})}
         for state in (rows.get("photo"), rows.get("depth"), *rows.get("beside", ())):
-            if state and state["archive"] is None:
-                del state["archive"]
+            for name in ("archive", "etag"):
+                if state and not state[name]:
+                    del state[name]
         return json.dumps(rows, allow_nan=False)
 
     @classmethod
@@ -117,15 +125,21 @@ class Row:
                 data[name] = tuple(data[name])
         return cls(**data)
 
-    def done(self, job: str, inputs: Sequence[Input], output: Path) -> bool:
+    def done(self, job: str, inputs: Sequence[Input], output: Path | Target) -> bool:
         """Does this row make redoing the item needless? inputs: photo, map, and what came beside it."""
         if self.status != "ok" or self.job != job or self.photo is None or self.depth is None:
             return False
         with suppress(OSError):
-            if output.stat().st_size == self.output_size:
+            if self._is_there(output):
                 states = (self.photo, self.depth, *self.beside)
                 return len(states) == len(inputs) and all(s.still(p) for s, p in zip(states, inputs, strict=True))
         return False
+
+    def _is_there(self, output: Path | Target) -> bool:
+        """Is the output as it was written? Raises OSError."""
+        if isinstance(output, Target):
+            return known_facts(output.url) == (self.output_size, self.output_etag)
+        return output.stat().st_size == self.output_size
 
 
 def read_rows(path: Path, start: int = 0) -> Iterator[Row]:

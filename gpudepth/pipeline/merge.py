@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import LockedError, UsageError
+from ..sources.urls import said as said_path
 from .job import Job
 from .ledger import Ledger, Row, read_rows
 from .output import remove_stale
-from .plan import job_hash
-from .runner import ledger_path, pair_files
+from .part_ledger import read_parts, shards_of
+from .plan import Plan, job_hash
+from .runner import folders_of, ledger_path, looked_at, pair_files
 from .shards import Shard, said, shard_ledgers
 from .task import Work
 
@@ -53,15 +55,19 @@ class Merged:
         return ", ".join(parts + ([f"{outdated} outdated"] if outdated else []))
 
     def to_dict(self) -> dict[str, Any]:
-        return {"ledger": str(self.ledger), "shards": list(self.shards), "added": self.added, "done": self.done,
+        return {"ledger": said_path(self.ledger), "shards": list(self.shards), "added": self.added, "done": self.done,
                 **{state: self.count(state) for state in ("failed", "missing", "outdated")},
                 "left": [{"key": one.key, "state": one.state, **({"message": one.message} if one.message else {})}
                          for one in self.left]}
 
 
-def merge(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None) -> Merged:
-    """Raises what planning raises; UsageError where no shard ever ran; LockedError while one runs; OutputError."""
-    plan, base = pair_files(job, base, settings)
+def merge(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
+          plan_file: str | Path | None = None) -> Merged:
+    """plan_file: as of `runner.run`. Raises what planning raises; UsageError where no shard ever ran; LockedError while
+    one runs; OutputError."""
+    plan, base = pair_files(job, base, settings, plan_file=plan_file)
+    if plan.store is not None:
+        return _of_parts(plan, plan.store)
     whole = ledger_path(plan, base)
     ledgers = shard_ledgers(whole)
     if not ledgers:
@@ -81,8 +87,27 @@ def merge(job: str | Path | Job, *, base: Path | None = None, settings: list[str
             found = [rows[refused.key] for rows in known if refused.key in rows]
             _add(ledger, found[-1] if found else None, merged)
             merged.left.append(Left(refused.key, "failed", str(refused.error)))
-        for folder in {item.output.parent for item in plan.items}:
+        for folder in folders_of(plan.items):
             remove_stale(folder)    # of killed shards: nobody writes now
+    return merged
+
+
+def _of_parts(plan: Plan, folder: str) -> Merged:
+    """The same of a run into an object store, whose parts are one ledger as they are: nothing is written."""
+    shards = shards_of(folder)
+    if not shards:
+        raise UsageError("no shard ever ran here", where=folder, hint="gpudepth run job.yaml --shard 0/4")
+    merged = Merged(Path(folder), tuple(shards))
+    settings_hash = job_hash(plan.job, plan.recipe.donor)
+    rows = read_parts(folder)
+    with looked_at(plan, rows.values()):
+        for item in plan.items:
+            row, done = _best(item, [rows[item.key]] if item.key in rows else [], settings_hash)
+            if done:
+                merged.done += 1
+            else:
+                merged.left.append(_left(item.key, row, settings_hash))
+    merged.left += [Left(refused.key, "failed", str(refused.error)) for refused in plan.refused]
     return merged
 
 

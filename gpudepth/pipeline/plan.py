@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -13,51 +13,68 @@ from ..containers.base import Donor
 from ..errors import UsageError
 from ..formats.inputs import Held, Input
 from ..sources.archived import find_beside_members
+from ..sources.catalogue import Catalogue
 from ..sources.pairing import find_beside
-from ..sources.pairs import Pairing, Refused
+from ..sources.pairs import Pair, Pairing, Refused
 from ..sources.recognise import neighbours
+from ..sources.stores import check_url, target
 from ..sources.templates import placeholders
+from ..sources.urls import is_url, located, said
 from .export import MAPS_ALONE
 from .item import Item
 from .job import Job
 from .recipe import Recipe
-from .task import Work, in_shard
+from .task import Work, below, in_shard
+from .views import Made
 
 SHOWN = 5
+PARTS = "gpudepth-ledger"
+CAPTURES = "record3d"       # the preset of captures, whose maps say nothing else of themselves
 
 
 @dataclass(frozen=True)
 class Plan:
     """`root` is the folder that all outputs lie under: the ledger lives there. refused: items that will fail.
-    warnings: of what is right but not good."""
+    warnings: of what is right but not good. preset: that `recipe` has because of what the items are."""
 
     job: Job
-    items: tuple[Work, ...]
+    items: Sequence[Work]
     root: Path
     pairing: Pairing
     recipe: Recipe
     notes: tuple[str, ...] = ()
     refused: tuple[Refused, ...] = ()
     warnings: tuple[str, ...] = ()
+    preset: str | None = None
 
     @property
     def ledger(self) -> Path:
         return self.root / "gpudepth-ledger.jsonl"
 
-    def lines(self) -> list[str]:
+    @property
+    def store(self) -> str | None:
+        """The folder in an object store where the ledger's parts lie; None: the ledger is a file."""
+        root = said(self.root)
+        return f"{root}/{PARTS}" if is_url(root) and self.job.run.ledger is None else None
+
+    def lines(self) -> Iterator[str]:
         """What a dry run shows."""
-        out = [f"{len(self.items)} items, ledger {self.ledger}"]
-        out += [f"  {i.key} + {_said(i.depth)} -> {i.output}" for i in self.items]
-        out += [f"  {r.key}: cannot be done: {r.error}" for r in self.refused]
-        out += [f"warning: {w}" for w in self.warnings]
-        return out + [f"note: {n}" for n in self.notes]
+        yield f"{len(self.items)} items, ledger {self.store or self.ledger}"
+        yield from (f"  {i.key} + {_said(i.depth)} -> {i.output}" for i in self.items)
+        yield from (f"  {r.key}: cannot be done: {r.error}" for r in self.refused)
+        yield from self.remarks()
+
+    def remarks(self) -> Iterator[str]:
+        """Warnings and notes."""
+        yield from (f"warning: {w}" for w in self.warnings)
+        yield from (f"note: {n}" for n in self.notes)
 
 
 def _said(depth: object) -> object:
     """What holds the depth: a file, a member of an archive, a sequence; None: the video itself."""
     if depth is None:
         return "its own depth"
-    return depth.path if isinstance(depth, Held) else depth
+    return said(depth.path) if isinstance(depth, Held) else depth
 
 
 def job_hash(job: Job, donor: Donor | None = None) -> str:
@@ -70,49 +87,46 @@ def job_hash(job: Job, donor: Donor | None = None) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
-def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Plan:
-    """Pair and check. Raises UsageError for colliding outputs, ambiguous maps, and photos without a map
-    (unless `source.allow_missing`), MissingInputError when no photo matches."""
-    pairing = job.source.find(base, job.output.path, job.limits.limits())
+def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None, *, on_disk: bool = False) -> Plan:
+    """Pair and check. on_disk: items are not held in memory, where the way of pairing allows it.
+
+    Raises UsageError for colliding outputs, ambiguous maps, and photos without a map (unless `source.allow_missing`),
+    MissingInputError when no photo matches.
+    """
+    pairing = job.source.find(base, job.output.path, job.limits.limits(), on_disk=on_disk)
     refuse("several pairs would write the same file",
-            [f"{c.output} ({c.reason}): {', '.join(c.keys[:SHOWN])}" for c in pairing.collisions],
+            [f"{said(c.output)} ({c.reason}): {', '.join(c.keys[:SHOWN])}" for c in pairing.collisions],
             _mending(pairing, job.output.path))
     refuse("more than one map for a photo",
-            [f"{d.key}: {', '.join(str(p) for p in d.paths[:SHOWN])}" for d in pairing.duplicates if not d.shared],
+            [f"{d.key}: {', '.join(map(said, d.paths[:SHOWN]))}" for d in pairing.duplicates if not d.shared],
             "make source.depth more specific")
     if not job.source.allow_missing:
-        refuse("no map for some photos", [str(p) for p in pairing.unmatched_color],
-                job.source.why_unmatched())
+        refuse("no map for some photos", Made(pairing.unmatched_color, said), job.source.why_unmatched())
+    check_url(job.output.path)
     recipe = recipe_of(job, base)
     root = output_root(base, job.output.path)
     align, confidence = job.refine.align, job.refine.confidence
-    metric = _beside(base, pairing, {p.key: p.metric for p in pairing.pairs}, "refine.align.to",
-                     align.to if align else None)
-    trust = _beside(base, pairing, {p.key: p.confidence for p in pairing.pairs}, "refine.confidence.path",
+    metric = _beside(base, pairing, lambda p: p.metric, "refine.align.to", align.to if align else None)
+    trust = _beside(base, pairing, lambda p: p.confidence, "refine.confidence.path",
                     confidence.path if confidence else None)
-    if confidence is None:      # captures have one always, and it makes holes
-        trust = {p.key: trust[p.key] for p in pairing.pairs if p.camera is None}
     unsaid = recipe.encoding is None and recipe.auto is None and recipe.align is None
-    if unsaid and any(p.camera for p in pairing.pairs):
-        recipe = recipe.with_preset("record3d")
-    items = tuple(Item(p.key, pairing.input(p.color), pairing.input(p.depth), p.output,
-                       _below(p.output, root), metric.get(p.key), trust.get(p.key),
-                       pairing.input(p.camera) if p.camera else None,
-                       neighbours(pairing.input(p.depth)) if recipe.auto is not None else ())
-                  for p in pairing.pairs if p.output is not None)
+    preset = CAPTURES if unsaid and any(p.camera for p in pairing.pairs) else None
+    if preset is not None:
+        recipe = recipe.with_preset(preset)
+
+    def item(p: Pair) -> Item:
+        depth, output = pairing.input(p.depth), target(said(p.output or Path()))
+        # captures have confidence always, and it makes holes
+        doubt = trust(p) if confidence is not None or p.camera is None else None
+        return Item(p.key, pairing.input(p.color), depth, output, below(output, root), metric(p), doubt,
+                    pairing.input(p.camera) if p.camera else None,
+                    neighbours(depth) if recipe.auto is not None else ())
+
+    items: Sequence[Item] = Made(pairing.pairs, item)
+    if isinstance(pairing.pairs, tuple):
+        items = tuple(item(p) for p in pairing.pairs if p.output is not None)
     _check_samples(job, items)
-    aids = {path.resolve() for item in items for path in item.beside.paths() if isinstance(path, Path)}
-    if aids:
-        refuse("outputs would write over what maps are refined with",
-               [str(i.output) for i in items if i.output.resolve() in aids], "output.path needs another folder")
-    for output in {i.output.suffix.lower(): i.output for i in items}.values():
-        if job.suffixes and output.suffix.lower() not in job.suffixes:
-            raise UsageError(f"{output} does not end in {job.suffixes[0]}, as output.container: "
-                             f"{job.output.container} has it")
-        if registry.by_suffix(output.suffix) is None and output.suffix.lower() not in MAPS_ALONE:
-            raise UsageError(f"{output} is to be written: no format with that suffix holds depth",
-                             hint="output.path: out/{stem}.heic, or .plist and the like for maps alone: "
-                                  + " ".join(MAPS_ALONE))
+    _check_outputs(job, items)
     notes = list(pairing.notes)
     if pairing.unmatched_color:
         notes.append(f"{len(pairing.unmatched_color)} photos have no map and are left out")
@@ -123,35 +137,30 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -> Pla
         notes.append(f"{len(pairing.previews)} pictures beside the maps are previews of them, no photos: "
                      f"{pairing.previews[0].name} for one")
     notes += [f"{d.reason}: {d.key}" for d in pairing.duplicates if d.shared]
-    mine = tuple(i for i in items if in_shard(i.key, shard))
+    mine = items if shard is None else tuple(i for i in items if in_shard(i.key, shard))
     refused = tuple(r for r in pairing.refused if in_shard(r.key, shard))
-    return Plan(job, mine, root, pairing, recipe, tuple(notes), refused)
+    return Plan(job, mine, root, pairing, recipe, tuple(notes), refused, preset=preset)
 
 
-def _below(path: Path, root: Path) -> str:
-    """The path relative to the root, with `/`."""
-    text, start = path.as_posix(), root.as_posix().rstrip("/") + "/"
-    return text[len(start):] if text.startswith(start) else Path(os.path.relpath(path, root)).as_posix()
-
-
-def _beside(base: Path, pairing: Pairing, listed: dict[str, Path | None], leaf: str,
-            template: str | None) -> dict[str, Input | None]:
-    """What comes beside the maps, by key: as the list of pairs names it, or a template."""
+def _beside(base: Path, pairing: Pairing, listed: Callable[[Pair], Path | None], leaf: str,
+            template: str | None) -> Callable[[Pair], Input | None]:
+    """What comes beside the map of a pair: as the list of pairs names it, or a template."""
     if template is None:
-        return {key: pairing.input(path) if path else None for key, path in listed.items()}
-    if any(listed.values()) and not pairing.members:
+        return lambda pair: pairing.input(path) if (path := listed(pair)) else None
+    if any(map(listed, pairing.pairs)) and not pairing.members:
         raise UsageError(f"source.pairs names what comes beside the maps, and {leaf} does, too",
                          hint=f"leave {leaf} out")
     if pairing.members:
-        return {key: pairing.input(path) for key, path in find_beside_members(base, template, pairing).items()}
-    return {**find_beside(base, template, pairing.pairs, pairing.names)}
+        found = find_beside_members(base, template, pairing)
+    else:
+        found = find_beside(base, template, pairing.pairs, pairing.names, look=Catalogue(pairing.objects).search)
+    return lambda pair: pairing.input(found[pair.key])
 
 
-def _check_samples(job: Job, items: tuple[Item, ...]) -> None:
+def _check_samples(job: Job, items: Sequence[Item]) -> None:
     """A list may name metric samples; `refine.align` says what they are for, and then all photos have some. Where
     `refine.confidence` is asked for, some photos have it."""
-    with_samples = [i.key for i in items if i.metric is not None]
-    if with_samples and job.refine.align is None:
+    if job.refine.align is None and any(i.metric is not None for i in _told_apart(job, items)):
         raise UsageError("source.pairs names metric samples, and nothing is aligned to them",
                          hint="refine: {align: {scale: mm}}; {align: {}} where they are metres")
     if job.refine.align is not None:
@@ -160,6 +169,30 @@ def _check_samples(job: Job, items: tuple[Item, ...]) -> None:
     if job.refine.confidence is not None and items and not any(i.confidence for i in items):
         raise UsageError("refine.confidence is asked for, and no photo has any",
                          hint="refine.confidence.path, or a column confidence in source.pairs")
+
+
+def _check_outputs(job: Job, items: Sequence[Item]) -> None:
+    """Outputs are of formats that are written, and none is what a map is refined with."""
+    aids = {path.resolve() for i in _told_apart(job, items) for path in i.beside.paths() if isinstance(path, Path)}
+    if aids:
+        refuse("outputs would write over what maps are refined with",
+               [str(i.output) for i in items if isinstance(i.output, Path) and i.output.resolve() in aids],
+               "output.path needs another folder")
+    same = "}" not in job.output.path.rpartition(".")[2]    # the suffix, unless pairs say themselves where they go
+    for output in {i.output.suffix.lower(): i.output for i in (_told_apart(job, items) if same else items)}.values():
+        if job.suffixes and output.suffix.lower() not in job.suffixes:
+            raise UsageError(f"{output} does not end in {job.suffixes[0]}, as output.container: "
+                             f"{job.output.container} has it")
+        if registry.by_suffix(output.suffix) is None and output.suffix.lower() not in MAPS_ALONE:
+            raise UsageError(f"{output} is to be written: no format with that suffix holds depth",
+                             hint="output.path: out/{stem}.heic, or .plist and the like for maps alone: "
+                                  + " ".join(MAPS_ALONE))
+
+
+def _told_apart(job: Job, items: Sequence[Item]) -> Sequence[Item]:
+    """One item, where that is enough: pairs by name, and nothing beside the maps, are all alike."""
+    alike = job.source.by_name and job.refine.align is None and job.refine.confidence is None
+    return items[-1:] if alike else items
 
 
 def recipe_of(job: Job, base: Path) -> Recipe:
@@ -173,7 +206,7 @@ def recipe_of(job: Job, base: Path) -> Recipe:
 def output_root(base: Path, template: str) -> Path:
     """The folders of an output template before its first placeholder."""
     fixed = template.split("{", 1)[0]
-    return base / fixed.rpartition("/")[0] if "/" in fixed else base
+    return located(base, fixed.rpartition("/")[0]) if "/" in fixed else base
 
 
 def _mending(pairing: Pairing, template: str) -> str:
@@ -187,7 +220,7 @@ def _mending(pairing: Pairing, template: str) -> str:
             "source.color: photos/{folder}/*.jpg, output.path: out/{folder}/{stem}.jpg")
 
 
-def refuse(what: str, found: list[str], hint: str) -> None:
+def refuse(what: str, found: Sequence[str], hint: str) -> None:
     """Raise UsageError when something was found, naming some of it."""
     if found:
         more = f", and {len(found) - SHOWN} more" if len(found) > SHOWN else ""

@@ -7,26 +7,35 @@ import gc
 import logging
 import multiprocessing
 import os
+import shutil
 import signal
-from collections.abc import Iterator, Sequence
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
+from typing import cast
 
 from ..compute import backend as make_backend
 from ..compute.auto import AutoBackend
-from ..errors import GpudepthError, Interrupted, OutputError, UsageError
+from ..errors import AccessError, GpudepthError, Interrupted, OutputError, UsageError
+from ..sources.stores import Stored, look_at, target
+from ..sources.urls import is_url, said
 from . import shards as parts
 from .clips.plan import make_clip_plan
-from .foresight import foresee
+from .foresight import SAMPLES, evenly, foresee
 from .item import Item
 from .job import Job, load_job
 from .ledger import Ledger, Row, read_rows
 from .output import remove_stale
+from .part_ledger import PartLedger
 from .plan import Plan, job_hash, make_plan
+from .plan_file import read_plan, write_plan
 from .progress import Progress, Style
 from .sample import Estimate, estimate
 from .task import Task, Work, do_task
+from .views import those
 from .workers import Done, run_tasks
 
 MOST_BUGS = 20
@@ -35,7 +44,8 @@ MOST_BUGS = 20
 @dataclass
 class RunSummary:
     """done, failed: of this run. skipped: items the ledger knew as done. bugs: tracebacks, some of them when there are
-    many. ledger, start: where the run's rows are, which are not held in memory; shards: those of an engine's run."""
+    many. ledger, start: where the run's rows are, which are not held in memory; shards: those of an engine's run. Of a
+    run into an object store that file goes away with the summary; its parts in the store do not."""
 
     plan: Plan
     ledger: Path
@@ -54,36 +64,50 @@ class RunSummary:
     def each(self) -> Iterator[Row]:
         """The same, one in memory at a time."""
         for path, start in self.shards or [(self.ledger, self.start)]:
-            yield from read_rows(path, start)
+            if path.exists():
+                yield from read_rows(path, start)
 
     def line(self) -> str:
         return f"{self.done} done, {self.skipped} already done, {self.failed} failed"
 
 
 def plan(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
-         shard: tuple[int, int] | None = None) -> Plan:
+         shard: tuple[int, int] | None = None, plan_file: str | Path | None = None,
+         write: str | Path | None = None) -> Plan:
     """Read a job, pair its files, look at some maps. Paths are relative to the job file, or to `base` for a Job object.
+
+    plan_file: made before, which then says what pairs there are. write: where to write such a file; raises OutputError.
     """
-    paired, _ = pair_files(job, base, settings, shard)
+    paired, base = pair_files(job, base, settings, shard, plan_file, on_disk=write is not None)
+    if write is not None:
+        write_plan(paired, base, target(str(write)))
+        return _foreseen(paired, evenly(paired.items, SAMPLES), len(paired.items))
     return _foreseen(paired, paired.items)
 
 
-def _foreseen(plan_: Plan, items: Sequence[Work]) -> Plan:
-    """With what there is to warn of before these items are done."""
-    photos = [item for item in items if isinstance(item, Item)]     # clips say it of their frames
-    warnings, notes = foresee(photos, plan_.recipe, plan_.job.limits.seconds_per_item)
+def _foreseen(plan_: Plan, items: Sequence[Work], among: int | None = None) -> Plan:
+    """With what there is to warn of before these items are done; among: of `foresee`."""
+    photos = those(items, lambda item: isinstance(item, Item))      # clips say it of their frames
+    warnings, notes = foresee(cast("Sequence[Item]", photos), plan_.recipe, plan_.job.limits.seconds_per_item, among)
     return replace(plan_, warnings=tuple(warnings), notes=(*plan_.notes, *notes))
 
 
 def pair_files(job: str | Path | Job, base: Path | None = None, settings: list[str] | None = None,
-               shard: parts.Shard | None = None) -> tuple[Plan, Path]:
-    """The plan before any map is looked at, and the folder that its paths are relative to."""
+               shard: parts.Shard | None = None, plan_file: str | Path | None = None, *,
+               on_disk: bool = False) -> tuple[Plan, Path]:
+    """The plan before any map is looked at, and the folder that its paths are relative to. on_disk: of `make_plan`."""
     if shard is not None:
         parts.check(shard)
     the_job, base = (job, base or Path()) if isinstance(job, Job) else (load_job(job, settings),
                                                                         base or Path(job).parent)
+    if plan_file is not None:
+        return read_plan(target(str(plan_file)), the_job, base, shard), base
+    if the_job.source.video is not None:
+        return make_clip_plan(the_job, base, shard), base
+    if on_disk:
+        return make_plan(the_job, base, shard, on_disk=True), base
     with _uncollected():
-        return (make_plan if the_job.source.video is None else make_clip_plan)(the_job, base, shard), base
+        return make_plan(the_job, base, shard), base
 
 
 def ledger_path(plan_: Plan, base: Path) -> Path:
@@ -106,9 +130,10 @@ def _uncollected() -> Iterator[None]:
 
 def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
         shard: tuple[int, int] | None = None, engine: str = "local", shards: int | None = None, quiet: bool = True,
-        log_format: Style = "text") -> RunSummary:
+        log_format: Style = "text", plan_file: str | Path | None = None) -> RunSummary:
     """Do a job. Items that fail are rows of the summary; the others are done all the same.
 
+    plan_file   a plan that was written before: nothing is listed and paired anew
     engine, shards   where the shards of a run are done, and how many; see `sharded`
     log_format   of what is said on stderr unless `quiet`: text, or json, an object a line
 
@@ -119,39 +144,69 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
         from .sharded import run_sharded
 
         return run_sharded(job, base=base, settings=settings, shard=shard, engine_name=engine, shards=shards,
-                           quiet=quiet, log_format=log_format)
-    the_plan, base = pair_files(job, base, settings, shard)
+                           quiet=quiet, log_format=log_format, plan_file=plan_file)
+    the_plan, base = pair_files(job, base, settings, shard, plan_file)
     settings_hash = job_hash(the_plan.job, the_plan.recipe.donor)
     backend = _backend(the_plan.job)
     whole = ledger_path(the_plan, base)
     path = whole if shard is None else parts.shard_path(whole, shard)
-    apart = contextlib.nullcontext() if shard is None else Ledger(whole, shared=True)
     summary = RunSummary(the_plan, path)
-    with apart, Ledger(path) as ledger, interruptible():
+    apart: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+    scratch = _scratch(the_plan, summary)
+    if the_plan.store is not None and scratch is not None:
+        book: Ledger = PartLedger(scratch / path.name, folder=the_plan.store, shard=shard,
+                                  every=the_plan.job.run.ledger_rows)
+        summary.ledger = book.path
+    else:
+        book = Ledger(path)
+        apart = apart if shard is None else Ledger(whole, shared=True)
+    with apart, book as ledger, interruptible():
         summary.start = ledger.size
-        todo = _todo(the_plan, ledger, settings_hash, summary)
+        with looked_at(the_plan, ledger.rows.values()):
+            todo = _todo(the_plan, ledger, settings_hash, summary)
         ledger.rows.clear()     # what they were read for is done
         summary.plan = the_plan = _foreseen(the_plan, todo)
         if shard is None:
-            for folder in {i.output.parent for i in the_plan.items}:
+            for folder in folders_of(the_plan.items):
                 remove_stale(folder)
         verbose = logging.getLogger("gpudepth").getEffectiveLevel() <= logging.INFO
-        tasks = [Task(item, the_plan.recipe, backend, settings_hash, verbose) for item in todo]
+        there = None if scratch is None else str(scratch)
+        tasks = (Task(item, the_plan.recipe, backend, settings_hash, verbose, there) for item in todo)
         run_ = the_plan.job.run
         heartbeat = base / run_.heartbeat if run_.heartbeat else None
         if heartbeat is not None and shard is not None:
             heartbeat = parts.shard_path(heartbeat, shard)
-        progress = Progress(len(tasks), quiet=quiet, every=run_.progress_seconds, style=log_format,
+        progress = Progress(len(todo), quiet=quiet, every=run_.progress_seconds, style=log_format,
                             heartbeat=heartbeat)
         with progress:
             _work(tasks, ledger, settings_hash, summary, progress)
     return summary
 
 
+def _scratch(plan_: Plan, summary: RunSummary) -> Path | None:
+    """A folder for what comes from object stores and goes there, which goes away with the summary; None without."""
+    if plan_.store is None and not any(isinstance(file, Stored) for item in plan_.items[:1] for file in item.inputs):
+        return None
+    folder = tempfile.mkdtemp(prefix="gpudepth-run-")
+    weakref.finalize(summary, shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def looked_at(plan_: Plan, rows: Iterable[Row]) -> contextlib.AbstractContextManager[None]:
+    """What the store says of the outputs that are done by these rows, known while the block runs."""
+    root = said(plan_.root)
+    return look_at(f"{root}/{row.output}" for row in rows if row.output_etag and is_url(root))
+
+
+def folders_of(items: Sequence[Work]) -> set[Path]:
+    """Where outputs lie on disks."""
+    return {item.output.parent for item in items if isinstance(item.output, Path)}
+
+
 def sample(plan_: Plan, count: int) -> Estimate:
     """Do `count` items of a plan into a folder that goes away again, and say what all of them will take."""
     backend = _backend(plan_.job)
-    return estimate(plan_, [Task(item, plan_.recipe, backend, "sample") for item in plan_.items], count)
+    return estimate(plan_, lambda item: Task(item, plan_.recipe, backend, "sample"), count)
 
 
 def _backend(job: Job) -> str:
@@ -160,28 +215,28 @@ def _backend(job: Job) -> str:
     return (backend.settled() if isinstance(backend, AutoBackend) else backend).name
 
 
-def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) -> list[Work]:
+def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) -> Sequence[Work]:
     """The items that are left.
 
     on_existing: "resume" leaves out what the ledger knows as done, and writes over outputs it does not know (a kill
     between rename and row leaves such); "overwrite" does everything again; "error" refuses before anything runs.
     """
-    todo = []
-    for item in plan_.items:
+    def is_left(item: Work) -> bool:
         row = ledger.rows.get(item.key)
         known = row is not None and row.output == item.target
         if (plan_.job.run.on_existing != "overwrite" and row is not None and known
                 and row.done(settings_hash, item.inputs, item.output) and item.is_whole()):
             summary.skipped += 1
-            continue
+            return False
         if not known and plan_.job.run.on_existing == "error" and item.output.exists():
-            raise UsageError("exists, and the ledger does not know it", where=item.output,
+            raise UsageError("exists, and the ledger does not know it", where=str(item.output),
                              hint="run.on_existing: overwrite, or another output.path")
-        todo.append(item)
-    return todo
+        return True
+
+    return those(plan_.items, is_left)
 
 
-def _work(tasks: list[Task], ledger: Ledger, settings_hash: str, summary: RunSummary, progress: Progress) -> None:
+def _work(tasks: Iterable[Task], ledger: Ledger, settings_hash: str, summary: RunSummary, progress: Progress) -> None:
     job = summary.plan.job
     for warning in summary.plan.warnings:
         progress.warn(warning)
@@ -191,7 +246,7 @@ def _work(tasks: list[Task], ledger: Ledger, settings_hash: str, summary: RunSum
         progress.error(row.message, row.key)
     if summary.failed and job.run.on_error == "stop":
         return
-    results = run_tasks(do_task, tasks, min(job.run.processes(), max(1, len(tasks))), job.limits.seconds_per_item,
+    results = run_tasks(do_task, tasks, min(job.run.processes(), max(1, progress.total)), job.limits.seconds_per_item,
                         beat=progress.beat, memory=job.run.memory)
     with contextlib.closing(results):  # type: ignore[type-var]
         for done in results:
@@ -205,7 +260,7 @@ def _work(tasks: list[Task], ledger: Ledger, settings_hash: str, summary: RunSum
                 progress.error(row.message, row.key)
                 if done.bug and len(summary.bugs) < MOST_BUGS:
                     summary.bugs.append(done.bug)
-                if isinstance(done.error, OutputError):
+                if isinstance(done.error, OutputError | AccessError):
                     raise done.error
                 if job.run.on_error == "stop":
                     return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from .foresight import evenly
 from .item import Item
 from .plan import Plan
 from .stopwatch import add
-from .task import Task, do_task
+from .task import Task, Work, do_task
 from .workers import run_tasks
 
 
@@ -48,17 +48,16 @@ class Estimate:
         return out + [f"error: {error}" for error in self.errors]
 
 
-def estimate(plan: Plan, tasks: Sequence[Task], count: int) -> Estimate:
-    """Do `count` of the tasks, evenly taken, one at a time. Raises UsageError for clips and for less than one."""
-    photos = [task for task in tasks if isinstance(task.item, Item)]
-    if count < 1 or len(photos) != len(tasks):
+def estimate(plan: Plan, task: Callable[[Work], Task], count: int) -> Estimate:
+    """Do `count` of a plan's items, evenly taken, one at a time. task: what a worker gets for one. Raises UsageError
+    for clips and for less than one."""
+    if count < 1 or not all(isinstance(item, Item) for item in plan.items):
         raise UsageError("a sample is of one photo or more; clips are not sampled",
                          hint="source.clip.frames does a part of each clip")
-    chosen = evenly(photos, count)
+    chosen = evenly(plan.items, count)
     seconds, sizes, spent, errors = list[float](), list[float](), dict[str, float](), list[str]()
     with tempfile.TemporaryDirectory(prefix="gpudepth-sample-") as name:
-        there = [replace(task, item=_into(task.item, Path(name), n)) for n, task in enumerate(chosen)
-                 if isinstance(task.item, Item)]
+        there = [task(_into(item, Path(name), n)) for n, item in enumerate(chosen)]
         for done in run_tasks(do_task, there, 1, plan.job.limits.seconds_per_item):
             if done.error is not None:
                 errors.append(f"{done.task.item.key}: {done.error}")
@@ -68,7 +67,8 @@ def estimate(plan: Plan, tasks: Sequence[Task], count: int) -> Estimate:
             add(spent, done.result.stages)
     whole = sum(spent.values())
     stages = {n: s / whole for n, s in sorted(spent.items(), key=lambda pair: -pair[1])} if whole else {}
-    return Estimate(len(tasks), len(seconds), len(errors), _total(seconds, len(tasks)), _total(sizes, len(tasks)),
+    items = len(plan.items)
+    return Estimate(items, len(seconds), len(errors), _total(seconds, items), _total(sizes, items),
                     plan.job.run.processes(), stages, tuple(errors[:5]))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import GpudepthError, Interrupted, PartialRunError, UsageError
+from ..sources.urls import is_url
 from . import runner
 from .engines import Needs, engine
 from .job import Job
@@ -40,12 +41,13 @@ class ShardResult:
 
 @dataclass(frozen=True)
 class ShardTask:
-    """A shard of a job, as it travels. base: absolute."""
+    """A shard of a job, as it travels. base: absolute; plan_file, too, or a URL."""
 
     job: Job
     base: Path
     shard: Shard
     workers: int
+    plan_file: str | None = None
 
     def lost(self, why: str) -> ShardResult:
         """The engine gave it up."""
@@ -67,14 +69,16 @@ def run_shard(task: ShardTask) -> ShardResult:
 
 def _run(task: ShardTask) -> ShardResult:
     job = task.job.model_copy(update={"run": task.job.run.model_copy(update={"workers": task.workers})})
-    summary = runner.run(job, base=task.base, shard=task.shard)
-    return ShardResult(task.shard, summary.ledger, summary.start, summary.done, summary.failed, summary.skipped,
+    summary = runner.run(job, base=task.base, shard=task.shard, plan_file=task.plan_file)
+    ledger = summary.ledger if summary.plan.store is None else None     # else its parts are in the store
+    return ShardResult(task.shard, ledger, summary.start, summary.done, summary.failed, summary.skipped,
                        summary.plan.warnings, tuple(summary.bugs))
 
 
 def run_sharded(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
                 shard: Shard | None = None, engine_name: str = "local", shards: int | None = None,
-                quiet: bool = True, log_format: Style = "text") -> runner.RunSummary:
+                quiet: bool = True, log_format: Style = "text",
+                plan_file: str | Path | None = None) -> runner.RunSummary:
     """Do a job in shards, and merge their ledgers.
 
     Raises as `runner.run`; and, after all shards have ended and what they did is merged, PartialRunError when one was
@@ -85,11 +89,12 @@ def run_sharded(job: str | Path | Job, *, base: Path | None = None, settings: li
         raise UsageError("a single shard needs no engine", hint="--shard 0/4, or --engine ray --shards 4")
     if shards is None or shards < 1:
         raise UsageError(f"nothing says how many shards the engine {engine_name} is to do", hint="--shards 4")
-    plan, base = runner.pair_files(job, base, settings)
-    base, the_job = Path(os.path.abspath(base)), plan.job   # noqa: PTH100 (links stay: paths are as the user has them)
+    plan, base = runner.pair_files(job, base, settings, plan_file=plan_file)
+    base, the_job = absolute(base), plan.job
+    plan_file = None if plan_file is None else str(plan_file if is_url(str(plan_file)) else absolute(plan_file))
     workers = the_job.run.processes(where.auto_workers)
     needs = Needs(workers, int(the_job.run.backend == "cupy"))
-    tasks = [ShardTask(the_job, base, (i, shards), workers) for i in range(shards)]
+    tasks = [ShardTask(the_job, base, (i, shards), workers, plan_file) for i in range(shards)]
     summary = runner.RunSummary(plan, runner.ledger_path(plan, base))
     progress = Progress(len(plan.items), quiet=quiet, every=the_job.run.progress_seconds, style=log_format,
                         heartbeat=base / the_job.run.heartbeat if the_job.run.heartbeat else None)
@@ -102,10 +107,15 @@ def run_sharded(job: str | Path | Job, *, base: Path | None = None, settings: li
                 if result.error is not None:
                     errors.append(result.error)
     if all(isinstance(error, PartialRunError) for error in errors):
-        merge(the_job, base=base)
+        merge(the_job, base=base, plan_file=plan_file)
     for error in errors:
         raise error
     return summary
+
+
+def absolute(path: str | Path) -> Path:
+    """Links stay: paths are as the user has them."""
+    return Path(os.path.abspath(path))      # noqa: PTH100
 
 
 def _take(result: ShardResult, summary: runner.RunSummary, progress: Progress) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,9 +12,11 @@ from pydantic_core import PydanticCustomError
 from ..errors import UsageError
 from ..limits import DEFAULT, Limits
 from ..sources.archived import find_in_archives
+from ..sources.catalogue import Catalogue, ObjectsOnDisk
 from ..sources.embedded import find_embedded
 from ..sources.indices import Every, find_by_index
 from ..sources.pair_lists import find_listed
+from ..sources.pair_table import find_pairs_on_disk
 from ..sources.pairing import find_pairs
 from ..sources.pairs import Pairing
 from ..sources.raw import RawRows
@@ -22,6 +25,7 @@ from ..sources.shards import COLOR, check_extension, find_in_shards
 from ..sources.shards import DEPTH as DEPTH_EXTENSIONS
 from ..sources.timestamps import TOLERANCE, find_by_time
 from ..sources.transforms import find_in_transforms
+from ..sources.urls import is_url
 from .clips.record import ClipRecord
 from .encoding_records import Record
 
@@ -178,8 +182,19 @@ class SourceRecord(Record):
         """The list of pairs or frames, if there is one."""
         return self.pairs if self.pairs is not None else self.transforms
 
-    def find(self, base: Path, output: str, limits: Limits = DEFAULT) -> Pairing:
-        """All pairs, with outputs by the template `output`. Raises UsageError and what belongs to it."""
+    @property
+    def by_name(self) -> bool:
+        """Are photos and maps files that are paired by name?"""
+        return self.match == "name" and self.video is None and all(getattr(self, name) is None for name in _LISTS)
+
+    def find(self, base: Path, output: str, limits: Limits = DEFAULT, *, on_disk: bool = False) -> Pairing:
+        """All pairs, with outputs by the template `output`. on_disk: those by name are not held in memory. Raises
+        UsageError and what belongs to it."""
+        urls = [text for text in (self.listed, self.shards, self.archive, self.video, self.color, self.depth)
+                if isinstance(text, str) and is_url(text)]
+        if urls and not self.by_name:
+            raise UsageError(f"{urls[0]} is in an object store, whose objects are paired by name only",
+                             hint="source: {color: s3://bucket/photos/*.jpg, depth: 's3://bucket/depth/{stem}.png'}")
         missing = self.allow_missing
         if self.pairs is not None:
             return find_listed(base, self.pairs, output, allow_missing=missing)
@@ -202,7 +217,10 @@ class SourceRecord(Record):
             return find_by_index(base, color, depth, output, allow_missing=missing,
                                  color_every=Every(self.color_start or 0, self.color_stride or 1),
                                  depth_every=Every(self.depth_start or 0, self.depth_stride or 1))
-        return find_pairs(base, color, depth, output)
+        where = Catalogue(ObjectsOnDisk() if on_disk else {})
+        pairing = (find_pairs_on_disk if on_disk else find_pairs)(base, color, depth, output, look=where.search,
+                                                                  nothing=where.nothing)
+        return replace(pairing, objects=where.objects)
 
     def why_unmatched(self) -> str:
         """What may be done about photos without a map."""

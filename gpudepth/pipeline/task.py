@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from ..formats.inputs import Input
+from ..sources.stores import Target
+from ..sources.urls import said
 from .ledger import Row
 from .recipe import Recipe
 
@@ -29,7 +32,7 @@ class Work(Protocol):
     def key(self) -> str: ...
 
     @property
-    def output(self) -> Path: ...
+    def output(self) -> Path | Target: ...
 
     @property
     def target(self) -> str: ...
@@ -51,13 +54,15 @@ class Work(Protocol):
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker gets. `job` is the hash of the settings; verbose: it says what runs where, on stderr."""
+    """What a worker gets. `job` is the hash of the settings; verbose: it says what runs where, on stderr; scratch: a
+    folder for what comes from object stores and goes there."""
 
     item: Work
     recipe: Recipe
     backend: str
     job: str
     verbose: bool = False
+    scratch: str | None = None
 
 
 def do_task(task: Task) -> Row:
@@ -69,9 +74,19 @@ def do_task(task: Task) -> Row:
     return task.item.do(task)
 
 
+def key_hash(key: str) -> int:
+    """The first 8 bytes of SHA-256, big-endian: what shards are cut by."""
+    return int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()[:8], "big")
+
+
 def in_shard(key: str, shard: tuple[int, int] | None) -> bool:
     """Shards are 0-based, by SHA-256 of the key: adding files moves none of the others."""
-    if shard is None:
-        return True
-    digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
-    return int.from_bytes(digest[:8], "big") % shard[1] == shard[0]
+    return shard is None or key_hash(key) % shard[1] == shard[0]
+
+
+def below(path: Path | Target, root: Path) -> str:
+    """The path relative to the root, with `/`."""
+    text, start = (path.as_posix() if isinstance(path, Path) else path.url), said(root).rstrip("/") + "/"
+    if text.startswith(start) or not isinstance(path, Path):
+        return text.removeprefix(start)
+    return Path(os.path.relpath(path, root)).as_posix()

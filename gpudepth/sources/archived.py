@@ -31,6 +31,7 @@ from .pairs import (
     shared_maps,
 )
 from .templates import Fields, placeholders, search_names
+from .urls import located
 
 ARCHIVE = "archive"
 SUFFIXES = (".tar", ".zip", ".r3d")
@@ -81,7 +82,7 @@ class Gathering:
 
     def add(self, pair: Pair, fields: Fields) -> None:
         """One pair, with all the placeholders of it; its key and output follow from them."""
-        goal = self.base / self._goals.format(fields, self.folders) if self._goals else None
+        goal = located(self.base, self._goals.format(fields, self.folders)) if self._goals else None
         self.pairs.append(replace(pair, key=photo_key(pair.color, self.base), fields=fields, output=goal))
 
     def use(self, members: Iterable[Member]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from .found import list_files
 from .pairs import Pair, Pairing, find_collisions, output_template, photo_key
+from .urls import located
 
 
 def find_embedded(base: Path, color: str, output: str | None = None) -> Pairing:
@@ -19,5 +20,5 @@ def find_embedded(base: Path, color: str, output: str | None = None) -> Pairing:
     photos = list_files(base, color)
     goals = output_template(output, photos.names)
     pairs = tuple(Pair(photo_key(found.path, base), found.path, found.path, found.fields,
-                       base / goals.format(found.fields) if goals else None) for found in photos.files)
+                       located(base, goals.format(found.fields)) if goals else None) for found in photos.files)
     return Pairing(pairs, collisions=find_collisions(pairs, photos.paths), names=photos.names)

@@ -16,6 +16,7 @@ from .pairs import (
     output_template,
     photo_key,
 )
+from .urls import located
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def find_by_index(base: Path, color: str, depth: str, output: str | None = None,
             of = "".join(f"{{{name}}} {value}: " for name, value in zip(shared, group, strict=True))
             uneven.append(f"{of}{len(mine)} photos and {len(theirs)} maps")
         for photo, map_ in zip(mine, theirs, strict=False):
-            goal = base / goals.format(photo.fields) if goals else None
+            goal = located(base, goals.format(photo.fields)) if goals else None
             pairs.append(Pair(photo_key(photo.path, base), photo.path, map_.path, photo.fields, goal))
         over_color += [file.path for file in mine[len(theirs) :]]
         over_depth += [file.path for file in theirs[len(mine) :]]

@@ -23,6 +23,7 @@ from .pairs import (
     shared_maps,
 )
 from .templates import Template
+from .urls import located
 
 COLUMNS = ("color", "depth", "id", "confidence", "metric", "out")
 NEEDED = ("color", "depth")
@@ -118,7 +119,7 @@ def _goal(source: ListFile, base: Path, line: int, row: dict[str, str], goals: T
         source.wrong(line, "has no id, which output.path uses")
         return None
     try:
-        return base / goals.format(_fields(row, Path(row["color"])))
+        return located(base, goals.format(_fields(row, Path(row["color"]))))
     except UsageError as error:
         source.wrong(line, error.message)
         return None

@@ -21,6 +21,7 @@ from .pairs import (
 )
 from .previews import Previews
 from .templates import Fields, Template, check_placeholders, entries, placeholders, search, search_root
+from .urls import located
 
 Search = Callable[..., Iterable[tuple[Path, Fields]]]
 
@@ -114,7 +115,7 @@ def find_beside(base: Path, template: str, pairs: Iterable[Pair], known: frozens
 
 
 def _with_output(pair: Pair, base: Path, goals: Template | None) -> Pair:
-    return pair if goals is None else replace(pair, output=base / goals.format(pair.fields))
+    return pair if goals is None else replace(pair, output=located(base, goals.format(pair.fields)))
 
 
 def nothing_found(base: Path, color: str) -> MissingInputError:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from ..errors import GpudepthError, UsageError
 from ..formats.archive.member import Member
 from ..formats.inputs import Input
+from .stores import Stored
 from .templates import Fields, Template
+from .urls import said
+
+MOST_FOLDERS = 1 << 14      # whose real paths are remembered
 
 
 @dataclass(frozen=True)
@@ -71,23 +75,25 @@ class Pairing:
     """All that was found; the caller decides what of it is an error. Everything is in natural order.
 
     previews: pictures of maps that are there as well, taken for no photos. names: the placeholders each pair fills in.
-    members: what those paths are that go on behind an archive. notes: what else there is to say.
+    members: what those paths are that go on behind an archive; objects: that stand for URLs. notes: what else there is
+    to say.
     """
 
-    pairs: tuple[Pair, ...]
-    unmatched_color: tuple[Path, ...] = ()
-    unmatched_depth: tuple[Path, ...] = ()
+    pairs: Sequence[Pair]
+    unmatched_color: Sequence[Path] = ()
+    unmatched_depth: Sequence[Path] = ()
     duplicates: tuple[Duplicate, ...] = ()
     collisions: tuple[Collision, ...] = ()
-    previews: tuple[Path, ...] = ()
+    previews: Sequence[Path] = ()
     names: frozenset[str] = frozenset({"stem"})
     members: Mapping[Path, Member] = field(default_factory=dict)
     refused: tuple[Refused, ...] = ()
     notes: tuple[str, ...] = ()
+    objects: MutableMapping[Path, Stored] = field(default_factory=dict)
 
     def input(self, path: Path) -> Input:
-        """What stands behind a path of a pair: a file, or a member of an archive."""
-        return self.members.get(path, path)
+        """What stands behind a path of a pair: a file, a member of an archive, an object of a store."""
+        return self.members.get(path) or self.objects.get(path) or path
 
 
 _DIGITS = re.compile("([0-9]+)")
@@ -100,12 +106,32 @@ def natural_key(path: str | os.PathLike[str]) -> tuple[object, ...]:
     return ([[int(piece) if i % 2 else piece for i, piece in enumerate(part)] for part in parts], text)
 
 
+def natural_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The same order as bytes, for what sorts nothing else: a database.
+
+    0 ends a piece of text, no name has it; then 2 and a number (how many digits, the digits), or 1, the end of the
+    name; behind that 1 and the next name, or 0 and the whole text.
+    """
+    text = path.as_posix() if isinstance(path, PurePath) else Path(path).as_posix()
+    out = bytearray()
+    for part in text.split("/"):
+        for i, piece in enumerate(_DIGITS.split(part.casefold())):
+            if i % 2:
+                digits = piece.lstrip("0").encode()
+                out += b"\2" + len(digits).to_bytes(4, "big") + digits
+            else:
+                out += piece.encode("utf-8", "surrogatepass") + b"\0"
+        out += b"\1\1"
+    out[-1] = 0
+    return bytes(out) + text.encode("utf-8", "surrogatepass")
+
+
 def in_order(paths: Iterable[Path]) -> tuple[Path, ...]:
     return tuple(sorted(paths, key=natural_key))
 
 
 def photo_key(path: Path, base: Path) -> str:
-    return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else said(path)
 
 
 def output_template(output: str | None, known: frozenset[str]) -> Template | None:
@@ -133,6 +159,8 @@ def real_paths() -> Callable[[Path], str]:
     def real(path: Path) -> str:
         folder, _, name = str(path).rpartition("/")
         if folder not in folders:
+            if len(folders) == MOST_FOLDERS:
+                folders.clear()
             folders[folder] = os.path.realpath(folder or ("/" if path.is_absolute() else "."))
         return f"{folders[folder]}/{name}"
 

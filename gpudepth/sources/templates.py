@@ -168,13 +168,18 @@ def search_root(base: Path, text: str) -> Path:
     return start
 
 
-def entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What a folder holds, hidden names too; nothing, when it is not there or may not be read."""
+def entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """What a folder holds, hidden names too, one at a time; nothing, when it is not there or may not be read."""
     try:
         with os.scandir(folder) as found:
-            return list(found)
+            yield from found
     except OSError:
-        return []
+        return
+
+
+def wild(part: str, *, glob: bool) -> bool:
+    """Does a component of a path have placeholders or, with `glob`, wildcards in it?"""
+    return bool(_PART.search(part) or (glob and _GLOB.search(part)) or part.endswith(ANY_SUFFIX))
 
 
 def _split(base: Path, text: str) -> tuple[Path, list[str]]:

@@ -18,6 +18,7 @@ from .found import Found, Listing, by_group, common_names, list_files, without_m
 from .listed import ListFile
 from .pairs import Pair, Pairing, find_collisions, in_order, natural_key, output_template, photo_key
 from .templates import placeholders
+from .urls import located
 
 TOLERANCE = 0.02
 TIME = "time"
@@ -110,7 +111,7 @@ def find_by_time(base: Path, color: str, depth: str, output: str | None = None, 
             if theirs[j].path not in maps.gone:
                 photo = mine[i]
                 matched.add(photo.path)
-                goal = base / goals.format(photo.fields) if goals else None
+                goal = located(base, goals.format(photo.fields)) if goals else None
                 pairs.append(Pair(photo_key(photo.path, base), photo.path, theirs[j].path, photo.fields, goal))
     pairs.sort(key=lambda pair: natural_key(pair.color))
     return Pairing(

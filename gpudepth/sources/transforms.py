@@ -17,6 +17,7 @@ from .pairs import (
     real_paths,
     shared_maps,
 )
+from .urls import located
 
 NAMES = frozenset({"stem"})
 
@@ -49,7 +50,7 @@ def find_in_transforms(base: Path, transforms: str, output: str | None = None, *
         depth = names["depth_file_path"]
         if source.has(depth):
             fields = {"stem": color.stem}
-            goal = base / goals.format(fields) if goals else None
+            goal = located(base, goals.format(fields)) if goals else None
             pairs.append(Pair(photo_key(color, base), color, source.resolve(depth), fields, goal))
         elif depth and not allow_missing:
             source.named(place, "depth_file_path", depth)

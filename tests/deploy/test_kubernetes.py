@@ -13,9 +13,9 @@ from gpudepth import errors
 kubernetes_validate = pytest.importorskip("kubernetes_validate")
 
 
-@pytest.fixture
-def job() -> dict[str, Any]:
-    return manifest("kubernetes/job.yaml")
+@pytest.fixture(params=["job", "store"])
+def job(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return manifest(f"kubernetes/{request.param}.yaml")
 
 
 @pytest.mark.parametrize("version", ["1.33", "1.34"])
@@ -64,3 +64,11 @@ def test_it_may_do_little(job: dict[str, Any]) -> None:
     assert pod["automountServiceAccountToken"] is False
     volumes = {v["name"] for v in pod["volumes"]}
     assert {m["name"] for m in container["volumeMounts"]} == volumes
+
+
+def test_with_a_store_all_shards_read_one_plan() -> None:
+    job = manifest("kubernetes/store.yaml")
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    assert options_of([a.replace("$(JOB_COMPLETION_INDEX)", "3") for a in container["args"]])["plan"] == "s3://bucket/plan.jsonl"
+    assert job["spec"]["podReplacementPolicy"] == "Failed"
+    assert not any("persistentVolumeClaim" in volume for volume in job["spec"]["template"]["spec"]["volumes"])

@@ -12,6 +12,7 @@ from ...containers import registry
 from ...errors import UsageError
 from ...sources.clips import Clip, find_clips
 from ...sources.pairs import Pairing
+from ...sources.urls import is_url
 from ..job import Job
 from ..plan import Plan, output_root, recipe_of, refuse
 from ..task import in_shard
@@ -26,14 +27,17 @@ def make_clip_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -
     `source.allow_missing`), MissingInputError when no video matches."""
     source = job.source
     depth = source.depth if isinstance(source.depth, str) else None
+    for text in (source.video, depth, job.output.path):
+        if text is not None and is_url(text):
+            raise UsageError(f"{text} is in an object store, and clips are read and written on disks",
+                             hint="copy them to a folder")
     found = find_clips(base, source.video or "", depth, job.output.path)
     if not source.allow_missing:
         refuse("no depth for some videos", list(found.without_depth),
                f"source.depth is {source.depth!r}; source.allow_missing: true leaves them out")
     recipe = recipe_of(job, base)
     root = output_root(base, job.output.path)
-    options = (source.clip or ClipRecord()).options(
-        allow_missing=source.allow_missing, quality=job.output.quality, deterministic=job.run.deterministic)
+    options = clip_options(job)
     items = tuple(_item(clip, root, options) for clip in found.clips)
     _check_outputs(items, job)
     notes = [f"{len(found.without_depth)} videos have no depth and are left out"] if found.without_depth else []
@@ -43,6 +47,12 @@ def make_clip_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -
     mine = [item for item in items if in_shard(item.key, shard)]
     threads = max(1, available_cores() // max(1, min(job.run.processes(), len(mine))))
     return Plan(job, tuple(replace(item, threads=threads) for item in mine), root, Pairing(()), recipe, tuple(notes))
+
+
+def clip_options(job: Job) -> ClipOptions:
+    """What all clips of a job have in common."""
+    return (job.source.clip or ClipRecord()).options(
+        allow_missing=job.source.allow_missing, quality=job.output.quality, deterministic=job.run.deterministic)
 
 
 def _item(clip: Clip, root: Path, options: ClipOptions) -> ClipItem:

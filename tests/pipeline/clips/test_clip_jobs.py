@@ -42,7 +42,7 @@ def test_clips_are_items(tmp_path: Path) -> None:
     the_plan = plan(job)
     assert [i.key for i in the_plan.items] == ["in/a.mp4", "in/b.mp4"]
     assert all(isinstance(i, ClipItem) for i in the_plan.items)
-    assert "in/a.mp4 + " in the_plan.lines()[1]
+    assert "in/a.mp4 + " in list(the_plan.lines())[1]
     summary = run(job)
     assert summary.line() == "2 done, 0 already done, 0 failed"
     assert len(list((tmp_path / "out").rglob("*.jpg"))) == 8

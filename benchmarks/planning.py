@@ -1,0 +1,88 @@
+"""What planning a large set takes: python -m benchmarks.planning FOLDER [PAIRS]
+
+Makes PAIRS empty photos and as many maps (unless they are there), plans them in a process of its own, and prints how
+long it took and how its memory grew from a tenth of the lines written to the last one; then what a shard takes to read
+its part of the plan. FOLDER is left as it is, for another time.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+JOB = """
+source:   {color: "photos/{folder}/*.jpg", depth: "depth/{folder}/{stem}.png"}
+encoding: {near: 0.5, far: 12}
+output:   {path: "out/{folder}/{stem}.jpg"}
+"""
+A_FOLDER = 100_000
+
+
+def make(folder: Path, pairs: int) -> Path:
+    for start in range(0, pairs, A_FOLDER):
+        for side, suffix in (("photos", "jpg"), ("depth", "png")):
+            there = folder / side / f"{start // A_FOLDER:03}"
+            if not there.is_dir():
+                there.mkdir(parents=True)
+                for n in range(start, min(pairs, start + A_FOLDER)):
+                    (there / f"{n:08}.{suffix}").touch()
+    (folder / "job.yaml").write_text(JOB)
+    return folder / "job.yaml"
+
+
+def most() -> float:
+    return resident("VmHWM")
+
+
+def resident(kind: str = "VmRSS") -> float:
+    """MB."""
+    text = Path("/proc/self/status").read_text()
+    return int(text.split(f"{kind}:")[1].split()[0]) / 1024
+
+
+def plan(job: Path, pairs: int) -> None:
+    from gpudepth.pipeline import plan_file, runner
+    from gpudepth.pipeline.plan_lines import Lines
+
+    seen: list[float] = []
+    write, count = Lines.write, 0
+
+    def counted(self: Lines, item: object) -> bytes:
+        nonlocal count
+        count += 1
+        if count % (pairs // 10) == 0:
+            seen.append(resident())
+        return write(self, item)        # type: ignore[arg-type]
+
+    plan_file.Lines.write = counted     # type: ignore[method-assign, assignment]
+    before, start = resident(), time.perf_counter()
+    planned = runner.plan(job, write=job.parent / "plan.jsonl")
+    seconds = time.perf_counter() - start
+    size = (job.parent / "plan.jsonl").stat().st_size
+    print(f"{len(planned.items):,} items, plan of {size / 1e6:.0f} MB: {seconds:.0f} s, {before:.0f} MB at the start, "
+          f"{seen[0]:.0f} MB at a tenth of the lines, {seen[-1]:.0f} MB at the last, {most():.0f} MB at most")
+
+
+def read(job: Path) -> None:
+    from gpudepth.pipeline.runner import pair_files
+
+    before, start = resident(), time.perf_counter()
+    mine, _ = pair_files(job, shard=(3, 16), plan_file=job.parent / "plan.jsonl")
+    found = time.perf_counter() - start
+    items = sum(1 for _ in mine.items)
+    print(f"a shard of 16: {items:,} items found in {found:.1f} s, all of them read in "
+          f"{time.perf_counter() - start - found:.1f} s, {before:.0f} MB at the start, {most():.0f} MB at most")
+
+
+def main() -> None:
+    folder, pairs = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 2_000_000
+    job = make(folder, pairs)
+    for what in (f"plan(Path({str(job)!r}), {pairs})", f"read(Path({str(job)!r}))"):
+        script = f"from pathlib import Path; from benchmarks.planning import plan, read; {what}"
+        subprocess.run([sys.executable, "-c", script], check=True)
+
+
+if __name__ == "__main__":
+    main()

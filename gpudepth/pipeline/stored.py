@@ -1,0 +1,67 @@
+"""An item whose files are in an object store: fetched into a folder of its own, done as any other, put there again."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import GpudepthError
+from ..formats.inputs import Input
+from ..sources.stores import Stored, Target
+from .ledger import FileState, Row
+
+if TYPE_CHECKING:
+    from .item import Item
+    from .task import Task
+
+LONGEST_NAME = 100      # characters of a file's; keys may have more
+
+
+def do_stored(item: Item, task: Task) -> Row:
+    """See `Work.do`. What is read is checked against its listing, before and after; the row is made when the output is
+    in the store."""
+    with tempfile.TemporaryDirectory(prefix="gpudepth-", dir=task.scratch) as name:
+        scratch = Path(name)
+        called: dict[str, str] = {}
+
+        def fetch(file: Input) -> Input:
+            if not isinstance(file, Stored):
+                return file
+            path = scratch / str(len(called)) / file.name[-LONGEST_NAME:]
+            path.parent.mkdir()
+            called[str(path)] = file.url
+            file.fetch(path, task.recipe.limits)
+            return path
+
+        output = item.output
+        made = scratch / "out" / output.name[-LONGEST_NAME:] if isinstance(output, Target) else output
+        called[str(made)] = str(output)
+        try:
+            here = replace(
+                item, photo=fetch(item.photo), depth=fetch(item.depth), output=made,
+                metric=item.metric and fetch(item.metric), confidence=item.confidence and fetch(item.confidence),
+                camera=item.camera and fetch(item.camera), aids=tuple(fetch(file) for file in item.aids))
+            row = here.do(task)
+        except GpudepthError as error:
+            raise _renamed(error, called) from None
+        photo, depth, *beside = map(_state, (row.photo, row.depth, *row.beside), item.inputs)
+        etag = output.put(made)[1] if isinstance(output, Target) else ""
+    return replace(row, photo=photo, depth=depth, beside=tuple(state for state in beside if state), output_etag=etag)
+
+
+def _state(state: FileState | None, file: Input) -> FileState | None:
+    """What the ledger keeps of an object."""
+    if state is None or not isinstance(file, Stored):
+        return state
+    return FileState(file.size, 0, 0, state.sha256, etag=file.etag)
+
+
+def _renamed(error: GpudepthError, called: dict[str, str]) -> GpudepthError:
+    """With the names that files have in the store, wherever they were here."""
+    for path, url in called.items():
+        error.message = error.message.replace(path, url)
+        error.where = error.where and error.where.replace(path, url)
+        error.hint = error.hint and error.hint.replace(path, url)
+    return error

@@ -1,0 +1,63 @@
+"""Views of a plan's items: those that are meant, by their places. A million items are held once, or not at all."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar, overload
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+class View(Sequence[T]):
+    """Items of a sequence, by their places in it: 8 bytes each."""
+
+    def __init__(self, items: Sequence[T], places: array[int]) -> None:
+        self.items, self.places = items, places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> View[T]: ...
+
+    def __getitem__(self, index: int | slice) -> T | View[T]:
+        if isinstance(index, slice):
+            return View(self.items, self.places[index])
+        return self.items[self.places[index]]
+
+    def __iter__(self) -> Iterator[T]:
+        return (self.items[place] for place in self.places)
+
+
+class Made(Sequence[T]):
+    """Items that are made of others when they are asked for."""
+
+    def __init__(self, of: Sequence[S], make: Callable[[S], T]) -> None:
+        self.of: Sequence[Any] = of
+        self.make = make
+
+    def __len__(self) -> int:
+        return len(self.of)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Made[T]: ...
+
+    def __getitem__(self, index: int | slice) -> T | Made[T]:
+        return Made(self.of[index], self.make) if isinstance(index, slice) else self.make(self.of[index])
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self.make, self.of)
+
+
+def those(items: Sequence[T], wanted: Callable[[T], Any]) -> Sequence[T]:
+    """The items that are wanted; the sequence itself when all are."""
+    places = array("Q", (place for place, item in enumerate(items) if wanted(item)))
+    return items if len(places) == len(items) else View(items, places)
