@@ -26,10 +26,14 @@ A message says what is wrong; `where` says in which file and where in it (``phot
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from os import PathLike, fspath
 
 LONGEST = 2000      # characters of a text: what is in a file goes into it, and may be megabytes
 MOST = 50           # mistakes that are told of one job
+NAMED = 20          # things of a file that a message names
+LONGEST_NAME = 100  # characters of one of these
 
 
 class GpudepthError(Exception):
@@ -62,8 +66,14 @@ class GpudepthError(Exception):
         return self
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+def listing(names: Iterable[str], count: int, joint: str = ", ", none: str = "nothing") -> str:
+    """The first 20 of `count` names for a message, and how many more there are; `none` when there are none."""
+    told = [_cut(name, LONGEST_NAME) for name in islice(names, NAMED)]
+    return joint.join(told + [f"and {count - NAMED:,} more"] * (count > NAMED)) or none
+
+
+def _cut(text: str, longest: int = LONGEST) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _rebuild(

@@ -15,7 +15,7 @@ import yaml
 
 from ..errors import FileError, JobError, MissingInputError
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 18     # PyYAML takes a second and more for a mebibyte of empty lines
 MAX_DEPTH = 32
 MAX_NODES = 5_000       # a job with every key has about a hundred; parsing takes 0.1 s for each thousand
 

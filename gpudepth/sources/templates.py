@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ..errors import UsageError
+from ..errors import UsageError, listing
 
 Fields = dict[str, str]
 
@@ -79,7 +79,7 @@ class Template:
         unknown = sorted(self.names - set(known))
         if unknown:
             raise UsageError(f"{self.text!r} uses {{{unknown[0]}}}, which nothing defines",
-                             hint="known here: " + ", ".join(f"{{{name}}}" for name in sorted(known)))
+                             hint="known here: " + listing((f"{{{name}}}" for name in sorted(known)), len(known)))
 
 
 def placeholders(text: str) -> frozenset[str]:

@@ -143,6 +143,10 @@ def test_annex_b_and_lengths():
     for bad in ("00000004 4001aa", "000000", "ffffffff"):
         with pytest.raises(MalformedError, match="NAL unit"):
             split_lengths(hexed(bad), 4)
+    with pytest.raises(MalformedError, match="NAL unit of no bytes at 4"):
+        split_lengths(bytes(1000), 4)
+    with pytest.raises(LimitError, match=r"asks for 6 NAL units, limits.max_nal_units is 5"):
+        split_lengths(hexed("0140") * 9, 1, limits=Limits(max_nal_units=5))
 
 
 @pytest.mark.parametrize(("rbsp", "nal"), [
