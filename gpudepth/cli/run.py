@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from ..errors import PartialRunError, UsageError
+from ..errors import PartialRunError, UsageError, readable
 from . import options as o
+from .telling import say
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")]
 Sample = Annotated[int | None, typer.Option(metavar="N", show_default=False,
@@ -46,7 +47,8 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
     part = _shard(shard)
     if dry_run:
         planned = runner.plan(job, settings=settings, shard=part)
-        print("\n".join(planned.lines() if sample is None else runner.sample(planned, sample).lines()))
+        lines = planned.lines() if sample is None else runner.sample(planned, sample).lines()
+        print("\n".join(readable(line) for line in lines))
         return
     if sample is not None:
         raise UsageError("--sample goes with --dry-run")
@@ -58,7 +60,7 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
         elif row.status == "ok":
             print(f"{summary.plan.root / row.output}: {row.said}")
     for note in summary.plan.notes:
-        print(f"note: {note}", file=sys.stderr)
+        say(f"note: {note}")
     if as_json:
         print(json.dumps({"done": summary.done, "skipped": summary.skipped, "failed": summary.failed}))
     print(summary.line(), file=sys.stderr)

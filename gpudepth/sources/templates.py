@@ -177,6 +177,14 @@ def entries(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """False, too, for a link that goes round in a circle."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def _split(base: Path, text: str) -> tuple[Path, list[str]]:
     parts = [part for part in text.split("/") if part not in {"", "."}]
     return (Path("/") if text.startswith("/") else base), parts
