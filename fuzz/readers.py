@@ -14,6 +14,7 @@ from gpudepth.compute import backend
 from gpudepth.containers import registry
 from gpudepth.depth.encoding import Gray
 from gpudepth.errors import GpudepthError
+from gpudepth.formats import rdf, xmp
 from gpudepth.formats.archive.index import read_index
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.pipeline.clips import attach as clip_attach
@@ -184,6 +185,19 @@ def _stack(file: Path, kit: Kit) -> object:
     return _each(stacks.read_stack(file).frames(range(FRAMES)))
 
 
+def _packet(file: Path, kit: Kit) -> object:
+    """The same bytes as an XMP packet, for both parsers."""
+    data, errors = file.read_bytes(), []
+    for parse in (xmp.parse, rdf.parse):
+        try:
+            parse(data, str(file))
+        except GpudepthError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return None
+
+
 def _remove(file: Path, kit: Kit) -> object:
     return api.remove(file, kit.out / f"out{file.suffix}")
 
@@ -216,6 +230,7 @@ READERS: dict[str, Reader] = {
     "archive": _archive,
     "lists": _list,
     "model": _model,
+    "packet": _packet,
     "job": lambda file, kit: load_job(file),
 }
 

@@ -181,15 +181,13 @@ def readable(text: str) -> None:
     assert not [c for c in text if (ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160], repr(text)
 
 
-@pytest.mark.parametrize("odd", list(NAMES))
+@pytest.mark.parametrize("odd", [o for o in NAMES if o != "percent"])     # which is the pattern of a clip's frames
 def test_names_on_the_command_line(here: Path, odd: str, capfd: pytest.CaptureFixture[str]) -> None:
     name = os.fsdecode(NAMES[odd])
     photo, depth, out = here / f"{name}.jpg", here / f"{name}.png", here / "out" / f"{name}.jpg"
     (here / "photo.jpg").rename(photo)
     (here / "depth.png").rename(depth)
     (here / "out").mkdir()
-    if "%" in name:
-        pytest.skip("is the pattern of a clip's frames")
     assert run_command(["attach", str(photo), str(depth), *RANGE, "-o", str(out)]) == 0, capfd.readouterr().err
     assert run_command(["inspect", str(out)]) == 0
     assert run_command(["extract", str(out), "-o", str(out.with_suffix(".npy"))]) == 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+import tempfile
 import zlib
+from pathlib import Path
 
 from heif_kit import ispe, u16, u32
 from seeds import seeds
@@ -17,11 +19,12 @@ from bad_files.builders import (
     npy_header,
     png,
     png_chunk,
-    replaced,
     zeros,
     zip_bomb,
     zip_of,
 )
+from gpudepth.formats.hevc.configuration import Configuration
+from gpudepth.formats.hevc.nal import SPS, Bits, BitWriter, escape, unescape
 
 
 def bombs() -> Files:
@@ -50,8 +53,13 @@ def bombs() -> Files:
             yield f"{side}.{name}", seeds()[name].replace(ispe(64, 64)[-8:], u32(side) + u32(side)).replace(
                 ispe(32, 24)[-8:], u32(side) + u32(side))
         yield f"{side}.dng", _bigger_dng(side)
-        yield f"{side}.mov", replaced(seeds()["depth.mov"], u16(48) + u16(32), u16(wide) + u16(wide))
-        yield f"{side}.gray.mkv", replaced(seeds()["gray.mkv"], b"\xb0\x81\x20", b"\xb0\x81\x7f")
+        yield f"{side}.sps.heic", resized(seeds()["depth.heic"], side)
+        yield f"{side}.mov", resized(seeds()["depth.mov"], side).replace(u16(48) + u16(32), u16(wide) + u16(wide))
+        avi = _film(".avi")
+        form = avi.index(b"strf") + 12      # biWidth, biHeight
+        yield f"{side}.avi", avi[:form] + struct.pack("<ii", side, side) + avi[form + 8 :]
+        # PixelWidth and PixelHeight (RFC 9559): their values take two bytes in both
+        yield f"{side}.mkv", _film(".mkv").replace(b"\xb0\x82\x01\x40\xba\x82\x01\x04", b"\xb0\x82" + u16(wide) + b"\xba\x82" + u16(wide))
         yield f"{side}.plist", seeds()["depth.plist"].replace(b"<integer>32<", b"<integer>%d<" % side).replace(b"<integer>24<", b"<integer>%d<" % side)
     yield "frames.npy", npy_header("'<f4'", "(900, 65535, 65535)") + bytes(64)
     yield "frames.npz", zip_of({"depths.npy": npy_header("'<f4'", "(900, 65535, 65535)") + bytes(64)})
@@ -61,6 +69,46 @@ def bombs() -> Files:
     yield "wide.exr", exr(HUGE, HUGE, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
     yield "window.exr", exr(1 << 30, 1 << 30)
     yield "window.negative.exr", exr(-5, -5)
+
+
+def _film(suffix: str) -> bytes:
+    """Raw gray video of 48×32, in Matroska of 320×260."""
+    import av
+
+    width, height = (320, 260) if suffix == ".mkv" else (48, 32)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"a{suffix}"
+        with av.open(str(path), "w") as out:
+            stream = out.add_stream("rawvideo", rate=30)
+            stream.width, stream.height, stream.pix_fmt = width, height, "gray" if suffix == ".mkv" else "rgb24"
+            out.mux(stream.encode(av.VideoFrame(width, height, stream.pix_fmt)))
+            out.mux(stream.encode(None))
+        return path.read_bytes()
+
+
+def resized(data: bytes, side: int) -> bytes:
+    """The same file with an SPS of side × side in each hvcC, in boxes of the same size: what follows the size is cut
+    off or filled up, which no one reads before the size."""
+    at = 0
+    while (at := data.find(b"hvcC", at + 1)) >= 0:
+        size = int.from_bytes(data[at - 4 : at], "big") - 8
+        box = data[at + 4 : at + 4 + size]
+        sets = Configuration.parse(box)
+        sps = sets.first(SPS)
+        assert sps is not None
+        bits, out = Bits(unescape(sps)), BitWriter()
+        for count in (16, 8, 96):       # header; ids and one sub-layer; profile, tier and level
+            out.u(count, bits.u(count))
+        for _ in range(2):      # seq_parameter_set_id, chroma_format_idc
+            out.ue(bits.ue())
+        bits.ue(), bits.ue()
+        out.ue(side), out.ue(side)
+        while out.length < 8 * len(sps) - 16:
+            out.u(1, bits.u(1) if bits.left else 1)
+        new = escape(out.align())[: len(sps)].ljust(len(sps), b"\x55")
+        box = box.replace(sps, new)
+        data = data[: at + 4] + box + data[at + 4 + size :]
+    return data
 
 
 def _bigger_dng(side: int) -> bytes:
