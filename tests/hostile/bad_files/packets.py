@@ -25,7 +25,8 @@ def packets() -> Files:
     yield "attribute", head + b"<rdf:Description a='" + b"a" * (30 << 20) + b"'/>" + tail
     yield "attribute.15", head + b"<rdf:Description a='" + b"a" * (15 << 20) + b"'/>" + tail
     yield "attributes", head + b"<rdf:Description " + b" ".join(b"a%d='1'" % n for n in range(300_000)) + b"/>" + tail
-    yield "attributes.names", head + b"<rdf:Description xmlns:b='" + b"b" * 900 + b"' " + b" ".join(b"b:a%d='1'" % n for n in range(90_000)) + b"/>" + tail
+    yield "attributes.names", head + b"<rdf:Description xmlns:b='" + b"b" * 200 + b"' " + b" ".join(b"b:a%d='1'" % n for n in range(90_000)) + b"/>" + tail
+    yield "namespace.long", head + b"<rdf:Description xmlns:b='" + b"b" * 201 + b"' b:a='1'/>" + tail
     yield "namespaces", head + b"<rdf:Description " + b" ".join(b"xmlns:n%d='u%d'" % (n, n) for n in range(50_000)) + b"/>" + tail
     yield "elements", head + b"<rdf:Description>" + b"<a/>" * 300_000 + b"</rdf:Description>" + tail
     yield "elements.99k", head + b"<rdf:Description xmlns:a='b'>" + b"<a:x>1</a:x>" * 99_000 + b"</rdf:Description>" + tail
