@@ -32,6 +32,7 @@ from gpudepth.errors import GpudepthError, UsageError
 CPU_SECONDS, GROWTH = 10, 512 << 20
 WALL_SECONDS = 60
 SHOWN = 12
+LONGEST = 2500      # characters of what an error says, with its place and its hint
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def attempt(reader: Reader, file: Path, kit: Kit) -> tuple[str, str]:
             reader(file, kit)
     except GpudepthError as error:
         said = f"{type(error).__name__}: {error}"
-        if len(said) > 2000:
+        if len(said) > LONGEST:
             trouble = f"a message of {len(said)} characters: {said[:300]}"
         elif error.where is None and not isinstance(error, UsageError):
             trouble = f"says no place: {said}"
@@ -82,12 +83,13 @@ def _left_behind(folder: Path, *, failed: bool) -> list[str]:
     return [n for n in left if failed or n.startswith(".gpudepth-")]
 
 
-def _fork(work: Callable[[int], None], cpu_seconds: int) -> tuple[str, int, resource.struct_rusage, int]:
+def forked(work: Callable[[int], None], cpu_seconds: int) -> tuple[str, int, resource.struct_rusage, int]:
     """work(pipe) in a process of its own, silent and with so much time: what it wrote, how it ended, what it used, and
     by how many bytes it grew."""
     receive, send = os.pipe()
     pid = os.fork()
     if pid == 0:
+        code = 1
         try:
             os.close(receive)
             resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
@@ -96,8 +98,11 @@ def _fork(work: Callable[[int], None], cpu_seconds: int) -> tuple[str, int, reso
             os.dup2(devnull, 2)
             os.write(send, _resident().to_bytes(8, "big"))
             work(send)
+            code = 0
+        except BaseException:
+            os.write(send, traceback.format_exc().encode("utf-8", "backslashreplace"))
         finally:
-            os._exit(0)
+            os._exit(code)
     os.close(send)
     with os.fdopen(receive, "rb") as pipe:
         answer = pipe.read()
@@ -117,12 +122,12 @@ def probe(file: Path, name: str, kit: Kit) -> Result:
         os.write(out, f"{said}\0{trouble}".encode("utf-8", "backslashreplace")[:60_000])
 
     start = time.monotonic()
-    answer, status, usage, growth = _fork(work, CPU_SECONDS)
+    answer, status, usage, growth = forked(work, CPU_SECONDS)
     said, _, trouble = answer.partition("\0")
     if os.WIFSIGNALED(status):
         trouble = f"signal {signal.Signals(os.WTERMSIG(status)).name}"
-    elif not said:
-        trouble = "ended without a word"
+    elif status or not said:
+        trouble = f"ended without a word: {said}"
     elif usage.ru_utime + usage.ru_stime > CPU_SECONDS:
         trouble = trouble or f"{usage.ru_utime + usage.ru_stime:.1f} s of CPU"
     if growth > GROWTH:
@@ -141,7 +146,7 @@ def all_well(files: Sequence[Path], readers: Iterable[str], kit: Kit) -> bool:
                     return
         os.write(out, b"well")
 
-    answer, _, _, growth = _fork(work, CPU_SECONDS * len(files))
+    answer, _, _, growth = forked(work, CPU_SECONDS * len(files))
     return answer == "well" and growth <= GROWTH
 
 

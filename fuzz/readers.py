@@ -105,7 +105,8 @@ def _to_android(file: Path, kit: Kit) -> object:
 
 def _extract(file: Path, kit: Kit) -> object:
     photo = read_photo(file)
-    return auxiliary.save(file, kit.out, "out", auxiliary.ALL), layers.encode(photo) if photo else None
+    made = layers.encode(photo) if photo else None
+    return made, auxiliary.save(file, kit.out, "out", auxiliary.ALL)
 
 
 def _inspect(file: Path, kit: Kit) -> object:
