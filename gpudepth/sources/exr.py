@@ -58,7 +58,8 @@ def _read(file: Input, choose: Callable[[list[Any]], tuple[int, list[str]]], lim
     path, library = str(file), _library(str(file))
     with as_path(file, limits) as name, _damage(path):
         parts = library.File(name, header_only=True).parts[:MAX_PARTS]
-        _check_parts(parts, Path(name).stat().st_size, limits, path)
+        size = Path(name).stat().st_size
+        _check_parts(parts, size, limits, path)
         number, channels = choose(parts)
         header = parts[number].header
         if "deep" in str(header.get("type", "")).lower():
@@ -66,7 +67,7 @@ def _read(file: Input, choose: Callable[[list[Any]], tuple[int, list[str]]], lim
                                    hint="flatten it in a compositor first")
         data, display = _window(header["dataWindow"], path), _window(header["displayWindow"], path)
     x0, y0, x1, y1 = display
-    limits.check_picture(x1 - x0, y1 - y0, 4 * len(channels), where=path)
+    limits.check_picture(x1 - x0, y1 - y0, 4 * len(channels), where=path, packed=size)
     out = []
     with as_path(file, limits) as name, _damage(path):
         there = library.File(name, separate_channels=True).parts[number].channels

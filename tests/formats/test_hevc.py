@@ -286,3 +286,13 @@ def test_a_larger_sps_in_the_data_does_not_get_around_the_limit():
     sets = [n for _, nals in Configuration.parse(large[8:]).arrays for n in nals]
     with pytest.raises((LimitError, MalformedError)):
         decode_luma(Configuration.parse(small[8:]), join_lengths(sets) + data)
+
+
+@pytest.mark.parametrize("nal", [b"", b"\0\0" + bytes(30), hexed("4401") + bytes(30)])
+def test_parameter_sets_that_are_none(nal):
+    """hvcC lists a unit as an SPS, and it says that it is something else."""
+    configuration = Configuration(((SPS, (nal,)),))
+    with pytest.raises(MalformedError):
+        configuration.serialise()
+    with pytest.raises(MalformedError, match="of another type than it is listed as"):
+        ProfileTierLevel.of(nal)

@@ -90,7 +90,7 @@ def test_bombs_with_all_their_data(tmp_path: Path) -> None:
         assert case.seconds < SECONDS, case
         assert case.growth < (GROWTH if case.name != "16k.one-bit.png" else 10 * GROWTH), case
     said = {case.name: case for case in cases}
-    for name in ("16k.png", "16k.rgba.png", "16k.tiff", "float.tiff", "zeros.npz"):
+    for name in ("16k.png", "16k.rgba.png", "16k.tiff", "float.tiff", "zeros.npz", "display.exr", "15k.avi", "fill.h5"):
         assert said[name].kind == "LimitError", said[name]
         assert "limits.max_ratio" in said[name].said
 

@@ -201,8 +201,9 @@ class _Check:
             return None
         about = None
         for i in packets:
-            out.test(XMP_PLACE, file.meta.locations.items[i].method == FILE, f"meta/iloc: item {i}",
-                     f"construction method {file.meta.locations.items[i].method}")
+            location = file.meta.locations.items.get(i)
+            out.test(XMP_PLACE, location is not None and location.method == FILE, f"meta/iloc: item {i}",
+                     "has no location" if location is None else f"construction method {location.method}")
             found = apple_rules.check(out, file.data(i, "max_xmp"), f"XMP item {i}", bits=bits, size=size,
                                       limits=file.source.limits)
             about = about or found

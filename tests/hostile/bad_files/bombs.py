@@ -19,6 +19,7 @@ from bad_files.builders import (
     npy_header,
     png,
     png_chunk,
+    replaced,
     zeros,
     zip_bomb,
     zip_of,
@@ -55,9 +56,7 @@ def bombs() -> Files:
         yield f"{side}.dng", _bigger_dng(side)
         yield f"{side}.sps.heic", resized(seeds()["depth.heic"], side)
         yield f"{side}.mov", resized(seeds()["depth.mov"], side).replace(u16(48) + u16(32), u16(wide) + u16(wide))
-        avi = _film(".avi")
-        form = avi.index(b"strf") + 12      # biWidth, biHeight
-        yield f"{side}.avi", avi[:form] + struct.pack("<ii", side, side) + avi[form + 8 :]
+        yield f"{side}.avi", _bigger_avi(side)
         # PixelWidth and PixelHeight (RFC 9559): their values take two bytes in both
         yield f"{side}.mkv", _film(".mkv").replace(b"\xb0\x82\x01\x40\xba\x82\x01\x04", b"\xb0\x82" + u16(wide) + b"\xba\x82" + u16(wide))
         yield f"{side}.plist", seeds()["depth.plist"].replace(b"<integer>32<", b"<integer>%d<" % side).replace(b"<integer>24<", b"<integer>%d<" % side)
@@ -69,6 +68,12 @@ def bombs() -> Files:
     yield "wide.exr", exr(HUGE, HUGE, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
     yield "window.exr", exr(1 << 30, 1 << 30)
     yield "window.negative.exr", exr(-5, -5)
+
+
+def _bigger_avi(side: int) -> bytes:
+    data = _film(".avi")
+    at = data.index(b"strf") + 12       # biWidth, biHeight
+    return data[:at] + struct.pack("<ii", side, side) + data[at + 8 :]
 
 
 def _film(suffix: str) -> bytes:
@@ -133,4 +138,7 @@ def inflating() -> Files:
     yield "16k.tiff", gray_tiff(16_000, 16_000, compression=8, data=strip)
     yield "float.tiff", gray_tiff(11_000, 11_000, 32, 8, zeros(11_000 * 44_000), sample_format=3)
     yield "zeros.npz", zip_bomb("depth.npy", npy_header("'<f4'", "(16384, 16384)"), 1 << 30)
+    yield "display.exr", replaced(seeds()["depth.exr"], struct.pack("<4i", 0, 0, 31, 23), struct.pack("<4i", 0, 0, 15_999, 15_999), 1)
+    yield "15k.avi", _bigger_avi(15_000)
+    yield "fill.h5", hdf5(lambda f: f.create_dataset("depth", (16_000, 16_000), "f4", chunks=(64, 64)))
     yield "many.npz", zip_of({f"a{n}.npy": npy_header("'<f4'", "(2, 2)") + bytes(16) for n in range(3000)})
