@@ -171,6 +171,8 @@ class LimitsRecord(Record):
     max_extents: int = Field(Limits.max_extents, ge=0)
     max_references: int = Field(Limits.max_references, ge=0)
     max_parameter_sets: int = Field(Limits.max_parameter_sets, ge=0)
+    max_nal_units: int = Field(Limits.max_nal_units, ge=0)
+    max_coded: int = Field(Limits.max_coded, ge=0)
     max_segments: int = Field(Limits.max_segments, ge=0)
     max_metadata: ByteSize = Limits.max_metadata
     max_images: int = Field(Limits.max_images, ge=0)
