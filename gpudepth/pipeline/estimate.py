@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..compute.cores import available_cores
-from ..depth.encoding import DisparityRange, Gray
-from ..errors import GpudepthError, UsageError
+from ..errors import GpudepthError
 from ..formats.inputs import Input, as_input
 from ..limits import Limits
 from ..sources.letterbox import Letterbox
@@ -45,14 +44,7 @@ def estimated(photo: str | Input, recipe: Recipe, ahead: Sequence[Input] = ()) -
     Raises what loading and running the network raise, and what decoding the photo does.
     """
     assert recipe.network is not None
-    if recipe.orientation != "display":
-        raise UsageError("networks see photos as they are displayed",
-                         hint="leave out source.orientation: coded, --coded")
-    if recipe.auto is not None or (recipe.encoding is None and recipe.align is None) or isinstance(
-            recipe.encoding, Gray | DisparityRange):
-        raise UsageError("nothing says what the values of the network mean", where=str(recipe.network.model),
-                         hint="of a relative one: --preset depth-anything-v2 --near 0.5 --far 12 (or midas, marigold), "
-                              "or --align-to; of a metric one: --metric")
+    recipe.check_network()
     with stage("estimate"):
         session = _session(recipe.network, recipe.threads, recipe.limits)
         key = str(photo)

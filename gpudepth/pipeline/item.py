@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from math import isfinite
 from pathlib import Path
 
@@ -67,9 +68,10 @@ class Item:
                    beside=tuple(beside), pixels=outcome.width * outcome.height, stages=rounded(lap()))
 
 
-def in_batches(items: Sequence[Work], size: int) -> list[Work]:
+def in_batches(items: Iterable[Work], size: int) -> Iterator[Work]:
     """The items, each with the photos that come behind it in its batch."""
-    def behind(i: int) -> tuple[Input, ...]:
-        return tuple(one.photo for one in items[i + 1 : (i // size + 1) * size] if isinstance(one, Item))
-
-    return [replace(item, ahead=behind(i)) if isinstance(item, Item) else item for i, item in enumerate(items)]
+    source = iter(items)
+    while batch := list(islice(source, size)):
+        for i, item in enumerate(batch, 1):
+            ahead = tuple(one.photo for one in batch[i:] if isinstance(one, Item))
+            yield replace(item, ahead=ahead) if ahead and isinstance(item, Item) else item

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from ..errors import UsageError
 from ..sources.letterbox import Fit
-from ..sources.network import LARGEST, MEAN, MULTIPLE, SOURCES, STD, Network
+from ..sources.network import LARGEST, MEAN, MULTIPLE, STD, Network
 from .encoding_records import Record
 from .strict_yaml import setting
 
@@ -77,8 +77,7 @@ class NetworkRecord(Record):
 
 def from_options(model: Path, settings: Sequence[str], backend: str) -> Network:
     """--estimate MODEL --network KEY=VALUE. Raises UsageError."""
-    if not model.exists():
-        raise UsageError("there is no such model", where=model, hint=SOURCES)
+    Network(model).check()
     fields: dict[str, Any] = {"kind": "onnx", "model": str(model)}
     for text in settings:
         name, equals, value = text.partition("=")

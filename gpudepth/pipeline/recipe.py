@@ -15,7 +15,7 @@ from ..compute.refine import smooth
 from ..containers.apple_rules import PORTRAIT_SIDE
 from ..containers.base import PROFILES, Donor, Placement
 from ..containers.heif.photo import DEFAULT_QUALITY
-from ..depth.encoding import Encoding
+from ..depth.encoding import DisparityRange, Encoding, Gray
 from ..depth.pixel_format import HDIS, PixelFormat
 from ..errors import UsageError
 from ..formats.inputs import Held, as_input
@@ -231,6 +231,18 @@ class Recipe:
             raise UsageError(f"is of the preset {found.preset} ({found.why}): {error.message}", where=str(depth),
                              hint=error.hint) from None
         return replace(known, auto=None, decided=f"{found.preset} ({found.why})")
+
+    def check_network(self) -> None:
+        """Raises UsageError for a network whose values nothing explains, and for photos as they are stored."""
+        if self.orientation != "display":
+            raise UsageError("networks see photos as they are displayed",
+                             hint="leave out --coded, or source.orientation: coded")
+        if self.auto is not None or (self.encoding is None and self.align is None) or isinstance(
+                self.encoding, Gray | DisparityRange):
+            raise UsageError("nothing says what the values of the network mean",
+                             hint="of a relative one: --preset depth-anything-v2 --near 0.5 --far 12 (or midas, "
+                                  "marigold), or --align-to; of a metric one: --metric. In a job: encoding: {preset: "
+                                  "depth-anything-v2, near: 0.5, far: 12}, or {kind: depth}")
 
     @property
     def refines(self) -> bool:

@@ -16,7 +16,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BackendError, FileError, LimitError, MalformedError, UnsupportedError, UsageError
+from ..errors import (
+    BackendError,
+    FileError,
+    LimitError,
+    MalformedError,
+    MissingInputError,
+    UnsupportedError,
+    UsageError,
+)
 from ..formats.bytesource import ByteSource
 from ..limits import DEFAULT, Limits
 from .letterbox import FITS, Fit, Letterbox
@@ -66,10 +74,19 @@ class Network:
         if not all(s > 0 for s in self.std):
             raise UsageError("std is positive")
 
+    def check(self) -> None:
+        """Raises MissingInputError when the file is not there."""
+        if not self.model.is_file():
+            raise MissingInputError("there is no such model", where=str(self.model), hint=SOURCES)
+
     def digest(self) -> str:
-        """SHA-256 of the file and of all that decides the map. Raises MissingInputError, OSError."""
-        with self.model.open("rb") as file:
-            model = hashlib.file_digest(file, "sha256").hexdigest()
+        """SHA-256 of the file and of all that decides the map. Raises MissingInputError, FileError."""
+        self.check()
+        try:
+            with self.model.open("rb") as file:
+                model = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise FileError(f"cannot be read: {error.strerror}", where=str(self.model)) from None
         settings = (self.size, self.fit, self.multiple, self.mean, self.std, self.colors, self.output)
         return hashlib.sha256(repr((model, settings)).encode()).hexdigest()
 

@@ -159,3 +159,78 @@ def test_python_says_so_too(tmp_path: Path) -> None:
         gpudepth.attach(source, out=tmp_path / "o.jpg")
     with pytest.raises(UsageError, match="one of the two"):
         gpudepth.attach(source, np.ones((4, 6)), tmp_path / "o.jpg", estimate="m.onnx")
+
+
+JOB = """
+source: {color: "c/*.jpg", depth: {kind: onnx, model: m.onnx, batch: 3, fit: letterbox}}
+encoding: {preset: depth-anything-v2, near: 0.5, far: 8}
+map: {pixel_format: fdis}
+output: {path: "out/{stem}.jpg"}
+run: {backend: numpy}
+"""
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    """Seven photos, the third damaged."""
+    (tmp_path / "c").mkdir()
+    for n in range(7):
+        photo(tmp_path / f"c/{n}.jpg", seed=n, orientation=6 if n % 2 else 1)
+    (tmp_path / "c/2.jpg").write_bytes((tmp_path / "c/0.jpg").read_bytes()[:300])
+    kit.write(tmp_path / "m.onnx", size=(48, 48))
+    (tmp_path / "job.yaml").write_text(JOB)
+    return tmp_path / "job.yaml"
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in folder.glob("*.jpg")}
+
+
+def test_a_folder_of_photos_becomes_depth_photos(job: Path) -> None:
+    """One worker with batches, two without, and one photo at a time by hand make the same files."""
+    summary = gpudepth.run(job)
+    assert (summary.done, summary.failed) == (6, 1)
+    made = files(job.parent / "out")
+    assert sorted(made) == ["0.jpg", "1.jpg", "3.jpg", "4.jpg", "5.jpg", "6.jpg"]
+    assert all(row.stages["estimate"] > 0 for row in summary.rows if row.status == "ok" and row.key in ("c/0.jpg", "c/3.jpg"))
+    settings = ["source.depth.batch=1", "run.workers=2", "output.path=two/{stem}.jpg"]
+    assert gpudepth.run(job, settings=settings).done == 6
+    assert files(job.parent / "two") == made
+    alone = gpudepth.attach(job.parent / "c/5.jpg", out=job.parent / "alone.jpg", estimate=job.parent / "m.onnx", preset="depth-anything-v2",
+                            near=0.5, far=8, pixel_format="fdis")
+    assert alone.read_bytes() == made["5.jpg"]
+
+
+def test_another_model_does_everything_again(job: Path) -> None:
+    assert gpudepth.run(job).done == 6
+    again = gpudepth.run(job)
+    assert (again.done, again.skipped) == (0, 6)
+    kit.write(job.parent / "m.onnx", size=(32, 32))
+    assert gpudepth.run(job).done == 6
+    assert gpudepth.run(job, settings=["source.depth.mean=0.5"]).done == 6
+    assert gpudepth.run(job, settings=["source.depth.mean=0.5", "source.depth.batch=2"]).skipped == 6
+
+
+def test_plans_name_the_network(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["plan", str(job)]) == 0
+    assert "estimated by m.onnx" in capsys.readouterr().out
+    assert run_command(["plan", str(job), "-o", str(job.parent / "plan.jsonl")]) == 0
+    assert run_command(["run", str(job), "--plan", str(job.parent / "plan.jsonl"), "-q"]) == 3
+    assert len(files(job.parent / "out")) == 6
+
+
+@pytest.mark.parametrize(("setting", "said"), [
+    ("source.depth.model=none.onnx", "Apache-2.0"), ("run.workers=2", "source.depth.batch goes with run.workers: 1"),
+    ("source.depth.size=huge", "source.depth.size"), ("source.depth.sise=5", "did you mean size"), ("source.match=index", "a network goes with source.color"),
+    ("source.orientation=coded", "as they are displayed"), ("source.depth.kind=tflite", "onnx")])
+def test_jobs_that_are_wrong(job: Path, capsys: pytest.CaptureFixture[str], setting: str, said: str) -> None:
+    assert run_command(["run", str(job), "--set", setting]) == 2
+    assert said in capsys.readouterr().err
+    assert not (job.parent / "out").exists()
+
+
+@pytest.mark.parametrize("encoding", ["", "encoding: {near: 1, far: 5}", "encoding: {preset: auto}", "encoding: {kind: embedded}"])
+def test_jobs_say_what_the_network_gives(job: Path, capsys: pytest.CaptureFixture[str], encoding: str) -> None:
+    job.write_text(JOB.replace("encoding: {preset: depth-anything-v2, near: 0.5, far: 8}", encoding))
+    assert run_command(["run", str(job)]) == 2
+    assert "nothing says what the values of the network mean" in capsys.readouterr().err
