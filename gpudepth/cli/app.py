@@ -37,6 +37,7 @@ def _register() -> None:
         demo,
         doctor,
         extract,
+        init,
         inspect,
         mac_kit,
         merge,
@@ -53,6 +54,7 @@ def _register() -> None:
     app.command("check")(check.check)
     app.command("convert")(convert.convert)
     app.command("extract")(extract.extract)
+    app.command("init")(init.init)
     app.command("inspect")(inspect.inspect)
     app.command("merge")(merge.merge)
     app.command("plan")(plan.plan)
