@@ -16,6 +16,13 @@ from ..pipeline.recipe import FILLS, METHODS, TURNS, Confidence, Recipe, Resize,
 from ..sources.raw import RawRows
 
 
+def _presets(typed: str) -> list[str]:
+    """For shells that complete."""
+    from ..sources.presets import PRESETS
+
+    return [name for name in ("auto", *(p.name for p in PRESETS)) if name.startswith(typed)]
+
+
 def _verbose(on: bool) -> bool:
     if on:
         logging.getLogger("gpudepth").setLevel(logging.INFO)
@@ -37,7 +44,7 @@ DisparityRange = Annotated[str | None, typer.Option("--disparity-range", metavar
 Metric = Annotated[bool, typer.Option("--metric", help="The values are metres: the same as --values depth.")]
 Values = Annotated[str | None, typer.Option(help="What the values are: depth (metres) or disparity (1/metres).",
                                             show_default=False)]
-PresetName = Annotated[str | None, typer.Option("--preset", show_default=False,
+PresetName = Annotated[str | None, typer.Option("--preset", show_default=False, autocompletion=_presets,
                                                 help="What a data set, a sensor or a model writes: kitti-depth, midas… "
                                                      "gpudepth presets lists them; auto recognises what leaves no "
                                                      "doubt.")]
