@@ -40,7 +40,14 @@ _CONTROLS = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160))}
 
 
 class GpudepthError(Exception):
-    """Root of the tree. `exit_code` is what the command line ends with."""
+    """Root of the tree. `exit_code` is what the command line ends with.
+
+    message   what is wrong
+    where     the file, and the place in it
+    hint      what to do about it
+
+    Source: sysexits.h for 70, 74, 75; 128 + signal for what is interrupted.
+    """
 
     exit_code = 1
     longest = LONGEST
