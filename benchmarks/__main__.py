@@ -23,7 +23,8 @@ def machine() -> str:
 def main() -> None:
     print(f"{machine()}\n")
     for title, module in (("Conversion", "conversion"), ("Stages", "stages"), ("Refining", "refine"),
-                          ("Attach", "attach"), ("JPEG", "jpeg"), ("DNG", "dng"), ("Video", "video")):
+                          ("Attach", "attach"), ("JPEG", "jpeg"), ("DNG", "dng"), ("Video", "video"),
+                          ("Runs", "runs")):
         # a process each: what one leaves in memory must not slow the other down
         command = [sys.executable, "-m", f"{__package__}.{module}"]
         table = subprocess.run(command, check=True, capture_output=True, text=True)
