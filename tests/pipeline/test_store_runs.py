@@ -239,6 +239,36 @@ def test_planned_on_the_disk_as_in_memory(job: Path, server: Server, tmp_path: P
         assert "s3://bucket/photos/ü #?%.jpg + s3://bucket/depth/ü #?%.png -> s3://bucket/out/ü #?%.jpg" in "\n".join(plan.lines())
 
 
+def test_strange_parts(job: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that are none are skipped, and so is what is no part."""
+    run(job)
+    good = server.parts()[0]
+    for name, data in [("all-20990101T000000-00000000-000000.jsonl", b"[1]\n{}\n\xff\n{\"key\": 7}\n" + b"[" * 99_999 + b"\n{\"key\":\"s3"),
+                       ("notes.txt", b"x"), (good.replace("all", "9-of-4"), b"not of this cut")]:
+        server.put(f"out/gpudepth-ledger/{name}", data)
+    assert run(job).skipped == COUNT
+    assert merge(job).done == COUNT
+
+
+def test_maps_are_looked_at_before(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["plan", str(job), "--sample", "2"]) == 0
+    assert "2 of 8 items done for a sample, 0 failed" in capsys.readouterr().out
+    job.write_text(JOB.replace("near: 0.5, far: 12", "kind: depth, scale: 1"))
+    assert run_command(["plan", str(job)]) == 0
+    out = capsys.readouterr().out
+    assert "warning: " in out and "refine.clamp bounds the range" in out
+
+
+def test_no_scratch_folder(job: Path, tmp_path: Path) -> None:
+    process = subprocess.run([sys.executable, "-c", "import sys, tempfile; tempfile.tempdir = '/nowhere'; from gpudepth.cli.app import main; main(sys.argv[1:])",
+                              "run", str(job)], capture_output=True, text=True, check=False)
+    assert process.returncode == 74 and "no folder for scratch files" in process.stderr and "TMPDIR" in process.stderr
+
+
+def test_stages(job: Path) -> None:
+    assert {"fetch", "put", "encode"} <= set(run(job).rows[0].stages)
+
+
 def test_too_large_is_told_before_anything_is_fetched(job: Path, server: Server) -> None:
     summary = run(job, settings=["limits.max_file=100"])
     assert summary.failed == COUNT
