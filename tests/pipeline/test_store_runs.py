@@ -62,7 +62,8 @@ def local(server: Server, folder: Path, count: int = COUNT) -> dict[str, bytes]:
 
 def start(job: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-m", "gpudepth", "run", str(job), *more], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, start_new_session=True)
+                            stderr=subprocess.PIPE, text=True, start_new_session=True,
+                            env={**os.environ, "TMPDIR": str(job.parent)})      # where a killed one leaves its scratch folder
 
 
 def wait_for_parts(server: Server, process: subprocess.Popen[str], count: int = 1) -> list[str]:
@@ -164,7 +165,7 @@ def test_a_shard_that_is_killed(server: Server, tmp_path: Path) -> None:
         process.communicate()
     assert process.returncode == -signal.SIGKILL
     rows = sum(server.client.get_object(Bucket="bucket", Key=f"out/gpudepth-ledger/{part}")["Body"].read().count(b"\n") for part in server.parts())
-    assert rows < count
+    assert rows < count and list(tmp_path.glob("gpudepth-run-*"))
     before = server.objects()
     summary = run(job, plan_file=tmp_path / "plan.jsonl", shard=(0, 1))
     assert (summary.skipped, summary.done) == (rows, count - rows)
@@ -184,6 +185,7 @@ def test_sigterm_writes_the_last_part(server: Server, tmp_path: Path) -> None:
     finally:
         process.kill()
     assert process.returncode == 143, errors
+    assert not list(tmp_path.glob("gpudepth-*"))
     rows = [json.loads(line) for part in server.parts()
             for line in server.client.get_object(Bucket="bucket", Key=f"out/gpudepth-ledger/{part}")["Body"].read().splitlines()]
     assert len(rows) == len({row["key"] for row in rows}) < 24
