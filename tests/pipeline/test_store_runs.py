@@ -15,6 +15,7 @@ import pytest
 from photo_kit import gray, plain
 from store_kit import JOB, SECRET, Server, environment, fill, serving
 
+from gpudepth import resources
 from gpudepth.cli.app import run_command
 from gpudepth.errors import AccessError, MissingInputError, UsageError
 from gpudepth.pipeline import runner
@@ -259,6 +260,14 @@ def test_maps_are_looked_at_before(job: Path, capsys: pytest.CaptureFixture[str]
     assert run_command(["plan", str(job)]) == 0
     out = capsys.readouterr().out
     assert "warning: " in out and "refine.clamp bounds the range" in out
+
+
+def test_the_example_job(job: Path, server: Server, tmp_path: Path) -> None:
+    """configs/store.yaml on objects such as it speaks of."""
+    job.write_text(resources.text("configs", "store.yaml"), encoding="utf-8")
+    assert run(job).done == COUNT
+    assert server.objects() == local(server, tmp_path)
+    assert len(server.parts()) == 1
 
 
 def test_no_scratch_folder(job: Path, tmp_path: Path) -> None:
