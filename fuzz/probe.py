@@ -3,12 +3,14 @@
     python fuzz/probe.py FILE-OR-FOLDER...
 
 A reader ends in a result or in an error of `gpudepth.errors`. Told are other exceptions, signals, more than 10 s of
-CPU, more than 512 MB above what the process had, and files that a failure left behind. Exit code 1 when there are any.
+CPU, more than 512 MB above what the process had, and files that a failure left behind (frames of a clip stay that the
+table beside them names). Exit code 1 when there are any.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import resource
 import shutil
@@ -18,50 +20,19 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from readers import READERS, Kit, Reader, make_kit, warm
 
-from gpudepth import api
-from gpudepth.compute import backend
-from gpudepth.containers import registry
-from gpudepth.depth.encoding import Gray
 from gpudepth.errors import GpudepthError, UsageError
-from gpudepth.formats.archive.index import read_index
-from gpudepth.formats.bytesource import ByteSource
-from gpudepth.pipeline.clips import attach as clip_attach
-from gpudepth.pipeline.clips import frames as clip
-from gpudepth.pipeline.datasets import auxiliary, layers
-from gpudepth.pipeline.datasets.dataset import read_photo
-from gpudepth.pipeline.guide import Guide
-from gpudepth.pipeline.job import load_job
-from gpudepth.pipeline.recipe import Recipe
-from gpudepth.pipeline.report import Report
-from gpudepth.sources import calib, colmap_model, pair_lists, recognise, scene_linear, stacks, timestamps, transforms
-from gpudepth.sources import maps as map_room
-from gpudepth.sources import record3d as capture_room
-from gpudepth.sources.raw import RawRows
-from gpudepth.sources.video import read_video
 
 CPU_SECONDS, GROWTH = 10, 512 << 20
 WALL_SECONDS = 60
 SHOWN = 12
-FRAMES = 3
-
-
-@dataclass(frozen=True)
-class Kit:
-    """A sound photo and map that the file under test is used with, and an empty folder for outputs."""
-
-    photo: Path
-    depth: Path
-    out: Path
-
-
-Reader = Callable[[Path, Kit], object]
+LONGEST = 2500      # characters of what an error says, with its place and its hint
 
 
 @dataclass(frozen=True)
@@ -76,265 +47,107 @@ class Result:
     growth: int
 
 
-def _photo_suffix(file: Path) -> str:
-    known = [s for c in registry.containers() if c.name != "dictionary" for s in c.suffixes]
-    return file.suffix.lower() if file.suffix.lower() in known else ".heic"
+def attempt(reader: Reader, file: Path, kit: Kit) -> tuple[str, str]:
+    """What one reader made of a file: "ok", an error of ours, or what is wrong with that; trouble, or nothing."""
+    shutil.rmtree(kit.out)
+    kit.out.mkdir()
+    signal.alarm(WALL_SECONDS)
+    said, trouble = "ok", ""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            reader(file, kit)
+    except GpudepthError as error:
+        said = f"{type(error).__name__}: {error}"
+        if len(said) > LONGEST:
+            trouble = f"a message of {len(said)} characters: {said[:300]}"
+        elif error.where is None and not isinstance(error, UsageError):
+            trouble = f"says no place: {said}"
+    except BaseException:
+        said = trouble = traceback.format_exc()
+    left = _left_behind(kit.out, failed=said != "ok")
+    if left and not trouble:
+        trouble = f"left behind {left}"
+    return said, trouble
 
 
-def _each(frames: Iterable[object]) -> int:
-    count = 0
-    for count, _ in enumerate(frames, 1):
-        if count == FRAMES:
-            break
-    return count
+def _left_behind(folder: Path, *, failed: bool) -> list[str]:
+    """Files that nobody asked for: temporary ones, and any of a failure. Of a clip that failed those stay that the
+    table of its frames names."""
+    left = sorted(p.name for p in folder.rglob("*") if p.is_file())
+    table = folder / "frames.csv"
+    if failed and table.is_file():
+        with table.open(newline="", encoding="utf-8") as rows:
+            named = {row["file"]: row["bytes"] for row in csv.DictReader(rows)}
+        left = [n for n in left if n != table.name and str((folder / n).stat().st_size) != named.get(n)]
+    return [n for n in left if failed or n.startswith(".gpudepth-")]
 
 
-def _attach_as_photo(file: Path, kit: Kit) -> object:
-    out = kit.out / f"out{_photo_suffix(file)}"
-    return api.attach(file, kit.depth, out, near=0.5, far=12.0, replace_depth=True, fit="stretch")
-
-
-def _develop(file: Path, kit: Kit) -> object:
-    shown = scene_linear.displayed(file, "srgb")
-    return shown if isinstance(shown, Path) else shown.read()
-
-
-def _attach_guided(file: Path, kit: Kit) -> object:
-    return np.asarray(Guide(file, "display", Recipe().limits).at(64, 48))
-
-
-def _attach_as_map(file: Path, kit: Kit) -> object:
-    return api.attach(kit.photo, file, kit.out / "out.jpg", near=0.5, far=12.0, fit="stretch", fill="nearest")
-
-
-def _attach_knowing(file: Path, kit: Kit) -> object:
-    """Without a word of what values mean: containers of depth, and preset auto."""
-    return api.attach(kit.photo, file, kit.out / "out.jpg", preset="auto", fit="stretch", fill="nearest")
-
-
-def _attach_trusting(file: Path, kit: Kit) -> object:
-    return api.attach(kit.photo, kit.depth, kit.out / "out.jpg", near=0.5, far=12.0, confidence=file, fit="stretch",
-                      fill="nearest")
-
-
-def _aligned(file: Path, kit: Kit) -> object:
-    return api.attach(kit.photo, kit.depth, kit.out / "out.jpg", metric=file, fit="stretch", fill="nearest")
-
-
-def _convert(file: Path, kit: Kit) -> object:
-    return api.convert(file, kit.out / "out.npy", encoding=Gray(0.5, 12.0))
-
-
-def _to_dictionary(file: Path, kit: Kit) -> object:
-    return api.convert(file, kit.out / "out.plist")
-
-
-def _to_android(file: Path, kit: Kit) -> object:
-    return api.convert(file, kit.out / "out.jpg", profile="gdepth")
-
-
-def _extract(file: Path, kit: Kit) -> object:
-    photo = read_photo(file)
-    return auxiliary.save(file, kit.out, "out", auxiliary.ALL), layers.encode(photo) if photo else None
-
-
-def _inspect(file: Path, kit: Kit) -> object:
-    if clip.is_clip(file):
-        return clip.about(file)
-    return Report.to_dict(api.inspect(file)), api.inspect(file).lines()
-
-
-def _frames(file: Path, kit: Kit) -> object:
-    return _each(clip.frames(file))
-
-
-def _video(file: Path, kit: Kit) -> object:
-    return _each(read_video(file).frames())
-
-
-def _clip(video: Path, depth: Path, kit: Kit) -> object:
-    recipe = Recipe(encoding=Gray(0.5, 12.0), fit="stretch", fill="nearest")
-    return clip_attach.attach_clip(video, depth, kit.out / "%06d.jpg", recipe, backend("numpy"),
-                                   settings={"frames": f"0:{FRAMES}"})
-
-
-def _attach_clip(file: Path, kit: Kit) -> object:
-    return _clip(file, kit.out.parent / "depth.npz", kit)
-
-
-def _attach_depth_clip(file: Path, kit: Kit) -> object:
-    return _clip(kit.out.parent / "colour.mp4", file, kit)
-
-
-def _attach_own_clip(file: Path, kit: Kit) -> object:
-    return _clip(file, file, kit)
-
-
-def _archive(file: Path, kit: Kit) -> object:
-    index = read_index(file)
-    errors = []
-    for member in (*index.members, *index.unsafe)[:50]:
-        for read in (recognise.recognise, map_room.read_map):
-            try:
-                read(member)
-            except GpudepthError as error:
-                errors.append(str(error))
-    return errors, capture_room.find_in_captures(file.parent, file.name)
-
-
-def _list(file: Path, kit: Kit) -> object:
-    """The same bytes as every kind of list."""
-    errors = []
-    for name, find in (("l.csv", pair_lists.find_listed), ("l.jsonl", pair_lists.find_listed),
-                       ("l.json", transforms.find_in_transforms),
-                       ("l.txt", lambda base, text: timestamps.find_by_time(base, text, text))):
-        (kit.out.parent / name).unlink(missing_ok=True)
-        (kit.out.parent / name).symlink_to(file.absolute())
+def forked(work: Callable[[int], None], cpu_seconds: int) -> tuple[str, int, resource.struct_rusage, int]:
+    """work(pipe) in a process of its own, silent and with so much time: what it wrote, how it ended, what it used, and
+    by how many bytes it grew."""
+    receive, send = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
         try:
-            find(kit.out.parent, name)
-        except GpudepthError as error:
-            errors.append(str(error))
-    return errors
-
-
-def _model(file: Path, kit: Kit) -> object:
-    """The same bytes as each file of a COLMAP model, text and binary, and as Middlebury's calibration."""
-    errors = []
-    for suffix in (".txt", ".bin"):
-        folder = Path(tempfile.mkdtemp(dir=kit.out.parent))
-        for name in ("cameras", "images", "points3D"):
-            (folder / f"{name}{suffix}").symlink_to(file.absolute())
-        try:
-            colmap_model.read(folder)
-        except GpudepthError as error:
-            errors.append(str(error))
-    return errors, calib.read_calib(file)
-
-
-def _stack(file: Path, kit: Kit) -> object:
-    return _each(stacks.read_stack(file).frames(range(FRAMES)))
-
-
-def _remove(file: Path, kit: Kit) -> object:
-    return api.remove(file, kit.out / f"out{file.suffix}")
-
-
-READERS: dict[str, Reader] = {
-    "read": lambda file, kit: api.read(file),
-    "inspect": _inspect,
-    "check": lambda file, kit: api.check(file).to_dict(),
-    "attach photo": _attach_as_photo,
-    "guide": _attach_guided,
-    "develop": _develop,
-    "attach map": _attach_as_map,
-    "attach auto": _attach_knowing,
-    "confidence": _attach_trusting,
-    "align": _aligned,
-    "donor": lambda file, kit: registry.donor(file),
-    "remove": _remove,
-    "convert": _convert,
-    "dictionary": _to_dictionary,
-    "android": _to_android,
-    "extract": _extract,
-    "map": lambda file, kit: map_room.read_map(file),
-    "rows": lambda file, kit: map_room.read_map(file, rows=RawRows(64, 48, "float32")),
-    "stack": _stack,
-    "frames": _frames,
-    "video": _video,
-    "attach clip": _attach_clip,
-    "depth clip": _attach_depth_clip,
-    "own clip": _attach_own_clip,
-    "archive": _archive,
-    "lists": _list,
-    "model": _model,
-    "job": lambda file, kit: load_job(file),
-}
-
-
-def make_kit(folder: Path) -> Kit:
-    """A JPEG, a 16-bit map and a clip's maps, and the folder for outputs."""
-    from PIL import Image
-
-    folder.mkdir(parents=True, exist_ok=True)
-    kit = Kit(folder / "photo.jpg", folder / "depth.png", folder / "out")
-    ramp = np.linspace(1, 65535, 64 * 48).astype(np.uint16).reshape(48, 64)
-    Image.fromarray(ramp).save(kit.depth)
-    Image.new("RGB", (64, 48), (90, 120, 60)).save(kit.photo)
-    metres = np.linspace(0.1, 1, 64 * 48, dtype=np.float32).reshape(48, 64)
-    np.savez(folder / "depth.npz", depths=np.stack([metres] * 3))
-    _film(folder / "colour.mp4")
-    kit.out.mkdir(exist_ok=True)
-    return kit
-
-
-def _film(path: Path) -> None:
-    import av
-
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=30)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for _ in range(FRAMES):
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
-        out.mux(stream.encode(None))
+            os.close(receive)
+            resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+            devnull = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(devnull, 1)
+            os.dup2(devnull, 2)
+            os.write(send, _resident().to_bytes(8, "big"))
+            work(send)
+            code = 0
+        except BaseException:
+            os.write(send, traceback.format_exc().encode("utf-8", "backslashreplace"))
+        finally:
+            os._exit(code)
+    os.close(send)
+    with os.fdopen(receive, "rb") as pipe:
+        answer = pipe.read()
+    _, status, usage = os.wait4(pid, 0)
+    growth = usage.ru_maxrss * 1024 - int.from_bytes(answer[:8], "big")
+    return answer[8:].decode("utf-8", "replace"), status, usage, growth
 
 
 def _resident() -> int:
     return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _child(reader: Reader, file: Path, kit: Kit, out: int) -> None:
-    """Run one reader and write what came of it: a letter and a text."""
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
-    signal.alarm(WALL_SECONDS)
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, 1)
-    os.dup2(devnull, 2)
-    letter, text = "k", "ok"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            reader(file, kit)
-    except GpudepthError as error:
-        letter, text = "e", f"{type(error).__name__}: {error}"
-        if len(text) > 2000:
-            letter, text = "x", f"a message of {len(text)} characters: {text[:300]}"
-        elif error.where is None and not isinstance(error, UsageError):
-            letter, text = "x", f"says no place: {text}"
-    except BaseException:
-        letter, text = "x", traceback.format_exc()
-    os.write(out, (letter + text).encode("utf-8", "backslashreplace")[:60_000])
-    os._exit(0)
-
-
 def probe(file: Path, name: str, kit: Kit) -> Result:
     """One file in one reader, in a process of its own."""
-    shutil.rmtree(kit.out)
-    kit.out.mkdir()
-    before, start = _resident(), time.monotonic()
-    receive, send = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(receive)
-        _child(READERS[name], file, kit, send)
-    os.close(send)
-    with os.fdopen(receive, "rb") as pipe:
-        answer = pipe.read().decode("utf-8")
-    _, status, usage = os.wait4(pid, 0)
-    growth = usage.ru_maxrss * 1024 - before
-    letter, text = answer[:1], answer[1:]
-    trouble = ""
+    def work(out: int) -> None:
+        said, trouble = attempt(READERS[name], file, kit)
+        os.write(out, f"{said}\0{trouble}".encode("utf-8", "backslashreplace")[:60_000])
+
+    start = time.monotonic()
+    answer, status, usage, growth = forked(work, CPU_SECONDS)
+    said, _, trouble = answer.partition("\0")
     if os.WIFSIGNALED(status):
         trouble = f"signal {signal.Signals(os.WTERMSIG(status)).name}"
-    elif letter == "x":
-        trouble = text
+    elif status or not said:
+        trouble = f"ended without a word: {said}"
     elif usage.ru_utime + usage.ru_stime > CPU_SECONDS:
-        trouble = f"{usage.ru_utime + usage.ru_stime:.1f} s of CPU"
+        trouble = trouble or f"{usage.ru_utime + usage.ru_stime:.1f} s of CPU"
     if growth > GROWTH:
-        trouble = f"grew by {growth >> 20} MB; {trouble or text}"
-    left = sorted(p.name for p in kit.out.rglob("*") if p.is_file())
-    if left and (letter != "k" or any(n.startswith(".gpudepth-") for n in left)):
-        trouble = trouble or f"left behind {left}"
-    return Result(file, name, text, trouble, time.monotonic() - start, growth)
+        trouble = f"grew by {growth >> 20} MB; {trouble or said}"
+    return Result(file, name, said, trouble, time.monotonic() - start, growth)
+
+
+def all_well(files: Sequence[Path], readers: Iterable[str], kit: Kit) -> bool:
+    """Every file in every reader, all in one process: is each result as it should be? Who is not, `probe` tells."""
+    def work(out: int) -> None:
+        for file in files:
+            for name in readers:
+                before = time.process_time()
+                _, trouble = attempt(READERS[name], file, kit)
+                if trouble or time.process_time() - before > CPU_SECONDS:
+                    return
+        os.write(out, b"well")
+
+    answer, _, _, growth = forked(work, CPU_SECONDS * len(files))
+    return answer == "well" and growth <= GROWTH
 
 
 def files_of(paths: Iterable[Path]) -> Iterator[Path]:
@@ -345,36 +158,26 @@ def files_of(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
 
 
-def run(paths: Iterable[Path], readers: Iterable[str] = READERS,
-        tell: Callable[[Result], Any] | None = None) -> list[Result]:
-    """Every file in every reader; returns what is not as it should be."""
+def run(paths: Iterable[Path], readers: Iterable[str] = READERS, tell: Callable[[Result], Any] | None = None, *,
+        together: int = 1) -> list[Result]:
+    """Every file in every reader; returns what is not as it should be. together: files for which one process is tried
+    first, which is faster, and tells only of trouble."""
     troubles = []
     with tempfile.TemporaryDirectory() as folder:
         kit = make_kit(Path(folder) / "kit")
         warm(kit)
-        for file in files_of(paths):
-            for name in readers:
-                result = probe(file, name, kit)
-                if result.trouble:
-                    troubles.append(result)
-                if tell is not None:
-                    tell(result)
+        readers, files = tuple(readers), list(files_of(paths))
+        for batch in (files[n : n + together] for n in range(0, len(files), together)):
+            if together > 1 and all_well(batch, readers, kit):
+                continue
+            for file in batch:
+                for name in readers:
+                    result = probe(file, name, kit)
+                    if result.trouble:
+                        troubles.append(result)
+                    if tell is not None:
+                        tell(result)
     return troubles
-
-
-def warm(kit: Kit) -> None:
-    """Load the libraries once, before processes are forked."""
-    import contextlib
-
-    import av  # noqa: F401
-    import h5py  # noqa: F401
-    import OpenEXR  # noqa: F401
-    import pillow_heif  # noqa: F401
-
-    with contextlib.suppress(GpudepthError):
-        registry.find(ByteSource(kit.photo))
-    map_room.read_map(kit.depth)
-
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -15,25 +15,36 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .api import attach, check, convert, inspect, read, remove, run
+    from .api import attach, check, convert, from_model, inspect, read, remove, run
     from .depth.calibration import Calibration
     from .depth.data import DepthData
     from .errors import GpudepthError
 
 _HOMES = {
-    "attach": "api", "check": "api", "convert": "api", "inspect": "api", "read": "api", "remove": "api", "run": "api",
+    "attach": "api", "check": "api", "convert": "api", "from_model": "api",
+    "inspect": "api", "read": "api", "remove": "api", "run": "api",
     "DepthData": "depth.data", "Calibration": "depth.calibration", "GpudepthError": "errors",
 }
 
-__all__ = ["Calibration", "DepthData", "GpudepthError", "__version__", "attach", "check", "convert", "inspect", "read",
-           "remove", "run"]
+__all__ = ["Calibration", "DepthData", "GpudepthError", "__version__", "attach", "check", "convert", "from_model",
+           "inspect", "read", "remove", "run"]
 
 
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'gpudepth' has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{home}", __name__), name)
+    found = getattr(importlib.import_module(f".{home}", __name__), name)
+    data = importlib.import_module(".depth.data", __name__).DepthData
+    data.drawn = _drawn     # what a map is drops no hint of how it looks: it knows nothing of pictures
+    return found
+
+
+def _drawn(data: DepthData) -> bytes:
+    """As notebooks show it."""
+    from .view.notebook import png
+
+    return png(data)
 
 
 def __dir__() -> list[str]:

@@ -27,23 +27,37 @@ A message says what is wrong; `where` says in which file and where in it (``phot
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from os import PathLike, fspath
 
-LONGEST = 2000      # characters of a text: what is in a file goes into it, and may be megabytes
+LONGEST = 2000      # characters of a text
+LONGEST_OF_FILE = 1000      # of one that is about a file: what is in that goes into it, and may be megabytes
 MOST = 50           # mistakes that are told of one job
+NAMED = 20          # things of a file that a message names
+LONGEST_NAME = 100  # characters of one of these
+_CONTROLS = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160))}
 
 
 class GpudepthError(Exception):
-    """Root of the tree. `exit_code` is what the command line ends with."""
+    """Root of the tree. `exit_code` is what the command line ends with.
+
+    message   what is wrong
+    where     the file, and the place in it
+    hint      what to do about it
+
+    Source: sysexits.h for 70, 74, 75; 128 + signal for what is interrupted.
+    """
 
     exit_code = 1
+    longest = LONGEST
 
     def __init__(self, message: str, *, where: str | PathLike[str] | None = None, hint: str | None = None) -> None:
-        message = _cut(message)
+        message = _cut(message, self.longest)
         super().__init__(message)
         self.message = message
         self.where = fspath(where) if where is not None else None
-        self.hint = _cut(hint) if hint is not None else None
+        self.hint = _cut(hint, self.longest) if hint is not None else None
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}" if self.where else self.message
@@ -63,8 +77,20 @@ class GpudepthError(Exception):
         return self
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+def listing(names: Iterable[str], count: int, joint: str = ", ", none: str = "nothing") -> str:
+    """The first 20 of `count` names for a message, and how many more there are; `none` when there are none."""
+    told = [_cut(name, LONGEST_NAME) for name in islice(names, NAMED)]
+    return joint.join(told + [f"and {count - NAMED:,} more"] * (count > NAMED)) or none
+
+
+def readable(text: str, *, lines: bool = False) -> str:
+    """A text for a terminal, to which nothing that a file says or is called is a command. lines: it may have several,
+    of which all but the first are indented, so that none looks like a message of its own."""
+    return "\n  ".join(line.translate(_CONTROLS) for line in text.split("\n")) if lines else text.translate(_CONTROLS)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _rebuild(
@@ -85,7 +111,7 @@ class JobError(UsageError):
 
     def __init__(self, problems: list[str], *, where: str | PathLike[str] | None = None) -> None:
         more = len(problems) - MOST
-        told = [_cut(p) for p in problems[:MOST]] + [f"and {more} more"] * (more > 0)
+        told = [_cut(p, LONGEST) for p in problems[:MOST]] + [f"and {more} more"] * (more > 0)
         super().__init__("\n".join(told), where=None)
         self.problems = told
         self.job = fspath(where) if where is not None else None
@@ -100,7 +126,7 @@ class AccessError(UsageError):
 
 
 class FileError(GpudepthError):
-    pass
+    longest = LONGEST_OF_FILE
 
 
 class TruncatedError(FileError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .errors import LimitError
 
+CODED_FROM = 1 << 16        # bytes; headers and parameter sets of a coded picture, whatever its size
 RATIO_FROM = 128 << 20      # bytes; below, a picture of one colour may be packed as well as its codec can
 
 
@@ -22,6 +23,8 @@ class Limits:
     max_extents         extents per HEIF item
     max_references      items that all references and groups of a HEIF file name, and properties that its items have
     max_parameter_sets  VPS, SPS and PPS of one picture
+    max_nal_units       NAL units of one picture's data
+    max_coded           bytes that one pixel of a picture or frame may be coded in; 64 KiB more are no question
     max_segments        marker segments of one JPEG image, scans among them
     max_metadata        bytes of the marker segments of a JPEG file: colour profiles, extended XMP
     max_images          images that a JPEG file's multi-picture index lists
@@ -51,6 +54,8 @@ class Limits:
     max_extents: int = 32
     max_references: int = 1 << 16
     max_parameter_sets: int = 256
+    max_nal_units: int = 1 << 16
+    max_coded: int = 8
     max_segments: int = 4096
     max_metadata: int = 100 << 20
     max_images: int = 64
@@ -91,6 +96,12 @@ class Limits:
         if self.max_ratio and unpacked > max(at_least, packed * self.max_ratio):
             raise LimitError(f"{packed:,} bytes unpack to {unpacked:,}, limits.max_ratio is {self.max_ratio:,}",
                              where=where, hint="raise limits.max_ratio if the file can be trusted")
+
+    def check_coded(self, size: int, width: int, height: int, *, where: str | None = None) -> None:
+        """Raise LimitError when a picture of that size is said to be coded in more bytes than any codec makes."""
+        if self.max_coded and size > self.max_coded * width * height + CODED_FROM:
+            raise LimitError(f"{size:,} bytes for a picture of {width}×{height}, limits.max_coded is {self.max_coded}",
+                             where=where, hint="raise limits.max_coded if the file can be trusted")
 
 
 @dataclass

@@ -71,3 +71,31 @@ def test_refusals(tmp_path: Path) -> None:
         gpudepth.remove(photo, tmp_path / "x.heic")
     assert gpudepth.read(photo) is None
     assert not (tmp_path / "x.heic").exists()
+
+
+def test_from_model(tmp_path: Path) -> None:
+    """What models return becomes metres, in one call."""
+    disparity = np.linspace(2, 7, 32 * 24, dtype=np.float32).reshape(1, 24, 32)
+    data = gpudepth.from_model(disparity, near=0.5, far=10)
+    metres = data.depth()
+    assert data.accuracy == "relative"
+    assert metres[-1, -1] == pytest.approx(0.5, rel=1e-3)
+    assert metres[0, 0] == pytest.approx(10, rel=1e-3)
+    middle = 1 / (0.1 + (2 - 0.1) * (disparity[0, 12, 5] - 2) / 5)
+    assert metres[12, 5] == pytest.approx(middle, rel=2e-3)
+    far = gpudepth.from_model(disparity, 0.5, 10, quantity="depth").depth()
+    assert (far[0, 0], far[-1, -1]) == (pytest.approx(0.5, rel=1e-3), pytest.approx(10, rel=1e-3))
+    metric = gpudepth.from_model({"predicted_depth": disparity})
+    assert metric.accuracy == "absolute"
+    assert np.allclose(metric.depth(), disparity[0], rtol=1e-3)
+    codes = gpudepth.from_model(ramp(32, 24), near=0.5, far=10, pixel_format="fdep").depth()
+    assert codes.max() == pytest.approx(10, rel=1e-3)
+    assert np.allclose(gpudepth.from_model(disparity, preset="marigold", near=0.5, far=10).map,
+                       gpudepth.from_model(disparity, 0.5, 10, quantity="depth").map)
+    out = gpudepth.read(gpudepth.attach(heic(tmp_path / "p.heic", 64, 48), data, tmp_path / "o.heic"))
+    assert out is not None
+    assert np.allclose(out.depth(), metres, rtol=0.1)
+    with pytest.raises(UsageError, match="go together"):
+        gpudepth.from_model(disparity, near=1)
+    with pytest.raises(UsageError, match="no use for"):
+        gpudepth.from_model(disparity, near=1, far=2, preset="depth-pro")

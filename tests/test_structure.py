@@ -12,12 +12,12 @@ import pytest
 import gpudepth
 
 ROOT = Path(__file__).parent.parent
-HEAVY = ("cupy", "av", "pillow_heif", "h5py", "OpenEXR", "ray", "distributed", "PIL", "pydantic", "yaml")
+HEAVY = ("cupy", "av", "pillow_heif", "h5py", "OpenEXR", "ray", "distributed", "onnxruntime", "trimesh", "PIL", "pydantic", "yaml")
 
 
 def test_public_surface_is_pinned() -> None:
-    assert gpudepth.__all__ == ["Calibration", "DepthData", "GpudepthError", "__version__", "attach", "check", "convert", "inspect",
-                                "read", "remove", "run"]
+    assert gpudepth.__all__ == ["Calibration", "DepthData", "GpudepthError", "__version__", "attach", "check", "convert", "from_model",
+                                "inspect", "read", "remove", "run"]
     for name in gpudepth.__all__:
         assert getattr(gpudepth, name) is not None
     with pytest.raises(AttributeError, match="nothing_such"):

@@ -17,12 +17,10 @@ from typing import Any
 
 import typer
 
-from ..errors import GpudepthError, Interrupted, JobError, OutputError
+from ..errors import GpudepthError, Interrupted, JobError, OutputError, readable
 
 # Click's base of all usage errors. Newer typers carry a click of their own and export only this branch of the tree.
 _CommandLineError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
-
-_CONTROLS = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if n != 10}
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
                   context_settings={"help_option_names": ["-h", "--help"]},
@@ -39,12 +37,15 @@ def _register() -> None:
         demo,
         doctor,
         extract,
+        init,
         inspect,
         mac_kit,
         merge,
         plan,
         presets,
+        preview,
         remove,
+        report,
         run,
     )
 
@@ -53,11 +54,14 @@ def _register() -> None:
     app.command("check")(check.check)
     app.command("convert")(convert.convert)
     app.command("extract")(extract.extract)
+    app.command("init")(init.init)
     app.command("inspect")(inspect.inspect)
     app.command("merge")(merge.merge)
     app.command("plan")(plan.plan)
     app.command("presets")(presets.presets)
+    app.command("preview")(preview.preview)
     app.command("remove")(remove.remove)
+    app.command("report")(report.report)
     app.command("run")(run.run)
     app.command("demo")(demo.demo)
     app.command("doctor")(doctor.doctor)
@@ -74,13 +78,14 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
         raise typer.Exit
 
 
-def report(error: GpudepthError) -> None:
+def tell(error: GpudepthError) -> None:
     """An error as people read it: what, where, what next. What a file says or is called is no command to a terminal."""
-    lines = [f"error: {line}" for line in error.problems] if isinstance(error, JobError) else [
-        f"error: {error.where}: {error.message}" if error.where else f"error: {error.message}"]
+    place = f"{readable(error.where)}: " if error.where else ""
+    said = error.problems if isinstance(error, JobError) else [place + readable(error.message, lines=True)]
+    lines = [f"error: {readable(line) if isinstance(error, JobError) else line}" for line in said]
     if error.hint:
-        lines.append(f"  {error.hint}")
-    print("\n".join(line.translate(_CONTROLS) for line in lines), file=sys.stderr)
+        lines.append(f"  {readable(error.hint, lines=True)}")
+    print("\n".join(lines), file=sys.stderr)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -103,7 +108,7 @@ def run_command(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except GpudepthError as error:
-        report(error)
+        tell(error)
         return error.exit_code
     except typer.Exit as error:
         return error.exit_code
@@ -124,7 +129,7 @@ def run_command(arguments: list[str] | None = None) -> int:
         hint = _SHORT.get(error.errno or 0)
         if hint is None:
             return _bug()
-        report(OutputError(f"{error.strerror}", where=error.filename, hint=hint))
+        tell(OutputError(f"{error.strerror}", where=error.filename, hint=hint))
         return OutputError.exit_code
     except Exception:
         return _bug()
@@ -145,12 +150,17 @@ _SHORT = {errno.EMFILE: "ulimit -n allows too few open files", errno.ENFILE: "th
           errno.EDQUOT: "the quota of the disk is used up", errno.EIO: "a disk that fails?"}
 
 
+class _Readable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return readable(super().format(record), lines=True)
+
+
 def _log_to_stderr() -> logging.Handler:
     """Warnings, and with -v what runs where; for this one command line."""
     logger = logging.getLogger("gpudepth")
     logger.setLevel(logging.WARNING)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_Readable("%(message)s"))
     logger.addHandler(handler)
     return handler
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..errors import UsageError
 from . import options as o
 from .telling import tell, tell_clip
 
 
 def attach(
-    photo: o.Photo, depth: o.Depth, output: o.Out = None, near: o.Near = None, far: o.Far = None,
+    photo: o.Photo, depth: o.MaybeDepth = None, output: o.Out = None, near: o.Near = None, far: o.Far = None,
     white: o.White = "far", curve: o.Curve = "depth", disparity_range: o.DisparityRange = None,
     metric: o.Metric = False, values: o.Values = None, scale: o.Scale = None, offset: o.Offset = 0.0,
     invalid: o.Invalid = None, preset: o.PresetName = None, focal_px: o.FocalPx = None, baseline_m: o.Baseline = None,
@@ -24,6 +26,7 @@ def attach(
     accuracy: o.Accuracy = None, calibration: o.Calibration = "source",
     replace_depth: o.ReplaceDepth = False, transcode: o.Transcode = False, quality: o.Quality = 90,
     key: o.Key = None, frames: o.Frames = None, stride: o.Stride = 1, clip: o.ClipSettings = None,
+    estimate: o.Estimate = None, network: o.NetworkSettings = None,
     backend: o.Backend = "auto", in_place: o.InPlace = False, as_json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:
@@ -43,10 +46,14 @@ def attach(
     gpudepth attach clip.mp4 depth.mkv -o frames/%06d.heic --frames 0:300 --stride 10
     gpudepth attach clip.mp4 clip_depths.npz --preset video-depth-anything --near 0.5 --far 12 -o frames/%06d.jpg
     gpudepth attach clip.mov depth.mkv -o with_depth.mov     # an experiment
+    gpudepth attach photo.jpg --estimate model.onnx --preset depth-anything-v2 --near 0.5 --far 12 -o out.jpg
     """
     from ..pipeline.beside import Beside
     from ..pipeline.clips.attach import attach_clip, of_clips, parse_settings
+    from ..pipeline.estimate import estimated
+    from ..pipeline.network_record import from_options
     from ..pipeline.road import run_item
+    from ..sources.network import SOURCES
 
     if (output is None) != in_place:
         raise UsageError("name an output with -o, or write over the photo with --in-place")
@@ -64,13 +71,26 @@ def attach(
                        confidence=confidence, confidence_highest=confidence_highest, confidence_least=confidence_least))
     recipe = o.with_preset(recipe, preset, align_in=align_in, near=near, far=far, scale=scale, focal_px=focal_px,
                            baseline_m=baseline_m, doffs=doffs)
+    if estimate is not None:
+        if depth is not None:
+            raise UsageError("a map is given, and --estimate would make another: one of the two", where=depth)
+        recipe = replace(recipe, network=from_options(estimate, network or [], backend))
+    elif depth is None:
+        raise UsageError("no map is given", hint="gpudepth attach PHOTO MAP; or --estimate MODEL.onnx, and no map. "
+                         + SOURCES[0].upper() + SOURCES[1:])
+    elif network:
+        raise UsageError("--network speaks of --estimate, which is not there")
     if output is not None and of_clips(output):
+        if depth is None:
+            raise UsageError("--estimate is of photos", where=photo,
+                             hint="write the frames as photos first, then a job over them with source.depth.kind: onnx")
         settings = {"frames": frames, "stride": stride, **parse_settings(clip or [])}
         tell_clip(attach_clip(photo, depth, output, recipe, o.engine(backend), settings=settings), output,
                   as_json=as_json)
         return
     if frames is not None or stride != 1 or clip:
         raise UsageError("--frames, --stride and --clip speak of clips", hint="-o frames/%06d.heic, or a .mov")
-    outcome = run_item(photo, depth, photo if output is None else output, recipe, o.engine(backend),
+    source = estimated(photo, recipe) if depth is None else depth
+    outcome = run_item(photo, source, photo if output is None else output, recipe, o.engine(backend),
                        beside=Beside(align_to, confidence))
     tell(outcome, fill, as_json=as_json)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ..containers.rules import Verdicts
-from ..errors import UsageError
+from ..errors import UsageError, readable
 from . import options as o
 
 NONCONFORMING = 4
@@ -46,7 +46,7 @@ def check(files: Files = None, profile: AgainstProfile = None, every: Every = Fa
         if as_json:
             print(json.dumps(verdicts.to_dict(), allow_nan=False))
         else:
-            print("\n".join(verdicts.lines(every=every)))
+            print("\n".join(readable(line) for entry in verdicts.lines(every=every) for line in entry.split("\n")))
     if not good:
         raise typer.Exit(NONCONFORMING)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import platform
+import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -12,11 +14,15 @@ from typing import Any
 from ..errors import GpudepthError
 from . import options as o
 
+_EXTRAS = {"gpu": ("cupy-cuda12x", "cupy-cuda13x", "cupy"), "estimate": ("onnxruntime-gpu", "onnxruntime"),
+           "dng": ("imagecodecs",), "exr": ("OpenEXR",), "hdf5": ("h5py",), "s3": ("s3fs",), "ray": ("ray",),
+           "dask": ("distributed",)}
 Finding = tuple[str, bool | None, str]      # what, whether it works (None: was not tried), what was found
 
 
 def doctor(as_json: o.Json = False) -> None:
-    """What works on this machine: packages, codecs, and the six steps to a GPU. Nothing is sent anywhere.
+    """What works on this machine: packages, codecs, and the six steps to a GPU. Nothing is sent anywhere; what is
+    printed fits into a bug report, and names neither files nor people.
 
     numpy does everything, with the same results, where a GPU cannot be used; the line "back end" says what is taken.
 
@@ -25,7 +31,7 @@ def doctor(as_json: o.Json = False) -> None:
     gpudepth doctor --json
     """
     logging.getLogger("gpudepth").setLevel(logging.ERROR)   # what is said of a GPU is said below
-    rooms = {"packages": _packages(), "codecs": _codecs(), "gpu": _gpu()}
+    rooms = {"machine": _machine(), "packages": _packages(), "extras": _extras(), "codecs": _codecs(), "gpu": _gpu()}
     if as_json:
         print(json.dumps({room: [{"name": n, "ok": ok, "said": said} for n, ok, said in found]
                           for room, found in rooms.items()}))
@@ -36,16 +42,41 @@ def doctor(as_json: o.Json = False) -> None:
             print(f"  {'-' if ok is None else 'ok' if ok else 'no':2}  {name:18} {said}")
 
 
+def _machine() -> list[Finding]:
+    from ..compute.cores import available_cores
+
+    system = f"{platform.system()} {platform.release()}, {platform.machine()}"
+    memory = "memory is not known"
+    if hasattr(os, "sysconf") and {"SC_PAGE_SIZE", "SC_PHYS_PAGES"} <= os.sysconf_names.keys():
+        memory = f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB of memory"
+    return [("python", True, f"{platform.python_implementation()} {platform.python_version()}"),
+            ("system", True, system),
+            ("processors", True, f"{available_cores()} usable of {os.cpu_count()}, {memory}"),
+            ("locale", True, f"{sys.getfilesystemencoding()} names, {sys.stdout.encoding} output")]
+
+
 def _packages() -> list[Finding]:
-    found: list[Finding] = [("python", True, f"{platform.python_version()}, {platform.system()} {platform.machine()}")]
-    for name in ("gpudepth", "numpy", "pillow", "pillow-heif", "av", "imagecodecs", "cupy-cuda12x", "cupy-cuda13x",
-                 "cupy"):
-        try:
-            found.append((name, True, version(name)))
-        except PackageNotFoundError:
-            if not name.startswith("cupy"):
-                found.append((name, None if name == "imagecodecs" else False, "not installed"))
-    return found
+    return [_installed(name, needed=True) for name in (
+        "gpudepth", "numpy", "av", "pillow", "pillow-heif", "typer", "pydantic", "PyYAML", "trimesh")]
+
+
+def _extras() -> list[Finding]:
+    """What is left out unless it is asked for, by the name it is asked for with."""
+    return [(f"gpudepth[{extra}]", ok, f"{name} {said}") for extra, names in _EXTRAS.items()
+            for name, ok, said in [_first(names)]]
+
+
+def _first(names: tuple[str, ...]) -> Finding:
+    """The one that is installed, or what is said of the first."""
+    found = [_installed(name, needed=False) for name in names]
+    return next((one for one in found if one[1]), found[0])
+
+
+def _installed(name: str, *, needed: bool) -> Finding:
+    try:
+        return name, True, version(name)
+    except PackageNotFoundError:
+        return name, False if needed else None, "is not installed"
 
 
 def _codecs() -> list[Finding]:

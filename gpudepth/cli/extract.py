@@ -12,6 +12,7 @@ import typer
 
 from ..errors import NoDepthError, PartialRunError, UsageError
 from . import options as o
+from .telling import say
 
 if TYPE_CHECKING:
     from ..errors import GpudepthError
@@ -119,7 +120,7 @@ def _lerobot(file: Path, output: Path, depth_range: str | None, choice: Choice, 
     quantiser = Quantiser(*o.pair("depth-range", depth_range)) if depth_range else Quantiser()
     number, notes = save_lerobot(file, output, quantiser, choice, coded=coded)
     for note in notes:
-        print(f"warning: {note}", file=sys.stderr)
+        say(f"warning: {note}")
     print(f"{number} frames, {quantiser.depth_min:g} to {quantiser.depth_max:g} m", file=sys.stderr)
     print(output)
 
@@ -168,8 +169,8 @@ def _photo(file: Path, model: Reconstruction | None) -> DepthPhoto:
         raise _no_depth(file)
     if model is not None:
         photo = aligned(photo, model)
-        print(photo.fit, file=sys.stderr)
-    print(f"the depth is {photo.worth}", file=sys.stderr)
+        say(str(photo.fit))
+    say(f"the depth is {photo.worth}")
     return photo
 
 
@@ -194,7 +195,7 @@ def _no_depth(file: Path) -> NoDepthError:
 def _tell_failed(file: Path, failed: Sequence[GpudepthError]) -> None:
     """Auxiliary images that could not be read are no reason to keep the rest back, and none to be silent."""
     for error in failed:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
     if failed:
         raise PartialRunError(f"{len(failed)} auxiliary images failed", where=file)
 
@@ -211,9 +212,9 @@ def _data_set(source: Path, layout: str | None, out: Path, aux: frozenset[str], 
         if as_json:
             print(json.dumps(record))
     for path, error in (*written.failed, *written.lacking):
-        print(f"error: {path}: {error}" if str(path) not in str(error) else f"error: {error}", file=sys.stderr)
+        say(f"error: {path}: {error}" if str(path) not in str(error) else f"error: {error}")
     for line in written.lines():
-        print(line, file=sys.stderr)
+        say(line)
     if not as_json:
         print(written.out)
     if written.failed:

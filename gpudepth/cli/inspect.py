@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import readable
 from . import options as o
 
 Files = Annotated[list[Path], typer.Argument(help="Photos and clips.", show_default=False)]
@@ -26,11 +27,11 @@ def inspect(files: Files, as_json: o.Json = False) -> None:
     for file in files:
         if clip.is_clip(file):
             facts = clip.about(file)
-            print(json.dumps({"file": str(file), **facts}) if as_json else "\n".join(
-                [f"{file}: {facts.pop('container')}", *(f"  {name}: {value}" for name, value in facts.items())]))
+            print(json.dumps({"file": str(file), **facts}) if as_json else "\n".join(readable(line) for line in (
+                f"{file}: {facts.pop('container')}", *(f"  {name}: {value}" for name, value in facts.items()))))
             continue
         report = api.inspect(file)
         if as_json:
             print(json.dumps(report.to_dict(), allow_nan=False))
         else:
-            print("\n".join(report.lines()))
+            print("\n".join(readable(line) for line in report.lines()))

@@ -7,6 +7,7 @@ import sys
 
 from ..errors import PartialRunError
 from . import options as o
+from .telling import say
 
 SHOWN = 20
 
@@ -27,7 +28,7 @@ def merge(job: o.JobFile, settings: o.Set = None, plan: o.PlanFile = None, as_js
         print(json.dumps(merged.to_dict()))
     else:
         for left in merged.left[:SHOWN]:
-            print(f"{left.state}: {left.key}" + (f": {left.message}" if left.message else ""), file=sys.stderr)
+            say(f"{left.state}: {left.key}" + (f": {left.message}" if left.message else ""))
         if len(merged.left) > SHOWN:
             print(f"and {len(merged.left) - SHOWN} more; --json names them all", file=sys.stderr)
         print(merged.to_dict()["ledger"])

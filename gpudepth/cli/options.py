@@ -16,6 +16,13 @@ from ..pipeline.recipe import FILLS, METHODS, TURNS, Confidence, Recipe, Resize,
 from ..sources.raw import RawRows
 
 
+def _presets(typed: str) -> list[str]:
+    """For shells that complete."""
+    from ..sources.presets import PRESETS
+
+    return [name for name in ("auto", *(p.name for p in PRESETS)) if name.startswith(typed)]
+
+
 def _verbose(on: bool) -> bool:
     if on:
         logging.getLogger("gpudepth").setLevel(logging.INFO)
@@ -24,8 +31,8 @@ def _verbose(on: bool) -> bool:
 
 Photo = Annotated[Path, typer.Argument(show_default=False, help="The photo: HEIC, JPEG or DNG; or PNG, TIFF, WebP, "
                                                                 "encoded once into a HEIC.")]
-Depth = Annotated[Path, typer.Argument(help="The map: PNG, TIFF, PGM, PFM, .npy, .npz; or a photo that holds depth.",
-                                       show_default=False)]
+MaybeDepth = Annotated[Path | None, typer.Argument(help="The map: PNG, TIFF, PGM, PFM, .npy, .npz; or a photo that "
+                                                        "holds depth.", show_default=False)]
 Out = Annotated[Path | None, typer.Option("-o", "--output", help="Where to write.", show_default=False)]
 InPlace = Annotated[bool, typer.Option("--in-place", help="Write over the photo (whole, or not at all).")]
 Near = Annotated[float | None, typer.Option(help="Metres at the near end of gray.", show_default=False)]
@@ -37,7 +44,7 @@ DisparityRange = Annotated[str | None, typer.Option("--disparity-range", metavar
 Metric = Annotated[bool, typer.Option("--metric", help="The values are metres: the same as --values depth.")]
 Values = Annotated[str | None, typer.Option(help="What the values are: depth (metres) or disparity (1/metres).",
                                             show_default=False)]
-PresetName = Annotated[str | None, typer.Option("--preset", show_default=False,
+PresetName = Annotated[str | None, typer.Option("--preset", show_default=False, autocompletion=_presets,
                                                 help="What a data set, a sensor or a model writes: kitti-depth, midas… "
                                                      "gpudepth presets lists them; auto recognises what leaves no "
                                                      "doubt.")]
@@ -119,6 +126,13 @@ ReplaceDepth = Annotated[bool, typer.Option("--replace-depth", help="Put the new
 Transcode = Annotated[bool, typer.Option("--transcode", help="Allow a JPEG photo to be re-encoded into a HEIC.")]
 Quality = Annotated[int, typer.Option(help="HEIC quality of a photo that has to be encoded; -1 is lossless.")]
 Key = Annotated[str | None, typer.Option(help="Array of an .npz.", show_default=False)]
+Estimate = Annotated[Path | None, typer.Option("--estimate", metavar="MODEL", show_default=False,
+                                               help="In the place of a map: an ONNX file of a depth network "
+                                                    "(gpudepth[estimate]). What it gives says --preset "
+                                                    "(depth-anything-v2 with --near and --far…), or --metric.")]
+NetworkSettings = Annotated[list[str] | None, typer.Option("--network", metavar="KEY=VALUE", show_default=False,
+                                                           help="How it is fed: size, fit, mean, std, colors, output…, "
+                                                                "as of source.depth in a job; may be repeated.")]
 Backend = Annotated[str, typer.Option(help="auto (the GPU where the trip pays, else numpy), numpy or cupy; the results "
                                            "are the same.", envvar="GPUDEPTH_BACKEND")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say what runs where, and why.", callback=_verbose)]
@@ -245,7 +259,7 @@ def with_preset(recipe: Recipe, name: str | None, *, align_in: Any = None, **par
 def engine(name: str) -> Any:
     """The back end for a single photo: all cores work on its map."""
     from ..compute import backend
-    from ..compute.threads import available_cores
+    from ..compute.cores import available_cores
 
     return backend(name, threads=available_cores())
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import UsageError
+from ..errors import UsageError, readable
 from . import options as o
+from .telling import say
 
 if TYPE_CHECKING:
     from ..pipeline.plan import Plan
@@ -41,7 +42,7 @@ def plan(job: o.JobFile, settings: o.Set = None, output: Output = None, sample: 
         raise UsageError("a plan that is written is of the whole job", hint="without --shard and --sample")
     planned = runner.plan(job, settings=settings, write=output)
     for line in planned.remarks():
-        print(line, file=sys.stderr)
+        say(line)
     print(f"{len(planned.items)} items, {len(planned.refused)} that cannot be done", file=sys.stderr)
     print(output)
 
@@ -51,4 +52,4 @@ def show(planned: Plan, sample: int | None) -> None:
     from ..pipeline import runner
 
     for line in planned.lines() if sample is None else runner.sample(planned, sample).lines():
-        print(line)
+        print(readable(line))

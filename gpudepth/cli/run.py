@@ -10,6 +10,7 @@ import typer
 
 from ..errors import PartialRunError, UsageError
 from . import options as o
+from .telling import say
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")]
 Sample = Annotated[int | None, typer.Option(metavar="N", show_default=False,
@@ -59,7 +60,7 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
         elif row.status == "ok":
             print(f"{said(summary.plan.root / row.output)}: {row.said}")
     for note in summary.plan.notes:
-        print(f"note: {note}", file=sys.stderr)
+        say(f"note: {note}")
     if as_json:
         print(json.dumps({"done": summary.done, "skipped": summary.skipped, "failed": summary.failed}))
     print(summary.line(), file=sys.stderr)

@@ -6,7 +6,6 @@ the number of threads changes no bit.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -20,11 +19,6 @@ J = TypeVar("J")
 
 CHUNK = 1 << 15
 """Elements of a piece: large enough to hide numpy's microseconds per call, small enough for a core's cache."""
-
-
-def available_cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Room:

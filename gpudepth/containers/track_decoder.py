@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     Codes = tuple[int, NDArray[np.uint16]]
 
-_SLACK = 1 << 16  # bytes a coded picture may need beyond its pixels
 _NAMES = {"hevc": "HEVC", "h264": "H.264"}
 
 
@@ -68,9 +67,7 @@ def _sample(depth: CodedTrack, sample: int) -> bytes:
     """A sample's bytes, which are not more than its picture can need."""
     samples = depth.track.samples
     size, offset = int(samples.sizes[sample]), int(samples.offsets[sample])
-    if size > 4 * depth.width * depth.height + _SLACK:
-        raise MalformedError(f"{size:,} bytes for a picture of {depth.width}×{depth.height}",
-                             where=_place(depth, sample))
+    samples.limits.check_coded(size, depth.width, depth.height, where=_place(depth, sample))
     return samples.source.read(offset, size, f"sample {sample}")
 
 

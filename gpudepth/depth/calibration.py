@@ -29,6 +29,8 @@ class Calibration:
     pixel_size            millimetres, or 0 when unknown
     distortion, inverse_distortion   Apple's look-up coefficients (8 of them), or ()
     distortion_center     (x, y), pixels of the reference dimensions
+
+    Source: Apple, AVCameraCalibrationData; matrices are float64 here, column-major in files.
     """
 
     intrinsics: Matrix
@@ -51,7 +53,7 @@ class Calibration:
         return float(self.intrinsics[0, 2]), float(self.intrinsics[1, 2])
 
     def scaled(self, width: float, height: float) -> Calibration:
-        """The same camera with other reference dimensions (the same field of view)."""
+        """The same camera with other reference dimensions, width × height pixels (the same field of view)."""
         if (width, height) == (self.reference_width, self.reference_height):
             return self
         sx, sy = width / self.reference_width, height / self.reference_height
@@ -61,14 +63,14 @@ class Calibration:
                        distortion_center=self.distortion_center and (cx * sx, cy * sy))
 
     def cropped(self, x: float, y: float, width: float, height: float) -> Calibration:
-        """The camera of a window of the picture; all in pixels of the reference dimensions."""
+        """The camera of a window of the picture: x, y, width, height in pixels of the reference dimensions."""
         shift = np.array([[1.0, 0, -x], [0, 1.0, -y], [0, 0, 1.0]])
         cx, cy = self.distortion_center or (0.0, 0.0)
         return replace(self, intrinsics=shift @ self.intrinsics, reference_width=width, reference_height=height,
                        distortion_center=self.distortion_center and (cx - x, cy - y))
 
     def oriented(self, orientation: int) -> Calibration:
-        """The camera of the picture after applying an Exif orientation.
+        """The camera of the picture after applying an Exif orientation, 1 to 8.
 
         The extrinsic rotation turns against the picture: for orientation 6 and an identity this gives
         columns (0,−1,0), (1,0,0), (0,0,1), as Apple's upright exports hold.
@@ -99,7 +101,10 @@ class Calibration:
 
     @classmethod
     def from_focal35(cls, focal35: float, width: int, height: int) -> Calibration:
-        """From Exif FocalLengthIn35mmFilm: fx = f35/36 · long side, principal point in the middle."""
+        """From Exif FocalLengthIn35mmFilm, focal35 in millimetres, of a picture of width × height pixels.
+
+        fx = focal35 / 36 · long side, principal point in the middle.
+        """
         f = focal35 / 36.0 * max(width, height)
         matrix = np.array([[f, 0, width / 2], [0, f, height / 2], [0, 0, 1.0]])
         return cls(matrix, width, height)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,12 +30,18 @@ class Storage:
 class DepthData:
     """A depth map (H, W) in a native format, with its metadata.
 
+    pixel_format  hdis, fdis (disparity, 1/metres, float16 and float32), hdep, fdep (depth, metres)
     map           float16 or float32; metres or 1/metres as `pixel_format` says; NaN where there is no value
     orientation   the Exif orientation that turns `map` into display orientation (1: it is there already)
     calibration   of the same view as `map`, or None
     accuracy      "absolute" (metric) or "relative" (right up to scale and shift)
     storage       how the file held it, or None
+    quality       AVDepthData's: "high" or "low"
+    filtered      were holes filled and noise smoothed
     codes         the integers it was read from (H, W), turned like `map`, or None: stored again, nothing is lost
+
+    Raises UsageError for a map of another shape or dtype.
+    Source: Apple, AVDepthData (its properties, and its methods by their Swift names).
     """
 
     map: NDArray[Any]
@@ -46,6 +53,8 @@ class DepthData:
     filtered: bool = True
     storage: Storage | None = None
     codes: NDArray[Any] | None = None
+
+    drawn: ClassVar[Callable[[DepthData], bytes] | None] = None
 
     def __post_init__(self) -> None:
         fmt = native(self.pixel_format)
@@ -60,7 +69,8 @@ class DepthData:
     @classmethod
     def from_values(cls, values: NDArray[Any], fmt: str | PixelFormat = "hdis", *,
                     quantity: str | Quantity | None = None, **fields: Any) -> DepthData:
-        """From float values (H, W) in `quantity` (default: the format's own), packed by the numeric contract."""
+        """From float values (H, W), metres or 1/metres as `quantity` says (default: as the format `fmt` has it), packed
+        by the numeric contract: round to nearest even. fields: any other field. Raises UsageError."""
         fmt = native(fmt)
         v = np.asarray(values, np.float32)
         if quantity is not None and Quantity(quantity) is not fmt.quantity:
@@ -69,18 +79,21 @@ class DepthData:
 
     @property
     def width(self) -> int:
+        """Pixels across."""
         return int(self.map.shape[1])
 
     @property
     def height(self) -> int:
+        """Pixels down."""
         return int(self.map.shape[0])
 
     @property
     def quantity(self) -> Quantity:
+        """Of the values: depth in metres, or disparity in 1/metres."""
         return quantity_of(self.pixel_format)
 
     def values(self, quantity: str | Quantity) -> NDArray[np.float32]:
-        """float32 (H, W) in the wanted quantity; 1/0 = inf, NaN where there is no value."""
+        """float32 (H, W) in the wanted `quantity`, metres or 1/metres; 1/0 = inf, NaN where there is no value."""
         v = self.map.astype(np.float32)
         return numeric.canonical(v) if Quantity(quantity) is self.quantity else numeric.reciprocal(self.map)
 
@@ -93,9 +106,10 @@ class DepthData:
         return self.values(Quantity.DISPARITY)
 
     def to(self, fmt: str | PixelFormat) -> DepthData:
-        """The same map in another native format (AVDepthData's converting(toDepthDataType:)).
+        """The same map in another native format, `fmt` (AVDepthData's converting(toDepthDataType:)).
 
-        `storage` and `codes` go when the quantity changes: their range is in the old one.
+        `storage` and `codes` go when the quantity changes: their range is in the old one. Raises UsageError for a
+        format that is none.
         """
         fmt = native(fmt)
         if fmt == self.pixel_format:
@@ -106,7 +120,8 @@ class DepthData:
                        codes=self.codes if same else None)
 
     def oriented(self, orientation: int) -> DepthData:
-        """The map, calibration included, with an Exif orientation applied (applyingExifOrientation)."""
+        """The map, calibration included, with an Exif orientation, 1 to 8, applied (applyingExifOrientation). Raises
+        UsageError for another number."""
         if exif.check(orientation) == 1:
             return self
         calibration = self.calibration.oriented(orientation) if self.calibration else None
@@ -119,17 +134,22 @@ class DepthData:
         return self.oriented(self.orientation)
 
     def replacing_map(self, values: NDArray[Any]) -> DepthData:
-        """Another map of the same format and view (replacingDepthDataMap)."""
+        """Another map, `values` (H, W) of the same format and view (replacingDepthDataMap). Raises UsageError."""
         return replace(self, map=values, storage=None, codes=None)
 
     def auxiliary_data_info(self, bytes_per_row: int | None = None) -> dict[str, Any]:
-        """ImageIO's auxiliary data dictionary; see `gpudepth.depth.auxiliary`."""
+        """ImageIO's auxiliary data dictionary, see `gpudepth.depth.auxiliary`. bytes_per_row: where rows are padded;
+        raises UsageError when it is too small."""
         return auxiliary_data_info(self.map, self.pixel_format, bytes_per_row)
 
     def range(self) -> tuple[float, float]:
         """(min, max) of the finite values in the native quantity; NaN when there is none."""
         finite = self.map[np.isfinite(self.map)]
         return (float(finite.min()), float(finite.max())) if finite.size else (float("nan"), float("nan"))
+
+    def _repr_png_(self) -> bytes | None:
+        """For notebooks: a picture in colours, drawn by `gpudepth.view`, which the package sets; None without it."""
+        return None if DepthData.drawn is None else DepthData.drawn(self)
 
     def __repr__(self) -> str:
         lo, hi = self.range()

@@ -87,7 +87,9 @@ class Field:
         return len(self.values) // 2 if self.type in _RATIONALS else len(self.values)
 
     def data(self, layout: Layout) -> bytes:
-        code = _RATIONALS.get(self.type) or _PACKED[self.type]
+        code = _RATIONALS.get(self.type) or _PACKED.get(self.type)
+        if code is None:
+            raise UsageError(f"tag {self.tag}: values of TIFF type {self.type} are not written")
         try:
             return struct.pack(f"{layout.order}{len(self.values)}{code}", *self.values)
         except struct.error:

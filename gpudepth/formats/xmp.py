@@ -19,7 +19,7 @@ from ..limits import DEFAULT, Limits
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 META = "adobe:ns:meta/"
 TOOLKIT = "XMP Core 6.0.0"
-MAX_URI = 1000  # a parser puts the namespace's before each name in it
+MAX_URI = 200   # characters; a parser puts the namespace's before each name in it
 CHUNK = 1 << 18
 # the second half may be missing, so that a run of letters is never looked at twice
 _LONG_URI = re.compile(rb"xmlns[^=<>\"']*+(=\s*+(?:\"[^\"]{%d}|'[^']{%d}))?" % (MAX_URI + 1, MAX_URI + 1))

@@ -75,6 +75,8 @@ def foresee(items: Sequence[Item], recipe: Recipe, seconds: float,
     named = known_range(recipe.encoding)
     if named is not None:
         return _warn(*named, recipe, _container(stored[0]), "the range that the encoding names"), []
+    if recipe.network is not None:      # its maps are not there yet
+        return [], []
     chosen = evenly(stored, SAMPLES)
     notes, seen = [], []
     for done in run_tasks(look, [Look(item, recipe) for item in chosen], 1, seconds):

@@ -41,6 +41,12 @@ class Guide:
             image = image.resize(size, Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR)
         return np.ascontiguousarray(exif.apply(turn, np.asarray(image)))
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the whole picture, in that orientation. Raises as `at`."""
+        image, turn = self._decoded
+        return exif.size(turn, *image.size)
+
     @cached_property
     def _decoded(self) -> tuple[Any, int]:
         """A Pillow image, RGB, and the orientation that turns it as wanted."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
 from math import isfinite
 from pathlib import Path
 
@@ -11,18 +13,19 @@ from ..formats.inputs import Input
 from ..sources.stores import Stored, Target
 from .beside import Beside
 from .convert import export_item
+from .estimate import estimated
 from .export import MAPS_ALONE
 from .ledger import FileState, Row
 from .road import run_item
 from .stopwatch import lap, rounded, stage
 from .stored import do_stored
-from .task import Task
+from .task import Task, Work
 
 
 @dataclass(frozen=True)
 class Item:
     """key, output, target: as of `Work`. metric, confidence, camera: as of `Beside`. aids: what else its bytes depend
-    on."""
+    on. ahead: photos that the same worker gets next, for networks that take several at a time."""
 
     key: str
     photo: Input
@@ -33,6 +36,7 @@ class Item:
     confidence: Input | None = None
     camera: Input | None = None
     aids: tuple[Input, ...] = ()
+    ahead: tuple[Input, ...] = ()
 
     @property
     def beside(self) -> Beside:
@@ -53,7 +57,8 @@ class Item:
             return do_stored(self, task)
         lap()       # what a failed item before this one left
         make = export_item if self.output.suffix.lower() in MAPS_ALONE else run_item
-        outcome = make(self.photo, self.depth, self.output, task.recipe, backend(task.backend), beside=self.beside,
+        source = self.depth if task.recipe.network is None else estimated(self.photo, task.recipe, self.ahead)
+        outcome = make(self.photo, source, self.output, task.recipe, backend(task.backend), beside=self.beside,
                        make_folder=True)
         with stage("hash"):
             written, photo, depth, *beside = (FileState.of(path) for path in (self.output, *self.inputs))
@@ -61,3 +66,12 @@ class Item:
         return Row(self.key, "ok", task.job, photo, depth, self.target, written.size, written.sha256, outcome.line(),
                    (outcome.storage.lo, outcome.storage.hi), (near, far), outcome.filled, outcome.notices(),
                    beside=tuple(beside), pixels=outcome.width * outcome.height, stages=rounded(lap()))
+
+
+def in_batches(items: Iterable[Work], size: int) -> Iterator[Work]:
+    """The items, each with the photos that come behind it in its batch."""
+    source = iter(items)
+    while batch := list(islice(source, size)):
+        for i, item in enumerate(batch, 1):
+            ahead = tuple(one.photo for one in batch[i:] if isinstance(one, Item))
+            yield replace(item, ahead=ahead) if ahead and isinstance(item, Item) else item

@@ -12,13 +12,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
-from ..compute.threads import available_cores
+from ..compute.cores import available_cores
 from ..depth.encoding import Depth, parse_scale
 from ..depth.pixel_format import native
 from ..errors import GpudepthError, JobError, UsageError
 from ..limits import Limits
 from .clips.record import ClipRecord
 from .encoding_records import KINDS, EmbeddedRecord, EncodingRecord, GrayRecord, Pair, PresetRecord, Record, Scale
+from .network_record import NetworkRecord
 from .recipe import TURNS, Confidence, Recipe, Resize, Smooth
 from .source_record import RowsRecord, SourceRecord
 from .strict_yaml import Document, load, parse, setting
@@ -171,6 +172,8 @@ class LimitsRecord(Record):
     max_extents: int = Field(Limits.max_extents, ge=0)
     max_references: int = Field(Limits.max_references, ge=0)
     max_parameter_sets: int = Field(Limits.max_parameter_sets, ge=0)
+    max_nal_units: int = Field(Limits.max_nal_units, ge=0)
+    max_coded: int = Field(Limits.max_coded, ge=0)
     max_segments: int = Field(Limits.max_segments, ge=0)
     max_metadata: ByteSize = Limits.max_metadata
     max_images: int = Field(Limits.max_images, ge=0)
@@ -218,11 +221,25 @@ class Job(Record):
                              f"output.container: {self.output.container} has it")
         try:
             recipe = self.recipe()
+            if self.source.network is not None:
+                recipe.check_network()
+                self._check_batch(self.source.network.batch)
             if recipe.encoding is not None:
                 recipe.encoding.linear(recipe.pixel_format.quantity, None)  # type: ignore[arg-type]
         except GpudepthError as error:
             raise ValueError(str(error)) from None
         return self
+
+    def _check_batch(self, batch: int) -> None:
+        """Raises UsageError."""
+        if batch > 1 and self.run.workers not in ("auto", 1):
+            raise UsageError("source.depth.batch goes with run.workers: 1: a batch is one worker's")
+
+    @property
+    def processes(self) -> int:
+        """How many workers do it here."""
+        network = self.source.network
+        return 1 if network is not None and network.batch > 1 else self.run.processes()
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -300,13 +317,15 @@ _SECTIONS: dict[str, type[BaseModel]] = {
 
 
 _BELOW: dict[tuple[Any, ...], type[BaseModel]] = {
-    ("source", "clip"): ClipRecord, ("source", "rows"): RowsRecord, ("refine", "resize"): ResizeRecord,
+    ("source", "clip"): ClipRecord, ("source", "depth"): NetworkRecord, ("source", "rows"): RowsRecord,
+    ("refine", "resize"): ResizeRecord,
     ("refine", "align"): AlignRecord, ("refine", "confidence"): ConfidenceRecord}
 
 
 def _explain(error: Any, document: Document, origins: dict[tuple[str, ...], str]) -> str:
     """One pydantic error as `job.yaml:12: encoding.far: what is wrong`."""
-    loc = tuple(p for i, p in enumerate(error["loc"]) if not (i == 1 and error["loc"][0] == "encoding" and p in KINDS))
+    loc = tuple(p for i, p in enumerate(error["loc"]) if not (i == 1 and error["loc"][0] == "encoding" and p in KINDS)
+                and not (i == 2 and error["loc"][:2] == ("source", "depth") and p in ("network", "text")))
     if error["loc"] and error["loc"][-1] in ("int", "literal['auto']", "constrained-int"):
         loc = loc[:-1]
     message = error["msg"].removeprefix("Value error, ")

@@ -73,7 +73,7 @@ def merge(job: str | Path | Job, *, base: Path | None = None, settings: list[str
     if not ledgers:
         raise UsageError("no shard ever ran here", where=whole.parent, hint="gpudepth run job.yaml --shard 0/4")
     merged = Merged(whole, tuple(said(shard) for shard in ledgers))
-    settings_hash = job_hash(plan.job, plan.recipe.donor)
+    settings_hash = job_hash(plan.job, plan.recipe)
     with _all_ended(whole, ledgers) as ledger:
         known = [ledger.rows, *({row.key: row for row in read_rows(path)} for path in ledgers.values())]
         for item in plan.items:
@@ -98,7 +98,7 @@ def _of_parts(plan: Plan, folder: str) -> Merged:
     if not shards:
         raise UsageError("no shard ever ran here", where=folder, hint="gpudepth run job.yaml --shard 0/4")
     merged = Merged(Path(folder), tuple(shards))
-    settings_hash = job_hash(plan.job, plan.recipe.donor)
+    settings_hash = job_hash(plan.job, plan.recipe)
     rows = read_parts(folder)
     with looked_at(plan, rows.values()):
         for item in plan.items:

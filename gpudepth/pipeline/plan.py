@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ..containers import registry
-from ..containers.base import Donor
 from ..errors import UsageError
 from ..formats.inputs import Held, Input
 from ..sources.archived import find_beside_members
@@ -60,7 +59,9 @@ class Plan:
     def lines(self) -> Iterator[str]:
         """What a dry run shows."""
         yield f"{len(self.items)} items, ledger {self.store or self.ledger}"
-        yield from (f"  {i.key} + {_said(i.depth)} -> {i.output}" for i in self.items)
+        network = self.recipe.network
+        estimated = None if network is None else f"depth estimated by {network.model.name}"
+        yield from (f"  {i.key} + {estimated or _said(i.depth)} -> {i.output}" for i in self.items)
         yield from (f"  {r.key}: cannot be done: {r.error}" for r in self.refused)
         yield from self.remarks()
 
@@ -77,13 +78,16 @@ def _said(depth: object) -> object:
     return said(depth.path) if isinstance(depth, Held) else depth
 
 
-def job_hash(job: Job, donor: Donor | None = None) -> str:
-    """SHA-256 of what decides the bytes of an output beside its inputs; `run` and `limits` do not."""
+def job_hash(job: Job, recipe: Recipe | None = None) -> str:
+    """SHA-256 of what decides the bytes of an output beside its inputs; `run` and `limits` do not. recipe: with what
+    files say that the job names, a donor and a network."""
     settings = job.model_dump(mode="json", include={"encoding", "refine", "map"})
     settings["source"] = job.source.model_dump(
         mode="json", include={"key", "orientation", "rows", "clip", "color_transform"})
     settings["output"] = job.output.model_dump(mode="json", exclude={"path", "replace_depth", "donor"})
-    settings["donor"] = asdict(donor) if donor is not None else None
+    settings["donor"] = asdict(recipe.donor) if recipe and recipe.donor else None
+    if recipe is not None and recipe.network is not None:
+        settings["network"] = recipe.network.digest()
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
@@ -196,8 +200,13 @@ def _told_apart(job: Job, items: Sequence[Item]) -> Sequence[Item]:
 
 
 def recipe_of(job: Job, base: Path) -> Recipe:
-    """The job's recipe, with what its donor gives. Raises what `registry.donor` raises."""
+    """The job's recipe, with what its donor gives, and its network. Raises what `registry.donor` raises,
+    MissingInputError for a model that is not there."""
     recipe = job.recipe()
+    if job.source.network is not None:
+        network = job.source.network.network(base, job.run.backend)
+        network.check()
+        recipe = replace(recipe, network=network)
     if job.output.donor is None:
         return recipe
     return replace(recipe, donor=registry.donor(base / job.output.donor, recipe.limits))

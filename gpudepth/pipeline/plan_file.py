@@ -56,7 +56,7 @@ def write_plan(plan: Plan, base: Path, path: Path | Target) -> None:
         digest.update(line)
         file.write(line)
 
-    head = {"gpudepth_plan": FORMAT, "job": job_hash(plan.job, plan.recipe.donor),
+    head = {"gpudepth_plan": FORMAT, "job": job_hash(plan.job, plan.recipe),
             "settings": settings_of(plan.job), "preset": plan.preset, "base": os.path.abspath(base),   # noqa: PTH100
             "notes": list(plan.notes)}
     with atomic(path) as file:
@@ -110,7 +110,7 @@ def _opened(path: Path, name: str) -> _LinesOf:
 def _plan_of(lines: _LinesOf, job: Job, base: Path, shard: Shard | None) -> Plan:
     head, found = lines.scan(shard)
     recipe = recipe_of(job, base)
-    _check_job(head, job, job_hash(job, recipe.donor), lines.name)
+    _check_job(head, job, job_hash(job, recipe), lines.name)
     if head.preset is not None:
         recipe = recipe.with_preset(head.preset)
     options = clip_options(job) if job.source.video is not None else None

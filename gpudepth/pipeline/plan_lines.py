@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import errors
-from ..compute.threads import available_cores
+from ..compute.cores import available_cores
 from ..errors import GpudepthError
 from ..formats.archive.member import Member
 from ..formats.inputs import Input
@@ -79,7 +79,7 @@ class Lines:
             item: Work = self._clip(key, data)
         else:
             output = self._target(data)
-            beside = {name: self._read_input(data.left.pop(name)) for name in _BESIDE if name in data.left}
+            beside: dict[str, Any] = {n: self._read_input(data.left.pop(n)) for n in _BESIDE if n in data.left}
             aids = tuple(self._read_input(file) for file in data.take("aids", list, []))
             item = Item(key, self._read_input(data.take("photo")), self._read_input(data.take("depth")), output,
                         below(output, self.root), **beside, aids=aids)

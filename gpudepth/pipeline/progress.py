@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TextIO
 
+from ..errors import readable
 from .ledger import Row
 from .stopwatch import add
 
@@ -126,7 +127,8 @@ class Progress:
         if self.style == "json":
             self._event(what, message=message, **({"key": key} if key else {}))
             return
-        line = f"{what}: {key}: {message}" if key else f"{what}: {message}"
+        message = readable(message, lines=True)
+        line = f"{what}: {readable(key)}: {message}" if key else f"{what}: {message}"
         if self.bar:
             self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         elif not self.quiet:

@@ -15,12 +15,13 @@ from ..compute.refine import smooth
 from ..containers.apple_rules import PORTRAIT_SIDE
 from ..containers.base import PROFILES, Donor, Placement
 from ..containers.heif.photo import DEFAULT_QUALITY
-from ..depth.encoding import Encoding
+from ..depth.encoding import DisparityRange, Encoding, Gray
 from ..depth.pixel_format import HDIS, PixelFormat
 from ..errors import UsageError
 from ..formats.inputs import Held, as_input
 from ..limits import DEFAULT, Limits
 from ..sources import presets
+from ..sources.network import Network
 from ..sources.raw import RawRows
 from ..sources.recognise import recognise
 from ..sources.scene_linear import TRANSFORMS
@@ -106,6 +107,7 @@ class Recipe:
     color_transform   how a scene-linear photo becomes colours (`sources.scene_linear`); None: such photos are refused
     rows          the map's file has no header: how its rows lie
     turn          the Exif orientation that picture and map get on top of the picture's own: 1, 6, 3 or 8
+    network       the map is estimated from the photo; threads: of the processor it may take, 0: all
     metric_encoding   what the codes of that metric depth mean; None: floats are metres, or a file knows itself
     floats_are_metres   without an encoding
     smooth        before the resize
@@ -136,6 +138,8 @@ class Recipe:
     color_transform: str | None = None
     rows: RawRows | None = None
     turn: int = 1
+    network: Network | None = None
+    threads: int = 0
     metric_encoding: Encoding | None = None
     floats_are_metres: bool = False
     smooth: Smooth | None = None
@@ -227,6 +231,18 @@ class Recipe:
             raise UsageError(f"is of the preset {found.preset} ({found.why}): {error.message}", where=str(depth),
                              hint=error.hint) from None
         return replace(known, auto=None, decided=f"{found.preset} ({found.why})")
+
+    def check_network(self) -> None:
+        """Raises UsageError for a network whose values nothing explains, and for photos as they are stored."""
+        if self.orientation != "display":
+            raise UsageError("networks see photos as they are displayed",
+                             hint="leave out --coded, or source.orientation: coded")
+        if self.auto is not None or (self.encoding is None and self.align is None) or isinstance(
+                self.encoding, Gray | DisparityRange):
+            raise UsageError("nothing says what the values of the network mean",
+                             hint="of a relative one: --preset depth-anything-v2 --near 0.5 --far 12 (or midas, "
+                                  "marigold), or --align-to; of a metric one: --metric. In a job: encoding: {preset: "
+                                  "depth-anything-v2, near: 0.5, far: 12}, or {kind: depth}")
 
     @property
     def refines(self) -> bool:

@@ -262,6 +262,8 @@ def _container(photo: Input, source: ByteSource, target: Container, out: Path, r
     That is fine for PNG or TIFF, which hold no depth anyway, and a named decision for JPEG.
     """
     container = registry.find(source)
+    if container is None and registry.by_suffix(photo.suffix) is not None:
+        registry.require(source)    # it is empty, or not what its name says
     if container is not None and container.name == target.name:
         return container
     if not isinstance(target, Heif):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import multiprocessing
+import os
 import shutil
 import signal
 import tempfile
@@ -17,13 +19,14 @@ from typing import cast
 
 from ..compute import backend as make_backend
 from ..compute.auto import AutoBackend
+from ..compute.cores import available_cores
 from ..errors import AccessError, GpudepthError, Interrupted, OutputError, UsageError
 from ..sources.stores import Stored, look_at, target
 from ..sources.urls import is_url, said
 from . import shards as parts
 from .clips.plan import make_clip_plan
 from .foresight import SAMPLES, evenly, foresee
-from .item import Item
+from .item import Item, in_batches
 from .job import Job, load_job
 from .ledger import Ledger, Row, read_rows
 from .output import remove_stale
@@ -144,7 +147,7 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
         return run_sharded(job, base=base, settings=settings, shard=shard, engine_name=engine, shards=shards,
                            quiet=quiet, log_format=log_format, plan_file=plan_file)
     the_plan, base = pair_files(job, base, settings, shard, plan_file)
-    settings_hash = job_hash(the_plan.job, the_plan.recipe.donor)
+    settings_hash = job_hash(the_plan.job, the_plan.recipe)
     backend = _backend(the_plan.job)
     whole = ledger_path(the_plan, base)
     path = whole if shard is None else parts.shard_path(whole, shard)
@@ -169,7 +172,11 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
                 remove_stale(folder)
         verbose = logging.getLogger("gpudepth").getEffectiveLevel() <= logging.INFO
         there = None if scratch is None else str(scratch)
-        tasks = (Task(item, the_plan.recipe, backend, settings_hash, verbose, there) for item in todo)
+        network, recipe = the_plan.recipe.network, the_plan.recipe
+        if network is not None:
+            recipe = replace(recipe, threads=max(1, available_cores() // the_plan.job.processes))
+        tasks = (Task(item, recipe, backend, settings_hash, verbose, there)
+                 for item in in_batches(todo, network.batch if network is not None else 1))
         run_ = the_plan.job.run
         heartbeat = base / run_.heartbeat if run_.heartbeat else None
         if heartbeat is not None and shard is not None:
@@ -247,7 +254,7 @@ def _work(tasks: Iterable[Task], ledger: Ledger, settings_hash: str, summary: Ru
         progress.error(row.message, row.key)
     if summary.failed and job.run.on_error == "stop":
         return
-    results = run_tasks(do_task, tasks, min(job.run.processes(), max(1, progress.total)), job.limits.seconds_per_item,
+    results = run_tasks(do_task, tasks, min(job.processes, max(1, progress.total)), job.limits.seconds_per_item,
                         beat=progress.beat, memory=job.run.memory)
     with contextlib.closing(results):  # type: ignore[type-var]
         for done in results:
@@ -283,11 +290,17 @@ def _failure(done: Done, settings_hash: str) -> Row:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGINT and SIGTERM become Interrupted, once; a second one ends the process at once."""
+    """SIGINT and SIGTERM become Interrupted, once; a second one ends the process, and its workers, at once."""
     def stop(signum: int, frame: FrameType | None) -> None:
         for s in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(s, signal.SIG_DFL)
+            signal.signal(s, at_once)
         raise Interrupted(signum)
+
+    def at_once(signum: int, frame: FrameType | None) -> None:
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        signal.signal(signum, signal.SIG_DFL)
+        os.kill(os.getpid(), signum)
 
     try:
         before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}

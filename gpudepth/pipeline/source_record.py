@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from ..errors import UsageError
@@ -28,6 +28,7 @@ from ..sources.transforms import find_in_transforms
 from ..sources.urls import is_url
 from .clips.record import ClipRecord
 from .encoding_records import Record
+from .network_record import NetworkRecord
 
 _LISTS = ("pairs", "transforms", "shards", "archive")
 _INSIDE = ("shards", "archive")     # color and depth then say what of it
@@ -35,7 +36,17 @@ _ONLY_WITH = {"tolerance": "time", "offset": "time", "color_start": "index", "co
               "depth_start": "index", "depth_stride": "index"}
 
 
-def _extensions(value: str | list[str] | None) -> list[str]:
+def _kind(value: Any) -> str:
+    return "network" if isinstance(value, dict | NetworkRecord) else "text"
+
+
+Depth = Annotated[Annotated[str | list[str] | None, Tag("text")] | Annotated[NetworkRecord, Tag("network")],
+                  Discriminator(_kind)]
+
+
+def _extensions(value: str | list[str] | NetworkRecord | None) -> list[str]:
+    if isinstance(value, NetworkRecord):
+        return []
     return [value] if isinstance(value, str) else value or []
 
 
@@ -77,6 +88,8 @@ class SourceRecord(Record):
     with the first map, starting at color_start and depth_start, each color_stride-th and depth_stride-th; embedded: the
     map is in the photo's own file, and depth is left out.
 
+    depth: {kind: onnx, model: …}: no maps at all, a network estimates depth from each photo of color.
+
     color_transform: how scene-linear photos (OpenEXR) become colours: srgb, clipped, or reinhard.
     """
 
@@ -92,7 +105,7 @@ class SourceRecord(Record):
     video: str | None = None
     match: Literal["name", "time", "index", "embedded"] = "name"
     color: str | list[str] | None = Field(None, validate_default=True)
-    depth: str | list[str] | None = Field(None, validate_default=True)
+    depth: Depth = Field(None, validate_default=True)
     tolerance: float | None = Field(None, gt=0, allow_inf_nan=False)
     offset: float | None = Field(None, allow_inf_nan=False)
     color_start: int | None = Field(None, ge=0)
@@ -118,7 +131,7 @@ class SourceRecord(Record):
     @classmethod
     def _one_or_many(cls, value: Any, info: ValidationInfo) -> Any:
         """One message, where a union would give two."""
-        if value is None or isinstance(value, str):
+        if value is None or isinstance(value, str) or (info.field_name == "depth" and isinstance(value, dict)):
             return value
         if not isinstance(value, list) or not value or not all(isinstance(text, str) for text in value):
             raise ValueError("should be text" + (", or a list of extensions" if info.data.get("shards") else ""))
@@ -128,8 +141,14 @@ class SourceRecord(Record):
 
     @field_validator("color", "depth")
     @classmethod
-    def _files(cls, value: str | list[str] | None, info: ValidationInfo) -> str | list[str] | None:
+    def _files(cls, value: str | list[str] | NetworkRecord | None,
+               info: ValidationInfo) -> str | list[str] | NetworkRecord | None:
         given = [name for name in _LISTS if info.data.get(name) is not None]
+        if isinstance(value, NetworkRecord):
+            others = [*given, *(["match"] if info.data.get("match", "name") != "name" else [])]
+            if others:
+                raise ValueError(f"a network goes with source.color, and not with source.{others[0]}")
+            return value
         if given and given[0] in _INSIDE:
             for extension in _extensions(value) if given[0] == "shards" else ():
                 try:
@@ -183,9 +202,15 @@ class SourceRecord(Record):
         return self.pairs if self.pairs is not None else self.transforms
 
     @property
+    def network(self) -> NetworkRecord | None:
+        """What depth is estimated with, if it is."""
+        return self.depth if isinstance(self.depth, NetworkRecord) else None
+
+    @property
     def by_name(self) -> bool:
         """Are photos and maps files that are paired by name?"""
-        return self.match == "name" and self.video is None and all(getattr(self, name) is None for name in _LISTS)
+        return self.match == "name" and self.video is None and self.network is None and all(
+            getattr(self, name) is None for name in _LISTS)
 
     def find(self, base: Path, output: str, limits: Limits = DEFAULT, *, on_disk: bool = False) -> Pairing:
         """All pairs, with outputs by the template `output`. on_disk: those by name are not held in memory. Raises
@@ -208,7 +233,7 @@ class SourceRecord(Record):
             if not color:
                 return find_in_captures(base, self.archive, output, limits=limits)
             return find_in_archives(base, self.archive, color, depth, output, limits=limits)
-        if self.match == "embedded":
+        if self.match == "embedded" or self.network is not None:     # the photo is what the map is made of
             return find_embedded(base, color, output)
         if self.match == "time":
             return find_by_time(base, color, depth, output, tolerance=self.tolerance or TOLERANCE,

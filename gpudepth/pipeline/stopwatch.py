@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Iterator
 
-STAGES = ("fetch", "read", "refine", "encode", "write", "hash", "put")
-"""read: decode and convert a map. refine: what is done to it. encode: codes, containers, photos that have to be coded.
-write: to the disk. hash: of inputs and outputs, for the ledger. fetch, put: from an object store, and into it."""
+STAGES = ("fetch", "estimate", "read", "refine", "encode", "write", "hash", "put")
+"""estimate: a network. read: decode and convert a map. refine: what is done to it. encode: codes, containers, photos
+that have to be coded. write: to the disk. hash: of inputs and outputs, for the ledger. fetch, put: from an object
+store, and into it."""
 
 
 class _Watch(threading.local):

@@ -45,7 +45,7 @@ def do_stored(item: Item, task: Task) -> Row:
                 here = replace(
                     item, photo=fetch(item.photo), depth=fetch(item.depth), output=made,
                     metric=item.metric and fetch(item.metric), confidence=item.confidence and fetch(item.confidence),
-                    camera=item.camera and fetch(item.camera), aids=tuple(fetch(file) for file in item.aids))
+                    camera=item.camera and fetch(item.camera), ahead=(), aids=tuple(fetch(file) for file in item.aids))
             fetched = rounded(lap())
             row = here.do(task)
         except GpudepthError as error:

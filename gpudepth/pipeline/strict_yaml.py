@@ -6,6 +6,7 @@ Plain data only: no tags, anchors, aliases or merge keys; no duplicate keys. Sca
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ import yaml
 
 from ..errors import FileError, JobError, MissingInputError
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 18     # PyYAML takes a second and more for a mebibyte of empty lines
 MAX_DEPTH = 32
 MAX_NODES = 5_000       # a job with every key has about a hundred; parsing takes 0.1 s for each thousand
 
@@ -119,10 +120,21 @@ def parse(text: str, name: str = "job") -> Document:
     return document
 
 
+def _can_be_a_name(text: str) -> bool:
+    """No NUL, and no surrogate but those that stand for bytes of names that are no UTF-8."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+
+
 def _build(node: yaml.Node, path: tuple[str | int, ...], document: Document, problems: list[str]) -> Any:
     line = node.start_mark.line + 1
     document.lines.setdefault(path, line)
     if isinstance(node, yaml.ScalarNode):
+        if not _can_be_a_name(node.value):
+            problems.append(f"{document.place(path)}: {node.value[:80]!r} holds a character that no path can have")
+            return None
         if node.style is not None:
             return node.value
         try:

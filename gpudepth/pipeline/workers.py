@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
+import signal
 import sys
+import threading
 import time
 import traceback
 import types
@@ -231,10 +234,9 @@ def _no_main() -> Iterator[None]:
 def _serve(pipe: Connection, function: Callable[[Any], Any], free: int) -> None:
     """The worker: take a task, send what became of it, until the pipe ends. free: bytes to decode without asking; 0:
     any."""
-    import signal
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     signal.signal(signal.SIGTERM, _end)
+    _end_with_the_run()
     _VOICE.pipe = pipe
     allowance = Allowance(free, lambda size: _ask(pipe, size))
     if free:
@@ -259,6 +261,22 @@ def _ask(pipe: Connection, size: int) -> None:
         pipe.recv()
     except (EOFError, OSError):     # the run is gone
         sys.exit(1)
+
+
+def _end_with_the_run() -> None:
+    """When the run is killed, its workers get as long as when it is told to stop: a hang would stay for ever."""
+    run_ = multiprocessing.parent_process()
+    if run_ is None:
+        return
+
+    def watch(sentinel: int) -> None:
+        wait([sentinel])
+        time.sleep(DRAIN_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+        os._exit(143)
+
+    threading.Thread(target=watch, args=(run_.sentinel,), daemon=True).start()
 
 
 def _end(signum: int, frame: types.FrameType | None) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from ..errors import FileError, GpudepthError, MissingInputError
+from ..errors import FileError, GpudepthError, MissingInputError, listing
 from ..formats.archive.index import Index, read_index
 from ..formats.archive.member import Member, explain
 from ..limits import DEFAULT, Limits
@@ -167,4 +167,4 @@ def outer_fields(found: Found, text: str, name: str = ARCHIVE) -> Fields:
 
 def _holds(names: Iterable[str]) -> str:
     kinds = Counter(f"{PurePosixPath(name).parent}/*{PurePosixPath(name).suffix}".removeprefix("./") for name in names)
-    return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5)) or "nothing"
+    return listing((f"{count} {kind}" for kind, count in kinds.most_common(5)), min(len(kinds), 5))

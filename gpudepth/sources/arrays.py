@@ -16,7 +16,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FileError, GpudepthError, MalformedError, TruncatedError, UnsupportedError
+from ..errors import FileError, GpudepthError, MalformedError, TruncatedError, UnsupportedError, listing
 from ..limits import DEFAULT, Limits
 
 MAGIC = b"\x93NUMPY"
@@ -151,7 +151,7 @@ def _choose(archive: ZipFile, members: dict[str, ZipInfo], key: str | None, wher
         if key in members:
             return members[key]
         raise UnsupportedError(f"no array {key!r} in the archive", where=where,
-                               hint="it holds " + (", ".join(members) or "nothing"))
+                               hint="it holds " + listing(members, len(members)))
     for name in PREFERRED:
         if name in members:
             return members[name]
@@ -172,7 +172,7 @@ def _choose(archive: ZipFile, members: dict[str, ZipInfo], key: str | None, wher
         return found[0]
     what = "more than one array that could be the map" if found else "no (height, width) array"
     raise UnsupportedError(f"the archive holds {what}", where=where,
-                           hint="name one with key=: " + ("; ".join(described) or "it is empty"))
+                           hint="name one with key=: " + listing(described, len(described), "; ", "it is empty"))
 
 
 def read_header(stream: IO[bytes], where: str) -> Header:

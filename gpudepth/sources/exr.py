@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import GpudepthError, MalformedError, UnsupportedError
+from ..errors import GpudepthError, MalformedError, UnsupportedError, listing
 from ..formats.inputs import Input, as_path
 from ..limits import DEFAULT, Limits
 
@@ -58,7 +58,8 @@ def _read(file: Input, choose: Callable[[list[Any]], tuple[int, list[str]]], lim
     path, library = str(file), _library(str(file))
     with as_path(file, limits) as name, _damage(path):
         parts = library.File(name, header_only=True).parts[:MAX_PARTS]
-        _check_parts(parts, Path(name).stat().st_size, limits, path)
+        size = Path(name).stat().st_size
+        _check_parts(parts, size, limits, path)
         number, channels = choose(parts)
         header = parts[number].header
         if "deep" in str(header.get("type", "")).lower():
@@ -66,7 +67,7 @@ def _read(file: Input, choose: Callable[[list[Any]], tuple[int, list[str]]], lim
                                    hint="flatten it in a compositor first")
         data, display = _window(header["dataWindow"], path), _window(header["displayWindow"], path)
     x0, y0, x1, y1 = display
-    limits.check_picture(x1 - x0, y1 - y0, 4 * len(channels), where=path)
+    limits.check_picture(x1 - x0, y1 - y0, 4 * len(channels), where=path, packed=size)
     out = []
     with as_path(file, limits) as name, _damage(path):
         there = library.File(name, separate_channels=True).parts[number].channels
@@ -111,7 +112,7 @@ def _colours(parts: list[Any], where: str) -> tuple[int, list[str]]:
             return candidates[0]
     what = "no colours"
     if layers:
-        what = "colours of several layers: " + ", ".join(found[1][0][:-2] for found in layers[:8])
+        what = "colours of several layers: " + listing((found[1][0][:-2] for found in layers), len(layers))
     raise UnsupportedError(f"holds {what}, and is to be a photo", where=where,
                            hint="one with the channels R, G and B, or a single layer of them")
 
@@ -135,13 +136,13 @@ def list_channels(path: str) -> tuple[str, ...]:
 
 def _choose(parts: list[Any], key: str | None, where: str) -> tuple[int, str]:
     names = [(i, str(c.name)) for i, part in enumerate(parts) for c in part.header["channels"]]
-    shown = ", ".join(name if i == 0 else f"{i}:{name}" for i, name in names[:20])
+    shown = listing((name if i == 0 else f"{i}:{name}" for i, name in names), len(names), none="none")
     if key is not None:
         part, colon, name = key.partition(":")
         wanted = (int(part), name) if colon and part.isdigit() else (0, key)
         if wanted in names:
             return wanted
-        raise UnsupportedError(f"has no channel {key!r}", where=where, hint=f"it holds {shown or 'none'}")
+        raise UnsupportedError(f"has no channel {key!r}", where=where, hint=f"it holds {shown}")
     for candidates in ([n for n in names if n[1] == "Z"],
                        [n for n in names if n[1].lower().rpartition(".")[2] in LAST_NAMES], names):
         if len(candidates) == 1:
@@ -149,7 +150,7 @@ def _choose(parts: list[Any], key: str | None, where: str) -> tuple[int, str]:
         if candidates:
             break
     raise UnsupportedError("does not say which channel is depth", where=where,
-                           hint=f"name one with --key: {shown or 'there is none'}")
+                           hint=f"name one with --key: {shown}")
 
 
 def _window(box: Any, where: str) -> tuple[int, int, int, int]:

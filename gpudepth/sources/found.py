@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import MissingInputError, UsageError
+from ..errors import MissingInputError, UsageError, listing
 from .pairing import nothing_found
 from .pairs import natural_key
 from .previews import Previews
@@ -69,7 +69,8 @@ def common_names(color: Listing, maps: Listing, depth: str, own: Iterable[str] =
     mine = placeholders(depth) - set(own)
     known = color.names - {"stem"}
     if mine - known:
-        said = ", ".join(f"{{{name}}}" for name in sorted(known | set(own))) or "none"
+        names = sorted(known | set(own))
+        said = listing((f"{{{name}}}" for name in names), len(names), none="none")
         raise UsageError(f"{depth!r} uses {{{min(mine - known)}}}, which nothing defines", hint=f"known here: {said}")
     return tuple(sorted(mine & known & maps.names))
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import GpudepthError, MalformedError, UnsupportedError
+from ..errors import GpudepthError, MalformedError, UnsupportedError, listing
 from ..formats.inputs import Input, as_file
 from ..limits import DEFAULT, Limits
 from .arrays import split_key
@@ -76,11 +76,11 @@ def _all_sets(file: Any) -> dict[str, Any]:
 
 def _find(file: Any, name: str | None, where: str) -> Any:
     sets = _all_sets(file)
-    shown = "; ".join(f"{p}: {d.dtype} {d.shape}" for p, d in list(sets.items())[:20])
+    shown = listing((f"{p}: {d.dtype} {d.shape}" for p, d in sets.items()), len(sets), "; ", "none")
     if name is not None:
         if name.strip("/") in sets:
             return sets[name.strip("/")]
-        raise UnsupportedError(f"has no data set {name!r}", where=where, hint=f"it holds {shown or 'none'}")
+        raise UnsupportedError(f"has no data set {name!r}", where=where, hint=f"it holds {shown}")
     maps = {p: d for p, d in sets.items() if d.dtype.kind in "fiu" and d.ndim in (2, 3)}
     for wanted in PREFERRED:
         if wanted in maps:
@@ -88,7 +88,7 @@ def _find(file: Any, name: str | None, where: str) -> Any:
     if len(maps) == 1:
         return next(iter(maps.values()))
     raise UnsupportedError("does not say which data set is depth", where=where,
-                           hint=f"name one with --key: {shown or 'there is none'}")
+                           hint=f"name one with --key: {shown}")
 
 
 def _read(found: Any, index: int | None, limits: Limits, where: str) -> NDArray[Any]:

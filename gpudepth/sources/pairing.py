@@ -20,7 +20,7 @@ from .pairs import (
     shared_maps,
 )
 from .previews import Previews
-from .templates import Fields, Template, check_placeholders, entries, placeholders, search, search_root
+from .templates import Fields, Template, check_placeholders, entries, is_folder, placeholders, search, search_root
 from .urls import located
 
 Search = Callable[..., Iterable[tuple[Path, Fields]]]
@@ -124,7 +124,7 @@ def nothing_found(base: Path, color: str) -> MissingInputError:
         there = folder
         while not there.is_dir() and there != there.parent:
             there = there.parent
-        folders = in_order(Path(e.path) for e in entries(there) if e.is_dir() and not e.name.startswith("."))
+        folders = in_order(Path(e.path) for e in entries(there) if is_folder(e) and not e.name.startswith("."))
         names = ", ".join(f"{path.name}/" for path in folders[:8]) or "no folders"
         return MissingInputError(f"{color!r} names a folder that does not exist", where=folder,
                                  hint=f"{there} holds {names}")
@@ -132,7 +132,7 @@ def nothing_found(base: Path, color: str) -> MissingInputError:
     for entry in entries(folder):
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        if is_folder(entry):
             beside += 1
         else:
             suffixes[Path(entry.name).suffix or "without a suffix"] += 1

@@ -16,7 +16,7 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import TruncatedError, UnsupportedError
+from ..errors import TruncatedError, UnsupportedError, listing
 from ..formats.bytesource import ByteSource
 from ..limits import DEFAULT, Limits
 from .arrays import MAGIC, Header, archive_errors, read_header
@@ -106,6 +106,6 @@ def _open(stack: ExitStack, path: Path, key: str | None) -> tuple[IO[bytes], str
     taken = [key] if key is not None else [k for k in KEYS if k in names] or (names if len(names) == 1 else [])
     if not taken or taken[0] not in names:
         raise UnsupportedError("no array of maps" if key is None else f"no array {key!r} in the archive", where=path,
-                               hint="name one with source.key; it holds " + (", ".join(names[:20]) or "nothing"))
+                               hint="name one with source.key; it holds " + listing(names, len(names)))
     return stack.enter_context(archive.open(taken[0] + ".npy" if taken[0] + ".npy" in archive.namelist()
                                             else taken[0])), taken[0]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ..errors import UsageError
+from ..errors import UsageError, listing
 
 Fields = dict[str, str]
 
@@ -79,7 +79,7 @@ class Template:
         unknown = sorted(self.names - set(known))
         if unknown:
             raise UsageError(f"{self.text!r} uses {{{unknown[0]}}}, which nothing defines",
-                             hint="known here: " + ", ".join(f"{{{name}}}" for name in sorted(known)))
+                             hint="known here: " + listing((f"{{{name}}}" for name in sorted(known)), len(known)))
 
 
 def placeholders(text: str) -> frozenset[str]:
@@ -180,6 +180,14 @@ def entries(folder: Path) -> Iterator[os.DirEntry[str]]:
 def wild(part: str, *, glob: bool) -> bool:
     """Does a component of a path have placeholders or, with `glob`, wildcards in it?"""
     return bool(_PART.search(part) or (glob and _GLOB.search(part)) or part.endswith(ANY_SUFFIX))
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """False, too, for a link that goes round in a circle."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _split(base: Path, text: str) -> tuple[Path, list[str]]:

@@ -171,7 +171,9 @@ def opened(path: Path, limits: Limits) -> Iterator[Any]:
         for stream in container.streams.video:
             context = stream.codec_context
             if context is None or not context.width or not context.height or context.format is None:
-                raise UnsupportedError("holds a video stream that FFmpeg has no decoder for, or that is damaged",
+                # it forgets sizes of 2^28 pixels and more
+                raise UnsupportedError("holds a video stream that FFmpeg has no decoder for, that is damaged, or whose "
+                                       "pictures are too large for it: limits.max_pixels cannot be more than 2^28 here",
                                        where=path)
             limits.check_picture(context.width, context.height, 4, where=str(path), packed=size)
             # what comes later in the stream must not get around that; FFmpeg counts its padded buffers

@@ -309,10 +309,12 @@ def test_presets(tmp_path: Path, photo: Path, capsys: pytest.CaptureFixture[str]
 def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli("doctor") == 0
     said = capsys.readouterr().out
-    for word in ("packages", "numpy", "codecs", "ok  HEVC depth", "8, 10 and 12 bits", "gpu", "wanted", "device", "trial", "back end"):
+    for word in ("machine", "processors", "extras", "gpudepth[estimate]", "packages", "numpy", "codecs", "ok  HEVC depth", "8, 10 and 12 bits", "gpu", "wanted", "device", "trial", "back end"):
         assert word in said
     assert cli("doctor", "--json") == 0
     rooms = json.loads(capsys.readouterr().out)
+    for private in (str(Path.home()), os.environ.get("USER", "nobody-at-all"), str(Path.cwd())):
+        assert private == "root" or private not in said
     assert [f["name"] for f in rooms["gpu"]][:6] == ["wanted", "cupy", "device", "capability", "kernels", "trial"]
 
 
@@ -375,3 +377,11 @@ def test_sigterm_ends_any_verb(tmp_path: Path) -> None:
     process.terminate()
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (143, "")
+
+
+@pytest.mark.parametrize(("words", "wanted"), [("gpudepth pre", {"presets", "preview"}), ("gpudepth config sch", {"schema"}),
+                                               ("gpudepth attach --preset kitti", {"kitti-depth", "kitti-disparity"})])
+def test_shells_complete(words: str, wanted: set[str]) -> None:
+    environment = {**os.environ, "_GPUDEPTH_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    done = subprocess.run([Path(sys.executable).with_name("gpudepth")], env=environment, capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == wanted

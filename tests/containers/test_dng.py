@@ -487,3 +487,16 @@ def test_the_demos_photo_is_a_dng_to_everybody(tmp_path: Path) -> None:
         assert sdk_accepts(path) and dcraw(path)
         with needs("rawpy").imread(str(path)) as opened:
             assert opened.sizes.flip == 6 and opened.raw_image.shape[:2] == (24, 32)
+
+
+def test_a_tag_of_a_type_that_nobody_knows() -> None:
+    """Of what a foreign program wrote: it stays, and removing the depth does not fall over it."""
+    import struct
+
+    data = attach(dng("<"))
+    at = data.rindex(struct.pack("<HH", 51177, 3))        # DepthFormat, SHORT
+    odd = data[: at + 2] + struct.pack("<H", 64515) + data[at + 4 :]
+    left = remove(odd)
+    assert len(left) > len(odd)         # not taken for our own: the references to the map are gone, its bytes are not
+    with ByteSource(left) as source:
+        assert not DngFile(source).depth_ifds()

@@ -260,3 +260,15 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert run_command(["check", str(good), "--profile", "dng"]) == 2
     with pytest.raises(UsageError, match="apple-depth"):
         gpudepth.check(good, profile="nonsense")
+
+
+def test_metadata_that_is_nowhere() -> None:
+    """An item of the table of items that the table of places does not know: a finding, no bug."""
+    from heif_kit import Item, Layout, depth_item, main_item
+
+    packet = Item(3, "mime", b"<x/>", content_type=b"application/rdf+xml", hidden=True)
+    data = bytearray(Layout([main_item(), depth_item(2), packet], references=[("auxl", 2, [1]), ("cdsc", 3, [2])]).build())
+    at = data.index(b"iloc")
+    entry = data.index(b"\0\3\0\0", at)
+    data[entry : entry + 2] = b"\0\x63"
+    assert broken(bytes(data))["xmp-in-mdat"] == "meta/iloc: item 3"

@@ -8,12 +8,14 @@ import re
 import numpy as np
 import pytest
 from heif_kit import (
+    DEPTH_URN,
     HEIF,
     Item,
     Layout,
     attach,
     aux_c,
     box,
+    coded_depth,
     coded_map,
     coded_picture,
     depth_item,
@@ -465,3 +467,29 @@ def test_limits_of_the_file_itself(tmp_path):
         ByteSource(path, Limits(max_file=100))
     with ByteSource(path, Limits(max_file=0)) as source:
         assert HEIF.picture(source).width == 96
+
+
+def test_more_coded_bytes_than_a_picture_can_need():
+    """Known before they are read: 32 MB of tiny NAL units once made 790 MB of a map of 32×24."""
+    hvcc, _ = coded_depth(32, 24)
+    depth = Item(2, data=bytes(1 << 17), properties=[(hvcc, True), (ispe(32, 24), False), (aux_c(DEPTH_URN), True)])
+    data = Layout([main_item(), depth], references=[("auxl", 2, [1])]).build()
+    with ByteSource(data) as source, pytest.raises(LimitError, match=r"meta/iloc: item 2: 131,072 bytes for a picture of \d+×\d+, limits.max_coded is 8"):
+        HEIF.read(source)
+    with ByteSource(data, Limits(max_coded=0)) as source, pytest.raises(MalformedError, match="NAL unit of no bytes"):
+        HEIF.read(source)
+
+
+@pytest.mark.parametrize(("kind", "content", "reference", "message"), [
+    ("mime", b"application/rdf+xml", 2, r"asks for 20,\d+ bytes, limits.max_xmp is 20,000"),
+    ("Exif", b"", 1, None)])
+def test_metadata_is_not_read_beyond_its_limit(kind, content, reference, message):
+    """XMP is refused; of Exif, which only hints depend on, nothing is taken."""
+    item = Item(3, kind, bytes(20_001), content_type=content, hidden=True)
+    data = Layout([main_item(), depth_item(2), item], references=[("auxl", 2, [1]), ("cdsc", 3, [reference])]).build()
+    with ByteSource(data, Limits(max_xmp=20_000, max_metadata=20_000)) as source:
+        if message is None:
+            assert HEIF.picture(source).focal35 is None
+        else:
+            with pytest.raises(LimitError, match=message):
+                HEIF.read(source)

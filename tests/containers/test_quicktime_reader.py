@@ -192,7 +192,7 @@ def test_pictures_of_another_size_than_the_first_says():
 def test_a_sample_too_large_for_its_picture():
     configuration, samples = coded()
     big = Sample(samples[0].data + bytes(100_000), 0, 0, True)
-    with pytest.raises(MalformedError, match=r"sample 0 at [\d,]+: 1\d\d,\d\d\d bytes for a picture of 48×32"):
+    with pytest.raises(LimitError, match=r"sample 0 at [\d,]+: 1\d\d,\d\d\d bytes for a picture of 48×32, limits.max_coded"):
         read(depth_movie(stream=(configuration, (big, *samples[1:]))))
 
 

@@ -143,6 +143,10 @@ def test_annex_b_and_lengths():
     for bad in ("00000004 4001aa", "000000", "ffffffff"):
         with pytest.raises(MalformedError, match="NAL unit"):
             split_lengths(hexed(bad), 4)
+    with pytest.raises(MalformedError, match="NAL unit of no bytes at 4"):
+        split_lengths(bytes(1000), 4)
+    with pytest.raises(LimitError, match=r"asks for 6 NAL units, limits.max_nal_units is 5"):
+        split_lengths(hexed("0140") * 9, 1, limits=Limits(max_nal_units=5))
 
 
 @pytest.mark.parametrize(("rbsp", "nal"), [
@@ -282,3 +286,13 @@ def test_a_larger_sps_in_the_data_does_not_get_around_the_limit():
     sets = [n for _, nals in Configuration.parse(large[8:]).arrays for n in nals]
     with pytest.raises((LimitError, MalformedError)):
         decode_luma(Configuration.parse(small[8:]), join_lengths(sets) + data)
+
+
+@pytest.mark.parametrize("nal", [b"", b"\0\0" + bytes(30), hexed("4401") + bytes(30)])
+def test_parameter_sets_that_are_none(nal):
+    """hvcC lists a unit as an SPS, and it says that it is something else."""
+    configuration = Configuration(((SPS, (nal,)),))
+    with pytest.raises(MalformedError):
+        configuration.serialise()
+    with pytest.raises(MalformedError, match="of another type than it is listed as"):
+        ProfileTierLevel.of(nal)

@@ -47,11 +47,23 @@ def test_lines_are_known() -> None:
     ("a: .nan", "not a value"),
     ("a:\n <<: {b: 1}", "plain words"),
     ("? [1, 2]\n: x", "plain words"),
+    ('a: "b\\x00c"', r"job.yaml:1: a: 'b.x00c' holds a character that no path can have"),
+    ('a: ["\\ud800"]', r"job.yaml:1: a\[0\]: '.ud800' holds a character"),
 ])
 def test_refusals_name_the_line(text: str, message: str) -> None:
     with pytest.raises(JobError, match=message) as caught:
         parse(text, "job.yaml")
     assert "job.yaml:" in str(caught.value)
+
+
+def test_names_that_are_no_utf_8() -> None:
+    """A byte of a file's name, as Python writes it."""
+    assert parse('a: "\\udcff.jpg"').data == {"a": "\udcff.jpg"}
+
+
+def test_more_than_any_job_has() -> None:
+    with pytest.raises(JobError, match=r"job.yaml:2500: more than 5,000 keys and values"):
+        parse("".join(f"k{n}: 1\n" for n in range(6000)), "job.yaml")
 
 
 def test_alias_bomb_costs_nothing() -> None:
@@ -66,7 +78,7 @@ def test_files(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"a: \xff\xfe\xfa")
     with pytest.raises(JobError, match="UTF-8"):
         load(tmp_path / "latin.yaml")
-    (tmp_path / "big.yaml").write_bytes(b"#" * (1 << 20) + b"#")
+    (tmp_path / "big.yaml").write_bytes(b"#" * (1 << 18) + b"#")
     with pytest.raises(JobError, match="at most"):
         load(tmp_path / "big.yaml")
     (tmp_path / "empty.yaml").write_bytes(b"")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from gpudepth.compute.threads import available_cores
 from gpudepth.errors import HolesError
 from gpudepth.pipeline.workers import run_tasks
 
@@ -87,7 +86,3 @@ def test_tasks_are_taken_as_needed() -> None:
     next(results)
     assert len(taken) < 10
     results.close()  # type: ignore[attr-defined]
-
-
-def test_cores() -> None:
-    assert available_cores() >= 1

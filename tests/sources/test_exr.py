@@ -81,6 +81,31 @@ def test_limits_before_decoding(tmp_path: Path) -> None:
         read_map(write(tmp_path / "map.exr", {"Z": Z}), limits=Limits(max_pixels=11))
 
 
+def test_a_window_that_the_file_does_not_fill(tmp_path: Path) -> None:
+    """3 KB once became 1 GB of no values: the part that has data is small, what is displayed is not."""
+    path = write(tmp_path / "map.exr", {"Z": Z}, dataWindow=(corner(0, 0), corner(3, 2)), displayWindow=(corner(0, 0), corner(7999, 7999)))
+    with pytest.raises(LimitError, match=r"unpack to 256,000,000, limits.max_ratio is 200"):
+        read_map(path)
+    assert read_map(path, limits=Limits(max_ratio=0)).codes.shape == (8000, 8000)
+
+
+def test_of_many_parts_the_first_are_read(tmp_path: Path) -> None:
+    parts = [OpenEXR.Part({"name": f"p{n}", "type": OpenEXR.scanlineimage}, {f"c{n}": Z + n}) for n in range(70)]
+    OpenEXR.File(parts).write(str(tmp_path / "map.exr"))
+    np.testing.assert_array_equal(read_map(tmp_path / "map.exr", key="63:c63").codes, Z + 63)
+    with pytest.raises(UnsupportedError, match=r"no channel '64:c64' \(it holds c0, 1:c1, .*, 19:c19, and 44 more\)"):
+        read_map(tmp_path / "map.exr", key="64:c64")
+
+
+def test_all_parts_count_together(tmp_path: Path) -> None:
+    """The library decodes every part, whichever is asked for."""
+    parts = [OpenEXR.Part({"name": f"p{n}", "type": OpenEXR.scanlineimage}, {"Z": Z}) for n in range(3)]
+    OpenEXR.File(parts).write(str(tmp_path / "map.exr"))
+    assert read_map(tmp_path / "map.exr", key="1:Z", limits=Limits(max_decoded_bytes=144)).codes.shape == (3, 4)
+    with pytest.raises(LimitError, match=r"asks for 144, limits.max_decoded_bytes is 143"):
+        read_map(tmp_path / "map.exr", key="1:Z", limits=Limits(max_decoded_bytes=143))
+
+
 def test_damage(tmp_path: Path) -> None:
     blob = write(tmp_path / "map.exr", {"Z": Z}).read_bytes()
     for cut in (20, 100, len(blob) - 20):

@@ -29,6 +29,7 @@ from gpudepth.errors import (
 )
 from gpudepth.limits import Limits
 from gpudepth.sources.maps import read_map
+from gpudepth.sources.stacks import read_stack
 
 NOISE = b"".join(b"\0" + bytes(row) for row in np.random.default_rng(1).integers(0, 256, (40, 40), np.uint8))
 RAMP8 = np.arange(12 * 16, dtype=np.uint8).reshape(12, 16)
@@ -400,3 +401,14 @@ def test_real_maps(
     assert high is None or found.codes.max() == high
     with Image.open(sample(name)) as other:
         np.testing.assert_array_equal(found.codes, np.asarray(other))
+
+
+def test_of_many_arrays_twenty_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "many.npz"
+    np.savez(path, **{f"a{n:02}": np.ones((2, 3)) for n in range(50)})
+    with pytest.raises(UnsupportedError, match=r"a19: float64 \(2, 3\); and 30 more\)$"):
+        read_map(path)
+    with pytest.raises(UnsupportedError, match=r"it holds a00, .*, a19, and 30 more\)$"):
+        read_map(path, key="deep")
+    with pytest.raises(UnsupportedError, match=r"it holds a00, .*, a19, and 30 more\)$"):
+        read_stack(path)

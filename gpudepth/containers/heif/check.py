@@ -130,7 +130,7 @@ class _Check:
         from ...formats import xmp
 
         try:
-            packet = xmp.parse(self.file.data(item), f"XMP item {item}", self.file.source.limits)
+            packet = xmp.parse(self.file.data(item, "max_xmp"), f"XMP item {item}", self.file.source.limits)
             about = apple.parse(packet) if packet.has(apple.APDI) else None
         except GpudepthError:
             return None
@@ -179,7 +179,7 @@ class _Check:
             configuration = Configuration.parse(box.payload, box.path)
             sequence, sps = configuration.sequence(), configuration.first(SPS)
             tier = ProfileTierLevel.of(sps or b"")
-            full = is_full_range(configuration, file.data(item), file.source.limits, f"item {item}")
+            full = is_full_range(configuration, file.coded(item, configuration), file.source.limits, f"item {item}")
         except GpudepthError as error:
             out.broken(DECODES, error, box.path)
             return None, size
@@ -201,9 +201,10 @@ class _Check:
             return None
         about = None
         for i in packets:
-            out.test(XMP_PLACE, file.meta.locations.items[i].method == FILE, f"meta/iloc: item {i}",
-                     f"construction method {file.meta.locations.items[i].method}")
-            found = apple_rules.check(out, file.data(i), f"XMP item {i}", bits=bits, size=size,
+            location = file.meta.locations.items.get(i)
+            out.test(XMP_PLACE, location is not None and location.method == FILE, f"meta/iloc: item {i}",
+                     "has no location" if location is None else f"construction method {location.method}")
+            found = apple_rules.check(out, file.data(i, "max_xmp"), f"XMP item {i}", bits=bits, size=size,
                                       limits=file.source.limits)
             about = about or found
         return about

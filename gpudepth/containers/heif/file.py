@@ -9,6 +9,7 @@ from ...depth import orientation as exif
 from ...errors import GpudepthError, MalformedError, TruncatedError, UnsupportedError
 from ...formats import exif as exif_format
 from ...formats.bytesource import ByteSource
+from ...formats.hevc.configuration import Configuration
 from ...formats.isobmff.box import Box, Cursor, walk
 from ...formats.isobmff.locations import FILE, IDAT, Extent
 from ...formats.isobmff.meta import Meta
@@ -82,8 +83,9 @@ class HeifFile:
                 out.append(Extent(e.offset, length, e.index))
             self.meta.locations.items[item] = replace(location, extents=tuple(out))
 
-    def data(self, item: int) -> bytes:
-        """An item's bytes. Raises MalformedError, TruncatedError, UnsupportedError."""
+    def data(self, item: int, limit: str = "max_decoded_bytes") -> bytes:
+        """An item's bytes, of which limit `limit` allows so many. Raises MalformedError, TruncatedError,
+        UnsupportedError, LimitError."""
         where = f"meta/iloc: item {item}"
         location = self.meta.locations.items.get(item)
         if location is None:
@@ -91,7 +93,7 @@ class HeifFile:
         if location.data_reference:
             raise UnsupportedError("lies in another file", where=where)
         total = sum(e.length for e in location.extents)
-        self.source.limits.check("max_decoded_bytes", total, where=where)
+        self.source.limits.check(limit, total, "bytes", where=where)
         if location.method == FILE:
             if total > self.source.size * 2:
                 raise MalformedError(f"extents add up to {total:,} bytes", where=where)
@@ -102,6 +104,14 @@ class HeifFile:
                 raise MalformedError(f"goes past the {len(c)} bytes of idat", where=where)
             return b"".join(c[e.offset : e.offset + e.length if e.length else None] for e in location.extents)
         raise UnsupportedError("is made of pieces of another item (construction method 2)", where=where)
+
+    def coded(self, item: int, configuration: Configuration) -> bytes:
+        """The data of an HEVC item, which is no more than its picture can need. Raises as `data` does."""
+        location, declared = self.meta.locations.items.get(item), configuration.sequence()
+        size = sum(e.length for e in location.extents) if location else 0
+        self.source.limits.check_coded(size, declared.coded_width, declared.coded_height,
+                                       where=f"meta/iloc: item {item}")
+        return self.data(item)
 
     def stored_size(self, item: int) -> tuple[int, int]:
         """ispe: (width, height) as coded, before clap, irot and imir."""
@@ -171,7 +181,7 @@ class HeifFile:
         for i in self.meta.to("cdsc", self.meta.primary):
             if i in self.meta.items and self.meta.items[i].type == "Exif":
                 try:
-                    return exif_format.parse_item(self.data(i))
+                    return exif_format.parse_item(self.data(i, "max_metadata"))
                 except GpudepthError:
                     break
         return exif_format.Exif()

@@ -19,8 +19,8 @@ def donor(file: HeifFile) -> Donor:
     packets = file.metadata_of(file.depth_items()[-1]) if data is not None else []
     if data is None or not packets:
         raise NoDepthError("holds no depth with Apple's metadata, so it is no donor")
-    return apple.donor(file.data(packets[0]), f"XMP item {packets[0]}", file.exif().custom_rendered, data.storage,
-                       file.source.limits)
+    return apple.donor(file.data(packets[0], "max_xmp"), f"XMP item {packets[0]}", file.exif().custom_rendered,
+                       data.storage, file.source.limits)
 
 
 def mark(file: HeifFile, edit: Rewriter, donor: Donor | None) -> list[str]:
@@ -32,7 +32,7 @@ def mark(file: HeifFile, edit: Rewriter, donor: Donor | None) -> list[str]:
     said = f"Exif CustomRendered: {'none' if old is None else old} → {value}"
     for item in file.meta.to("cdsc", file.meta.primary):
         if item in file.meta.items and file.meta.items[item].type == "Exif":
-            data = file.data(item)
+            data = file.data(item, "max_metadata")
             at = 4 + int.from_bytes(data[:4], "big")
             try:
                 edit.put(item, data[:at] + _set(data[at:], value))

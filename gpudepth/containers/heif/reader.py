@@ -45,7 +45,7 @@ def representation(file: HeifFile, item: int) -> DepthRepresentation | None:
 def metadata(file: HeifFile, item: int) -> DepthMetadata:
     """What the XMP of a depth item says; all defaults when there is none."""
     for i in file.metadata_of(item):
-        packet = xmp.parse(file.data(i), f"XMP item {i}", file.source.limits)
+        packet = xmp.parse(file.data(i, "max_xmp"), f"XMP item {i}", file.source.limits)
         if packet.has(apple.APDI) or packet.has(apple.DEPTH_DATA):
             return apple.parse(packet, f"XMP item {i}")
     return DepthMetadata()
@@ -110,12 +110,13 @@ def _decode_hvc1(file: HeifFile, item: int) -> tuple[NDArray[Any], int]:
     if prop is None:
         raise MalformedError("has no hvcC property", where=f"item {item}")
     limits = file.source.limits
-    return decode_luma(Configuration.parse(prop.payload, prop.path, limits), file.data(item), limits, f"item {item}")
+    configuration = Configuration.parse(prop.payload, prop.path, limits)
+    return decode_luma(configuration, file.coded(item, configuration), limits, f"item {item}")
 
 
 def _decode_grid(file: HeifFile, item: int) -> tuple[NDArray[Any], int]:
     """ImageGrid (ISO/IEC 23008-12, 6.6.2.3): rows and columns of equal tiles, cropped to the output size."""
-    c = Cursor(file.data(item), f"item {item}")
+    c = Cursor(file.data(item, "max_metadata"), f"item {item}")
     c.uint(1)
     size = 4 if c.uint(1) & 1 else 2
     rows, columns = c.uint(1) + 1, c.uint(1) + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...errors import MalformedError
+from ...limits import DEFAULT, Limits
 
 VPS, SPS, PPS, PREFIX_SEI, SUFFIX_SEI = 32, 33, 34, 39, 40
 
@@ -18,15 +19,18 @@ def split_annex_b(stream: bytes) -> list[bytes]:
     return [p for p in parts if p]
 
 
-def split_lengths(data: bytes, length_size: int, where: str = "hvc1") -> list[bytes]:
-    """Length-prefixed NAL units, as items and samples hold them."""
+def split_lengths(data: bytes, length_size: int, where: str = "hvc1", limits: Limits = DEFAULT) -> list[bytes]:
+    """Length-prefixed NAL units, as items and samples hold them. Raises MalformedError, LimitError."""
     out, at = [], 0
     while at < len(data):
         n = int.from_bytes(data[at : at + length_size], "big")
         at += length_size
         if n > len(data) - at:
             raise MalformedError(f"NAL unit of {n:,} bytes at {at:,}, {len(data) - at:,} are left", where=where)
+        if n == 0:
+            raise MalformedError(f"NAL unit of no bytes at {at:,}", where=where)
         out.append(data[at : at + n])
+        limits.check("max_nal_units", len(out), "NAL units", where=where)
         at += n
     return out
 

@@ -45,7 +45,9 @@ class ProfileTierLevel:
     def of(cls, nal: bytes) -> ProfileTierLevel:
         """Read them from a VPS or SPS."""
         raw = unescape(nal)
-        at = _PTL[nal_type(nal)]
+        at = _PTL.get(nal_type(nal)) if nal else None
+        if at is None:
+            raise MalformedError("a parameter set is of another type than it is listed as", where="hvcC")
         if len(raw) < at + 12:
             raise MalformedError("parameter set is too short", where="hvcC")
         return cls(raw[at], raw[at + 1 : at + 5], raw[at + 5 : at + 11], raw[at + 11])

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ...compute import Backend
-from ...compute.threads import available_cores
+from ...compute.cores import available_cores
 from ...errors import UsageError
 from ...sources.clips import FRAME, footage
 from ..recipe import Recipe

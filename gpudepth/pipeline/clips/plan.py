@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from ...compute.threads import available_cores
+from ...compute.cores import available_cores
 from ...containers import registry
 from ...errors import UsageError
 from ...sources.clips import Clip, find_clips

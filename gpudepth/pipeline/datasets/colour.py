@@ -67,10 +67,8 @@ def _profile(photo: str | Path, limits: Limits = DEFAULT) -> tuple[bytes, int]:
             return image.info.get("icc_profile") or b"", 0
     import pillow_heif
 
-    try:
+    with photo_room.libheif(photo, "open it"):
         info = pillow_heif.open_heif(photo).info
-    except (OSError, ValueError, RuntimeError, SyntaxError, EOFError) as error:
-        raise MalformedError(f"libheif cannot open it: {error}", where=photo) from None
     return info.get("icc_profile") or b"", int((info.get("nclx_profile") or {}).get("color_primaries", 0))
 
 

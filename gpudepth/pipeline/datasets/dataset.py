@@ -80,7 +80,7 @@ def write(source: str | Path, kind: str, out: str | Path, *, aux: frozenset[str]
     layout = LAYOUTS.get(kind)
     if layout is None:
         raise UsageError(f"unknown layout {kind!r}", hint="one of " + ", ".join(LAYOUTS))
-    written, files = Written(out), _files(source)
+    written, files = Written(out), photos_in(source)
     taken: set[str] = set()
     for path in files:
         try:
@@ -113,7 +113,11 @@ def write(source: str | Path, kind: str, out: str | Path, *, aux: frozenset[str]
     return written
 
 
-def _files(source: Path) -> list[Path]:
+def photos_in(source: Path) -> list[Path]:
+    """The files of a folder that could hold depth, by their suffixes, in natural order; a file itself.
+
+    Raises MissingInputError.
+    """
     if source.is_file():
         return [source]
     if not source.is_dir():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import dask
 from distributed import Client, LocalCluster, wait
 
-from ...compute.threads import available_cores
+from ...compute.cores import available_cores
 from . import POLL_SECONDS, RETRIES, Needs
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from PIL import ImageCms
 
 from gpudepth.errors import MalformedError
 from gpudepth.limits import DEFAULT
-from gpudepth.pipeline.datasets.colour import DISPLAY_P3, SRGB, curve, linear
+from gpudepth.pipeline.datasets.colour import DISPLAY_P3, SRGB, _profile, curve, linear
 from gpudepth.pipeline.guide import Guide
 
 SRGB_ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -105,3 +105,16 @@ def test_iphones_are_display_p3(sample: Callable[[str], Path]) -> None:
         path = sample(name)
         _, space = linear(path, Guide(path, "display", DEFAULT), 40, 30)
         assert space == DISPLAY_P3, name
+
+
+@pytest.mark.parametrize("kind", [IndexError, KeyError, AttributeError, RuntimeError, EOFError])
+def test_whatever_libheif_raises_of_a_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]) -> None:
+    import pillow_heif
+
+    def broken(path: object) -> None:
+        raise kind("damaged")
+
+    monkeypatch.setattr(pillow_heif, "open_heif", broken)
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(MalformedError, match=r"a.heic: libheif cannot open it: .*damaged"):
+        _profile(tmp_path / "a.heic")

@@ -1,0 +1,88 @@
+"""Depth estimated from the photo itself: by a network that is loaded once in each worker, several photos at a time.
+
+A worker that is given a photo, and told which ones come next to it, estimates all of them and keeps the maps until they
+are asked for. A photo that cannot be decoded fails alone, when it is its turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..compute.cores import available_cores
+from ..errors import GpudepthError
+from ..formats.inputs import Input, as_input
+from ..limits import Limits
+from ..sources.letterbox import Letterbox
+from ..sources.maps import SourceMap
+from ..sources.network import Network, Session
+from ..sources.scene_linear import displayed
+from .guide import Guide
+from .recipe import Recipe
+from .stopwatch import stage
+
+
+@dataclass
+class _Loaded:
+    """Of this process: the network, and maps (or errors) that nobody asked for yet."""
+
+    network: Network | None = None
+    session: Session | None = None
+    ready: dict[str, SourceMap | GpudepthError] = field(default_factory=dict)
+
+
+_HERE = _Loaded()
+
+
+def estimated(photo: str | Input, recipe: Recipe, ahead: Sequence[Input] = ()) -> SourceMap:
+    """The map of a photo, upright, float32 as the network gives it. ahead: photos that come next.
+
+    Raises what loading and running the network raise, and what decoding the photo does.
+    """
+    assert recipe.network is not None
+    recipe.check_network()
+    with stage("estimate"):
+        session = _session(recipe.network, recipe.threads, recipe.limits)
+        key = str(photo)
+        if key not in _HERE.ready:
+            _HERE.ready.clear()     # what is left is of a run that went another way
+            _fill(session, [as_input(one) for one in (photo, *ahead)], recipe.limits, recipe.color_transform)
+        found = _HERE.ready.pop(key)
+    if isinstance(found, GpudepthError):
+        raise found
+    return found
+
+
+def _session(network: Network, threads: int, limits: Limits) -> Session:
+    if _HERE.network != network or _HERE.session is None:
+        _HERE.network, _HERE.session = None, None       # two of them may not fit
+        _HERE.session = Session(network, threads=threads or available_cores(), limits=limits)
+        _HERE.network = network
+        _HERE.ready.clear()
+    return _HERE.session
+
+
+def _fill(session: Session, photos: Sequence[Input], limits: Limits, transform: str | None) -> None:
+    """Estimate, those of one size together."""
+    groups: dict[tuple[int, int], list[tuple[Input, Letterbox, tuple[int, int], NDArray[Any]]]] = {}
+    for photo in photos:
+        try:
+            guide = Guide(displayed(photo, transform, limits), "display", limits)
+            size = guide.size
+            box = session.letterbox(size)
+            picture = session.normalised(guide.at(box.inner_width, box.inner_height))
+        except GpudepthError as error:
+            _HERE.ready[str(photo)] = error
+            continue
+        groups.setdefault((box.width, box.height), []).append((photo, box, size, box.fill(picture)))
+    for group in groups.values():
+        for start in range(0, len(group), session.batch):
+            part = group[start : start + session.batch]
+            outputs = session.run([picture for *_, picture in part])
+            for (photo, box, size, _), out in zip(part, outputs, strict=True):
+                values = np.ascontiguousarray(box.cut(out, size))
+                _HERE.ready[str(photo)] = SourceMap(values, None, 1, as_input(session.network.model))

@@ -1,0 +1,159 @@
+"""What lies in a folder: its files by folder and suffix, and what each kind is."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import numpy as np
+
+from ...errors import GpudepthError, MissingInputError
+from ...limits import DEFAULT
+from ...sources.colouring import palette_of
+from ...sources.pairs import natural_key
+
+Role = Literal["photo", "map", "picture of a map", "other"]
+PHOTOS = (".heic", ".heif", ".hif", ".jpg", ".jpeg", ".dng", ".webp", ".bmp")
+MAPS = (".npy", ".npz", ".pfm", ".pgm", ".dpt", ".h5", ".hdf5")
+EITHER = (".png", ".tif", ".tiff")
+VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm")
+OURS = "gpudepth-ledger.jsonl"      # a folder with it holds what a run made
+MOST_FILES, MOST_DEEP, PEEKS = 50_000, 6, 5
+_NO_MAPS = re.compile(r"mask|conf|valid|normal|semantic|label|segm|preview|albedo|flow", re.IGNORECASE)
+_GRAY = 2                           # what JPEG leaves between the channels of gray
+
+
+@dataclass
+class Group:
+    """Files of one folder (relative, "" for the surveyed one itself), suffix, and ending of their names ("_depth")."""
+
+    folder: str
+    suffix: str
+    names: list[str]
+    ending: str = ""
+    role: Role = "other"
+
+    def path(self, base: Path, name: str) -> Path:
+        return base / self.folder / name
+
+    def stems(self) -> list[str]:
+        """What is different about each: the name without suffix and ending."""
+        return [name[: len(name) - len(self.suffix) - len(self.ending)] for name in self.names]
+
+    def __str__(self) -> str:
+        return str(PurePosixPath(self.folder) / f"*{self.ending}{self.suffix}")
+
+
+@dataclass
+class Survey:
+    """All groups of a folder, and the files that say by themselves what belongs together."""
+
+    base: Path
+    groups: list[Group] = field(default_factory=list)
+    more: bool = False
+
+    def role(self, role: Role) -> list[Group]:
+        return [group for group in self.groups if group.role == role]
+
+    def has(self, *names: str) -> bool:
+        return all((self.base / name).is_file() for name in names)
+
+    def of(self, *suffixes: str) -> list[Group]:
+        return [group for group in self.groups if group.suffix.lower() in suffixes]
+
+    def said(self) -> list[str]:
+        """For people: `photos/*.jpg: 12 photos`."""
+        words = {"photo": "photos", "map": "maps", "picture of a map": "coloured pictures of maps", "other": "files"}
+        return [f"{group}: {len(group.names)} {words[group.role]}" for group in self.groups
+                if group.role != "other" or group.suffix.lower() in VIDEOS]
+
+
+def survey(base: Path) -> Survey:
+    """Look into a folder. Raises MissingInputError."""
+    if not base.is_dir():
+        raise MissingInputError("is no folder", where=base)
+    out, count = Survey(base), 0
+    for folder, names in _folders(base):
+        count += len(names)
+        if count > MOST_FILES:
+            out.more = True
+            break
+        by_suffix: dict[str, list[str]] = {}
+        for name in names:
+            by_suffix.setdefault(PurePosixPath(name).suffix, []).append(name)
+        for suffix, found in sorted(by_suffix.items()):
+            whole = Group(folder, suffix, sorted(found, key=natural_key))
+            out.groups += _settled(base, whole)
+    return out
+
+
+def _folders(base: Path) -> Iterator[tuple[str, list[str]]]:
+    for folder, below, names in os.walk(base):
+        here = Path(folder).relative_to(base)
+        if OURS in names:
+            below.clear()
+            continue
+        below[:] = sorted(name for name in below if not name.startswith(".")) if len(here.parts) < MOST_DEEP else []
+        yield "" if here == Path() else here.as_posix(), [name for name in names if not name.startswith(".")]
+
+
+def _settled(base: Path, group: Group) -> list[Group]:
+    """With its role; split by the endings of names where photos and maps lie in it side by side."""
+    roles = [role_of(group.path(base, name)) for name in _some(group.names)]
+    endings = {ending(name, group.suffix) for name in group.names}
+    if (len(set(roles)) > 1 or group.suffix.lower() in EITHER) and 1 < len(endings) <= len(group.names) // 2:
+        parts = [Group(group.folder, group.suffix, [n for n in group.names if ending(n, group.suffix) == e], e)
+                 for e in sorted(endings)]
+        for part in parts:
+            part.role = _one([role_of(part.path(base, name)) for name in _some(part.names)])
+        return parts
+    group.role = _one(roles)
+    return [group]
+
+
+def ending(name: str, suffix: str) -> str:
+    """`_depth` of 0001_depth.png: what follows the last number, if it is a word."""
+    found = re.search(r"[_.-][A-Za-z]+$", name.removesuffix(suffix))
+    return found[0] if found else ""
+
+
+def _one(roles: list[Role]) -> Role:
+    return max(set(roles), key=roles.count)
+
+
+def _some(names: list[str]) -> list[str]:
+    step = max(1, len(names) // PEEKS)
+    return names[::step][:PEEKS]
+
+
+def role_of(path: Path) -> Role:
+    """By the suffix where that says it, else by the pixels."""
+    suffix = path.suffix.lower()
+    if _NO_MAPS.search(f"{path.parent.name}/{path.stem}") and suffix in (*MAPS, *EITHER):
+        return "other"
+    if suffix in PHOTOS:
+        return "photo"
+    if suffix in MAPS:
+        return "map"
+    return _by_pixels(path) if suffix in EITHER else "other"
+
+
+def _by_pixels(path: Path) -> Role:
+    from ...containers.heif.photo import decode, open_photo
+
+    try:
+        with open_photo(path, DEFAULT) as image:
+            if image.mode in ("I;16", "I;16B", "I", "F", "L"):
+                return "map"
+            if image.mode not in ("RGB", "RGBA", "P"):
+                return "other"
+            pixels = np.asarray(decode(image, "RGB", path))
+    except GpudepthError:
+        return "other"
+    if np.ptp(pixels.astype(np.int16), axis=2).max() <= _GRAY:
+        return "map"
+    return "picture of a map" if palette_of(pixels) else "photo"

@@ -1,0 +1,83 @@
+"""Maps as programs hold them: arrays of any library, images of Pillow, what a pipeline of transformers returns.
+
+Arrays are taken by DLPack (https://dmlc.github.io/dlpack), without a copy where they lie in the host's memory; those on
+a GPU stay there. A batch of one is one map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..compute.cuda import on_gpu
+from ..errors import UsageError
+
+KEYS = ("predicted_depth", "depth")
+"""Of the dictionary that transformers' depth-estimation pipeline returns: the values, before the picture of them."""
+_CODES = {"L": np.uint8, "I;16": np.uint16, "F": np.float32}
+
+
+def as_map(values: Any) -> Any:
+    """(H, W): a numpy array (uint8, uint16 codes, or floats), or an array on a GPU as it is.
+
+    values   numpy, torch, CuPy, JAX, TensorFlow… (H, W), (1, H, W), (1, 1, H, W) or (1, H, W, 1); Pillow's "L", "I;16"
+             and "F"; a mapping that holds one of them as predicted_depth or depth. bfloat16 becomes float32
+
+    Raises UsageError for what is no map.
+    """
+    if isinstance(values, Mapping):
+        key = next((k for k in KEYS if k in values), None)
+        if key is None:
+            raise UsageError(f"holds {', '.join(map(str, list(values)[:10])) or 'nothing'}: a map is called "
+                             + " or ".join(KEYS))
+        values = values[key]
+    if hasattr(values, "getbands"):
+        return _picture(values)
+    if on_gpu(values):
+        return _alone(values)
+    return _two(_host(values))
+
+
+def is_map(values: object) -> bool:
+    """Is this something for `as_map`, and no path and no depth data?"""
+    return (isinstance(values, Mapping | np.ndarray)
+            or any(hasattr(values, name) for name in ("__dlpack__", "__array_interface__", "getbands", "detach")))
+
+
+def _host(values: Any) -> NDArray[Any]:
+    """In the host's memory, as numpy has it."""
+    if isinstance(values, np.ndarray):
+        return values
+    if hasattr(values, "detach"):       # torch: one that wants a gradient hands nothing out
+        values = values.detach()
+    if "bfloat16" in str(getattr(values, "dtype", "")):
+        values = values.float() if hasattr(values, "float") else values.astype("float32")   # numpy has none
+    try:
+        return np.from_dlpack(values) if hasattr(values, "__dlpack__") else np.asarray(values)
+    except (BufferError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"a {type(values).__name__} cannot be read as an array: {error}") from None
+
+
+def _two(values: NDArray[Any]) -> NDArray[Any]:
+    shape, values = values.shape, _alone(values)
+    if values.ndim != 2 or 0 in values.shape:
+        raise UsageError(f"a map is (height, width), not {shape}", hint="one of a batch at a time: predictions[0]")
+    if values.dtype.kind not in "fu":
+        raise UsageError(f"a map of {values.dtype}", hint="uint8, uint16, float16, float32 or float64")
+    return np.ascontiguousarray(values)
+
+
+def _alone(values: Any) -> Any:
+    """A batch of one without its batch and channels."""
+    while len(values.shape) > 2 and values.shape[0] == 1:
+        values = values[0]
+    return values[..., 0] if len(values.shape) == 3 and values.shape[-1] == 1 else values
+
+
+def _picture(image: Any) -> NDArray[Any]:
+    if image.mode not in _CODES:
+        raise UsageError(f"a picture of mode {image.mode} is no map", hint='Pillow\'s "L", "I;16" or "F"')
+    return np.asarray(image).astype(_CODES[image.mode], copy=False)

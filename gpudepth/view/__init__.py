@@ -1,0 +1,1 @@
+"""Pictures for people: previews, contact sheets, reports. Nothing here is read back by anything."""

@@ -1,0 +1,108 @@
+"""A preview: picture, depth and edges side by side, a legend in metres, and what the file says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..errors import GpudepthError
+from ..limits import DEFAULT, Limits
+from .drawing import BAD, FAINT, PAPER, depth_picture, legend, metres, overlay, write
+from .edges import LOOKED_AT, Agreement, agreement
+from .shown import Shown, load, resized
+
+GAP = 12
+HEAD, FOOT = 44, 92
+
+
+def score(shown: Shown) -> Agreement | None:
+    """How depth edges and picture edges agree; None where there is no picture."""
+    if shown.picture is None:
+        return None
+    width, height = shown.fitted(LOOKED_AT)
+    small = np.asarray(Image.fromarray(shown.picture).resize((width, height), Image.Resampling.BOX))
+    return agreement(small, resized(shown.near(), width, height))
+
+
+def facts(shown: Shown) -> str:
+    """`768×576 hdis, 0.52 m to 11.9 m, relative; 3.1 % without a value`."""
+    depth = shown.data.depth()
+    finite = depth[np.isfinite(depth)]
+    holes = 1 - finite.size / depth.size
+    where = f"{metres(float(finite.min()))} to {metres(float(finite.max()))}" if finite.size else "no value at all"
+    data = shown.data
+    return (f"{data.width}×{data.height} {data.pixel_format}, {where}, {data.accuracy}"
+            + (f"; {holes:.1%} without a value (hatched)" if holes else ""))
+
+
+def verdict(found: Agreement | None) -> str:
+    if found is None:
+        return "no picture to compare edges with"
+    if found.score is None:
+        return "the map has no edges to speak of"
+    return f"edges agree {found.score:.2f}  (1 all, 0.5 by chance)"
+
+
+def preview(shown: Shown, long_side: int = 640) -> Image.Image:
+    """Picture | depth | edges. Without a picture the depth alone."""
+    width, height = shown.fitted(long_side)
+    found = score(shown)
+    panels: list[tuple[str, Image.Image]] = [("depth, near is bright", depth_picture(shown, width, height))]
+    if shown.picture is not None and found is not None:
+        picture = Image.fromarray(shown.picture).resize((width, height), Image.Resampling.BILINEAR)
+        panels = [("picture", picture), *panels,
+                  (verdict(found), overlay(shown.picture, found, width, height))]
+    total = len(panels) * (width + GAP) + GAP
+    canvas = Image.new("RGB", (total, HEAD + 20 + height + FOOT), PAPER)
+    write(canvas, (GAP, 6), shown.name, size=15, width=total - 2 * GAP)
+    write(canvas, (GAP, 25), facts(shown) + (f"; {shown.why}" if shown.why else ""), FAINT, width=total - 2 * GAP)
+    for i, (title, panel) in enumerate(panels):
+        x = GAP + i * (width + GAP)
+        write(canvas, (x, HEAD), title, FAINT, width=width)
+        canvas.paste(panel, (x, HEAD + 18))
+        if title.startswith("depth"):
+            canvas.paste(legend(shown, width), (x, HEAD + 18 + height))
+    return canvas
+
+
+def contact_sheet(files: Sequence[Path], columns: int = 0, long_side: int = 200,
+                  limits: Limits = DEFAULT) -> Image.Image:
+    """Small pairs of picture and depth of many files; those that cannot be shown say why. One is in memory at a time.
+    """
+    columns = columns or max(1, min(4, round(len(files) ** 0.5)))
+    cell, tall = (2 * long_side + GAP, long_side + 40)
+    rows = -(-len(files) // columns)
+    limits.check_picture(columns * cell, rows * tall, 3, where="the contact sheet")
+    canvas = Image.new("RGB", (columns * cell + GAP, rows * tall + GAP), PAPER)
+    for i, (name, pair, said) in enumerate(_pairs(files, long_side, limits)):
+        x, y = GAP + i % columns * cell, GAP + i // columns * tall
+        if pair is not None:
+            canvas.paste(pair, (x, y))
+        write(canvas, (x, y + long_side + 2), name, size=12, width=cell - GAP)
+        write(canvas, (x, y + long_side + 17), said, FAINT if pair is not None else BAD, size=11, width=cell - GAP)
+    return canvas
+
+
+def _pairs(files: Iterable[Path], long_side: int, limits: Limits) -> Iterable[tuple[str, Image.Image | None, str]]:
+    for path in files:
+        try:
+            shown = load(path, long_side, limits)
+        except GpudepthError as error:
+            yield path.name, None, str(error).replace(f"{error.where}: ", "")
+            continue
+        width, height = shown.fitted(long_side)
+        pair = Image.new("RGB", (2 * width, height), PAPER)
+        if shown.picture is not None:
+            pair.paste(Image.fromarray(shown.picture).resize((width, height)), (0, 0))
+        pair.paste(depth_picture(shown, width, height), (width, 0))
+        found = score(shown)
+        said = "" if found is None or found.score is None else f"; edges {found.score:.2f}"
+        yield path.name, pair, f"{shown.data.width}×{shown.data.height}, {_reach(shown)}{said}"
+
+
+def _reach(shown: Shown) -> str:
+    lo, hi = shown.span
+    return " to ".join(metres(1 / v if v > 0 else float("inf")) for v in (hi, lo))

@@ -1,0 +1,150 @@
+"""A report of a run: every item of its ledger, with pictures, worst first, in one page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..compute.cores import available_cores
+from ..errors import MissingInputError, UsageError
+from ..limits import DEFAULT, Limits
+from ..pipeline.ledger import Row, read_rows
+from ..pipeline.workers import run_tasks
+from . import page
+from .thumbnail import Sizes, Thumbnail, Wanted, make
+
+LEDGER = "gpudepth-ledger.jsonl"
+BYTES = 18_000_000          # of all pictures: as base64 a third more
+MOST_PICTURED = 1500        # beyond, the page holds rows without pictures for those that agree best
+SECONDS = 60.0
+
+
+@dataclass
+class Item:
+    """A row of the page: the ledger's last word on an item, and what its output looks like now. trouble: why there is
+    nothing to look at."""
+
+    row: Row
+    output: Path
+    thumbnail: Thumbnail | None = None
+    trouble: str = ""
+
+    @property
+    def rank(self) -> tuple[int, float, str]:
+        """Errors, then what cannot be looked at, then by agreement, the worst first."""
+        if self.row.status != "ok":
+            return 0, 0, self.row.key
+        if self.thumbnail is None:
+            return 1, 0, self.row.key
+        score = self.thumbnail.score
+        return (2, score, self.row.key) if score is not None else (3, 0, self.row.key)
+
+
+@dataclass
+class RunReport:
+    """Of one run. name: its folder."""
+
+    name: str
+    items: list[Item] = field(default_factory=list)
+
+    def write(self) -> str:
+        """The page."""
+        return page.html(self.name, self.facts(), [self._entry(item) for item in self.items])
+
+    def facts(self) -> dict[str, Any]:
+        """What is said of the run as a whole; times in seconds, summed over workers."""
+        done = [item.row for item in self.items if item.row.status == "ok"]
+        stages: dict[str, float] = {}
+        for row in done:
+            for name, seconds in row.stages.items():
+                stages[name] = stages.get(name, 0.0) + seconds
+        errors: dict[str, int] = {}
+        for item in self.items:
+            if item.row.status != "ok":
+                errors[item.row.error] = errors.get(item.row.error, 0) + 1
+        scores = sorted(t.score for i in self.items if (t := i.thumbnail) is not None and t.score is not None)
+        return {"done": len(done), "failed": len(self.items) - len(done),
+                "seconds": round(sum(row.seconds for row in done), 3), "bytes": sum(row.output_size for row in done),
+                "pixels": sum(row.pixels for row in done), "stages": {k: round(v, 3) for k, v in stages.items()},
+                "errors": errors, "agreement": scores[len(scores) // 2] if scores else None}
+
+    def _entry(self, item: Item) -> dict[str, Any]:
+        row, small = item.row, item.thumbnail
+        entry: dict[str, Any] = {
+            "key": row.key, "output": row.output, "ok": row.status == "ok", "said": row.said,
+            "near": _finite(row.metres[0]) if row.metres else None,
+            "far": _finite(row.metres[1]) if row.metres else None,
+            "message": row.message or item.trouble, "warnings": list(row.warnings), "filled": row.filled,
+            "seconds": row.seconds, "bytes": row.output_size, "stages": row.stages}
+        if small is not None:
+            entry |= {"score": small.score, "picture": _base64(small.picture), "map": _base64(small.map),
+                      "lo": small.lo, "hi": small.hi, "focal": small.focal, "holes": round(small.holes, 4),
+                      "size": f"{small.width}×{small.height}"}
+        return entry
+
+
+def report(ledger: Path, *, limits: Limits = DEFAULT, workers: int = 0,
+           told: Callable[[int, int], None] = lambda done, of: None) -> RunReport:
+    """Look at all outputs that a ledger names. ledger: the file, or the folder that it is in. told: (done, of) now and
+    then.
+
+    Raises MissingInputError, UsageError for a ledger without rows.
+    """
+    if ledger.is_dir():
+        ledger = ledger / LEDGER
+    if not ledger.is_file():
+        raise MissingInputError("there is no ledger of a run", where=ledger,
+                                hint="name the folder that a job writes to; gpudepth run job.yaml makes the ledger")
+    last = {row.key: row for row in read_rows(ledger)}
+    if not last:
+        raise UsageError("the ledger is empty", where=ledger, hint="gpudepth run job.yaml fills it")
+    items = [Item(row, ledger.parent / row.output) for row in last.values()]
+    shown = [item for item in items if item.row.status == "ok"]
+    sizes = Sizes.within(BYTES // max(1, min(len(shown), MOST_PICTURED)))
+    wanted = [Wanted(_looked_at(item.output), sizes, limits) for item in shown]
+    back = {task.path: item for task, item in zip(wanted, shown, strict=True)}
+    results = run_tasks(make, wanted, min(workers or available_cores(), max(1, len(wanted))), SECONDS)
+    with contextlib.closing(results):       # type: ignore[type-var]
+        for n, done in enumerate(results, 1):
+            item = back[done.task.path]
+            if done.error is not None:
+                item.trouble = done.error.message
+            else:
+                item.thumbnail = done.result
+            told(n, len(wanted))
+    items.sort(key=lambda item: item.rank)
+    _keep_within(items)
+    return RunReport(str(ledger.parent), items)
+
+
+def _looked_at(output: Path) -> Path:
+    """The file to look at: of a clip's photos the one in the middle."""
+    if output.name != "frames.csv":
+        return output
+    photos = sorted(path for path in output.parent.iterdir() if path.suffix.lower() in (".heic", ".jpg", ".jpeg")) \
+        if output.parent.is_dir() else []
+    return photos[len(photos) // 2] if photos else output
+
+
+def _keep_within(items: list[Item]) -> None:
+    """Pictures go, from those that agree best on, where all of them would be too much."""
+    held = 0
+    for item in items:
+        if item.thumbnail is None:
+            continue
+        held += len(item.thumbnail.picture) + len(item.thumbnail.map)
+        if held > BYTES:
+            item.thumbnail = replace(item.thumbnail, picture=b"", map=b"")
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -1,0 +1,122 @@
+"""Reports: every item of a ledger, worst first, in one page of bounded size."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from run_kit import finish, make
+
+from gpudepth.cli.app import run_command
+from gpudepth.errors import MissingInputError, UsageError
+from gpudepth.view import report as room
+from gpudepth.view.page import in_script
+from gpudepth.view.report import report
+from gpudepth.view.thumbnail import Sizes, Wanted
+from gpudepth.view.thumbnail import make as thumbnail
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    """Six photos, one of them damaged."""
+    job = make(tmp_path, 6)
+    (tmp_path / "c/00003.jpg").write_bytes(b"\xff\xd8 and no more")
+    assert finish(job) == 3
+    return job
+
+
+def data(page: str) -> dict:
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])
+
+
+def test_all_items(job: Path) -> None:
+    page = report(job.parent / "out").write()
+    held = data(page)
+    items = held["items"]
+    assert sorted(item["key"] for item in items) == [f"c/{n:05d}.jpg" for n in range(6)]
+    assert items[0]["key"] == "c/00003.jpg"
+    assert not items[0]["ok"]
+    assert items[0]["message"]
+    assert held["facts"]["done"] == 5
+    assert held["facts"]["failed"] == 1
+    assert held["facts"]["bytes"] == sum(p.stat().st_size for p in (job.parent / "out").glob("*.jpg"))
+    assert set(held["facts"]["stages"]) >= {"read", "encode", "write"}
+    scores = [item["score"] for item in items if item.get("score") is not None]
+    assert scores == sorted(scores)
+    for item in items[1:]:
+        with Image.open(io.BytesIO(base64.b64decode(item["picture"]))) as picture:
+            assert picture.format == "JPEG"
+        assert item["near"] < item["far"]
+
+
+def test_the_map_of_a_thumbnail(job: Path) -> None:
+    """Its codes say the distances of the file within half a step."""
+    import gpudepth
+
+    out = job.parent / "out/00001.jpg"
+    small = thumbnail(Wanted(out, Sizes(160, 16)))
+    with Image.open(io.BytesIO(small.map)) as image:
+        codes = np.asarray(image).astype(float)
+    disparity = small.lo + (small.hi - small.lo) * (codes - 1) / 254
+    found = gpudepth.read(out)
+    assert found is not None
+    wanted = np.clip(found.disparity(), small.lo, small.hi)
+    assert codes.shape == wanted.shape
+    assert np.abs(disparity - wanted).max() <= (small.hi - small.lo) / 254 * 0.51
+
+
+def test_outputs_that_are_gone(job: Path) -> None:
+    (job.parent / "out/00002.jpg").unlink()
+    entry = next(i for i in data(report(job.parent / "out").write())["items"] if i["key"] == "c/00002.jpg")
+    assert entry["ok"]
+    assert "map" not in entry
+    assert "no such file" in entry["message"].lower() or "does not exist" in entry["message"]
+
+
+def test_pages_have_a_limit(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "BYTES", 5000)
+    items = data(report(job.parent / "out").write())["items"]
+    held = sum(len(base64.b64decode(i.get("picture", ""))) + len(base64.b64decode(i.get("map", ""))) for i in items)
+    assert 0 < held <= 5000
+    assert items[1]["picture"]          # the worst keep theirs
+    assert not items[-1]["picture"]
+    assert all("score" in item for item in items[1:])
+
+
+def test_sizes() -> None:
+    few, many = Sizes.within(10**6), Sizes.within(18_000)
+    assert few == Sizes(360, 360)
+    assert 150 < many.picture < 360
+    assert 96 <= many.map < many.picture
+    assert Sizes.within(1) == Sizes(96, 96)
+
+
+def test_nothing_in_a_name_ends_the_script() -> None:
+    assert "<" not in in_script({"key": "</script><script>alert(1)</script>"})
+    assert json.loads(in_script({"key": "</script>\u2028"})) == {"key": "</script>\u2028"}
+
+
+def test_what_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match="no ledger"):
+        report(tmp_path)
+    (tmp_path / room.LEDGER).write_text("rubbish\n")
+    with pytest.raises(UsageError, match="empty"):
+        report(tmp_path)
+
+
+def test_the_verb(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = job.parent / "out"
+    assert run_command(["report", str(out)]) == 0
+    assert capsys.readouterr().out == f"{out / 'report.html'}\n"
+    assert run_command(["report", str(out / "gpudepth-ledger.jsonl"), "-o", str(job.parent / "r.html")]) == 0
+    text = (job.parent / "r.html").read_text()
+    assert "http://" not in re.sub(r'<script type="text/plain" id="three">.*?</script>', "", text, flags=re.S)
+    assert "src=" not in re.sub(r"<script.*?</script>", "", text, flags=re.S)
+    assert run_command(["report", str(out), "-o", str(job.parent / "r.txt")]) == 2
+    assert run_command(["report", str(job.parent / "c")]) == 2
