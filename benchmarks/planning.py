@@ -1,8 +1,9 @@
-"""What planning a large set takes: python -m benchmarks.planning FOLDER [PAIRS]
+"""What planning a large set takes: python -m benchmarks.planning FOLDER [PAIRS] [store]
 
 Makes PAIRS empty photos and as many maps (unless they are there), plans them in a process of its own, and prints how
 long it took and how its memory grew from a tenth of the lines written to the last one; then what a shard takes to read
-its part of the plan. FOLDER is left as it is, for another time.
+its part of the plan. FOLDER is left as it is, for another time. With `store` the pairs are of an object store whose
+listing is made up, and nothing but the plan is written.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 JOB = """
@@ -20,7 +22,7 @@ output:   {path: "out/{folder}/{stem}.jpg"}
 A_FOLDER = 100_000
 
 
-def make(folder: Path, pairs: int) -> Path:
+def make(folder: Path, pairs: int) -> None:
     for start in range(0, pairs, A_FOLDER):
         for side, suffix in (("photos", "jpg"), ("depth", "png")):
             there = folder / side / f"{start // A_FOLDER:03}"
@@ -29,11 +31,29 @@ def make(folder: Path, pairs: int) -> Path:
                 for n in range(start, min(pairs, start + A_FOLDER)):
                     (there / f"{n:08}.{suffix}").touch()
     (folder / "job.yaml").write_text(JOB)
-    return folder / "job.yaml"
 
 
 def most() -> float:
     return resident("VmHWM")
+
+
+STORE = """
+source:   {color: "s3://bucket/photos/*.jpg", depth: "s3://bucket/depth/{stem}.png"}
+encoding: {near: 0.5, far: 12}
+output:   {path: "s3://bucket/out/{stem}.jpg"}
+"""
+
+
+def make_up(pairs: int) -> None:
+    """Every folder of a store lists so many objects."""
+    from gpudepth.sources import catalogue
+    from gpudepth.sources.stores import Stored
+
+    def listed(folder: str) -> Iterator[Stored]:
+        suffix = "jpg" if folder.endswith("photos") else "png"
+        return (Stored(f"{folder}/{n:08}.{suffix}", n, f"{n:032x}") for n in range(pairs))
+
+    catalogue.listed = listed
 
 
 def resident(kind: str = "VmRSS") -> float:
@@ -78,9 +98,15 @@ def read(job: Path) -> None:
 
 def main() -> None:
     folder, pairs = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 2_000_000
-    job = make(folder, pairs)
-    for what in (f"plan(Path({str(job)!r}), {pairs})", f"read(Path({str(job)!r}))"):
-        script = f"from pathlib import Path; from benchmarks.planning import plan, read; {what}"
+    store = sys.argv[3:] == ["store"]
+    job = folder / "job.yaml"
+    if store:
+        job.write_text(STORE)
+    else:
+        make(folder, pairs)
+    first = f"make_up({pairs}); " if store else ""
+    for what in (f"{first}plan(Path({str(job)!r}), {pairs})", f"read(Path({str(job)!r}))"):
+        script = f"from pathlib import Path; from benchmarks.planning import make_up, plan, read; {what}"
         subprocess.run([sys.executable, "-c", script], check=True)
 
 

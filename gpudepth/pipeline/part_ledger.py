@@ -71,11 +71,11 @@ def read_parts(folder: str, shard: Shard | None = None) -> dict[str, Row]:
             name = _NAME.fullmatch(part.name)
             if name is None or (shard and name[2] and int(name[3]) == shard[1] and int(name[2]) != shard[0]):
                 continue
-            found.append((name[4], int(name[5]), part.url))
+            found.append((name[4], int(name[5]), part))
     rows: dict[str, Row] = {}
-    for data in read_all([url for _, _, url in sorted(found)]):
+    for data in read_all([part for _, _, part in sorted(found, key=lambda one: one[:2])]):
         for line in data.splitlines():
-            with suppress(ValueError, TypeError):
+            with suppress(ValueError, TypeError, AttributeError, RecursionError):     # not of ours
                 row = Row.from_json(line.decode())
                 if in_shard(row.key, shard):
                     rows[row.key] = row

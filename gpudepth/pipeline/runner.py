@@ -192,7 +192,10 @@ def _scratch(plan_: Plan, summary: RunSummary) -> Path | None:
     """A folder for what comes from object stores and goes there, which goes away with the summary; None without."""
     if plan_.store is None and not any(isinstance(file, Stored) for item in plan_.items[:1] for file in item.inputs):
         return None
-    folder = tempfile.mkdtemp(prefix="gpudepth-run-")
+    try:
+        folder = tempfile.mkdtemp(prefix="gpudepth-run-")
+    except OSError as error:
+        raise OutputError(f"there is no folder for scratch files: {error.strerror}", hint="TMPDIR names one") from None
     weakref.finalize(summary, shutil.rmtree, folder, ignore_errors=True)
     return Path(folder)
 

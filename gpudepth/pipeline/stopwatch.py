@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import Iterator
 
-STAGES = ("estimate", "read", "refine", "encode", "write", "hash")
+STAGES = ("fetch", "estimate", "read", "refine", "encode", "write", "hash", "put")
 """estimate: a network. read: decode and convert a map. refine: what is done to it. encode: codes, containers, photos
-that have to be coded.
-write: to the disk. hash: of inputs and outputs, for the ledger."""
+that have to be coded. write: to the disk. hash: of inputs and outputs, for the ledger. fetch, put: from an object
+store, and into it."""
 
 
 class _Watch(threading.local):

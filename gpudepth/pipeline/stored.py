@@ -11,6 +11,7 @@ from ..errors import GpudepthError
 from ..formats.inputs import Input
 from ..sources.stores import Stored, Target
 from .ledger import FileState, Row
+from .stopwatch import lap, rounded, stage
 
 if TYPE_CHECKING:
     from .item import Item
@@ -38,17 +39,22 @@ def do_stored(item: Item, task: Task) -> Row:
         output = item.output
         made = scratch / "out" / output.name[-LONGEST_NAME:] if isinstance(output, Target) else output
         called[str(made)] = str(output)
+        lap()       # what a failed item before this one left
         try:
-            here = replace(
-                item, photo=fetch(item.photo), depth=fetch(item.depth), output=made,
-                metric=item.metric and fetch(item.metric), confidence=item.confidence and fetch(item.confidence),
-                camera=item.camera and fetch(item.camera), ahead=(), aids=tuple(fetch(file) for file in item.aids))
+            with stage("fetch"):
+                here = replace(
+                    item, photo=fetch(item.photo), depth=fetch(item.depth), output=made,
+                    metric=item.metric and fetch(item.metric), confidence=item.confidence and fetch(item.confidence),
+                    camera=item.camera and fetch(item.camera), ahead=(), aids=tuple(fetch(file) for file in item.aids))
+            fetched = rounded(lap())
             row = here.do(task)
         except GpudepthError as error:
             raise _renamed(error, called) from None
         photo, depth, *beside = map(_state, (row.photo, row.depth, *row.beside), item.inputs)
-        etag = output.put(made)[1] if isinstance(output, Target) else ""
-    return replace(row, photo=photo, depth=depth, beside=tuple(state for state in beside if state), output_etag=etag)
+        with stage("put"):
+            etag = output.put(made)[1] if isinstance(output, Target) else ""
+    return replace(row, photo=photo, depth=depth, beside=tuple(state for state in beside if state), output_etag=etag,
+                   stages={**fetched, **row.stages, **rounded(lap())})
 
 
 def _state(state: FileState | None, file: Input) -> FileState | None:

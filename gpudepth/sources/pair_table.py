@@ -68,8 +68,9 @@ def find_pairs_on_disk(base: Path, color: str, depth: str, output: str | None = 
     known = placeholders(color) | {"stem"}
     depth_template = Template(depth)
     depth_template.check_names(known)
-    table = _Table(base, output_template(output, known), sorted(depth_template.names))
+    goals = output_template(output, known)
     with _room():
+        table = _Table(base, goals, sorted(depth_template.names))
         table.load(look(base, color, glob=True), look(base, depth))
     if not table.one("select count(*) from color"):
         raise (nothing or nothing_found)(base, color)

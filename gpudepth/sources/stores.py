@@ -8,9 +8,10 @@ what a store says of them goes into no message. Requests are repeated by the sto
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -24,6 +25,7 @@ from .urls import is_url
 
 AT_ONCE = 64        # requests
 PAGE = 1000         # objects of a listing
+MOST_READ = 64 << 20        # bytes of many objects
 Facts: TypeAlias = tuple[int, str]
 """Size and ETag."""
 
@@ -175,10 +177,14 @@ def look_at(urls: Iterable[str]) -> Iterator[None]:
         _KNOWN.clear()
 
 
-def read_all(urls: list[str]) -> Iterator[bytes]:
+def read_all(objects: Sequence[Stored]) -> Iterator[bytes]:
     """The bytes of many objects, in their order, many at once."""
-    for start in range(0, len(urls), AT_ONCE):
-        some = urls[start : start + AT_ONCE]
+    start = 0
+    while start < len(objects):
+        end, size = start + 1, objects[start].size
+        while end < min(len(objects), start + AT_ONCE) and size + objects[end].size <= MOST_READ:
+            size, end = size + objects[end].size, end + 1
+        some, start = [one.url for one in objects[start:end]], end
         for url, found in zip(some, _at_once(some, "_cat_file", "cat_file"), strict=True):
             with _told(url):
                 data: bytes = _sound(found)
@@ -283,6 +289,8 @@ def _told(url: str, *, writing: bool = False) -> Iterator[None]:
             if writing:
                 raise AccessError(f"the store refuses to write: {kind}", where=url, hint=_WHENCE) from None
             raise MissingInputError(f"the store refuses to give it: {kind}", where=url, hint=_WHENCE) from None
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OutputError("the scratch folder is full", where=url, hint="TMPDIR names another one") from None
         raise OutputError(f"the store fails: {kind}", where=url,
                           hint="run it again: what is done is not done again") from None
 

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from archive_kit import capture, tar, zipped
 from cluster_kit import make_job, outputs
-from hypothesis import given
-from hypothesis import strategies as st
 from photo_kit import gray
 
 from gpudepth.errors import GpudepthError, JobError, MissingInputError, UsageError
@@ -228,15 +226,6 @@ def test_deep_and_long_lines(job: Path, written: Path, tmp_path: Path) -> None:
         file.truncate(1 << 32)      # no line, four gigabytes long
     with pytest.raises(JobError, match="damaged"):
         read_plan(tmp_path / "bad.jsonl", the_job, tmp_path)
-
-
-@given(st.binary(max_size=200))
-def test_refused_lines_are_errors_of_ours(line: bytes) -> None:
-    from gpudepth.pipeline.plan_lines import LineError, Lines
-
-    for read in (Lines(Path(), Path("out")).read, Lines(Path(), Path("out")).read_refused):
-        with pytest.raises(LineError):
-            read(line)
 
 
 def test_it_is_written_whole_or_not_at_all(job: Path, tmp_path: Path) -> None:

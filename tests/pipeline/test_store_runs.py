@@ -15,6 +15,7 @@ import pytest
 from photo_kit import gray, plain
 from store_kit import JOB, SECRET, Server, environment, fill, serving
 
+from gpudepth import resources
 from gpudepth.cli.app import run_command
 from gpudepth.errors import AccessError, MissingInputError, UsageError
 from gpudepth.pipeline import runner
@@ -62,7 +63,8 @@ def local(server: Server, folder: Path, count: int = COUNT) -> dict[str, bytes]:
 
 def start(job: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-m", "gpudepth", "run", str(job), *more], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, start_new_session=True)
+                            stderr=subprocess.PIPE, text=True, start_new_session=True,
+                            env={**os.environ, "TMPDIR": str(job.parent)})      # where a killed one leaves its scratch folder
 
 
 def wait_for_parts(server: Server, process: subprocess.Popen[str], count: int = 1) -> list[str]:
@@ -164,7 +166,7 @@ def test_a_shard_that_is_killed(server: Server, tmp_path: Path) -> None:
         process.communicate()
     assert process.returncode == -signal.SIGKILL
     rows = sum(server.client.get_object(Bucket="bucket", Key=f"out/gpudepth-ledger/{part}")["Body"].read().count(b"\n") for part in server.parts())
-    assert rows < count
+    assert rows < count and list(tmp_path.glob("gpudepth-run-*"))
     before = server.objects()
     summary = run(job, plan_file=tmp_path / "plan.jsonl", shard=(0, 1))
     assert (summary.skipped, summary.done) == (rows, count - rows)
@@ -184,6 +186,7 @@ def test_sigterm_writes_the_last_part(server: Server, tmp_path: Path) -> None:
     finally:
         process.kill()
     assert process.returncode == 143, errors
+    assert not list(tmp_path.glob("gpudepth-*"))
     rows = [json.loads(line) for part in server.parts()
             for line in server.client.get_object(Bucket="bucket", Key=f"out/gpudepth-ledger/{part}")["Body"].read().splitlines()]
     assert len(rows) == len({row["key"] for row in rows}) < 24
@@ -237,6 +240,44 @@ def test_planned_on_the_disk_as_in_memory(job: Path, server: Server, tmp_path: P
         on_disk = make_plan(the_job, tmp_path, on_disk=True)
         assert list(plan.items) == list(on_disk.items) and plan.notes == on_disk.notes
         assert "s3://bucket/photos/ü #?%.jpg + s3://bucket/depth/ü #?%.png -> s3://bucket/out/ü #?%.jpg" in "\n".join(plan.lines())
+
+
+def test_strange_parts(job: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that are none are skipped, and so is what is no part."""
+    run(job)
+    good = server.parts()[0]
+    for name, data in [("all-20990101T000000-00000000-000000.jsonl", b"[1]\n{}\n\xff\n{\"key\": 7}\n" + b"[" * 99_999 + b"\n{\"key\":\"s3"),
+                       ("notes.txt", b"x"), (good.replace("all", "9-of-4"), b"not of this cut")]:
+        server.put(f"out/gpudepth-ledger/{name}", data)
+    assert run(job).skipped == COUNT
+    assert merge(job).done == COUNT
+
+
+def test_maps_are_looked_at_before(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["plan", str(job), "--sample", "2"]) == 0
+    assert "2 of 8 items done for a sample, 0 failed" in capsys.readouterr().out
+    job.write_text(JOB.replace("near: 0.5, far: 12", "kind: depth, scale: 1"))
+    assert run_command(["plan", str(job)]) == 0
+    out = capsys.readouterr().out
+    assert "warning: " in out and "refine.clamp bounds the range" in out
+
+
+def test_the_example_job(job: Path, server: Server, tmp_path: Path) -> None:
+    """configs/store.yaml on objects such as it speaks of."""
+    job.write_text(resources.text("configs", "store.yaml"), encoding="utf-8")
+    assert run(job).done == COUNT
+    assert server.objects() == local(server, tmp_path)
+    assert len(server.parts()) == 1
+
+
+def test_no_scratch_folder(job: Path, tmp_path: Path) -> None:
+    process = subprocess.run([sys.executable, "-c", "import sys, tempfile; tempfile.tempdir = '/nowhere'; from gpudepth.cli.app import main; main(sys.argv[1:])",
+                              "run", str(job)], capture_output=True, text=True, check=False)
+    assert process.returncode == 74 and "no folder for scratch files" in process.stderr and "TMPDIR" in process.stderr
+
+
+def test_stages(job: Path) -> None:
+    assert {"fetch", "put", "encode"} <= set(run(job).rows[0].stages)
 
 
 def test_too_large_is_told_before_anything_is_fetched(job: Path, server: Server) -> None:

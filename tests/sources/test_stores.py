@@ -12,9 +12,7 @@ import pytest
 from gpudepth.errors import AccessError, FileError, LimitError, MissingInputError, OutputError, UsageError
 from gpudepth.limits import DEFAULT, Limits
 from gpudepth.sources import stores
-from gpudepth.sources.catalogue import Catalogue, ObjectsOnDisk
 from gpudepth.sources.stores import Stored, Target, known_facts, listed, look_at, put_bytes, read_all
-from gpudepth.sources.urls import is_url, located, said
 
 pytest.importorskip("fsspec")
 
@@ -24,21 +22,12 @@ def url() -> str:
     return f"memory://bucket{secrets.token_hex(4)}"
 
 
-def test_urls() -> None:
-    assert all(is_url(text) for text in ("s3://b/x", "gs://b", "abfs://c@a/x", "s3+x://b"))
-    assert not any(is_url(text) for text in ("s3:/b", "/a://b", "C:/x", "x", "s3:///b", "://x"))
-    for text in ("s3://b/x y/z.jpg", "s3://b", "a/b.jpg", "/a/b", "../a"):
-        assert said(Path(text)) == text
-    assert located(Path("jobs"), "s3://b/x") == Path("s3://b/x")
-    assert located(Path("jobs"), "x") == Path("jobs/x")
-
-
 def test_read_write_list(url: str, tmp_path: Path) -> None:
     put_bytes(f"{url}/a.bin", b"abc")
     put_bytes(f"{url}/sub/b.bin", b"defg")
     found = sorted(listed(url), key=str)
     assert [(one.name, one.size) for one in found] == [("a.bin", 3), ("b.bin", 4)]
-    assert [one.read() for one in found] == list(read_all([one.url for one in found])) == [b"abc", b"defg"]
+    assert [one.read() for one in found] == list(read_all(found)) == [b"abc", b"defg"]
     assert (found[0].stem, found[0].suffix, found[0].stat().st_size, str(found[0])) == ("a", ".bin", 3, f"{url}/a.bin")
     found[1].fetch(tmp_path / "copy", DEFAULT)
     assert (tmp_path / "copy").read_bytes() == b"defg"
@@ -48,6 +37,19 @@ def test_read_write_list(url: str, tmp_path: Path) -> None:
         stores.store(url).rm_file(f"{url}/a.bin")
         assert known_facts(f"{url}/d.bin") is None and known_facts(f"{url}/a.bin") is not None
     assert known_facts(f"{url}/a.bin") is None
+
+
+def test_many_are_read_a_few_megabytes_at_a_time(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    at_once = stores._at_once
+    monkeypatch.setattr(stores, "_at_once", lambda urls, *names: asked.append(len(urls)) or at_once(urls, *names))
+    monkeypatch.setattr(stores, "MOST_READ", 10)
+    monkeypatch.setattr(stores, "AT_ONCE", 3)
+    for n, size in enumerate([20, 1, 2, 3, 4, 6, 5, 9]):
+        put_bytes(f"{url}/{n}", b"x" * size)
+    assert [len(data) for data in read_all(sorted(listed(url), key=str))] == [20, 1, 2, 3, 4, 6, 5, 9]
+    assert asked == [1, 3, 2, 1, 1]
+    assert list(read_all([])) == []
 
 
 def test_what_is_not_as_it_was(url: str, tmp_path: Path) -> None:
@@ -89,6 +91,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
     (RefusedError("<AKIA-SECRET>"), False, OutputError, "the store fails: RefusedError"),
     (ConnectionResetError("AKIA-SECRET"), True, OutputError, "the store fails: ConnectionResetError"),
     (ValueError("AKIA-SECRET"), False, OutputError, "the store fails: ValueError"),
+    (OSError(28, "AKIA-SECRET"), False, OutputError, "the scratch folder is full.*TMPDIR"),
 ])
 def test_errors_of_stores(error: Exception, writing: bool, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message) as caught, stores._told("s3://b/x", writing=writing):
@@ -115,20 +118,3 @@ def test_nothing_of_it_is_loaded_without_a_url() -> None:
               "print(json.dumps([m for m in ('fsspec', 's3fs', 'botocore') if m in sys.modules]))")
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize("on_disk", [False, True])
-def test_a_catalogue(url: str, tmp_path: Path, on_disk: bool) -> None:
-    for name in ("p/a.jpg", "p/B.JPG", "p/deep/c.jpg", "p/.hidden.jpg"):
-        put_bytes(f"{url}/{name}", b"x" * len(name))
-    where = Catalogue(ObjectsOnDisk() if on_disk else {})
-    found = dict(where.search(Path("base"), f"{url}/p/*.jpg", glob=True))
-    assert {said(path).rpartition("/")[2] for path in found} == {"a.jpg", "B.JPG"}
-    assert {path: one.size for path, one in where.objects.items()} == {path: len("p/a.jpg") for path in found}
-    assert len(dict(where.search(Path("base"), f"{url}/p/**/*.jpg", glob=True))) == 3
-    assert [fields for _, fields in where.search(Path("base"), f"{url}/p/{{d}}/{{n}}.jpg")] == [{"d": "deep", "n": "c"}]
-    (tmp_path / "p.jpg").touch()
-    assert [path for path, _ in where.search(tmp_path, "{n}.jpg")] == [tmp_path / "p.jpg"]
-    assert len(where.objects) == 3      # files are no objects
-    del where.objects[next(iter(where.objects))]
-    assert len(where.objects) == 2 and Path("none") not in where.objects
