@@ -49,9 +49,10 @@ _ARTICLE_ORDER: tuple[str, ...] = (
 _APDI_NAMES = frozenset(_CAMERA_ORDER[:7])
 
 
-def serialise(coded: CodedMap, profile: str, donor: Donor | None = None) -> bytes:
+def serialise(coded: CodedMap, profile: str, donor: Donor | None = None, limits: Limits = DEFAULT) -> bytes:
     """The packet for a map. Profiles: `apple-depth` (like the camera), `article` (like ImageIO given no metadata),
-    `apple-portrait` (like the camera's Portrait mode, with what a donor gives)."""
+    `apple-portrait` (like the camera's Portrait mode, with what a donor gives). Raises LimitError for one that could
+    not be read within `limits`."""
     values: dict[str, Value] = {
         "NativeFormat": str(coded.pixel_format.fourcc),
         "StoredFormat": str(coded.storage.format.fourcc),
@@ -81,7 +82,9 @@ def serialise(coded: CodedMap, profile: str, donor: Donor | None = None) -> byte
         properties.append(Property(BLUR, "RenderingParameters", donor.rendering))
         if donor.aperture is not None:
             properties.append(Property(BLUR, "SimulatedAperture", donor.aperture))
-    return xmp.serialise(properties, PREFIXES)
+    packet = xmp.serialise(properties, PREFIXES)
+    xmp.parse(packet, "XMP", limits)
+    return packet
 
 
 def donor(packet: bytes, where: str, custom_rendered: int | None, storage: Storage | None,
