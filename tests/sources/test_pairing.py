@@ -256,3 +256,18 @@ def test_order_does_not_depend_on_the_file_system(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(os, "scandir", Shuffled)
     assert find_pairs(tmp_path, "p/*.jpg", "d/{stem}.png", "o/{stem}.jpg") == first
     assert [pair.key for pair in first.pairs] == [f"p/{i}.jpg" for i in range(5, 30)]
+
+
+def test_any_depth_many_times(tmp_path: Path) -> None:
+    """`**` twice is `**` once; each further one multiplies what has to be tried, so that there are few."""
+    from gpudepth.sources.templates import search, search_names
+
+    deep = tmp_path / "/".join("abcdefgh")
+    deep.mkdir(parents=True)
+    (deep / "1.jpg").touch()
+    assert [p for p, _ in search(tmp_path, "**/**/**/**/**/**/**/{stem}.jpg", glob=True)] == [deep / "1.jpg"]
+    assert [n for n, _ in search_names(["a/b/1.jpg"], "/".join(["**"] * 50) + "/{stem}.jpg", glob=True)] == ["a/b/1.jpg"]
+    many = "/".join(["**/*"] * 5) + "/{stem}.png"
+    for look in (lambda: list(search(tmp_path, many, glob=True)), lambda: list(search_names(["a/b"], many, glob=True))):
+        with pytest.raises(UsageError, match=r"has 5 times '\*\*', and 4 at most are searched"):
+            look()
