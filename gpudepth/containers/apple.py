@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -121,8 +122,12 @@ def _range_end(value: float, storage: Storage) -> str:
 
 
 def _number(value: float) -> str:
-    """As Apple prints matrices: %.17g of the float32, but 0.0 for zero."""
-    single = float(np.float32(value))
+    """As Apple prints matrices: %.17g of the float32, but 0.0 for zero. Raises RangeError for what is beyond it."""
+    with np.errstate(over="ignore"):
+        single = float(np.float32(value))
+    if not isfinite(single):
+        raise RangeError(f"its calibration comes to {value:g}, which a float32 does not hold", where="XMP",
+                         hint="--calibration none leaves it out")
     return "0.0" if single == 0 else f"{single:.17g}"
 
 

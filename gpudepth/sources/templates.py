@@ -230,16 +230,21 @@ def _exists(path: Path) -> bool:
 def _literal(text: str, glob: bool) -> str:
     if not glob:
         return re.escape(text)
-    pattern, end = "", 0
+    runs, end = [""], 0     # what is between asterisks
     for found in _GLOB.finditer(text):
-        pattern += re.escape(text[end : found.start()]) + _wildcard(found[0])
+        runs[-1] += re.escape(text[end : found.start()])
+        if found[0][0] == "*":
+            runs.append("")
+        else:
+            runs[-1] += _wildcard(found[0])
         end = found.end()
-    return pattern + re.escape(text[end:])
+    runs[-1] += re.escape(text[end:])
+    first, *rest = runs
+    # Before another asterisk the first place that fits is as good as any: without that, a few take for ever.
+    return first + "".join(f"(?>[^/]*?{run})" for run in rest[:-1]) + "".join(f"[^/]*{run}" for run in rest[-1:])
 
 
 def _wildcard(text: str) -> str:
-    if text[0] == "*":
-        return "[^/]*"
     if text == "?":
         return "[^/]"
     inside = re.sub(r"([\\\[\]^&~|])", r"\\\1", text[1:-1].removeprefix("!"))
