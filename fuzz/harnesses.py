@@ -6,8 +6,10 @@ several calls, each is made, whatever the one before said.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -79,7 +81,9 @@ def each(data: bytes, calls: Iterable[Callable[[ByteSource], Any]]) -> None:
 def _folder() -> Path:
     """For parsers that take paths; in memory where there is such a place."""
     memory = Path("/dev/shm")
-    return Path(tempfile.mkdtemp(prefix="gpudepth-fuzz-", dir=memory if memory.is_dir() else None))
+    folder = Path(tempfile.mkdtemp(prefix="gpudepth-fuzz-", dir=memory if memory.is_dir() else None))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _file(name: str, data: bytes) -> Path:

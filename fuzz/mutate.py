@@ -80,7 +80,7 @@ def batch(seed: int, numbers: range, files: Mapping[str, bytes], folder: Path) -
                     os.write(out, line)
 
         answer, status, _, growth = forked(work, CPU_SECONDS * (numbers.stop - start))
-        lines = [json.loads(line) for line in answer.splitlines() if line.startswith("{")]
+        lines = [json.loads(line) for line in answer.splitlines() if line.startswith("{") and line.endswith("}")]
         troubles += [Trouble(seed, **line) for line in lines if line.get("what")]
         at = numbers.stop
         if status or not lines or lines[-1]["number"] != at - 1 or "what" not in lines[-1]:

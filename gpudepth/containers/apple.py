@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -49,9 +50,10 @@ _ARTICLE_ORDER: tuple[str, ...] = (
 _APDI_NAMES = frozenset(_CAMERA_ORDER[:7])
 
 
-def serialise(coded: CodedMap, profile: str, donor: Donor | None = None) -> bytes:
+def serialise(coded: CodedMap, profile: str, donor: Donor | None = None, limits: Limits = DEFAULT) -> bytes:
     """The packet for a map. Profiles: `apple-depth` (like the camera), `article` (like ImageIO given no metadata),
-    `apple-portrait` (like the camera's Portrait mode, with what a donor gives)."""
+    `apple-portrait` (like the camera's Portrait mode, with what a donor gives). Raises LimitError for one that could
+    not be read within `limits`."""
     values: dict[str, Value] = {
         "NativeFormat": str(coded.pixel_format.fourcc),
         "StoredFormat": str(coded.storage.format.fourcc),
@@ -81,7 +83,9 @@ def serialise(coded: CodedMap, profile: str, donor: Donor | None = None) -> byte
         properties.append(Property(BLUR, "RenderingParameters", donor.rendering))
         if donor.aperture is not None:
             properties.append(Property(BLUR, "SimulatedAperture", donor.aperture))
-    return xmp.serialise(properties, PREFIXES)
+    packet = xmp.serialise(properties, PREFIXES)
+    xmp.parse(packet, "XMP", limits)
+    return packet
 
 
 def donor(packet: bytes, where: str, custom_rendered: int | None, storage: Storage | None,
@@ -118,8 +122,12 @@ def _range_end(value: float, storage: Storage) -> str:
 
 
 def _number(value: float) -> str:
-    """As Apple prints matrices: %.17g of the float32, but 0.0 for zero."""
-    single = float(np.float32(value))
+    """As Apple prints matrices: %.17g of the float32, but 0.0 for zero. Raises RangeError for what is beyond it."""
+    with np.errstate(over="ignore"):
+        single = float(np.float32(value))
+    if not isfinite(single):
+        raise RangeError(f"its calibration comes to {value:g}, which a float32 does not hold", where="XMP",
+                         hint="--calibration none leaves it out")
     return "0.0" if single == 0 else f"{single:.17g}"
 
 

@@ -78,13 +78,15 @@ class Frame:
 @dataclass(frozen=True)
 class Stream:
     """One image: [start, end) from SOI to the byte after EOI. `header` holds the segments before the first SOS,
-    `scan` is where that SOS starts."""
+    `scan` is where that SOS starts. count, total: of all segments, and the bytes in them."""
 
     start: int
     header: tuple[Segment, ...]
     scan: int
     end: int
     frame: Frame
+    count: int = 0
+    total: int = 0
 
     @property
     def size(self) -> int:
@@ -142,7 +144,7 @@ def parse(source: Readable, start: int = 0, where: str = "", *, whole: bool = Tr
             at = _next_marker(source, at, prefix)
     if frame is None or not scan:
         raise MalformedError("holds tables but no picture", where=where or None)
-    return Stream(start, tuple(header), scan, segment.end, frame)
+    return Stream(start, tuple(header), scan, segment.end, frame, count, total)
 
 
 def _segment(source: Readable, at: int, prefix: str) -> Segment:

@@ -18,6 +18,7 @@ Fields = dict[str, str]
 
 _PART = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}|([{}])")
 _GLOB = re.compile(r"\*\*?|\?|\[!?[^\]]+\]")
+MAX_ANY_DEPTH = 4       # times `**` in one pattern
 ANY_SUFFIX = ".*"
 """At the end of a template: one suffix, whichever it is."""
 
@@ -129,7 +130,7 @@ def search(base: Path, text: str, *, glob: bool = False) -> Iterator[tuple[Path,
 
 def search_names(names: Iterable[str], text: str, *, glob: bool = False) -> Iterator[tuple[str, Fields]]:
     """The same among names with `/` between their parts, of an archive's members; case is ignored throughout."""
-    parts = [part for part in text.split("/") if part not in {"", "."}]
+    parts = _parts(text)
     patterns = [None if glob and part == "**" else compile_part(part, glob=glob) for part in parts]
     hidden = [part.startswith(".") for part in parts]
 
@@ -190,9 +191,17 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _split(base: Path, text: str) -> tuple[Path, list[str]]:
+def _parts(text: str) -> list[str]:
+    """Its components. Raises UsageError for more than 4 of `**`, each of which multiplies what has to be tried."""
     parts = [part for part in text.split("/") if part not in {"", "."}]
-    return (Path("/") if text.startswith("/") else base), parts
+    parts = [part for n, part in enumerate(parts) if part != "**" or n == 0 or parts[n - 1] != "**"]    # twice is once
+    if parts.count("**") > MAX_ANY_DEPTH:
+        raise UsageError(f"{text[:100]!r} has {parts.count('**')} times '**', and {MAX_ANY_DEPTH} at most are searched")
+    return parts
+
+
+def _split(base: Path, text: str) -> tuple[Path, list[str]]:
+    return (Path("/") if text.startswith("/") else base), _parts(text)
 
 
 def _walk(folder: Path, parts: list[str], fields: Fields, glob: bool) -> Iterator[tuple[Path, Fields]]:
@@ -226,16 +235,21 @@ def _exists(path: Path) -> bool:
 def _literal(text: str, glob: bool) -> str:
     if not glob:
         return re.escape(text)
-    pattern, end = "", 0
+    runs, end = [""], 0     # what is between asterisks
     for found in _GLOB.finditer(text):
-        pattern += re.escape(text[end : found.start()]) + _wildcard(found[0])
+        runs[-1] += re.escape(text[end : found.start()])
+        if found[0][0] == "*":
+            runs.append("")
+        else:
+            runs[-1] += _wildcard(found[0])
         end = found.end()
-    return pattern + re.escape(text[end:])
+    runs[-1] += re.escape(text[end:])
+    first, *rest = runs
+    # Before another asterisk the first place that fits is as good as any: without that, a few take for ever.
+    return first + "".join(f"(?>[^/]*?{run})" for run in rest[:-1]) + "".join(f"[^/]*{run}" for run in rest[-1:])
 
 
 def _wildcard(text: str) -> str:
-    if text[0] == "*":
-        return "[^/]*"
     if text == "?":
         return "[^/]"
     inside = re.sub(r"([\\\[\]^&~|])", r"\\\1", text[1:-1].removeprefix("!"))

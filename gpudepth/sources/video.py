@@ -15,14 +15,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ..errors import LimitError, MalformedError, UnsupportedError
+from ..errors import GpudepthError, LimitError, MalformedError, TruncatedError, UnsupportedError
 from ..formats.bytesource import ByteSource
 from ..formats.quicktime import matrix
+from ..formats.quicktime.movie import find_moov
 from ..limits import DEFAULT, Limits
 
 # No playlists, no patterns, no devices: these would read other files than the one that was named.
 FORMATS = ("mov", "matroska", "avi", "mpegts", "mpeg", "yuv4mpegpipe", "nut", "ivf", "h264", "hevc", "asf", "flv",
            "ogg", "mxf", "gif", "apng")
+_STILLS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"mif3", b"avif")
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
 _TURNS = {0: 1, 90: 8, 180: 3, 270: 6}      # degrees counterclockwise → Exif orientation
 
@@ -158,6 +160,7 @@ def opened(path: Path, limits: Limits) -> Iterator[Any]:
         if source.size == 0:
             raise MalformedError("the file is empty", where=path)
         size = source.size
+        _refuse_stills(source)
     try:
         container = av.open(str(path.absolute()), options=dict(_OPTIONS))
     except _damage() as error:
@@ -179,6 +182,18 @@ def opened(path: Path, limits: Limits) -> Iterator[Any]:
             # what comes later in the stream must not get around that; FFmpeg counts its padded buffers
             context.options = {"max_pixels": str((context.width + 128) * (context.height + 128))}
         yield container
+
+
+def _refuse_stills(source: ByteSource) -> None:
+    """FFmpeg takes a HEIF picture for a video of one frame, and seconds for parameter sets of megabytes."""
+    head = source.read(0, min(12, source.size))
+    if head[4:8] == b"ftyp" and head[8:12] in _STILLS:
+        try:
+            find_moov(source)
+        except TruncatedError:
+            raise UnsupportedError("is a still picture, and this is about video", where=source.name) from None
+        except GpudepthError as error:
+            raise error.within(source.name) from None
 
 
 def _damage() -> tuple[type[BaseException], ...]:

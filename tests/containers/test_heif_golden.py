@@ -174,3 +174,15 @@ def test_remove_leaves_nothing_of_the_depth(apple_file, name):
     assert len(data) - len(stripped) > len(coded) + len(packet)
     gone = set(parse(data).meta.items) - set(parse(stripped).meta.items)
     assert gone == {item, *file.metadata_of(item)}
+
+
+@pytest.mark.parametrize("value", [1e39, -1e300, float("inf"), float("nan")])
+def test_a_calibration_that_no_float_holds(value):
+    """Numbers of a damaged file, scaled to another size of the map: said, not written as inf."""
+    from heif_kit import attach, coded_map, heic
+
+    from gpudepth.depth.calibration import Calibration
+    from gpudepth.errors import GpudepthError
+
+    with pytest.raises(GpudepthError, match="calibration"):
+        attach(heic(), coded_map(calibration=Calibration(np.array([[value, 0, 16], [0, 30, 12], [0, 0, 1]]), 32, 24)))

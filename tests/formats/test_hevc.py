@@ -296,3 +296,17 @@ def test_parameter_sets_that_are_none(nal):
         configuration.serialise()
     with pytest.raises(MalformedError, match="of another type than it is listed as"):
         ProfileTierLevel.of(nal)
+
+
+def test_a_depth_of_more_bits_than_there_are():
+    """bit_depth_luma_minus8 is 8 at most (H.265, 7.4.3.2.1); hvcC has three bits for it."""
+    w = BitWriter()
+    w.u(16, 0x4201)                             # NAL unit header: SPS
+    w.u(8, 0x01)                                # VPS 0, one sub-layer, nested
+    w.u(96, 0)                                  # profile, tier, level
+    for value in (0, 0, 64, 64):                # SPS 0, monochrome, width, height
+        w.ue(value)
+    w.u(1, 0)                                   # no conformance window
+    w.ue(9)
+    with pytest.raises(MalformedError, match="bit_depth_luma_minus8 is 9"):
+        SequenceParameters.parse(w.align())

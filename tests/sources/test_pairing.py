@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpudepth.errors import MissingInputError, UsageError
@@ -256,3 +256,36 @@ def test_order_does_not_depend_on_the_file_system(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(os, "scandir", Shuffled)
     assert find_pairs(tmp_path, "p/*.jpg", "d/{stem}.png", "o/{stem}.jpg") == first
     assert [pair.key for pair in first.pairs] == [f"p/{i}.jpg" for i in range(5, 30)]
+
+
+def test_any_depth_many_times(tmp_path: Path) -> None:
+    """`**` twice is `**` once; each further one multiplies what has to be tried, so that there are few."""
+    from gpudepth.sources.templates import search, search_names
+
+    deep = tmp_path / "/".join("abcdefgh")
+    deep.mkdir(parents=True)
+    (deep / "1.jpg").touch()
+    assert [p for p, _ in search(tmp_path, "**/**/**/**/**/**/**/{stem}.jpg", glob=True)] == [deep / "1.jpg"]
+    assert [n for n, _ in search_names(["a/b/1.jpg"], "/".join(["**"] * 50) + "/{stem}.jpg", glob=True)] == ["a/b/1.jpg"]
+    many = "/".join(["**/*"] * 5) + "/{stem}.png"
+    for look in (lambda: list(search(tmp_path, many, glob=True)), lambda: list(search_names(["a/b"], many, glob=True))):
+        with pytest.raises(UsageError, match=r"has 5 times '\*\*', and 4 at most are searched"):
+            look()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("ab*?._", max_size=8), st.text("ab._", min_size=1, max_size=10))
+def test_wildcards_are_those_of_fnmatch(pattern: str, name: str) -> None:
+    import fnmatch
+
+    from gpudepth.sources.templates import compile_part
+
+    assert (compile_part(pattern, glob=True).fullmatch(name) is not None) == fnmatch.fnmatchcase(name, pattern)
+
+
+def test_many_wildcards_end(tmp_path: Path) -> None:
+    """They are tried once each, and not in all combinations: this took hours."""
+    from gpudepth.sources.templates import search_names
+
+    assert list(search_names(["a" * 250], "*a" * 20 + "*b", glob=True)) == []
+    assert [n for n, _ in search_names(["a" * 250 + "b"], "*a" * 20 + "*b", glob=True)] == ["a" * 250 + "b"]

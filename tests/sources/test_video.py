@@ -136,6 +136,20 @@ def test_unknown_codec(tmp_path: Path) -> None:
         read_video(path)
 
 
+@pytest.mark.parametrize("brand", [b"heic", b"mif1", b"avif"])
+def test_still_pictures_are_no_video(tmp_path: Path, brand: bytes) -> None:
+    """FFmpeg would take them for one frame. What has a movie in it, whatever its brand, is one."""
+    from photo_kit import heic
+
+    path = heic(tmp_path / "a.heic", 64, 48)
+    path.write_bytes(path.read_bytes().replace(b"ftypheic", b"ftyp" + brand))
+    with pytest.raises(UnsupportedError, match=r"a.heic: is a still picture, and this is about video"):
+        read_video(path)
+    path = colour(tmp_path / "v.mp4", 3)
+    path.write_bytes(path.read_bytes().replace(b"ftypisom", b"ftyp" + brand))
+    assert len(read_video(path).times) == 3
+
+
 def test_limits(tmp_path: Path) -> None:
     path = colour(tmp_path / "v.mp4", 12)
     for limits in (Limits(max_pixels=1000), Limits(max_samples=5), Limits(max_movie=100)):

@@ -271,5 +271,9 @@ def _tail(file: DngFile, image: DepthImage | None) -> tuple[bytes, int]:
         fields.append(Field(SUB_IFDS, long, tuple(subs)))
     new = {f.tag for f in fields} | {SUB_IFDS, *DEPTH_TAGS}
     first = align()
-    tail += serialise(layout, [*(e for e in file.ifd0.entries if e.tag not in new), *fields], first, file.ifd0.next)
+    entries: list[Entry | Field] = [*(e for e in file.ifd0.entries if e.tag not in new), *fields]
+    limits = file.source.limits     # what is written can be read within the same ones
+    limits.check("max_entries", max(len(entries), len(image.fields) + 1 if image else 0), "entries", where="IFD0")
+    limits.check("max_ifds", len(subs), "directories", where="IFD0")
+    tail += serialise(layout, entries, first, file.ifd0.next)
     return bytes(tail), first

@@ -118,6 +118,9 @@ class Packets:
         if len(main) > MAIN:
             raise UnsupportedError(f"its XMP would have {len(main):,} bytes, and one JPEG segment holds {MAIN:,}",
                                    where="XMP", hint="leave gdepth and dynamic-depth out")
+        for packet, where in ((main, "XMP"), (self.extended, "extended XMP")):
+            if packet:      # what is written can be read within the same limits
+                xmp.parse(packet, where, limits)
         out = [jpeg.make(jpeg.APP1, jpeg.XMP + main)] if main else []
         if self.extended:
             size = len(self.extended).to_bytes(4, "big")

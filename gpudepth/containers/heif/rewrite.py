@@ -10,11 +10,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import replace
 
-from ...errors import MalformedError, UnsupportedError
+from ...errors import GpudepthError, MalformedError, UnsupportedError
 from ...formats.bytesource import Splice
 from ...formats.isobmff.box import Box, make
 from ...formats.isobmff.items import ItemInfo, Reference
 from ...formats.isobmff.locations import FILE, Extent, Location
+from ...formats.isobmff.meta import Meta
 from .file import HeifFile
 
 Range = tuple[int, int]
@@ -81,6 +82,10 @@ class Rewriter:
         blob = meta.serialise()
         if len(blob) != meta_size:
             raise MalformedError("the meta box changed its size while being laid out", where=file.source.name)
+        try:
+            Meta.parse(blob[8:], "meta", file.source.limits)     # what is written can be read within the same limits
+        except GpudepthError as error:
+            raise error.within(file.source.name) from None
         out.pieces[meta_at] = blob
         return out
 

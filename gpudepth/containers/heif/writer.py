@@ -50,7 +50,7 @@ def attach(file: HeifFile, edit: Rewriter, coded: CodedMap, profile: str,
         raise UnsupportedError(f"primary item {primary} is a thumbnail or a predicted picture of another item; "
                                "readers would not look for its depth", where=f"{name}: meta/iref")
     hvcc, data = encode_monochrome(coded.codes, coded.storage.format.bits, coded.crf)
-    packet = apple.serialise(coded, profile, placement.donor)
+    packet = apple.serialise(coded, profile, placement.donor, file.source.limits)
     depth = edit.add("hvc1", data)
     about = edit.add("mime", packet, content_type=XMP_TYPE)  # in mdat: ImageIO is reported to ignore XMP in idat
     height, width = coded.codes.shape

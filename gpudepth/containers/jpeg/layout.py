@@ -66,6 +66,7 @@ def splice(plan: Layout) -> Splice:
             position += segment_size
         else:
             position += _size(piece)
+    _check(plan, header, position)
     position += file.primary.end - file.primary.scan
     if index is not None:
         entries = [replace(e, size=position, offset=0) for e in index.entries[:1]]
@@ -86,6 +87,15 @@ def splice(plan: Layout) -> Splice:
         else:
             out.keep(piece[0], piece[1] - piece[0])
     return out
+
+
+def _check(plan: Layout, header: list[Piece], size: int) -> None:
+    """What is written can be read within the same limits: `size` bytes of SOI and segments before the scan."""
+    primary, limits = plan.file.primary, plan.file.source.limits
+    old, new = primary.header, len(header) - 1
+    limits.check("max_segments", primary.count - len(old) + new, "segments", where=plan.file.source.name)
+    limits.check("max_metadata", primary.total - sum(len(s.payload) for s in old) + size - 2 - 4 * new,
+                 "bytes of segments", where=plan.file.source.name)
 
 
 def _size(piece: Piece) -> int:

@@ -44,7 +44,7 @@ def attach(file: JpegFile, coded: CodedMap, profile: str, placement: Placement =
     if profile in APPLE:
         if coded.codes.dtype.itemsize != 1:
             raise UnsupportedError("Apple's layout of a JPEG file has 8 bits", hint="--bits 8, or write a HEIC")
-        packet = apple.serialise(coded, profile, placement.donor)
+        packet = apple.serialise(coded, profile, placement.donor, file.source.limits)
         plan.depth = image.encode(coded.codes, packet, len(plan.images) + 2, coded.jpeg_quality)
         if profile == "apple-portrait":
             warnings += apple_rules.missing_of_portrait(packet, (coded.codes.shape[1], coded.codes.shape[0]))

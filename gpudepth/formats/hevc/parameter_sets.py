@@ -103,4 +103,7 @@ class SequenceParameters:
         inner_w, inner_h = w - sx * (left + right), h - sy * (top + bottom)
         if inner_w <= 0 or inner_h <= 0:
             raise MalformedError(f"{w} × {h} picture with nothing inside its conformance window", where=where)
-        return cls(chroma, w, h, inner_w, inner_h, 8 + b.ue())
+        more = b.ue()
+        if more > 8:
+            raise MalformedError(f"bit_depth_luma_minus8 is {more}, and 8 at most", where=where)
+        return cls(chroma, w, h, inner_w, inner_h, 8 + more)
