@@ -21,6 +21,7 @@ from ..formats.inputs import Held, Input
 from ..limits import Limits
 from ..sources.stores import Stored, Target, known_facts
 
+_TEXTS = ("key", "status", "job", "output", "output_sha256", "said", "error", "message")
 MOST_LINE = 1 << 24      # bytes of a row: of a sequence of pictures it names every file
 _KNOWN = Limits(max_file=0, max_ratio=0)    # it is, or has the size of, what the job's own limits let pass
 
@@ -114,7 +115,13 @@ class Row:
 
     @classmethod
     def from_json(cls, line: str) -> Row:
-        data: dict[str, Any] = json.loads(line)
+        """Raises ValueError, TypeError for a line that is no row."""
+        try:
+            data: dict[str, Any] = json.loads(line)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+        if not isinstance(data, dict) or not all(isinstance(data.get(name, ""), str) for name in _TEXTS):
+            raise TypeError("is no row")
         for name in ("photo", "depth"):
             if data.get(name):
                 data[name] = FileState.from_dict(data[name])

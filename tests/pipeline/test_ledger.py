@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gpudepth.errors import LockedError, OutputError
-from gpudepth.pipeline.ledger import FileState, Ledger, Row, sha256
+from gpudepth.pipeline.ledger import FileState, Ledger, Row, read_rows, sha256
 
 
 def row(key: str = "a.heic", **fields: object) -> Row:
@@ -83,3 +83,12 @@ def test_done_is_believed_only_while_everything_agrees(tmp_path: Path) -> None:
 def test_sha256(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
     assert sha256(tmp_path / "x").startswith("ba7816bf8f01cfea")
+
+
+@pytest.mark.parametrize("line", [b"", b"[1]", b"null", b"5", b'"text"', b"{}", b'{"key": 5, "status": "ok", "job": "j"}', b"[" * 100_000,
+                                  b'{"key": "k", "status": "ok", "job": "j", "output": ["x"]}', b'{"key": "k", "status": "ok", "job": "j", "photo": 5}',
+                                  b'{"key": "k", "status": "ok", "job": "j", "warnings": 5}', b'{"key": "k", "what": 1}', b"\xff\xfe", b'{"key": "k'])
+def test_lines_that_are_no_rows_are_skipped(tmp_path: Path, line: bytes) -> None:
+    good = Row("a.jpg", "ok", "j").to_json().encode()
+    (tmp_path / "l.jsonl").write_bytes(line + b"\n" + good + b"\n" + line + b"\n")
+    assert [row.key for row in read_rows(tmp_path / "l.jsonl")] == ["a.jpg"]
