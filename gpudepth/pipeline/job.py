@@ -17,6 +17,7 @@ from ..depth.encoding import Depth, parse_scale
 from ..depth.pixel_format import native
 from ..errors import GpudepthError, JobError, UsageError
 from ..limits import Limits
+from . import tar_names
 from .clips.record import ClipRecord
 from .encoding_records import KINDS, EmbeddedRecord, EncodingRecord, GrayRecord, Pair, PresetRecord, Record, Scale
 from .network_record import NetworkRecord
@@ -120,10 +121,12 @@ class OutputRecord(Record):
     .hdis and its like, .npy, .npz or .pfm holds the map alone, in `orientation`.
     donor: for the profile apple-portrait, a photo of Portrait mode that gives its rendering parameters.
     also: further layouts in a JPEG file. trailer: what to do about bytes behind the last image of a JPEG file.
-    turn: degrees clockwise that picture and map are turned by, in their metadata, on top of what the photo says
+    tars: how many tar files outputs are members of, path says which: out/{tar}.tar/{stem}.heic, as WebDataset reads
+    them. turn: degrees clockwise that picture and map are turned by, in their metadata, on top of what the photo says
     (phones' exports lie on their side). quality: of photos that have to be encoded, frames of clips among them."""
 
     path: str
+    tars: int | None = Field(None, ge=1, le=65536)
     container: Literal["heic", "jpeg", "dng", "dictionary"] | None = None
     profile: Literal["apple-depth", "article", "apple-portrait", "dng", "gdepth", "dynamic-depth"] | None = None
     donor: str | None = None
@@ -220,6 +223,10 @@ class Job(Record):
             raise ValueError(f"output.path {self.output.path!r} does not end in {suffixes[0]}, as "
                              f"output.container: {self.output.container} has it")
         try:
+            if self.output.tars is not None:
+                if self.source.video is not None:
+                    raise UsageError("output.tars is about photos, and source.video about clips")
+                tar_names.check(self.output.path)
             recipe = self.recipe()
             if self.source.network is not None:
                 recipe.check_network()

@@ -23,6 +23,8 @@ from .export import MAPS_ALONE
 from .item import Item
 from .job import Job
 from .recipe import Recipe
+from .tar_names import for_pairing
+from .tars import gather
 from .task import Work, below, in_shard
 from .views import Made
 
@@ -97,7 +99,8 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None, *, on_
     Raises UsageError for colliding outputs, ambiguous maps, and photos without a map (unless `source.allow_missing`),
     MissingInputError when no photo matches.
     """
-    pairing = job.source.find(base, job.output.path, job.limits.limits(), on_disk=on_disk)
+    template = job.output.path if job.output.tars is None else for_pairing(job.output.path)
+    pairing = job.source.find(base, template, job.limits.limits(), on_disk=on_disk)
     refuse("several pairs would write the same file",
             [f"{said(c.output)} ({c.reason}): {', '.join(c.keys[:SHOWN])}" for c in pairing.collisions],
             _mending(pairing, job.output.path))
@@ -131,6 +134,9 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None, *, on_
         items = tuple(item(p) for p in pairing.pairs if p.output is not None)
     _check_samples(job, items)
     _check_outputs(job, items)
+    works: Sequence[Work] = items
+    if job.output.tars is not None:
+        works = gather(items, job.output.path, job.output.tars, root)
     notes = list(pairing.notes)
     if pairing.unmatched_color:
         notes.append(f"{len(pairing.unmatched_color)} photos have no map and are left out")
@@ -141,7 +147,7 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None, *, on_
         notes.append(f"{len(pairing.previews)} pictures beside the maps are previews of them, no photos: "
                      f"{pairing.previews[0].name} for one")
     notes += [f"{d.reason}: {d.key}" for d in pairing.duplicates if d.shared]
-    mine = items if shard is None else tuple(i for i in items if in_shard(i.key, shard))
+    mine = works if shard is None else tuple(i for i in works if in_shard(i.key, shard))
     refused = tuple(r for r in pairing.refused if in_shard(r.key, shard))
     return Plan(job, mine, root, pairing, recipe, tuple(notes), refused, preset=preset)
 

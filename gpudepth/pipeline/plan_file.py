@@ -73,6 +73,7 @@ def settings_of(job: Job) -> dict[str, Any]:
     """What decides the items of a job, beside the files that there are."""
     settings = {f"source.{name}": value for name, value in job.source.model_dump(mode="json").items()}
     settings["output.path"] = job.output.path
+    settings["output.tars"] = job.output.tars
     settings["output.container"] = job.output.container
     settings["refine.align.to"] = job.refine.align.to if job.refine.align else None
     settings["refine.confidence.path"] = job.refine.confidence.path if job.refine.confidence else None

@@ -28,6 +28,7 @@ from ..sources.urls import is_url
 from .clips.item import ClipItem
 from .clips.record import ClipOptions
 from .item import Item
+from .tars import Tar
 from .task import Work, below, key_hash
 
 HASH = slice(9, 25)         # of a line: {"hash":"0123456789abcdef",
@@ -54,15 +55,22 @@ class Lines:
                 "video": self._footage(item.video), "depth": item.depth and self._footage(item.depth),
                 "pattern": self._relative(item.pattern),
                 "output": self._path(item.output)}
+        elif isinstance(item, Tar):
+            data = {"output": self._path(item.output) if isinstance(item.output, Path) else item.output.url,
+                    "photos": [{"key": one.key, **self._photo(one)} for one in item.items]}
         elif isinstance(item, Item):
-            data = {"photo": self._input(item.photo), "depth": self._input(item.depth),
-                    "output": self._path(item.output) if isinstance(item.output, Path) else item.output.url}
-            data |= {name: self._input(file) for name in _BESIDE if (file := getattr(item, name)) is not None}
-            if item.aids:
-                data["aids"] = [self._input(file) for file in item.aids]
+            data = self._photo(item)
         else:
             raise TypeError(type(item).__name__)
         return as_line({"hash": f"{key_hash(item.key):016x}", "key": item.key, **data})
+
+    def _photo(self, item: Item) -> dict[str, Any]:
+        data = {"photo": self._input(item.photo), "depth": self._input(item.depth),
+                "output": self._path(item.output) if isinstance(item.output, Path) else item.output.url}
+        data |= {name: self._input(file) for name in _BESIDE if (file := getattr(item, name)) is not None}
+        if item.aids:
+            data["aids"] = [self._input(file) for file in item.aids]
+        return data
 
     def write_refused(self, refused: Refused) -> bytes:
         error = refused.error
@@ -77,14 +85,30 @@ class Lines:
         self._agree(data, key)
         if "video" in data.left:
             item: Work = self._clip(key, data)
+        elif "photos" in data.left:
+            item = self._tar(key, data)
         else:
             output = self._target(data)
-            beside: dict[str, Any] = {n: self._read_input(data.left.pop(n)) for n in _BESIDE if n in data.left}
-            aids = tuple(self._read_input(file) for file in data.take("aids", list, []))
-            item = Item(key, self._read_input(data.take("photo")), self._read_input(data.take("depth")), output,
-                        below(output, self.root), **beside, aids=aids)
+            item = self._read_photo(key, data, output, below(output, self.root))
         data.end()
         return item
+
+    def _read_photo(self, key: str, data: Fields, output: Path | Target, target: str) -> Item:
+        beside: dict[str, Any] = {n: self._read_input(data.left.pop(n)) for n in _BESIDE if n in data.left}
+        aids = tuple(self._read_input(file) for file in data.take("aids", list, []))
+        return Item(key, self._read_input(data.take("photo")), self._read_input(data.take("depth")), output, target,
+                    **beside, aids=aids)
+
+    def _tar(self, key: str, data: Fields) -> Tar:
+        output, items = self._target(data), []
+        for one in data.take("photos", list):
+            told = Fields(_is(one, dict, "photos"))
+            name = told.take("output", str)
+            items.append(self._read_photo(told.take("key", str), told, Path(name), name))
+            told.end()
+        if not items or below(output, self.root) != key:
+            raise LineError("it is a tar without photos, or of another name than its key")
+        return Tar(key, tuple(items), output)
 
     def read_refused(self, line: bytes) -> Refused:
         """Raises LineError."""

@@ -35,6 +35,7 @@ from .plan import Plan, job_hash, make_plan
 from .plan_file import read_plan, write_plan
 from .progress import Progress, Style
 from .sample import Estimate, estimate
+from .tars import Tar
 from .task import Task, Work, do_task
 from .views import those
 from .workers import Done, run_tasks
@@ -88,6 +89,8 @@ def plan(job: str | Path | Job, *, base: Path | None = None, settings: list[str]
 
 def _foreseen(plan_: Plan, items: Sequence[Work], among: int | None = None) -> Plan:
     """With what there is to warn of before these items are done; among: of `foresee`."""
+    if items and isinstance(items[0], Tar):
+        items = [tar.items[0] for tar in evenly(items, SAMPLES)]
     photos = those(items, lambda item: isinstance(item, Item))      # clips say it of their frames
     warnings, notes = foresee(cast("Sequence[Item]", photos), plan_.recipe, plan_.job.limits.seconds_per_item, among)
     return replace(plan_, warnings=tuple(warnings), notes=(*plan_.notes, *notes))
@@ -214,6 +217,8 @@ def folders_of(items: Sequence[Work]) -> set[Path]:
 def sample(plan_: Plan, count: int) -> Estimate:
     """Do `count` items of a plan into a folder that goes away again, and say what all of them will take."""
     backend = _backend(plan_.job)
+    plan_ = replace(plan_, items=tuple(photo for item in plan_.items
+                                       for photo in (item.items if isinstance(item, Tar) else (item,))))
     return estimate(plan_, lambda item: Task(item, plan_.recipe, backend, "sample"), count)
 
 

@@ -104,7 +104,10 @@ def report(ledger: Path, *, limits: Limits = DEFAULT, workers: int = 0,
     if not last:
         raise UsageError("the ledger is empty", where=ledger, hint="gpudepth run job.yaml fills it")
     items = [Item(row, ledger.parent / row.output) for row in last.values()]
-    shown = [item for item in items if item.row.status == "ok"]
+    for item in items:
+        if item.output.suffix == ".tar" and item.row.status == "ok":
+            item.trouble = f"{item.row.said} in a tar, not looked at"
+    shown = [item for item in items if item.row.status == "ok" and not item.trouble]
     sizes = Sizes.within(BYTES // max(1, min(len(shown), MOST_PICTURED)))
     wanted = [Wanted(_looked_at(item.output), sizes, limits) for item in shown]
     back = {task.path: item for task, item in zip(wanted, shown, strict=True)}

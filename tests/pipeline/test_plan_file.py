@@ -101,6 +101,14 @@ def test_members_of_archives(tmp_path: Path, pack: Callable[..., Path]) -> None:
     assert len(plan.items) == len(plan.refused) == 1
 
 
+def test_tars(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"{side}/{n}.{suffix}" for n in range(9) for side, suffix in (("c", "jpg"), ("d", "png"))))
+    plan = round_trip("source: {color: c/*.jpg, depth: 'd/{stem}.png'}\noutput: {path: 'out/{tar}.tar/a/{stem}.jpg', tars: 4}\n"
+                      "encoding: {near: 1, far: 2}", tmp_path)
+    assert sum(len(tar.items) for tar in plan.items) == 9  # type: ignore[attr-defined]
+    assert 1 < len(plan.items) <= 4
+
+
 def test_clips(tmp_path: Path) -> None:
     touch(tmp_path, "v/a.mp4", "d/a.mkv", *(f"s/{n:03}.png" for n in range(3)), *(f"t/{n}.5.png" for n in range(3)))
     plan = round_trip(JOB % ("video: 'v/*.mp4', depth: 'd/{stem}.mkv'", "{stem}/{frame}.heic"), tmp_path)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -333,3 +335,21 @@ def test_a_store_that_goes_away_ends_the_run(server: Server, tmp_path: Path) -> 
     forget()
     assert process.returncode == 74, errors
     assert "the store fails: " in errors and SECRET not in errors and "Traceback" not in errors
+
+
+def test_tars_in_a_store(job: Path, server: Server, tmp_path: Path) -> None:
+    """Photos and maps from the store into tars of it, the photos of a local run; done once, and redone where they are."""
+    settings = ["output.path=s3://bucket/tars/{tar}.tar/{stem}.jpg", "output.tars=3"]
+    assert run(job, settings=settings).failed == 0
+    found: dict[str, bytes] = {}
+    for data in server.objects("tars/").values():
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            found |= {member.name: archive.extractfile(member).read() for member in archive}  # type: ignore[union-attr]
+    assert found == local(server, tmp_path)
+    server.requests()
+    again = run(job, settings=settings)
+    assert (again.done, again.skipped) == (0, len(server.objects("tars/")))
+    assert not server.requests("PUT /")
+    plan = tmp_path / "plan.jsonl"
+    assert run_command(["plan", str(job), *(word for one in settings for word in ("--set", one)), "-o", str(plan)]) == 0
+    assert run(job, settings=settings, plan_file=plan).done == 0
