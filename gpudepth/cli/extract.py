@@ -35,7 +35,7 @@ Aux = Annotated[str, typer.Option("--aux", metavar="none|all|KIND,…",
 Target = Annotated[Path, typer.Option("-o", "--output", show_default=False,
                                       help=".npy, .npz (describes itself), .pfm, .tiff, .exr: float32; .png: mm; "
                                            ".plist, .bplist (binary): ImageIO's dictionary; .hdis, .fdis, .hdep, "
-                                           ".fdep: bare rows and a .json.")]
+                                           ".fdep: bare rows and a .json; .ply: points in colour.")]
 What = Annotated[str | None, typer.Option(show_default=False, help="depth (metres) or disparity (1/metres). [default: "
                                                                    "depth; for .plist what the photo holds]")]
 
@@ -72,6 +72,7 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
     gpudepth extract IMG_0001.HEIC -o depth.plist
     gpudepth extract IMG_0001.HEIC --side-car -o IMG_0001_depth.png
     gpudepth extract IMG_0001.HEIC --layers -o photo.exr
+    gpudepth extract IMG_0001.HEIC -o cloud.ply
     gpudepth extract photos/ --as png16 --aux all -o dataset/
     gpudepth extract photos/ --as npz --align-to colmap/sparse/0 -o dataset/
     gpudepth extract clip.MOV -o depth/%06d.npy --frames 0:100 --stride 10
@@ -101,6 +102,10 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
         raise UsageError("--align-to and --layers give maps as they are displayed: leave --coded out")
     elif layers:
         _layers(file, output, model)
+    elif output.suffix.lower() == ".ply":
+        if coded or side_car or wanted or values == "disparity":
+            raise UsageError("points are upright, in metres, and alone", where=output)
+        _points(file, output, model)
     else:
         _map(file, output, values, wanted, model, coded=coded, side_car=side_car)
 
@@ -186,6 +191,16 @@ def _layers(file: Path, output: Path, model: Reconstruction | None) -> None:
     print(f"layers: {', '.join(names)}", file=sys.stderr)
     print(output)
     _tell_failed(file, failed)
+
+
+def _points(file: Path, output: Path, model: Reconstruction | None) -> None:
+    from ..pipeline.datasets.layouts import points_of
+    from ..pipeline.output import atomic
+
+    blob = points_of(_photo(file, model))
+    with atomic(output) as target:
+        target.write(blob)
+    print(output)
 
 
 def _no_depth(file: Path) -> NoDepthError:

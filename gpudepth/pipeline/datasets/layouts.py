@@ -118,9 +118,14 @@ def _colmap(photo: Photo, out: Path) -> dict[str, Any]:
 _POINT = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
 
 
-def _ply(photo: Photo, out: Path) -> dict[str, Any]:
+def points_of(photo: Photo) -> bytes:
+    """See `point_cloud`. Raises UnsupportedError for a photo that says nothing of its camera, or is raw."""
     size = photo.depth.width, photo.depth.height
-    put(out / f"{photo.name}.ply", point_cloud(photo.depth, photo.camera_of(*size), photo.colour(*size), photo.worth))
+    return point_cloud(photo.depth, photo.camera_of(*size), photo.colour(*size), photo.worth)
+
+
+def _ply(photo: Photo, out: Path) -> dict[str, Any]:
+    put(out / f"{photo.name}.ply", points_of(photo))
     return {"points": f"{photo.name}.ply", "unit": photo.unit()}
 
 

@@ -211,6 +211,24 @@ def test_points(photos: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(points["rgb"], small.reshape(-1, 3))
 
 
+def test_a_point_cloud_of_one_photo(photos: Path, tmp_path: Path) -> None:
+    """As trimesh reads it: metres, colours, and the photo's own pixels."""
+    import trimesh
+
+    from gpudepth.cli.app import run_command
+
+    assert run_command(["extract", str(photos / "p10.jpg"), "-o", str(tmp_path / "cloud.ply")]) == 0
+    cloud = trimesh.load(tmp_path / "cloud.ply")
+    data = gpudepth.read(photos / "p10.jpg")
+    assert data is not None and isinstance(cloud, trimesh.PointCloud)
+    assert cloud.vertices.shape == (48 * 32, 3)
+    np.testing.assert_array_equal(cloud.vertices[:, 2].astype(np.float32), data.depth().ravel())
+    with Image.open(photos / "p10.jpg") as image:
+        small = np.asarray(image.convert("RGB").resize((48, 32), Image.Resampling.BOX))
+    np.testing.assert_array_equal(cloud.colors[:, :3], small.reshape(-1, 3))
+    assert run_command(["extract", str(photos / "p10.jpg"), "--coded", "-o", str(tmp_path / "c.ply")]) == 2
+
+
 def test_names_that_differ_in_the_suffix_only(photos: Path, tmp_path: Path) -> None:
     (photos / "p10.heic").write_bytes((photos / "p2.heic").read_bytes())
     written = write(photos, "png16", tmp_path / "out")
