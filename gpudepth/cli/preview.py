@@ -9,7 +9,7 @@ import typer
 
 from ..errors import MissingInputError, PartialRunError, UsageError
 
-Files = Annotated[list[Path], typer.Argument(help="Photos that hold depth, maps of ours; with --sheet folders, too.",
+Files = Annotated[list[Path], typer.Argument(help="Photos and clips that hold depth; with --sheet folders, too.",
                                              show_default=False)]
 Target = Annotated[Path | None, typer.Option("-o", "--output", show_default=False, metavar="PNG|FOLDER",
                                              help="Where to write. [default: NAME_preview.png beside each file]")]
@@ -20,10 +20,11 @@ Size = Annotated[int, typer.Option(help="Long side of each picture in it, pixels
 
 def preview(files: Files, output: Target = None, sheet: Sheet = False, size: Size = 0) -> None:
     """Show depth as a picture: photo, depth in colours with a legend in metres, and whether depth edges sit on picture
-    edges (green) or not (red). What has no value is hatched.
+    edges (green) or not (red). What has no value is hatched. Of a clip up to 24 frames' depth.
 
     \b
     gpudepth preview out.heic
+    gpudepth preview clip.MOV
     gpudepth preview IMG_0001.HEIC IMG_0002.HEIC -o previews/
     gpudepth preview demo-out/heic --sheet -o sheet.png
     """
@@ -46,17 +47,19 @@ def preview(files: Files, output: Target = None, sheet: Sheet = False, size: Siz
         raise PartialRunError(f"{failed} of {len(files)} could not be shown")
 
 
-MOST = 4096
+MOST, CLIP = 4096, 320
 
 
 def _one(file: Path, target: Path, size: int, *, alone: bool) -> bool:
     from ..errors import GpudepthError
+    from ..pipeline.clips.frames import is_clip
     from ..view.preview import preview as picture
+    from ..view.sheet import clip_sheet
     from ..view.shown import load
     from .app import tell
 
     try:
-        image = picture(load(file, size), size)
+        image = clip_sheet(file, long_side=min(size, CLIP)) if is_clip(file) else picture(load(file, size), size)
     except GpudepthError as error:
         if alone:
             raise
@@ -68,7 +71,7 @@ def _one(file: Path, target: Path, size: int, *, alone: bool) -> bool:
 
 def _sheet(files: list[Path], output: Path | None, size: int) -> None:
     from ..pipeline.datasets.dataset import photos_in
-    from ..view.preview import contact_sheet
+    from ..view.sheet import contact_sheet
 
     if output is None or output.suffix.lower() != ".png":
         raise UsageError("a sheet needs a name in .png", hint="-o sheet.png")

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-
 import numpy as np
 from PIL import Image
 
-from ..errors import GpudepthError
-from ..limits import DEFAULT, Limits
-from .drawing import BAD, FAINT, PAPER, depth_picture, legend, metres, overlay, write
+from .drawing import FAINT, PAPER, depth_picture, legend, metres, overlay, write
 from .edges import LOOKED_AT, Agreement, agreement
-from .shown import Shown, load, resized
+from .shown import Shown, resized
 
 GAP = 12
 HEAD, FOOT = 44, 92
@@ -66,43 +61,3 @@ def preview(shown: Shown, long_side: int = 640) -> Image.Image:
         if title.startswith("depth"):
             canvas.paste(legend(shown, width), (x, HEAD + 18 + height))
     return canvas
-
-
-def contact_sheet(files: Sequence[Path], columns: int = 0, long_side: int = 200,
-                  limits: Limits = DEFAULT) -> Image.Image:
-    """Small pairs of picture and depth of many files; those that cannot be shown say why. One is in memory at a time.
-    """
-    columns = columns or max(1, min(4, round(len(files) ** 0.5)))
-    cell, tall = (2 * long_side + GAP, long_side + 40)
-    rows = -(-len(files) // columns)
-    limits.check_picture(columns * cell, rows * tall, 3, where="the contact sheet")
-    canvas = Image.new("RGB", (columns * cell + GAP, rows * tall + GAP), PAPER)
-    for i, (name, pair, said) in enumerate(_pairs(files, long_side, limits)):
-        x, y = GAP + i % columns * cell, GAP + i // columns * tall
-        if pair is not None:
-            canvas.paste(pair, (x, y))
-        write(canvas, (x, y + long_side + 2), name, size=12, width=cell - GAP)
-        write(canvas, (x, y + long_side + 17), said, FAINT if pair is not None else BAD, size=11, width=cell - GAP)
-    return canvas
-
-
-def _pairs(files: Iterable[Path], long_side: int, limits: Limits) -> Iterable[tuple[str, Image.Image | None, str]]:
-    for path in files:
-        try:
-            shown = load(path, long_side, limits)
-        except GpudepthError as error:
-            yield path.name, None, str(error).replace(f"{error.where}: ", "")
-            continue
-        width, height = shown.fitted(long_side)
-        pair = Image.new("RGB", (2 * width, height), PAPER)
-        if shown.picture is not None:
-            pair.paste(Image.fromarray(shown.picture).resize((width, height)), (0, 0))
-        pair.paste(depth_picture(shown, width, height), (width, 0))
-        found = score(shown)
-        said = "" if found is None or found.score is None else f"; edges {found.score:.2f}"
-        yield path.name, pair, f"{shown.data.width}×{shown.data.height}, {_reach(shown)}{said}"
-
-
-def _reach(shown: Shown) -> str:
-    lo, hi = shown.span
-    return " to ".join(metres(1 / v if v > 0 else float("inf")) for v in (hi, lo))

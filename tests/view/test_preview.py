@@ -15,7 +15,7 @@ from gpudepth.depth.data import DepthData
 from gpudepth.view.colormap import table
 from gpudepth.view.drawing import FAINT, OFF, ON, legend, metres, write
 from gpudepth.view.notebook import png
-from gpudepth.view.preview import GAP, HEAD, contact_sheet, facts, preview
+from gpudepth.view.preview import GAP, HEAD, facts, preview
 from gpudepth.view.shown import Shown, load
 
 
@@ -68,13 +68,6 @@ def test_text_is_cut() -> None:
     write(canvas, (0, 0), "a name that goes on for much longer than there is room \x1b[2J" * 5, width=100)
     ink = np.asarray(canvas).any(-1).any(0)
     assert 80 < np.flatnonzero(ink).max() <= 100
-
-
-def test_sheet(tmp_path: Path) -> None:
-    good, bad = depth_photo(tmp_path), tmp_path / "bad.jpg"
-    bad.write_bytes(b"nothing")
-    sheet = contact_sheet([good, bad, good], columns=2, long_side=100)
-    assert sheet.size == (2 * (200 + GAP) + GAP, 2 * 140 + GAP)
 
 
 def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
