@@ -23,7 +23,7 @@ if [ -z "${BASE_IMAGE:-}" ]; then
   if ! buildah "${store[@]}" inspect --type image "$BASE_IMAGE" >/dev/null 2>&1; then
     say "base image, by debootstrap"
     [ -d rootfs ] || debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates \
-      "${SUITE:-bookworm}" rootfs "${MIRROR:-}" >debootstrap.log
+      "${SUITE:-bookworm}" rootfs ${MIRROR:+"$MIRROR"} >debootstrap.log
     container=$(buildah "${store[@]}" from scratch)
     mount=$(buildah "${store[@]}" mount "$container")
     cp -a rootfs/. "$mount/"
