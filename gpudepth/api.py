@@ -260,12 +260,12 @@ def run(job: str | Path, *, shard: tuple[int, int] | None = None, engine: str = 
     job           a YAML file, or a `gpudepth.pipeline.job.Job`; its paths are relative to it
     shard         (i, n): the i-th of n parts, counted from 0
     engine        local, ray or dask
-    options       any other argument of `gpudepth.pipeline.runner.run`: settings, base, shards, quiet, log_format…
+    options       any other argument of `gpudepth.pipeline.runner.run`, and shards: settings, base, quiet, log_format…
 
     Items that fail are rows of the ledger, and no errors. Raises JobError, UsageError, MissingInputError before
     anything runs; LockedError; OutputError for a full disk; Interrupted.
     Source: `gpudepth config schema` has every key of a job.
     """
-    from .pipeline.runner import run as run_job
+    from .pipeline.sharded import run as run_job
 
     return run_job(job, shard=shard, engine=engine, **options)

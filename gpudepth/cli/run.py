@@ -42,7 +42,7 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
     gpudepth run job.yaml --plan plan.jsonl --shard 0/4
     gpudepth run job.yaml --engine ray --shards 4
     """
-    from ..pipeline import runner
+    from ..pipeline import runner, sharded
     from ..sources.urls import said
     from .plan import show
 
@@ -52,8 +52,8 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
         return
     if sample is not None:
         raise UsageError("--sample goes with --dry-run")
-    summary = runner.run(job, settings=settings, shard=part, engine=engine, shards=shards, quiet=quiet, plan_file=plan,
-                         log_format=o.choice("log-format", log_format, ("text", "json")))
+    summary = sharded.run(job, settings=settings, shard=part, engine=engine, shards=shards, quiet=quiet,
+                          plan_file=plan, log_format=o.choice("log-format", log_format, ("text", "json")))
     for row in summary.each():
         if as_json:
             print(row.to_json())

@@ -133,22 +133,16 @@ def _uncollected() -> Iterator[None]:
 
 
 def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
-        shard: tuple[int, int] | None = None, engine: str = "local", shards: int | None = None, quiet: bool = True,
-        log_format: Style = "text", plan_file: str | Path | None = None) -> RunSummary:
-    """Do a job. Items that fail are rows of the summary; the others are done all the same.
+        shard: tuple[int, int] | None = None, quiet: bool = True, log_format: Style = "text",
+        plan_file: str | Path | None = None) -> RunSummary:
+    """Do a job, here. Items that fail are rows of the summary; the others are done all the same.
 
     plan_file   a plan that was written before: nothing is listed and paired anew
-    engine, shards   where the shards of a run are done, and how many; see `sharded`
     log_format   of what is said on stderr unless `quiet`: text, or json, an object a line
 
     Raises JobError, UsageError, MissingInputError before anything runs; LockedError; OutputError when the disk is
     full or the folder cannot be written (what was done is in the ledger); Interrupted.
     """
-    if engine != "local" or shards is not None:
-        from .sharded import run_sharded
-
-        return run_sharded(job, base=base, settings=settings, shard=shard, engine_name=engine, shards=shards,
-                           quiet=quiet, log_format=log_format, plan_file=plan_file)
     the_plan, base = pair_files(job, base, settings, shard, plan_file)
     settings_hash = job_hash(the_plan.job, the_plan.recipe)
     backend = _backend(the_plan.job)

@@ -7,52 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..errors import GpudepthError, Interrupted, PartialRunError, UsageError
 from ..sources.urls import is_url
 from . import runner
-from .engines import Needs, engine
+from .engines import Needs
+from .engines import engine as find_engine
 from .job import Job
 from .ledger import read_rows
 from .merge import merge
 from .progress import Progress, Style
-from .shards import Shard, said
+from .shards import Shard, ShardResult, ShardTask
 from .workers import attempt
-
-
-@dataclass(frozen=True)
-class ShardResult:
-    """What came of a shard. ledger, start: where its rows are. error: why it did not come to its end; interrupted: by
-    that signal."""
-
-    shard: Shard
-    ledger: Path | None = None
-    start: int = 0
-    done: int = 0
-    failed: int = 0
-    skipped: int = 0
-    warnings: tuple[str, ...] = ()
-    bugs: tuple[str, ...] = ()
-    error: GpudepthError | None = None
-    interrupted: int = 0
-
-
-@dataclass(frozen=True)
-class ShardTask:
-    """A shard of a job, as it travels. base: absolute; plan_file, too, or a URL."""
-
-    job: Job
-    base: Path
-    shard: Shard
-    workers: int
-    plan_file: str | None = None
-
-    def lost(self, why: str) -> ShardResult:
-        """The engine gave it up."""
-        return ShardResult(self.shard, error=PartialRunError(
-            f"shard {said(self.shard)} was given up: {why}", hint="run the job again: what is done is not done again"))
 
 
 def run_shard(task: ShardTask) -> ShardResult:
@@ -75,6 +44,14 @@ def _run(task: ShardTask) -> ShardResult:
                        summary.plan.warnings, tuple(summary.bugs))
 
 
+def run(job: str | Path | Job, *, engine: str = "local", shards: int | None = None,
+        **options: Any) -> runner.RunSummary:
+    """Do a job here, or in shards by an engine: `runner.run`, or `run_sharded`; options: of either."""
+    if engine == "local" and shards is None:
+        return runner.run(job, **options)
+    return run_sharded(job, engine_name=engine, shards=shards, **options)
+
+
 def run_sharded(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
                 shard: Shard | None = None, engine_name: str = "local", shards: int | None = None,
                 quiet: bool = True, log_format: Style = "text",
@@ -84,7 +61,7 @@ def run_sharded(job: str | Path | Job, *, base: Path | None = None, settings: li
     Raises as `runner.run`; and, after all shards have ended and what they did is merged, PartialRunError when one was
     given up, or the error that ended one.
     """
-    where = engine(engine_name)
+    where = find_engine(engine_name)
     if shard is not None:
         raise UsageError("a single shard needs no engine", hint="--shard 0/4, or --engine ray --shards 4")
     if shards is None or shards < 1:

@@ -1,4 +1,5 @@
-"""Shards: the parts a run is cut into for many machines, `i/n` with i from 0, and the ledger that each has.
+"""Shards: the parts a run is cut into for many machines, `i/n` with i from 0; the ledger that each has, what an engine
+is given for one and gives back.
 
 Which items belong to a shard says `item.in_shard`.
 """
@@ -6,10 +7,12 @@ Which items belong to a shard says `item.in_shard`.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from ..errors import UsageError
+from ..errors import GpudepthError, PartialRunError, UsageError
+from .job import Job
 
 Shard: TypeAlias = tuple[int, int]
 
@@ -39,3 +42,36 @@ def shard_ledgers(ledger: Path) -> dict[Shard, Path]:
         if match and int(match[1]) < int(match[2]):
             found[int(match[1]), int(match[2])] = path
     return dict(sorted(found.items(), key=lambda one: (one[0][1], one[0][0])))
+
+
+@dataclass(frozen=True)
+class ShardResult:
+    """What came of a shard. ledger, start: where its rows are. error: why it did not come to its end; interrupted: by
+    that signal."""
+
+    shard: Shard
+    ledger: Path | None = None
+    start: int = 0
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+    warnings: tuple[str, ...] = ()
+    bugs: tuple[str, ...] = ()
+    error: GpudepthError | None = None
+    interrupted: int = 0
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """A shard of a job, as it travels. base: absolute; plan_file, too, or a URL."""
+
+    job: Job
+    base: Path
+    shard: Shard
+    workers: int
+    plan_file: str | None = None
+
+    def lost(self, why: str) -> ShardResult:
+        """The engine gave it up."""
+        return ShardResult(self.shard, error=PartialRunError(
+            f"shard {said(self.shard)} was given up: {why}", hint="run the job again: what is done is not done again"))

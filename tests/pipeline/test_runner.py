@@ -145,7 +145,7 @@ def test_plans_are_checked_before_anything_runs(job: Path) -> None:
     with pytest.raises(MissingInputError, match="nothing"):
         run(job, settings=["source.color=nothing/*.heic"])
     with pytest.raises(UsageError, match="engine"):
-        run(job, engine="spark")
+        gpudepth.run(job, engine="spark")
     with pytest.raises(BackendError):
         run(job, settings=["run.backend=cupy"])
     with pytest.raises(JobError):

@@ -15,8 +15,8 @@ from gpudepth.pipeline import sharded
 from gpudepth.pipeline.engines import NAMES, Needs, engine
 from gpudepth.pipeline.job import load_job
 from gpudepth.pipeline.ledger import Ledger
-from gpudepth.pipeline.runner import run
-from gpudepth.pipeline.sharded import ShardResult, ShardTask, run_shard
+from gpudepth.pipeline.sharded import run, run_shard
+from gpudepth.pipeline.shards import ShardResult, ShardTask
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ class Broken:
 
 
 def test_shards_that_are_given_up(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sharded, "engine", lambda name: Broken())
+    monkeypatch.setattr(sharded, "find_engine", lambda name: Broken())
     with pytest.raises(PartialRunError, match="shard 1/3 was given up: its worker died 4 times") as caught:
         run(job, engine="broken", shards=3)
     assert caught.value.exit_code == 3

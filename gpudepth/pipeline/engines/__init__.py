@@ -9,12 +9,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ...errors import UsageError
-
-if TYPE_CHECKING:
-    from ..sharded import ShardResult, ShardTask
+from ..shards import ShardResult, ShardTask
 
 RETRIES = 3
 POLL_SECONDS = 1.0

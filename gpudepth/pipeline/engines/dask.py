@@ -18,7 +18,7 @@ from ...compute.cores import available_cores
 from . import POLL_SECONDS, RETRIES, Needs
 
 if TYPE_CHECKING:
-    from ..sharded import ShardResult, ShardTask
+    from ..shards import ShardResult, ShardTask
 
 
 class OnDask:

@@ -10,7 +10,7 @@ from ...errors import Interrupted
 from . import Needs
 
 if TYPE_CHECKING:
-    from ..sharded import ShardResult, ShardTask
+    from ..shards import ShardResult, ShardTask
 
 
 class Local:

@@ -24,7 +24,7 @@ from ...errors import Interrupted
 from . import POLL_SECONDS, RETRIES, Needs
 
 if TYPE_CHECKING:
-    from ..sharded import ShardResult, ShardTask
+    from ..shards import ShardResult, ShardTask
 
 STORE_BYTES = 100 << 20      # Ray's store of objects; results are small
 
