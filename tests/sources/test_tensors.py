@@ -92,6 +92,29 @@ def test_what_is_no_map(values: Any, said: str) -> None:
     assert said in str(error.value)
 
 
+class OnGpu:
+    """In a GPU's memory, as DLPack says it: 2 is kDLCUDA. Nothing is copied to look at its shape."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 2, 0
+
+    def __dlpack__(self, **options: Any) -> Any:
+        raise AssertionError("it was copied to the host")
+
+    def __getitem__(self, key: Any) -> OnGpu:
+        return OnGpu(self.shape[1:] if key == 0 else self.shape[:-1])
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (1, 3, 4), (1, 1, 3, 4), (1, 3, 4, 1)])
+def test_what_lies_on_a_gpu_stays_there(shape: tuple[int, ...]) -> None:
+    out = as_map(OnGpu(shape))
+    assert isinstance(out, OnGpu)
+    assert out.shape == (3, 4)
+
+
 def test_paths_are_no_maps() -> None:
     from pathlib import Path
 

@@ -61,6 +61,7 @@ def test_the_table(page: Any) -> None:
     assert near == sorted(near)
     page.click("th[data-by=near]")
     assert [float(t) for t in page.locator("#rows tr td:nth-child(4)").all_inner_texts()] == sorted(near, reverse=True)
+    assert "encode 0." in page.locator("#rows tr td:nth-child(7)").first.inner_text()
     page.fill("#search", "demo_07")
     assert page.locator("#rows tr").count() == 1
     assert page.inner_text("#count") == "1 of 12"

@@ -88,10 +88,12 @@ function row(item) {
   if (item.message) said.append(element("div", item.message, item.ok ? "warn" : "bad"));
   if (item.said && item.ok) said.append(element("div", item.said));
   for (const warning of item.warnings) said.append(element("div", warning, "warn"));
+  const seconds = number(item.seconds ? item.seconds.toFixed(3) : "");
+  for (const [stage, spent] of Object.entries(item.stages || {})) seconds.append(element("small", `${stage} ${spent.toFixed(3)}`));
   tr.append(pictures(item), name,
     number(score == null ? "" : score.toFixed(2), score != null && score < 0.65 ? "bad" : ""),
     number(item.ok ? metres(item.near) : ""), number(item.ok ? metres(item.far) : ""),
-    number(item.holes ? `${(100 * item.holes).toFixed(1)} %` : ""), number(item.seconds ? item.seconds.toFixed(3) : ""),
+    number(item.holes ? `${(100 * item.holes).toFixed(1)} %` : ""), seconds,
     number(item.bytes ? size(item.bytes) : ""), said);
   return tr;
 }
