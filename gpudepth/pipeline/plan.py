@@ -121,8 +121,11 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None, *, on_
     if preset is not None:
         recipe = recipe.with_preset(preset)
 
+    on_disks = job.source.by_name and not is_url(job.output.path)     # no need to look at each path
+
     def item(p: Pair) -> Item:
-        depth, output = pairing.input(p.depth), target(said(p.output or Path()))
+        depth, there = pairing.input(p.depth), p.output or Path()
+        output = there if on_disks else target(said(there))
         # captures have confidence always, and it makes holes
         doubt = trust(p) if confidence is not None or p.camera is None else None
         return Item(p.key, pairing.input(p.color), depth, output, below(output, root), metric(p), doubt,

@@ -12,6 +12,7 @@ from archive_kit import capture, tar, zipped
 from cluster_kit import make_job, outputs
 from photo_kit import gray
 
+import gpudepth
 from gpudepth.errors import GpudepthError, JobError, MissingInputError, UsageError
 from gpudepth.pipeline import runner
 from gpudepth.pipeline.job import parse_job
@@ -144,7 +145,7 @@ def test_a_run_of_it_lists_nothing(job: Path, written: Path, monkeypatch: pytest
     assert merged.line() == "8 done, 0 failed, 0 missing"
     assert run(job, plan_file=written).skipped == 8
     (job.parent / "out/p03.heic").unlink()
-    assert run(job, plan_file=written, shards=2).done == 1
+    assert gpudepth.run(job, plan_file=written, shards=2).done == 1
     one, other = outputs(job.parent / "local"), outputs(job.parent / "out")
     assert {k: v for k, v in one.items() if k != "p00.heic"} == {k: v for k, v in other.items() if k != "p00.heic"}
 
