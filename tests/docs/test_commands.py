@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import re
 import shlex
 import shutil
@@ -24,7 +23,7 @@ ELSEWHERE = {
     "sudo apt-get install": "changes the machine",
     "make demo": "is `gpudepth demo`, in an environment of its own",
     "make test": "is this",
-    "pip install ": "test_tour_page installs into a fresh environment",
+    "pip install ": "asks an index of packages; of the checkout, test_tour_page does it (make soak)",
     "python3 -m venv": "the same", ". venv/bin/activate": "the same",
     "gpudepth demo demo-out": "test_tour_page types it",
     "gpudepth bench": "minutes; tests/cli runs it small",
@@ -98,7 +97,7 @@ def typed(line: str) -> int:
     words = shlex.split(line)
     if words[0] != "gpudepth":
         return subprocess.run(["/bin/sh", "-e", "-c", line], check=False).returncode
-    expanded = [found for word in words[1:] for found in (sorted(glob.glob(word)) if "*" in word else []) or [word]]
+    expanded = [found for word in words[1:] for found in (sorted(map(str, Path().glob(word))) if "*" in word else []) or [word]]
     return run_command(expanded)
 
 
