@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PAGE = Path(__file__).parents[1] / "docs" / "tour.md"
-_BLOCK = re.compile(r"^```(\w+)( skip)?\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
 MORE = "…"
 
 
@@ -22,12 +22,12 @@ class Step:
 
 
 def steps(text: str) -> Iterator[Step]:
-    """All blocks of sh but those marked `skip`, each with the block of text that follows it."""
-    blocks = [(m.group(1), bool(m.group(2)), m.group(3), m.start(), m.end()) for m in _BLOCK.finditer(text)]
-    for n, (kind, skip, body, _, end) in enumerate(blocks):
-        if kind == "sh" and not skip:
+    """All blocks of sh, each with the block of text that follows it; those of shell are typed by nobody."""
+    blocks = [(m.group(1), m.group(2), m.start(), m.end()) for m in _BLOCK.finditer(text)]
+    for n, (kind, body, _, end) in enumerate(blocks):
+        if kind == "sh":
             after = blocks[n + 1] if n + 1 < len(blocks) else None
-            shown = after[2].splitlines() if after and after[0] == "text" and after[3] == end else []
+            shown = after[1].splitlines() if after and after[0] == "text" and after[2] == end else []
             yield Step(body, tuple(line for line in shown if line != MORE))
 
 

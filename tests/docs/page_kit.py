@@ -40,9 +40,9 @@ def commands(text: str) -> Iterator[Command]:
             kind, block = (fence.group(1), []) if kind is None else (None, [])
         elif kind == "python":
             block.append(line)
-        elif kind == "sh" or (kind is None and line.startswith("    ")):
+        elif kind in ("sh", "shell") or (kind is None and line.startswith("    ")):
             command, _, comment = _split(line.strip())
-            if command and (kind == "sh" or command.split()[0] in PROGRAMS):
+            if command and (kind is not None or command.split()[0] in PROGRAMS):
                 found = _CODE.search(comment)
                 yield Command(command, int(found.group(1)) if found else 0)
 

@@ -102,6 +102,17 @@ def test_it_opens_from_a_file(site: Path) -> None:
         page.wait_for_selector("h1:has-text('What the numbers mean')")
 
 
+def test_its_search_works_from_a_file(site: Path) -> None:
+    """By a frame in the place of a worker (docs/scripts)."""
+    from browser_kit import opened
+
+    with opened(site / "recipes" / "swift.html") as page:
+        page.click(".md-search__input")
+        page.keyboard.type("guided")
+        page.wait_for_selector(".md-search-result__link")
+        assert any("refine.html" in link.get_attribute("href") for link in page.locator(".md-search-result__link").all())
+
+
 def test_no_machine_is_named() -> None:
     for path in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "mkdocs.yml"]:
         text = path.read_text(encoding="utf-8")

@@ -52,7 +52,7 @@ def test_the_tour_works_in_a_fresh_environment(tmp_path: Path) -> None:
 
 
 def test_steps_are_read_as_they_stand() -> None:
-    text = "a\n\n```sh skip\nno\n```\n\n```sh\none\ntwo\n```\n```text\nsaid\n…\nmore\n```\n\n```sh\nthree\n```\nb\n\n```text\nfree\n```\n"
+    text = "a\n\n```shell\nno\n```\n\n```sh\none\ntwo\n```\n```text\nsaid\n…\nmore\n```\n\n```sh\nthree\n```\nb\n\n```text\nfree\n```\n"
     assert list(steps(text)) == [Step("one\ntwo\n", ("said", "more")), Step("three\n")]
 
 
