@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gpudepth.depth import numeric
+from gpudepth.depth import numeric, orientation
 from gpudepth.depth.pixel_format import native
 
 RANGES = {"a face": (0.3, 1.5), "a room": (0.5, 12.0), "a street": (2.0, 80.0)}
@@ -51,4 +51,17 @@ def precision() -> str:
     return "\n".join(lines)
 
 
-TABLES: dict[str, Callable[[], str]] = {"precision": precision}
+def orientations() -> str:
+    """What each Exif orientation does to a map of two rows."""
+    stored = np.array([["A", "B", "C"], ["D", "E", "F"]])
+    lines = ["| Exif | `irot` | `imir` | stored `ABC DEF` is shown as | width and height change places |",
+             "|--:|--:|--:|---|---|"]
+    for number in range(1, 9):
+        properties = dict(orientation.to_heif(number))
+        shown = " ".join("".join(row) for row in orientation.apply(number, stored))
+        lines.append(f"| {number} | {properties.get('irot', '')} | {properties.get('imir', '')} | `{shown}` | "
+                     f"{'yes' if orientation.swaps_axes(number) else ''} |")
+    return "\n".join(lines)
+
+
+TABLES: dict[str, Callable[[], str]] = {"precision": precision, "orientations": orientations}

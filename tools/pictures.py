@@ -1,4 +1,7 @@
-"""python -m tools.pictures: docs/images/*.png, from the tour's own commands and, of its report, headless Chromium."""
+"""python -m tools.pictures: docs/images/*.png, from the tour's own commands and, of its report, headless Chromium.
+
+What these commands print has its place in the tour as well: lines that read otherwise now are renewed.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from typing import Any
 
 from PIL import Image
 
-from .tour import play
+from .tour import PAGE, play, renewed
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 LARGEST = 300_000       # bytes of one picture
@@ -72,7 +75,8 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        play(Path(folder), os.environ | {"PATH": programs, "GPUDEPTH_BACKEND": "numpy"})
+        done = play(Path(folder), os.environ | {"PATH": programs, "GPUDEPTH_BACKEND": "numpy"})
+        PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8"), done), encoding="utf-8")
         for name in ("preview", "sheet"):
             with Image.open(Path(folder) / f"{name}.png") as image:
                 save(image, IMAGES / f"{name}.png")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,16 @@ def steps(text: str) -> Iterator[Step]:
             after = blocks[n + 1] if n + 1 < len(blocks) else None
             shown = after[1].splitlines() if after and after[0] == "text" and after[2] == end else []
             yield Step(body, tuple(line for line in shown if line != MORE))
+
+
+def renewed(text: str, done: Sequence[tuple[Step, str]]) -> str:
+    """The page with each line that was not printed replaced by the one most like it that was; if there is one."""
+    for step, printed in done:
+        lines = [line.rstrip() for line in printed.splitlines()]
+        for line in step.printed:
+            if line not in lines and (like := difflib.get_close_matches(line, lines, 1, 0.5)):
+                text = text.replace(f"\n{line}\n", f"\n{like[0]}\n", 1)
+    return text
 
 
 def play(folder: Path, environment: Mapping[str, str]) -> list[tuple[Step, str]]:

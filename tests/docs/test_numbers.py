@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from gpudepth.depth.pixel_format import Quantity
 from gpudepth.pipeline.precision import rounding
-from tools.numbers import BITS, RANGES, metres, off, precision
+from tools.numbers import BITS, RANGES, metres, off, orientations, precision
 
 
 def worst_case(near: float, far: float, bits: int) -> Fraction:
@@ -48,6 +50,22 @@ def test_the_table_has_every_range_and_number_of_bits() -> None:
     lines = precision().splitlines()
     assert len(lines) == 2 + len(RANGES) * (len(BITS) + 1)
     assert all(line.count("|") == 7 for line in lines)
+
+
+def test_orientations_are_pillows() -> None:
+    """What each Exif number shows, by Pillow's exif_transpose."""
+    stored = Image.fromarray(np.frombuffer(b"ABCDEF", np.uint8).reshape(2, 3))
+    rows = [line for line in orientations().splitlines() if line.startswith("| ") and line[2].isdigit()]
+    assert len(rows) == 8
+    for row in rows:
+        number, irot, imir, shown, swapped = (cell.strip() for cell in row.strip("|").split("|"))
+        stored.getexif()[0x0112] = int(number)
+        found = np.asarray(ImageOps.exif_transpose(stored))
+        assert shown == "`" + " ".join(line.tobytes().decode() for line in found) + "`"
+        assert (swapped == "yes") == (found.shape != (2, 3))
+        turned = np.rot90(np.asarray(stored), int(irot or 0))
+        mirrored = {"": turned, "0": turned[::-1], "1": turned[:, ::-1]}[imir]
+        assert mirrored.tolist() == found.tolist()
 
 
 def test_metres_are_printed_in_the_unit_that_suits() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -111,6 +112,13 @@ def test_its_search_works_from_a_file(site: Path) -> None:
         page.keyboard.type("guided")
         page.wait_for_selector(".md-search-result__link")
         assert any("refine.html" in link.get_attribute("href") for link in page.locator(".md-search-result__link").all())
+
+
+def test_links_of_the_readmes_resolve() -> None:
+    """They are read where the repository is."""
+    for path in (ROOT / "README.md", ROOT / "deploy" / "README.md", ROOT / "fuzz" / "README.md"):
+        for name in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8")):
+            assert name.startswith("https://") or (path.parent / name).exists(), (path, name)
 
 
 def test_no_machine_is_named() -> None:

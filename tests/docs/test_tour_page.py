@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tools.pictures import IMAGES, LARGEST
-from tools.tour import PAGE, Step, play, steps
+from tools.tour import PAGE, Step, play, renewed, steps
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,6 +54,12 @@ def test_the_tour_works_in_a_fresh_environment(tmp_path: Path) -> None:
 def test_steps_are_read_as_they_stand() -> None:
     text = "a\n\n```shell\nno\n```\n\n```sh\none\ntwo\n```\n```text\nsaid\n…\nmore\n```\n\n```sh\nthree\n```\nb\n\n```text\nfree\n```\n"
     assert list(steps(text)) == [Step("one\ntwo\n", ("said", "more")), Step("three\n")]
+
+
+def test_lines_that_read_otherwise_now_are_renewed() -> None:
+    step = Step("x\n", ("12 done, 0 failed", "kept", "nothing like it"))
+    text = "a\n12 done, 0 failed\nkept\nnothing like it\n"
+    assert renewed(text, [(step, "kept\n12 done, none failed\n")]) == "a\n12 done, none failed\nkept\nnothing like it\n"
 
 
 def test_pictures_are_small_and_shown() -> None:
