@@ -70,3 +70,10 @@ def test_orientations_are_pillows() -> None:
 
 def test_metres_are_printed_in_the_unit_that_suits() -> None:
     assert [metres(v) for v in (5.71, 0.524, 0.0123, 0.0034)] == ["5.7 m", "52 cm", "1.2 cm", "3.4 mm"]
+
+
+def test_the_sentence_about_a_room_holds() -> None:
+    """`over a room, 8 bits are off by a millimetre at 0.5 m, by 15 at 2 m`: half a step of disparity there."""
+    near, far = RANGES["a room"]
+    half_step = (1 / near - 1 / far) / 255 / 2
+    assert [round(1000 * (d - 1 / (1 / d + half_step))) for d in (0.5, 2.0)] == [1, 15]
