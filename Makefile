@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO ?= demo-out
 
-.PHONY: demo test soak lint bench apple-page presets-page clean
+.PHONY: demo test soak lint bench docs pages pictures apple-page presets-page clean
 
 demo: $(VENV)/.installed
 	$(BIN)/gpudepth demo $(DEMO)
@@ -22,6 +22,15 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+pages: $(VENV)/.installed-dev presets-page apple-page
+	GPUDEPTH_BACKEND=numpy $(BIN)/python -m tools
+
+pictures: $(VENV)/.installed-dev
+	$(BIN)/python -m tools.pictures
 
 apple-page: $(VENV)/.installed
 	$(BIN)/python -m gpudepth.mac.page docs/apple-reports docs/apple-software.md

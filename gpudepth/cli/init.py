@@ -21,8 +21,8 @@ def init(folder: Folder = Path(), output: JobOut = None, force: Force = False) -
     mean. What only you can know is marked with LOOK.
 
     \b
-    gpudepth init photos/
-    gpudepth run photos/job.yaml --dry-run
+    gpudepth init folder/
+    gpudepth run folder/job.yaml --dry-run
     """
     from ..pipeline import runner
     from ..pipeline.output import atomic

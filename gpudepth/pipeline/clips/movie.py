@@ -1,7 +1,7 @@
 """A clip → one file: its movie with a depth track (experimental), or depth video alone.
 
     .mov          QuickTime with Apple's disparity or depth track; the samples of the colour track are copied
-    .mp4          Android's MP4-AT: 8-bit depth in a box behind the movie, which is copied as well
+    .mp4          Android's MP4-AT: depth of 8 (or 10) bits in a box behind the movie, which is copied as well
     .mkv          lossless depth video, the map of each frame
 """
 
@@ -35,6 +35,7 @@ from .span import Means, find_span
 from .still import rgb
 
 SUFFIXES = (".mov", ".mp4", ".mkv")
+_BITS = {".mov": (10,), ".mp4": (8, 10), ".mkv": (16,)}     # what each can store, the first unless it is named
 EXPERIMENTAL = ("a depth track in a movie is an experiment: its layout is what is publicly reported of Apple's, and no "
                 "Apple software was seen to read one written here")
 
@@ -45,6 +46,9 @@ def write(video: Footage, depth: Footage | None, out: Path, means: Means) -> Out
     means = means.settled(depth)
     if means.recipe.turn != 1:
         raise UsageError("a movie is not turned: it knows how it is displayed", where=out, hint="leave the turn out")
+    suffix, bits = out.suffix.lower(), means.recipe.bits
+    if bits not in (None, *_BITS[suffix]):
+        raise UsageError(f"depth in {suffix} has {' or '.join(map(str, _BITS[suffix]))} bits, not {bits}", where=out)
     streams = open_clip(video, depth, means.options, means.recipe)
     if video.sequence:
         raise UsageError("is a sequence of pictures, and no movie to put depth into", where=video.path,
@@ -59,7 +63,7 @@ def write(video: Footage, depth: Footage | None, out: Path, means: Means) -> Out
     maps = _Maps(streams, replace(means, recipe=replace(recipe, pixel_format=fmt)))
     assert found.span is not None   # only where each frame has its own
     lo, hi = found.span
-    if out.suffix.lower() == ".mkv":
+    if suffix == ".mkv":
         times = _times(streams)
         with atomic(out, make_folder=True) as file, DepthVideoWriter(file) as target:
             for data, (frame, _) in zip(maps.read(shown=True), streams.pairs, strict=True):
@@ -72,9 +76,12 @@ def write(video: Footage, depth: Footage | None, out: Path, means: Means) -> Out
             with atomic(out, like=video.path.stat(), make_folder=True) as file:
                 stamped = ((times(frame), data) for data, (frame, _) in
                            zip(maps.read(shown=False), streams.pairs, strict=True))
-                into = writer.write if out.suffix.lower() == ".mov" else mp4at_writer.write
-                into(source, stamped, file, (lo, hi), qp=means.options.qp)
-        notes = (EXPERIMENTAL,) if out.suffix.lower() == ".mov" else ()
+                if suffix == ".mov":
+                    writer.write(source, stamped, file, (lo, hi), qp=means.options.qp)
+                else:
+                    mp4at_writer.write(source, stamped, file, (lo, hi), qp=means.options.qp,
+                                       bits=bits or _BITS[suffix][0])
+        notes = (EXPERIMENTAL,) if suffix == ".mov" else ()
     metres = metres_of(lo, hi, fmt)
     said = "" if recipe.encoding is None else f"{maps.said}, "     # else it is one frame's
     return Outcome(f"{len(streams.pairs)} frames, {said}{fmt}, {metres[0]:.4g} to {metres[1]:.4g} m",

@@ -37,6 +37,20 @@ def packets(path: Path) -> list[bytes]:
         return [bytes(p) for p in container.demux(container.streams.video[0]) if p.size]
 
 
+def test_bits_are_those_that_were_named_or_an_error(tmp_path: Path) -> None:
+    video, maps = colour(tmp_path / "c.mp4", 4), depth(tmp_path / "d.mkv", 4)
+    for bits in (None, 8, 10):
+        write(video, maps, tmp_path / f"{bits}.mp4", Recipe(bits=bits))
+        assert clip.about(tmp_path / f"{bits}.mp4")["bits"] == (bits or 8)
+        for n, frame in enumerate(clip.frames(tmp_path / f"{bits}.mp4")):
+            off = np.abs(frame.data.disparity() - 1 / metres(n).astype(np.float32)).max()
+            assert off <= (2 - 0.125) * 0.51 / (2 ** (bits or 8) - 1) + 2**-11      # half a step, and a half float
+    for name, bits in (("o.mp4", 12), ("o.mov", 8), ("o.mkv", 10)):
+        with pytest.raises(UsageError, match=f"bits, not {bits}"):
+            write(video, maps, tmp_path / name, Recipe(bits=bits))      # type: ignore[arg-type]
+        assert not (tmp_path / name).exists()
+
+
 @pytest.mark.parametrize("fmt", ["hdis", "hdep"])
 def test_a_depth_track_beside_the_colour(tmp_path: Path, fmt: str) -> None:
     """Colour samples are the old ones; each map is shown with its frame; codes are off by half a step of 1023."""

@@ -1,0 +1,1 @@
+"""What writes the pages, tables, dumps and pictures of docs/: `make pages`, `make pictures`."""

@@ -1,0 +1,26 @@
+"""python -m tools: write the pages, and the parts of pages, that are made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import cli_page, job_page
+from .parts import fill
+
+DOCS = Path(__file__).parents[1] / "docs"
+WHOLE = {"cli.md": cli_page.page, "job.md": job_page.page}
+
+
+def pages() -> dict[Path, str]:
+    """What every made page should hold."""
+    made = {DOCS / name: page() for name, page in WHOLE.items()}
+    for path in sorted(DOCS.rglob("*.md")):
+        if path not in made and "<!-- made: " in (text := path.read_text(encoding="utf-8")):
+            made[path] = fill(text)
+    return made
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
+        print(path.relative_to(DOCS.parent))
