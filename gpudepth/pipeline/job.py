@@ -6,33 +6,21 @@ Every record refuses unknown keys; all mistakes are reported at once, each with 
 from __future__ import annotations
 
 import difflib
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
-from ..compute.cores import available_cores
 from ..depth.encoding import Depth, parse_scale
 from ..depth.pixel_format import native
 from ..errors import GpudepthError, JobError, UsageError
-from ..limits import Limits
 from .clips.record import ClipRecord
 from .encoding_records import KINDS, EmbeddedRecord, EncodingRecord, GrayRecord, Pair, PresetRecord, Record, Scale
 from .network_record import NetworkRecord
 from .recipe import TURNS, Confidence, Recipe, Resize, Smooth
+from .run_record import LimitsRecord, RunRecord
 from .source_record import RowsRecord, SourceRecord
 from .strict_yaml import Document, load, parse, setting
-
-_SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-
-
-def _bytes(value: Any) -> Any:
-    match = re.fullmatch(r"\s*([0-9.]+)\s*([KMG]i?B|B|)\s*", value) if isinstance(value, str) else None
-    return int(float(match.group(1)) * _SIZES[match.group(2)]) if match else value
-
-
-ByteSize = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
 
 
 class ResizeRecord(Record):
@@ -136,70 +124,16 @@ class OutputRecord(Record):
     quality: int = Field(90, ge=-1, le=100)
 
 
-class RunRecord(Record):
-    """workers: processes, each with one item in flight; auto: one a core. memory: of decoded pictures and maps that all
-    workers hold together, by what headers declare; 0: any. deterministic: the same input gives the same bytes; false
-    lets an encoder be used for more than one frame of a clip, a little faster. on_existing: what to do about outputs
-    that the ledger does not know. ledger: relative to the job file. ledger_rows: of a part, where outputs and ledger
-    are in an object store: a killed run redoes no more. progress_seconds: between lines of progress where there is no
-    terminal. heartbeat: a file, relative to the job file, that is replaced every few seconds while the run is alive,
-    and says how far it is."""
-
-    backend: Literal["auto", "numpy", "cupy"] = "auto"
-    workers: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
-    memory: ByteSize = 2 << 30
-    deterministic: bool = True
-    on_existing: Literal["resume", "overwrite", "error"] = "resume"
-    on_error: Literal["continue", "stop"] = "continue"
-    ledger: str | None = None
-    ledger_rows: int = Field(500, ge=1)
-    progress_seconds: float = Field(10.0, gt=0)
-    heartbeat: str | None = None
-
-    def processes(self, auto: int | None = None) -> int:
-        """How many workers; auto: what that word means, all cores without."""
-        return self.workers if self.workers != "auto" else auto or available_cores()
-
-
-class LimitsRecord(Record):
-    """0 switches a limit off."""
-
-    max_pixels: int = Field(Limits.max_pixels, ge=0)
-    max_decoded_bytes: ByteSize = Limits.max_decoded_bytes
-    max_file: ByteSize = Limits.max_file
-    max_items: int = Field(Limits.max_items, ge=0)
-    max_children: int = Field(Limits.max_children, ge=0)
-    max_extents: int = Field(Limits.max_extents, ge=0)
-    max_references: int = Field(Limits.max_references, ge=0)
-    max_parameter_sets: int = Field(Limits.max_parameter_sets, ge=0)
-    max_nal_units: int = Field(Limits.max_nal_units, ge=0)
-    max_coded: int = Field(Limits.max_coded, ge=0)
-    max_segments: int = Field(Limits.max_segments, ge=0)
-    max_metadata: ByteSize = Limits.max_metadata
-    max_images: int = Field(Limits.max_images, ge=0)
-    max_ifds: int = Field(Limits.max_ifds, ge=0)
-    max_entries: int = Field(Limits.max_entries, ge=0)
-    max_values: int = Field(Limits.max_values, ge=0)
-    max_xmp: ByteSize = Limits.max_xmp
-    max_xmp_nesting: int = Field(Limits.max_xmp_nesting, ge=0)
-    max_xmp_items: int = Field(Limits.max_xmp_items, ge=0)
-    max_xmp_elements: int = Field(Limits.max_xmp_elements, ge=0)
-    max_xmp_attributes: int = Field(Limits.max_xmp_attributes, ge=0)
-    max_list: ByteSize = Limits.max_list
-    max_samples: int = Field(Limits.max_samples, ge=0)
-    max_movie: ByteSize = Limits.max_movie
-    max_moov: ByteSize = Limits.max_moov
-    max_archive: ByteSize = Limits.max_archive
-    max_members: int = Field(Limits.max_members, ge=0)
-    max_ratio: int = Field(Limits.max_ratio, ge=0)
-    seconds_per_item: float = Field(120.0, ge=0)
-
-    def limits(self) -> Limits:
-        return Limits(**self.model_dump(exclude={"seconds_per_item"}))
-
-
 _CONTAINERS = {"heic": (".heic", ".heif", ".hif"), "jpeg": (".jpg", ".jpeg", ".jpe"), "dng": (".dng",),
                "dictionary": (".plist", ".bplist")}
+
+
+class _AtError(ValueError):
+    """What is wrong with a section, found when all of them were read. section: its keys."""
+
+    def __init__(self, section: tuple[str, ...], message: str) -> None:
+        super().__init__(message)
+        self.section = section
 
 
 class Job(Record):
@@ -220,7 +154,10 @@ class Job(Record):
             raise ValueError(f"output.path {self.output.path!r} does not end in {suffixes[0]}, as "
                              f"output.container: {self.output.container} has it")
         try:
-            recipe = self.recipe()
+            recipe = self._with_preset(self._settings())
+        except GpudepthError as error:
+            raise _AtError(("encoding",) if isinstance(self.encoding, PresetRecord) else (), str(error)) from None
+        try:
             if self.source.network is not None:
                 recipe.check_network()
                 self._check_batch(self.source.network.batch)
@@ -248,9 +185,20 @@ class Job(Record):
 
     def recipe(self) -> Recipe:
         """What one item needs."""
+        return self._with_preset(self._settings())
+
+    def _with_preset(self, recipe: Recipe) -> Recipe:
+        if not isinstance(self.encoding, PresetRecord):
+            return recipe
+        align = self.refine.align
+        return recipe.with_preset(self.encoding.preset, align=align.curve if align else None,
+                                  **self.encoding.parameters)
+
+    def _settings(self) -> Recipe:
+        """All of it but the preset."""
         resize = self.refine.resize.resize() if self.refine.resize else None
         align, trust = self.refine.align, self.refine.confidence
-        recipe = Recipe(
+        return Recipe(
             encoding=self.encoding.encoding(), pixel_format=native(self.map.pixel_format), key=self.source.key,
             color_transform=self.source.color_transform,
             rows=self.source.rows.rows() if self.source.rows else None, turn=TURNS[self.output.turn],
@@ -265,10 +213,6 @@ class Job(Record):
             also=tuple(self.output.also), export_orientation=self.output.orientation,
             profile=self.output.profile, replace_depth=self.output.replace_depth,
             photo_quality=self.output.quality, transcode=self.output.transcode, limits=self.limits.limits())
-        if isinstance(self.encoding, PresetRecord):
-            named = align.curve if align else None
-            recipe = recipe.with_preset(self.encoding.preset, align=named, **self.encoding.parameters)
-        return recipe
 
 
 def load_job(path: str | Path, settings: list[str] | None = None) -> Job:
@@ -328,11 +272,14 @@ def _explain(error: Any, document: Document, origins: dict[tuple[str, ...], str]
                 and not (i == 2 and error["loc"][:2] == ("source", "depth") and p in ("network", "text")))
     if error["loc"] and error["loc"][-1] in ("int", "literal['auto']", "constrained-int"):
         loc = loc[:-1]
+    loc = loc or getattr(error.get("ctx", {}).get("error"), "section", ())
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         message = "unknown key" + _suggest(str(loc[-1]), error["loc"])
     elif error["type"] == "missing":
         message = "is missing"
+    elif error["type"].endswith(("_parsing", "_type")) and isinstance(error["input"], str | int | float):
+        message += f"; it is {error['input']!r:.80}"
     place = f"--set {origins[loc]}" if loc in origins else document.place(loc)
     return f"{place}: {message[:1].lower()}{message[1:]}"
 

@@ -21,11 +21,11 @@ from ..errors import (
     FileError,
     LimitError,
     MalformedError,
-    MissingInputError,
     UnsupportedError,
     UsageError,
 )
 from ..formats.bytesource import ByteSource
+from ..formats.missing import missing
 from ..limits import DEFAULT, Limits
 from .letterbox import FITS, Fit, Letterbox
 
@@ -77,7 +77,7 @@ class Network:
     def check(self) -> None:
         """Raises MissingInputError when the file is not there."""
         if not self.model.is_file():
-            raise MissingInputError("there is no such model", where=str(self.model), hint=SOURCES)
+            raise missing(self.model, "there is no such model", SOURCES)
 
     def digest(self) -> str:
         """SHA-256 of the file and of all that decides the map. Raises MissingInputError, FileError."""

@@ -173,7 +173,7 @@ def _advice(found: Survey) -> str:
     if found.role("photo") and not found.role("map"):
         return (f"of photos that hold depth already: gpudepth extract {found.base} --as png16 -o dataset/; of others a "
                 "depth model makes maps: gpudepth attach PHOTO --estimate MODEL.onnx, or in a job "
-                "source.depth: {kind: onnx, model: …}")
+                "source.depth: {kind: onnx, model: …}; maps that lie elsewhere: gpudepth init of the folder above both")
     if found.role("map"):
         return "maps alone become dictionaries and arrays: gpudepth convert MAP -o OUT.plist; photos may lie elsewhere"
     return "gpudepth demo demo-out makes a folder to look at"

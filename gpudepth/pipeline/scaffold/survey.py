@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from ...errors import GpudepthError, MissingInputError
+from ...formats.missing import missing
 from ...limits import DEFAULT
 from ...sources.colouring import palette_of
 from ...sources.pairs import natural_key
@@ -75,7 +76,9 @@ class Survey:
 def survey(base: Path) -> Survey:
     """Look into a folder. Raises MissingInputError."""
     if not base.is_dir():
-        raise MissingInputError("is no folder", where=base)
+        if base.exists():
+            raise MissingInputError("is no folder", where=base, hint=f"gpudepth init {base.parent}")
+        raise missing(base, "no such folder")
     out, count = Survey(base), 0
     for folder, names in _folders(base):
         count += len(names)
