@@ -14,6 +14,7 @@ from ..compute.cores import available_cores
 from ..errors import MissingInputError, UsageError
 from ..limits import DEFAULT, Limits
 from ..pipeline.ledger import Row, read_rows
+from ..pipeline.shards import shard_ledgers
 from ..pipeline.workers import run_tasks
 from . import page
 from .thumbnail import Sizes, Thumbnail, Wanted, make
@@ -124,6 +125,8 @@ def report(ledger: Path, *, limits: Limits = DEFAULT, workers: int = 0,
 def _elsewhere(folder: Path) -> str:
     """Where runs wrote to below a folder, or what there is to do."""
     found = sorted(path.parent for path in folder.glob(f"*/{LEDGER}"))[:3] if folder.is_dir() else []
+    if shard_ledgers(folder / LEDGER):
+        return "its shards have ledgers of their own: gpudepth merge job.yaml makes one of them"
     return (" or ".join(f"gpudepth report {one}" for one in found) or
             "name the folder that output.path of a job begins with; gpudepth run job.yaml makes the ledger there")
 

@@ -114,6 +114,9 @@ def test_nothing_in_a_name_ends_the_script() -> None:
 def test_what_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="no ledger"):
         report(tmp_path)
+    (tmp_path / "gpudepth-ledger.0-of-2.jsonl").touch()
+    with pytest.raises(MissingInputError, match=r"gpudepth merge job\.yaml"):
+        report(tmp_path)
     (tmp_path / room.LEDGER).write_text("rubbish\n")
     with pytest.raises(UsageError, match="no rows of a run"):
         report(tmp_path)
