@@ -82,6 +82,6 @@ def _where(summary: RunSummary, job: Path) -> str:
     if summary.plan.store is not None:
         return f"gpudepth merge {job}"
     if summary.plan.job.run.ledger is not None:
-        return f"the ledger {said(summary.ledger)}"
+        return f"gpudepth report {said(summary.ledger)} --outputs {said(summary.plan.root)}"
     usual = summary.ledger == summary.plan.ledger
     return f"gpudepth report {said(summary.ledger.parent if usual else summary.ledger)}"

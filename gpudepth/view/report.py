@@ -89,10 +89,10 @@ class RunReport:
         return entry
 
 
-def report(ledger: Path, *, limits: Limits = DEFAULT, workers: int = 0,
+def report(ledger: Path, *, outputs: Path | None = None, limits: Limits = DEFAULT, workers: int = 0,
            told: Callable[[int, int], None] = lambda done, of: None) -> RunReport:
-    """Look at all outputs that a ledger names. ledger: the file, or the folder that it is in. told: (done, of) now and
-    then.
+    """Look at all outputs that a ledger names. ledger: the file, or the folder that it is in. outputs: the folder that
+    they are in, where run.ledger has put the ledger elsewhere. told: (done, of) now and then.
 
     Raises MissingInputError, UsageError for a ledger without rows.
     """
@@ -103,7 +103,7 @@ def report(ledger: Path, *, limits: Limits = DEFAULT, workers: int = 0,
     last = {row.key: row for row in read_rows(ledger)}
     if not last:
         raise UsageError("holds no rows of a run", where=ledger, hint=_elsewhere(ledger.parent))
-    items = [Item(row, ledger.parent / row.output) for row in last.values()]
+    items = [Item(row, (outputs or ledger.parent) / row.output) for row in last.values()]
     shown = [item for item in items if item.row.status == "ok"]
     sizes = Sizes.within(BYTES // max(1, min(len(shown), MOST_PICTURED)))
     wanted = [Wanted(_looked_at(item.output), sizes, limits) for item in shown]
@@ -119,7 +119,7 @@ def report(ledger: Path, *, limits: Limits = DEFAULT, workers: int = 0,
             told(n, len(wanted))
     items.sort(key=lambda item: item.rank)
     _keep_within(items)
-    return RunReport(str(ledger.parent), items)
+    return RunReport(str(outputs or ledger.parent), items)
 
 
 def _elsewhere(folder: Path) -> str:

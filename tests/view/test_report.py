@@ -80,6 +80,16 @@ def test_two_rows_of_one_output(job: Path) -> None:
     assert items["c/00001.jpg"]["picture"] == items["c/00001.JPG"]["picture"] != ""
 
 
+def test_a_ledger_that_lies_elsewhere(job: Path, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.jsonl"
+    ledger.write_bytes((job.parent / "out/gpudepth-ledger.jsonl").read_bytes())
+    found = report(ledger, outputs=job.parent / "out")
+    assert found.facts()["done"] == 5
+    assert all(item.thumbnail is not None for item in found.items if item.row.status == "ok")
+    assert run_command(["report", str(ledger), "--outputs", str(job.parent / "out")]) == 0
+    assert all(item.get("picture") for item in data((tmp_path / "report.html").read_text())["items"] if item["ok"])
+
+
 def test_outputs_that_are_gone(job: Path) -> None:
     (job.parent / "out/00002.jpg").unlink()
     entry = next(i for i in data(report(job.parent / "out").write())["items"] if i["key"] == "c/00002.jpg")
