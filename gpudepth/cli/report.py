@@ -36,7 +36,8 @@ def report(out: Run, output: Page = None, outputs: Outputs = None) -> None:
     if page.suffix.lower() not in (".html", ".htm"):
         raise UsageError("a report is a page", where=page, hint="-o report.html")
     bar = sys.stderr.isatty()
-    found = look(out, outputs=outputs, told=lambda n, of: print(f"\r{n} of {of}", end="", file=sys.stderr) if bar else None)
+    found = look(out, outputs=outputs,
+                 told=lambda n, of: print(f"\r{n} of {of}", end="", file=sys.stderr) if bar else None)
     if bar:
         print(file=sys.stderr)
     with atomic(page) as file:
