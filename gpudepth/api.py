@@ -218,7 +218,11 @@ def remove(path: str | Path, out: str | Path, *, limits: Limits = DEFAULT) -> Pa
     """
     path, out = Path(path), Path(out)
     with ByteSource(path, limits) as source:
-        edit = registry.require(source).remove(source)
+        container = registry.require(source)
+        if out.suffix.lower() not in (path.suffix.lower(), *container.suffixes):
+            raise UsageError(f"{path.name} is {container.name} and stays so", where=out,
+                             hint=f"-o {out.with_suffix(path.suffix)}")
+        edit = container.remove(source)
         with atomic(out, like=path.stat()) as file:
             edit.splice.write(file)
     return out

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
+from pathlib import Path
 
-from ..errors import UsageError
+from ..containers import registry
+from ..errors import GpudepthError, NoDepthError, UnsupportedError, UsageError
+from ..formats.bytesource import ByteSource
 from . import options as o
-from .telling import tell, tell_clip
+from .telling import doubtful, say, tell, tell_clip
 
 
 def attach(
@@ -55,8 +59,10 @@ def attach(
     from ..pipeline.road import run_item
     from ..sources.network import SOURCES
 
-    if (output is None) != in_place:
-        raise UsageError("name an output with -o, or write over the photo with --in-place")
+    if photo.is_dir():
+        raise UsageError("is a folder, and attach takes one photo", where=photo,
+                         hint=f"gpudepth init {shlex.quote(str(photo.parent))} makes a job of all photos and maps")
+    target = o.target(photo, output, depth, in_place=in_place)
     recipe = o.recipe(
         encoding=o.encoding(preset=preset, near=near, far=far, white=white, curve=curve,
                             disparity_range=disparity_range, metric=metric, values=values, scale=scale, offset=offset,
@@ -91,6 +97,27 @@ def attach(
     if frames is not None or stride != 1 or clip:
         raise UsageError("--frames, --stride and --clip speak of clips", hint="-o frames/%06d.heic, or a .mov")
     source = estimated(photo, recipe) if depth is None else depth
-    outcome = run_item(photo, source, photo if output is None else output, recipe, o.engine(backend),
-                       beside=Beside(align_to, confidence))
+    try:
+        outcome = run_item(photo, source, target, recipe, o.engine(backend), beside=Beside(align_to, confidence))
+    except (NoDepthError, UnsupportedError):
+        if depth is not None and _swapped(photo, depth):
+            raise UsageError("the photo comes first, then its map",
+                             hint=shlex.join(["gpudepth", "attach", str(depth), str(photo)]) + " …") from None
+        raise
     tell(outcome, fill, as_json=as_json)
+    doubt = doubtful(outcome, recipe.encoding)
+    if doubt:
+        say(f"note: {doubt}")
+
+
+def _swapped(photo: Path, depth: Path) -> bool:
+    """Is the photo a map, and the map none?"""
+    from ..sources.maps import read_map
+
+    try:
+        with ByteSource(depth) as source:
+            taken = registry.find(source) is not None or depth.suffix.lower() == ".png"
+        read_map(photo)
+    except GpudepthError:
+        return False
+    return taken

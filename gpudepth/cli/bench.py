@@ -59,7 +59,7 @@ def bench(megapixels: Megapixels = 12.2, seconds: Seconds = 0.2, only: Only = No
     if sys.stderr.isatty():
         print(f"\r{'':78}\r", end="", file=sys.stderr)
     if not found:
-        raise UsageError(f"no stage is called {only!r}")
+        raise UsageError(f"no stage is called {only!r}", hint="gpudepth bench lists them all; a part of a name will do")
     names = [name for name, _, _ in columns]
     if as_json:
         for stage_name, timings in found.items():

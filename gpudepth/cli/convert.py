@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from ..depth.pixel_format import native
-from ..errors import UsageError
 from . import options as o
 from .telling import tell
 
@@ -49,8 +48,7 @@ def convert(
     """
     from ..pipeline.convert import convert as run
 
-    if (output is None) != in_place:
-        raise UsageError("name an output with -o, or write over the photo with --in-place")
+    target = o.target(source, output, in_place=in_place)
     recipe = o.recipe(
         encoding=o.encoding(preset=preset, near=near, far=far, white=white, curve=curve,
                             disparity_range=disparity_range, metric=metric, values=values, scale=scale, offset=offset,
@@ -62,6 +60,6 @@ def convert(
         resize_method=resize_method, rows=o.rows(shape, dtype, bytes_per_row), **o.refinement(smooth=smooth))
     recipe = o.with_preset(recipe, preset, near=near, far=far, scale=scale, focal_px=focal_px, baseline_m=baseline_m,
                            doffs=doffs)
-    outcome = run(source, source if output is None else output, recipe, o.engine(backend),
+    outcome = run(source, target, recipe, o.engine(backend),
                   pixel_format=native(fmt) if fmt else None)
     tell(outcome, fill, as_json=as_json)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from ..containers import registry
 from ..containers.base import Donor
 from ..depth import encoding as enc
 from ..depth.pixel_format import native
@@ -156,6 +158,23 @@ ClipSettings = Annotated[list[str] | None, typer.Option("--clip", metavar="KEY=V
                                                              "repeated.")]
 
 
+def target(source: Path, output: Path | None, *others: Path | None, in_place: bool) -> Path:
+    """Where a verb that makes a photo of a photo writes. others: what it is made of as well. Raises UsageError."""
+    if output is None and not in_place:
+        suffix = source.suffix if registry.by_suffix(source.suffix) else ".heic"
+        raise UsageError("nothing says where to write", hint=(
+            f"-o {shlex.quote(f'{source.stem}_out{suffix}')}, or --in-place to write over {source.name}"))
+    if output is None:
+        return source
+    if in_place:
+        raise UsageError("-o and --in-place: one of the two", where=output)
+    for other in (source, *others):
+        if other is not None and other.exists() and output.exists() and output.samefile(other):
+            raise UsageError("is what it would be made of", where=output, hint=(
+                "--in-place in the place of -o writes over the photo" if other == source else "-o needs another name"))
+    return output
+
+
 def choice(name: str, value: str, allowed: tuple[str, ...]) -> Any:
     """`value` itself; UsageError unless it is allowed."""
     if value not in allowed:
@@ -266,8 +285,6 @@ def engine(name: str) -> Any:
 
 def donor(photo: Path | None) -> Donor | None:
     """What the photo of --donor gives."""
-    from ..containers import registry
-
     return None if photo is None else registry.donor(photo)
 
 

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ..errors import UsageError
 from . import options as o
 
 File = Annotated[Path, typer.Argument(help="A photo that holds depth.", show_default=False)]
@@ -21,6 +20,4 @@ def remove(file: File, output: o.Out = None, in_place: o.InPlace = False) -> Non
     """
     from .. import api
 
-    if (output is None) != in_place:
-        raise UsageError("name an output with -o, or write over the photo with --in-place")
-    print(api.remove(file, file if output is None else output))
+    print(api.remove(file, o.target(file, output, in_place=in_place)))

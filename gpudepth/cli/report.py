@@ -15,14 +15,19 @@ Run = Annotated[Path, typer.Argument(metavar="OUT", help="The folder that a run 
 Page = Annotated[Path | None, typer.Option("-o", "--output", show_default=False,
                                            help="The page. [default: OUT/report.html]")]
 
+Outputs = Annotated[Path | None, typer.Option(show_default=False, metavar="FOLDER",
+                                              help="Where the photos are, if run.ledger has put the ledger elsewhere. "
+                                                   "[default: the ledger's folder]")]
 
-def report(out: Run, output: Page = None) -> None:
+
+def report(out: Run, output: Page = None, outputs: Outputs = None) -> None:
     """Write a page about a run that opens from a file, without a network: all items with picture and depth, worst first
     by how well depth edges sit on picture edges; errors, warnings, times; each in 3D, and refocused.
 
     \b
     gpudepth report demo-out/heic
     gpudepth report demo-out/heic -o demo.html
+    gpudepth report logs/ledger.jsonl --outputs out
     """
     from ..pipeline.output import atomic
     from ..view.report import report as look
@@ -31,7 +36,8 @@ def report(out: Run, output: Page = None) -> None:
     if page.suffix.lower() not in (".html", ".htm"):
         raise UsageError("a report is a page", where=page, hint="-o report.html")
     bar = sys.stderr.isatty()
-    found = look(out, told=lambda n, of: print(f"\r{n} of {of}", end="", file=sys.stderr) if bar else None)
+    found = look(out, outputs=outputs,
+                 told=lambda n, of: print(f"\r{n} of {of}", end="", file=sys.stderr) if bar else None)
     if bar:
         print(file=sys.stderr)
     with atomic(page) as file:

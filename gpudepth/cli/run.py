@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import PartialRunError, UsageError
+from ..sources.urls import said
 from . import options as o
 from .telling import say
+
+if TYPE_CHECKING:
+    from ..pipeline.runner import RunSummary
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")]
 Sample = Annotated[int | None, typer.Option(metavar="N", show_default=False,
@@ -43,7 +48,6 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
     gpudepth run job.yaml --engine ray --shards 4
     """
     from ..pipeline import runner, sharded
-    from ..sources.urls import said
     from .plan import show
 
     part = o.shard(shard)
@@ -67,5 +71,17 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
     for bug in summary.bugs:
         print(bug, file=sys.stderr)
     if summary.failed and not exit_zero:
-        raise PartialRunError(f"{summary.failed} of {summary.done + summary.failed} items failed", where=job,
-                              hint="the ledger names them and why; run the job again to redo only those")
+        unseen = (row.message for row in summary.each() if quiet and row.status != "ok")
+        first = next((f"; the first: {message}" for message in unseen), "")
+        raise PartialRunError(f"{summary.failed} of {summary.done + summary.failed} items failed{first}", where=job,
+                              hint=f"{_where(summary, job)} shows them and why; gpudepth run {job} redoes only those")
+
+
+def _where(summary: RunSummary, job: Path) -> str:
+    """The command that shows what failed."""
+    if summary.plan.store is not None:
+        return f"gpudepth merge {job}"
+    if summary.plan.job.run.ledger is not None:
+        return f"gpudepth report {said(summary.ledger)} --outputs {said(summary.plan.root)}"
+    usual = summary.ledger == summary.plan.ledger
+    return f"gpudepth report {said(summary.ledger.parent if usual else summary.ledger)}"

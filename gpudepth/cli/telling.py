@@ -6,6 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from ..depth.encoding import Depth, Gray
 from ..errors import readable
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
     from ..pipeline.clips.photos import Outcome as ClipOutcome
     from ..pipeline.road import Outcome
+
+
+FAR_AWAY = 200      # metres: what is nearer than anything in millimetres
+DARK = 0.31         # of white: 20 m in millimetres, of 16 bits
 
 
 def say(text: str) -> None:
@@ -34,6 +39,19 @@ def tell(outcome: Outcome, fill: str | None, *, as_json: bool) -> None:
     else:
         say(outcome.line())
         print(outcome.output)
+
+
+def doubtful(outcome: Outcome, encoding: object) -> str:
+    """What looks as if the values meant something else than was said; nothing is done about it."""
+    near, far = outcome.metres
+    if isinstance(encoding, Depth) and encoding.scale == 1 and near >= FAR_AWAY:
+        return f"everything is {near:,.0f} m away or farther: are the values millimetres? --scale mm"
+    if isinstance(encoding, Gray) and encoding.curve == "depth" and encoding.white == "far":
+        ends = [(metres - encoding.near) / (encoding.far - encoding.near) for metres in (near, far)]
+        if ends[0] > 0 and ends[1] < DARK:
+            return (f"only gray from {ends[0]:.0%} to {ends[1]:.0%} of white is used: if the values are millimetres, "
+                    "--scale mm in the place of --near and --far")
+    return ""
 
 
 def tell_clip(outcome: ClipOutcome, output: Path, *, as_json: bool) -> None:

@@ -80,7 +80,8 @@ def kernels() -> KernelBackend:
     if step is not None or found is None:
         name, said = (step.name, step.said) if step else ("trial", "failed")
         raise BackendError(f"{UNUSABLE}{name}: {said}",
-                           hint="gpudepth doctor shows all steps; --backend numpy gives the same results")
+                           hint=("pip install 'gpudepth[gpu]'; " if name == "cupy" else "")
+                           + "gpudepth doctor shows all steps; --backend numpy gives the same results")
     return found
 
 

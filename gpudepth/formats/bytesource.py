@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import FileError, LimitError, MissingInputError, OutputError, TruncatedError, UnsupportedError
+from ..errors import FileError, LimitError, OutputError, TruncatedError, UnsupportedError
 from ..limits import DEFAULT, Limits
 from .inputs import Held, Input
+from .missing import missing
 
 CHUNK = 1 << 17  # larger ones are fresh pages each time, which cost more than the call
 
@@ -40,11 +41,12 @@ class ByteSource:
             # A FIFO or a device would block or never end: look before opening.
             kind = os.stat(file).st_mode  # noqa: PTH116  (bytes paths too)
         except FileNotFoundError:
-            raise MissingInputError("no such file", where=self.name) from None
+            raise missing(file) from None
         except (OSError, ValueError) as error:
             raise FileError(f"cannot be read: {error}", where=self.name) from None
         if stat.S_ISDIR(kind):
-            raise UnsupportedError("is a folder, not a file", where=self.name)
+            raise UnsupportedError("is a folder, not a file", where=self.name, hint="name a file in it; of whole "
+                                   "folders gpudepth init FOLDER makes a job")
         if not stat.S_ISREG(kind):
             raise UnsupportedError("is not a regular file", where=self.name)
         try:

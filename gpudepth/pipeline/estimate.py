@@ -28,9 +28,10 @@ from .stopwatch import stage
 
 @dataclass
 class _Loaded:
-    """Of this process: the network, and maps (or errors) that nobody asked for yet."""
+    """Of this process: the network, what its file was, and maps (or errors) that nobody asked for yet."""
 
     network: Network | None = None
+    file: tuple[int, ...] = ()
     session: Session | None = None
     ready: dict[str, SourceMap | GpudepthError] = field(default_factory=dict)
 
@@ -58,10 +59,13 @@ def estimated(photo: str | Input, recipe: Recipe, ahead: Sequence[Input] = ()) -
 
 
 def _session(network: Network, threads: int, limits: Limits) -> Session:
-    if _HERE.network != network or _HERE.session is None:
+    network.check()
+    seen = network.model.stat()
+    file = (seen.st_size, seen.st_mtime_ns, seen.st_ino)
+    if _HERE.network != network or _HERE.file != file or _HERE.session is None:
         _HERE.network, _HERE.session = None, None       # two of them may not fit
         _HERE.session = Session(network, threads=threads or available_cores(), limits=limits)
-        _HERE.network = network
+        _HERE.network, _HERE.file = network, file
         _HERE.ready.clear()
     return _HERE.session
 

@@ -93,6 +93,24 @@ def foresee(items: Sequence[Item], recipe: Recipe, seconds: float,
     return _warn(near, far, recipe, _container(stored[0]), f"the range of {of}"), notes
 
 
+def other_formats(items: Sequence[Item], recipe: Recipe) -> list[str]:
+    """Photos that would have to be encoded anew, which nobody asked for, so that they fail: of a few that are looked
+    at, by their suffixes."""
+    odd = [item for item in evenly(items, SAMPLES) if _encoded_anew(item, recipe)]
+    if not odd:
+        return []
+    photo, output = odd[0].photo, odd[0].output
+    return [f"{photo} cannot become {output}: photos keep their format. output.path: …{photo.suffix}, a job for each "
+            "format, or output.transcode: true for a JPEG that is to become a HEIC"]
+
+
+def _encoded_anew(item: Item, recipe: Recipe) -> bool:
+    photo, output = (registry.by_suffix(file.suffix) for file in (item.photo, item.output))
+    if photo is None or output is None or item.output.suffix.lower() in MAPS_ALONE or photo.name == output.name:
+        return False
+    return not (recipe.transcode and photo.name == "jpeg" and output.name == "heif")
+
+
 def known_range(encoding: Encoding | None) -> tuple[float, float] | None:
     """(nearest, farthest) metres that an encoding can give; None for those that end nowhere."""
     if isinstance(encoding, Gray | ZBuffer | Relative):

@@ -100,7 +100,7 @@ def _from_container(path: Input, recipe: Recipe, backend: Backend) -> Intake | N
                            hint="the second argument is the map, or a photo that holds depth")
     if recipe.encoding is not None:
         raise UsageError("knows its own range in metres; near, far and the like do not apply", where=str(path),
-                         hint="leave the encoding out")
+                         hint="leave near, far and the like (encoding) out: its depth is taken as it is")
     return _from_data(data, recipe, str(path))
 
 
@@ -140,7 +140,8 @@ def _from_codes(source: SourceMap, recipe: Recipe, backend: Backend) -> Intake:
     if encoding is None:
         raise UsageError("nothing says what its values mean", where=str(source.path), hint=(
             "of metric samples: --align-scale mm, 0.001 or 1/256" if recipe.floats_are_metres else
-            "--near and --far in metres (add --white near if white is close), or --metric"))
+            "--near 0.5 --far 12: metres at black and white (--white near if white is close); --metric if they are "
+            "metres, --scale mm if millimetres; or --preset NAME: gpudepth presets. In a job: encoding"))
     relative = recipe.align is not None and encoding is RELATIVE[recipe.align]
     if recipe.unpack is not None:
         source = replace(source, codes=recipe.unpack(source.codes))

@@ -70,6 +70,14 @@ _CONTAINERS = {"heic": (".heic", ".heif", ".hif"), "jpeg": (".jpg", ".jpeg", ".j
                "dictionary": (".plist", ".bplist")}
 
 
+class _AtError(ValueError):
+    """What is wrong with a section, found when all of them were read. section: its keys."""
+
+    def __init__(self, section: tuple[str, ...], message: str) -> None:
+        super().__init__(message)
+        self.section = section
+
+
 class Job(Record):
     """A whole job file."""
 
@@ -120,9 +128,20 @@ class Job(Record):
 
     def recipe(self) -> Recipe:
         """What one item needs."""
+        return self._with_preset(self._settings())
+
+    def _with_preset(self, recipe: Recipe) -> Recipe:
+        if not isinstance(self.encoding, PresetRecord):
+            return recipe
+        align = self.refine.align
+        return recipe.with_preset(self.encoding.preset, align=align.curve if align else None,
+                                  **self.encoding.parameters)
+
+    def _settings(self) -> Recipe:
+        """All of it but the preset."""
         resize = self.refine.resize.resize() if self.refine.resize else None
         align, trust = self.refine.align, self.refine.confidence
-        recipe = Recipe(
+        return Recipe(
             encoding=self.encoding.encoding(), pixel_format=native(self.map.pixel_format), key=self.source.key,
             color_transform=self.source.color_transform,
             rows=self.source.rows.rows() if self.source.rows else None, turn=TURNS[self.output.turn],
@@ -137,10 +156,6 @@ class Job(Record):
             also=tuple(self.output.also), export_orientation=self.output.orientation,
             profile=self.output.profile, replace_depth=self.output.replace_depth,
             photo_quality=self.output.quality, transcode=self.output.transcode, limits=self.limits.limits())
-        if isinstance(self.encoding, PresetRecord):
-            named = align.curve if align else None
-            recipe = recipe.with_preset(self.encoding.preset, align=named, **self.encoding.parameters)
-        return recipe
 
 
 def load_job(path: str | Path, settings: list[str] | None = None) -> Job:
@@ -200,11 +215,14 @@ def _explain(error: Any, document: Document, origins: dict[tuple[str, ...], str]
                 and not (i == 2 and error["loc"][:2] == ("source", "depth") and p in ("network", "text")))
     if error["loc"] and error["loc"][-1] in ("int", "literal['auto']", "constrained-int"):
         loc = loc[:-1]
+    loc = loc or getattr(error.get("ctx", {}).get("error"), "section", ())
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         message = "unknown key" + _suggest(str(loc[-1]), error["loc"])
     elif error["type"] == "missing":
         message = "is missing"
+    elif error["type"].endswith(("_parsing", "_type")) and isinstance(error["input"], str | int | float):
+        message += f"; it is {error['input']!r:.80}"
     place = f"--set {origins[loc]}" if loc in origins else document.place(loc)
     return f"{place}: {message[:1].lower()}{message[1:]}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -32,7 +33,10 @@ def atomic(path: Path, *, like: os.stat_result | None = None, make_folder: bool 
         # O_EXCL: nobody else's file; O_NOFOLLOW is implied by it
         handle = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     except FileNotFoundError:
-        raise OutputError(f"the folder {path.parent} does not exist", where=path) from None
+        if path.parent.is_dir():        # /proc, and what else is a folder where nothing can be made
+            raise OutputError("cannot be written: nothing can be made in that folder", where=path) from None
+        raise OutputError(f"the folder {path.parent} does not exist", where=path,
+                          hint=f"mkdir -p {shlex.quote(str(path.parent))}") from None
     except OSError as error:
         raise OutputError(f"cannot be written: {error.strerror or error}", where=path) from None
     try:

@@ -106,9 +106,9 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None, *, on_
             _mending(pairing, job.output.path))
     refuse("more than one map for a photo",
             [f"{d.key}: {', '.join(map(said, d.paths[:SHOWN]))}" for d in pairing.duplicates if not d.shared],
-            "make source.depth more specific")
+            "each photo has one map: make source.depth more specific, or move the others away")
     if not job.source.allow_missing:
-        refuse("no map for some photos", Made(pairing.unmatched_color, said), job.source.why_unmatched())
+        refuse("no map for some photos", Made(pairing.unmatched_color, said), job.source.why_unmatched(base))
     check_url(job.output.path)
     recipe = recipe_of(job, base)
     root = output_root(base, job.output.path)

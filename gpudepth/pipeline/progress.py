@@ -128,7 +128,7 @@ class Progress:
             self._event(what, message=message, **({"key": key} if key else {}))
             return
         message = readable(message, lines=True)
-        line = f"{what}: {readable(key)}: {message}" if key else f"{what}: {message}"
+        line = f"{what}: {message}" if message.startswith(readable(key)) else f"{what}: {readable(key)}: {message}"
         if self.bar:
             self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         elif not self.quiet:

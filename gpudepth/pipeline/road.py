@@ -215,9 +215,12 @@ def _storage(span: Span, recipe: Recipe, container: Container) -> Storage:
         raise HolesError("the map holds no valid value at all", hint="check its scale, and what counts as invalid")
     if span.valid < span.total and recipe.fill is None:
         holes = span.total - span.valid
+        hint = ("--fill nearest, far, near or inpaint says what to put there (refine.fill in a job); --clamp is for "
+                "infinite distances")
+        if holes > span.total / 3:
+            hint += "; so many: are the values metres at all? Negative ones are none"
         raise HolesError(f"{holes:,} of {span.total:,} pixels hold no finite value ({holes / span.total:.1%}), "
-                         f"and {container.name} stores integers that cannot say so",
-                         hint="name a fill: --fill nearest, far, near or inpaint; or --clamp for infinite distances")
+                         f"and {container.name} stores integers that cannot say so", hint=hint)
     lo, hi = recipe.span or (span.lo, span.hi)
     if recipe.pixel_format in (FDIS, FDEP):
         lo, hi = outward(lo, hi)
@@ -244,6 +247,11 @@ def target_of(out: Path) -> Container:
     container = registry.by_suffix(out.suffix)
     if container is None:
         known = ", ".join(s for c in registry.containers() for s in c.suffixes)
+        if out.is_dir():
+            raise UsageError("is a folder", where=out, hint=f"-o {out / 'out.heic'}, or any of {known}")
+        if not out.suffix:
+            raise UsageError("has no suffix, which says what to write", where=out,
+                             hint=f"-o {out}.heic, or any of {known}")
         raise UsageError(f"no format that holds depth has the suffix {out.suffix!r}", where=out, hint=f"one of {known}")
     return container
 
@@ -267,15 +275,16 @@ def _container(photo: Input, source: ByteSource, target: Container, out: Path, r
     if container is not None and container.name == target.name:
         return container
     if not isinstance(target, Heif):
-        kind = container.name if container else "no file that can hold depth"
-        raise UnsupportedError(f"{photo.name} is {kind} and {out.name} would be {target.name}: depth is attached "
-                               "without re-encoding, so both are the same format", where=out,
-                               hint="give the output the suffix of the photo, or write a .heic")
+        kind = f"is {container.name}" if container else "can hold no depth itself"
+        same = out.with_suffix(photo.suffix if container else ".heic")
+        raise UnsupportedError(f"{photo.name} {kind} and {out.name} would be {target.name}: photos keep their format, "
+                               "and what is none for depth becomes a HEIC", where=out, hint=f"-o {same}")
     if out.suffix.lower() == ".avif":
         raise UnsupportedError("photos are encoded with HEVC, not AV1", where=out, hint="write a .heic")
     if container is not None and (container.name != "jpeg" or not recipe.transcode):
         lost = "a little quality is lost, and so are further images in the file (gain map, motion photo)"
-        hint = f"--transcode if that is wanted, or write a {photo.suffix}" if container.name == "jpeg" else None
+        hint = (f"-o {out.with_suffix(photo.suffix)} keeps it as it is; --transcode if a HEIC is wanted "
+                "(output.transcode: true in a job)" if container.name == "jpeg" else None)
         raise UsageError(f"is {container.name.upper()}; a HEIC of it is encoded anew: {lost}",
                          where=str(photo), hint=hint)
     return None

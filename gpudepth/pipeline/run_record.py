@@ -1,4 +1,4 @@
-"""The `run:` and `limits:` sections of a job: how it is done, and what a file may ask for."""
+"""`run:` and `limits:` of a job: how it is done, and what a file may ask for. Neither decides the bytes of outputs."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from ..sources.stores import Stored, look_at, target
 from ..sources.urls import is_url, said
 from . import shards as parts
 from .clips.plan import make_clip_plan
-from .foresight import SAMPLES, evenly, foresee
+from .foresight import SAMPLES, evenly, foresee, other_formats
 from .item import Item, in_batches
 from .job import Job, load_job
 from .ledger import Ledger, Row, read_rows
@@ -93,7 +93,8 @@ def _foreseen(plan_: Plan, items: Sequence[Work], among: int | None = None) -> P
         items = [tar.items[0] for tar in evenly(items, SAMPLES)]
     photos = those(items, lambda item: isinstance(item, Item))      # clips say it of their frames
     warnings, notes = foresee(cast("Sequence[Item]", photos), plan_.recipe, plan_.job.limits.seconds_per_item, among)
-    return replace(plan_, warnings=tuple(warnings), notes=(*plan_.notes, *notes))
+    anew = other_formats(cast("Sequence[Item]", photos), plan_.recipe)
+    return replace(plan_, warnings=(*anew, *warnings), notes=(*plan_.notes, *notes))
 
 
 def pair_files(job: str | Path | Job, base: Path | None = None, settings: list[str] | None = None,

@@ -97,8 +97,9 @@ def _box(shape: tuple[int, ...], frame: tuple[int, int], recipe: Recipe,
         return None
     if recipe.fit == "error":
         name = str(depth) if isinstance(depth, str | Path | Held) else "map"
-        hint = ("it fits turned by 90°: it may be in the photo's stored orientation, --coded"
-                if aspect.turned else "--fit crop cuts the map to the photo's aspect, --fit stretch bends it")
+        hint = ("it fits turned by 90°: turn it to how the photo is displayed, or, if it is as the photo is stored, "
+                "--coded (source.orientation: coded in a job)" if aspect.turned else
+                "--fit crop cuts the map to the photo's aspect, --fit stretch bends it (refine.fit in a job)")
         raise AspectError(f"the map is {width}×{height} and the photo {frame[0]}×{frame[1]}: "
                           f"the aspects differ by {aspect.off}", where=name, hint=hint)
     if aspect.ratio > 1:

@@ -84,7 +84,9 @@ def run_sharded(job: str | Path | Job, *, base: Path | None = None, settings: li
                 if result.error is not None:
                     errors.append(result.error)
     if all(isinstance(error, PartialRunError) for error in errors):
-        merge(the_job, base=base, plan_file=plan_file)
+        # shards that were given up before their first row have no ledger: why they were says more than that
+        with contextlib.suppress(UsageError) if errors else contextlib.nullcontext():
+            merge(the_job, base=base, plan_file=plan_file)
     for error in errors:
         raise error
     return summary

@@ -20,7 +20,9 @@ Shard: TypeAlias = tuple[int, int]
 def check(shard: Shard) -> None:
     """Raises UsageError for one that is none."""
     if not 0 <= shard[0] < shard[1]:
-        raise UsageError(f"shard {said(shard)}: shards count from 0", hint=f"0/{shard[1]} to {shard[1] - 1}/…")
+        last = max(1, shard[1])
+        raise UsageError(f"there is no shard {said(shard)}: shards count from 0",
+                         hint=f"--shard 0/{last}" + (f" to {last - 1}/{last}" if last > 1 else ": all of it"))
 
 
 def said(shard: Shard) -> str:

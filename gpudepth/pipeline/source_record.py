@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationInfo, fiel
 from pydantic_core import PydanticCustomError
 
 from ..errors import UsageError
+from ..formats.missing import missing
 from ..limits import DEFAULT, Limits
 from ..sources.archived import find_in_archives
 from ..sources.catalogue import Catalogue, ObjectsOnDisk
@@ -23,6 +24,7 @@ from ..sources.raw import RawRows
 from ..sources.record3d import find_in_captures
 from ..sources.shards import COLOR, check_extension, find_in_shards
 from ..sources.shards import DEPTH as DEPTH_EXTENSIONS
+from ..sources.templates import search_root
 from ..sources.timestamps import TOLERANCE, find_by_time
 from ..sources.transforms import find_in_transforms
 from ..sources.urls import is_url
@@ -247,8 +249,8 @@ class SourceRecord(Record):
                                                                   nothing=where.nothing)
         return replace(pairing, objects=where.objects)
 
-    def why_unmatched(self) -> str:
-        """What may be done about photos without a map."""
+    def why_unmatched(self, base: Path) -> str:
+        """What may be done about photos without a map. base: of the paths."""
         if self.transforms is not None:
             reason = "their frames have no depth_file_path"
         elif self.shards is not None:
@@ -260,4 +262,8 @@ class SourceRecord(Record):
                       "each map is used once")
         else:
             reason = f"source.depth is {self.depth!r}"
+            folder = search_root(base, str(self.depth))
+            if not is_url(str(self.depth)) and not folder.is_dir():
+                said = missing(folder / "map")
+                reason += f": there is no folder {folder}" + (f", {said.hint}" if said.hint else "")
         return f"{reason}; source.allow_missing: true leaves them out"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .item import Item
     from .task import Task
 
-LONGEST_NAME = 100      # characters of a file's; keys may have more
+LONGEST_NAME = 60       # characters of a file's, up to 240 bytes; keys may have more
 
 
 def do_stored(item: Item, task: Task) -> Row:

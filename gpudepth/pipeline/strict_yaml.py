@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from ..errors import FileError, JobError, MissingInputError
+from ..formats.missing import missing
 
 MAX_BYTES = 1 << 18     # PyYAML takes a second and more for a mebibyte of empty lines
 MAX_DEPTH = 32
@@ -77,7 +78,7 @@ def load(path: str | Path) -> Document:
     path = Path(path)
     try:
         if not path.is_file():
-            raise MissingInputError("no such job file", where=path, hint="gpudepth demo DIR makes one to start from")
+            raise _no_job(path)
         raw = path.read_bytes()[: MAX_BYTES + 1]
     except OSError as error:
         raise FileError(f"cannot be read: {error.strerror}", where=path) from None
@@ -86,7 +87,8 @@ def load(path: str | Path) -> Document:
     try:
         return parse(raw.decode("utf-8"), str(path))
     except UnicodeDecodeError as error:
-        raise JobError([f"{path}: is not UTF-8: {error.reason} at byte {error.start}"], where=path) from None
+        raise JobError([f"{path}: is no job, which is a text: byte {error.start} is not UTF-8 ({error.reason})"],
+                       where=path) from None
 
 
 def parse(text: str, name: str = "job") -> Document:
@@ -109,7 +111,7 @@ def parse(text: str, name: str = "job") -> Document:
         node = yaml.compose(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise JobError([f"{name}:{line}: {error.problem or error}"], where=name) from None
+        raise JobError([f"{name}:{line}: {_said(error)}"], where=name) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:     # ValueError: an escape beyond Unicode
         raise JobError([f"{name}:{line}: {error}"], where=name) from None
     document.data = {} if node is None else _build(node, (), document, problems)
@@ -118,6 +120,24 @@ def parse(text: str, name: str = "job") -> Document:
     if problems:
         raise JobError(problems, where=name)
     return document
+
+
+def _no_job(path: Path) -> MissingInputError:
+    """What there is instead, and what makes one."""
+    if not path.is_dir():
+        return missing(path, "no such job file", "gpudepth init FOLDER makes one of the photos and maps in a folder")
+    found = next((one for one in (path / "job.yaml", *sorted(path.glob("*.y*ml"))) if one.is_file()), None)
+    return MissingInputError("is a folder, and a job is a file", where=path, hint=(
+        f"did you mean {found}?" if found else
+        f"gpudepth init {path} makes {path / 'job.yaml'} of the photos and maps in it"))
+
+
+def _said(error: yaml.MarkedYAMLError) -> str:
+    """What is wrong, for people who do not know how YAML is parsed."""
+    problem = error.problem or str(error)
+    if "'\\t'" in problem:
+        return "a tab: YAML is indented with spaces"
+    return f"is no YAML: {problem}; are all brackets and quotes closed, and is there a blank behind each colon?"
 
 
 def _can_be_a_name(text: str) -> bool:

@@ -172,7 +172,8 @@ def _choose(archive: ZipFile, members: dict[str, ZipInfo], key: str | None, wher
         return found[0]
     what = "more than one array that could be the map" if found else "no (height, width) array"
     raise UnsupportedError(f"the archive holds {what}", where=where,
-                           hint="name one with key=: " + listing(described, len(described), "; ", "it is empty"))
+                           hint="name one with --key (source.key in a job): "
+                                + listing(described, len(described), "; ", "it is empty"))
 
 
 def read_header(stream: IO[bytes], where: str) -> Header:

@@ -13,8 +13,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FileError, LimitError, MissingInputError, TruncatedError, UnsupportedError
+from ..errors import FileError, LimitError, TruncatedError, UnsupportedError
 from ..formats.inputs import Held, Input, as_input
+from ..formats.missing import missing
 from ..limits import DEFAULT, Limits
 from . import arrays, exr, hdf5, pictures, record3d
 from . import rows as headed
@@ -129,7 +130,7 @@ def _open(path: Input, where: str, limits: Limits) -> Iterator[tuple[BinaryIO, i
         # Not blocking, so that opening a pipe that nobody writes to returns and can be refused.
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        raise MissingInputError("no such file", where=where) from error
+        raise missing(path) from error
     except OSError as error:
         raise FileError(f"cannot be opened: {error.strerror}", where=where) from error
     status = os.fstat(handle)

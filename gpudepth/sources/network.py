@@ -21,11 +21,11 @@ from ..errors import (
     FileError,
     LimitError,
     MalformedError,
-    MissingInputError,
     UnsupportedError,
     UsageError,
 )
 from ..formats.bytesource import ByteSource
+from ..formats.missing import missing
 from ..limits import DEFAULT, Limits
 from .letterbox import FITS, Fit, Letterbox
 
@@ -45,7 +45,7 @@ class Network:
     size      of its input, (width, height): for networks that take any; None: 518, or what the file says
     fit       see `letterbox`; None: letterbox, or aspect where any size is taken
     multiple  of the sides, for aspect
-    mean, std of the colours, 0…1, or 0…255 where one of them is larger than 1
+    mean, std of the colours, 0…1, or 0…255 where one of them is larger than 1; not of networks that take bytes
     colors    the order of the channels
     output    its name, where there are several
     batch     photos that go in together
@@ -77,7 +77,7 @@ class Network:
     def check(self) -> None:
         """Raises MissingInputError when the file is not there."""
         if not self.model.is_file():
-            raise MissingInputError("there is no such model", where=str(self.model), hint=SOURCES)
+            raise missing(self.model, "there is no such model", SOURCES)
 
     def digest(self) -> str:
         """SHA-256 of the file and of all that decides the map. Raises MissingInputError, FileError."""
@@ -154,7 +154,10 @@ class Session:
         return Letterbox.of(picture, size, fit, self.network.multiple)
 
     def normalised(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(H, W, 3) sRGB bytes → what the network was trained on."""
+        """(H, W, 3) sRGB bytes → what the network was trained on. Networks that take bytes get them as they are, and
+        normalise themselves."""
+        if _TYPES[self.input.type] is np.uint8:
+            return (picture[..., ::-1] if self.network.colors == "bgr" else picture).astype(np.float32)
         mean, std = (np.asarray(v, np.float32) for v in (self.network.mean, self.network.std))
         scale = np.float32(1 if max(*self.network.mean, *self.network.std) > 1 else 255)
         out: NDArray[np.float32] = (picture.astype(np.float32) / scale - mean) / std

@@ -37,7 +37,8 @@ def read_picture(
         picture = open_picture(stream, FORMATS)
     if picture is None:
         raise UnsupportedError("is no kind of map that is known here", where=where,
-                               hint=f"maps are {', '.join(FORMATS)}, PGM, PFM, .npy or .npz")
+                               hint=f"maps are {', '.join(FORMATS)}, PGM, PFM, .npy or .npz; a clip's go to a clip: "
+                                    "gpudepth attach CLIP MAPS -o frames/%06d.heic")
     with picture:
         if picture.mode not in _BYTES:
             raise UnsupportedError(f"has pixels of mode {picture.mode}; a map is gray", where=where)

@@ -20,6 +20,7 @@ from ..errors import UsageError
 from .raw import RawRows
 
 Make = Callable[..., Encoding]
+MOST_ALIKE = 4
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,10 @@ class Preset:
             raise UsageError(f"the preset {self.name} has no use for {', '.join(unknown)}", hint=f"it takes {known}")
         if self.relative and not given:
             if not aligned:
-                raise UsageError(f"the preset {self.name} is right up to scale and shift only", hint=self.note)
+                raise UsageError(
+                    f"the preset {self.name} is right up to scale and shift only: how far things are, only you know",
+                    hint="--near 0.5 --far 12 in metres, or metric samples: --align-to MAP; in a job encoding: "
+                         f"{{preset: {self.name}, near: 0.5, far: 12}}, or refine.align")
             return None
         missing = [n for n in self.needs if n not in given]
         if missing:
@@ -72,10 +76,19 @@ def find(name: str) -> Preset:
     """By its name. Raises UsageError."""
     found = next((p for p in PRESETS if p.name == name), None)
     if found is None:
-        close = difflib.get_close_matches(name, [p.name for p in PRESETS], 1)
+        close = _alike(name)
         raise UsageError(f"unknown preset {name!r}",
-                         hint=f"did you mean {close[0]}?" if close else "gpudepth presets lists them")
+                         hint=f"did you mean {' or '.join(close)}?" if close else "gpudepth presets lists them")
     return found
+
+
+def _alike(name: str) -> list[str]:
+    """Names that begin like it, or with a word like it; else one that looks like it."""
+    names = [p.name for p in PRESETS]
+    words = {n.partition("-")[0] for n in names}
+    close = difflib.get_close_matches(name.lower(), words, 1, 0.75)
+    return [n for n in names if close and n.partition("-")[0] == close[0]][:MOST_ALIKE] or (
+        difflib.get_close_matches(name.lower(), names, 1))
 
 
 def rotate_bits(codes: NDArray[Any]) -> NDArray[Any]:

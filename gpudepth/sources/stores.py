@@ -110,7 +110,6 @@ def target(text: str) -> Path | Target:
     return Target(text) if is_url(text) else Path(text)
 
 
-@cache
 def store(url: str) -> Any:
     """The file system that fsspec has for a URL, one for each protocol. Raises UsageError."""
     return _system(url.partition("://")[0])

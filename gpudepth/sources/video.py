@@ -166,7 +166,8 @@ def opened(path: Path, limits: Limits) -> Iterator[Any]:
     except _damage() as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UnsupportedError(f"FFmpeg does not read it as a video: {reason}", where=path,
-                               hint="cut off, or of another kind? MP4, MOV, MKV, AVI, WebM and the like are read"
+                               hint="cut off, or of another kind? MP4, MOV, MKV, AVI, WebM and the like are read; maps "
+                                    "of a clip may be an .npz, or pictures: depth/%06d.png"
                                ) from None
     with container:
         if not container.streams.video:
@@ -191,7 +192,8 @@ def _refuse_stills(source: ByteSource) -> None:
         try:
             find_moov(source)
         except TruncatedError:
-            raise UnsupportedError("is a still picture, and this is about video", where=source.name) from None
+            raise UnsupportedError("is a still picture, and this is about video", where=source.name,
+                                   hint="for a photo -o names one file: -o out.heic, without %06d") from None
         except GpudepthError as error:
             raise error.within(source.name) from None
 

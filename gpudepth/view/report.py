@@ -14,6 +14,7 @@ from ..compute.cores import available_cores
 from ..errors import MissingInputError, UsageError
 from ..limits import DEFAULT, Limits
 from ..pipeline.ledger import Row, read_rows
+from ..pipeline.shards import shard_ledgers
 from ..pipeline.workers import run_tasks
 from . import page
 from .thumbnail import Sizes, Thumbnail, Wanted, make
@@ -88,41 +89,49 @@ class RunReport:
         return entry
 
 
-def report(ledger: Path, *, limits: Limits = DEFAULT, workers: int = 0,
+def report(ledger: Path, *, outputs: Path | None = None, limits: Limits = DEFAULT, workers: int = 0,
            told: Callable[[int, int], None] = lambda done, of: None) -> RunReport:
-    """Look at all outputs that a ledger names. ledger: the file, or the folder that it is in. told: (done, of) now and
-    then.
+    """Look at all outputs that a ledger names. ledger: the file, or the folder that it is in. outputs: the folder that
+    they are in, where run.ledger has put the ledger elsewhere. told: (done, of) now and then.
 
     Raises MissingInputError, UsageError for a ledger without rows.
     """
     if ledger.is_dir():
         ledger = ledger / LEDGER
     if not ledger.is_file():
-        raise MissingInputError("there is no ledger of a run", where=ledger,
-                                hint="name the folder that a job writes to; gpudepth run job.yaml makes the ledger")
+        raise MissingInputError("there is no ledger of a run", where=ledger, hint=_elsewhere(ledger.parent))
     last = {row.key: row for row in read_rows(ledger)}
     if not last:
-        raise UsageError("the ledger is empty", where=ledger, hint="gpudepth run job.yaml fills it")
-    items = [Item(row, ledger.parent / row.output) for row in last.values()]
+        raise UsageError("holds no rows of a run", where=ledger, hint=_elsewhere(ledger.parent))
+    items = [Item(row, (outputs or ledger.parent) / row.output) for row in last.values()]
     for item in items:
         if item.output.suffix == ".tar" and item.row.status == "ok":
             item.trouble = f"{item.row.said} in a tar, not looked at"
     shown = [item for item in items if item.row.status == "ok" and not item.trouble]
     sizes = Sizes.within(BYTES // max(1, min(len(shown), MOST_PICTURED)))
     wanted = [Wanted(_looked_at(item.output), sizes, limits) for item in shown]
-    back = {task.path: item for task, item in zip(wanted, shown, strict=True)}
+    back: dict[Path, list[Item]] = {}       # a photo that was renamed leaves two rows of one output
+    for task, item in zip(wanted, shown, strict=True):
+        back.setdefault(task.path, []).append(item)
     results = run_tasks(make, wanted, min(workers or available_cores(), max(1, len(wanted))), SECONDS)
     with contextlib.closing(results):       # type: ignore[type-var]
         for n, done in enumerate(results, 1):
-            item = back[done.task.path]
-            if done.error is not None:
-                item.trouble = done.error.message
-            else:
-                item.thumbnail = done.result
+            for item in back[done.task.path]:
+                item.trouble = done.error.message if done.error is not None else ""
+                item.thumbnail = done.result if done.error is None else None
             told(n, len(wanted))
     items.sort(key=lambda item: item.rank)
     _keep_within(items)
-    return RunReport(str(ledger.parent), items)
+    return RunReport(str(outputs or ledger.parent), items)
+
+
+def _elsewhere(folder: Path) -> str:
+    """Where runs wrote to below a folder, or what there is to do."""
+    found = sorted(path.parent for path in folder.glob(f"*/{LEDGER}"))[:3] if folder.is_dir() else []
+    if shard_ledgers(folder / LEDGER):
+        return "its shards have ledgers of their own: gpudepth merge job.yaml makes one of them"
+    return (" or ".join(f"gpudepth report {one}" for one in found) or
+            "name the folder that output.path of a job begins with; gpudepth run job.yaml makes the ledger there")
 
 
 def _looked_at(output: Path) -> Path:

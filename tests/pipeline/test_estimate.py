@@ -201,6 +201,17 @@ def test_a_folder_of_photos_becomes_depth_photos(job: Path) -> None:
     assert alone.read_bytes() == made["5.jpg"]
 
 
+def test_a_model_that_was_exported_anew_is_loaded_anew(tmp_path: Path) -> None:
+    """In one process, as in a notebook: its path and settings are the same."""
+    source, model, rng = photo(tmp_path / "p.jpg"), tmp_path / "m.onnx", {"near": 0.5, "far": 8, "preset": "midas"}
+    kit.write(model, size=(48, 48))
+    first = gpudepth.attach(source, out=tmp_path / "1.jpg", estimate=model, **rng).read_bytes()
+    assert gpudepth.attach(source, out=tmp_path / "2.jpg", estimate=model, **rng).read_bytes() == first
+    kit.write(model, size=(32, 32))
+    second = gpudepth.attach(source, out=tmp_path / "3.jpg", estimate=model, **rng)
+    assert gpudepth.read(second).map.shape != gpudepth.read(tmp_path / "1.jpg").map.shape
+
+
 def test_another_model_does_everything_again(job: Path) -> None:
     assert gpudepth.run(job).done == 6
     again = gpudepth.run(job)

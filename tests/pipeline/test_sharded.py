@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import importlib
 import json
 import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cluster_kit import make_job, outputs, wait_for_rows
 
-from gpudepth.errors import JobError, LockedError, PartialRunError, UsageError
+from gpudepth.errors import GpudepthError, JobError, LockedError, PartialRunError, UsageError
 from gpudepth.pipeline import sharded
 from gpudepth.pipeline.engines import NAMES, Needs, engine
 from gpudepth.pipeline.job import load_job
@@ -104,6 +106,37 @@ def test_shards_that_are_given_up(job: Path, monkeypatch: pytest.MonkeyPatch) ->
     done = len(outputs(job.parent / "out"))
     assert 0 < done < 8
     assert run(job).line() == f"{8 - done} done, {done} already done, 0 failed"     # the others are merged
+
+
+class Dead(Broken):
+    """Workers that die before their first row."""
+
+    def map_shards(self, work: Callable[[ShardTask], ShardResult], shards: Sequence[ShardTask], needs: Needs,
+                   beat: Callable[[], None]) -> Iterator[ShardResult]:
+        return (task.lost("no memory") for task in shards)
+
+
+def test_why_shards_were_given_up_is_told_though_none_began(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharded, "engine", lambda name: Dead())
+    with pytest.raises(PartialRunError, match="shard 0/2 was given up: no memory"):
+        run(job, engine="dead", shards=2)
+
+
+@pytest.mark.parametrize(("name", "variable"), [("dask", "DASK_SCHEDULER_ADDRESS"), ("ray", "RAY_ADDRESS")])
+def test_clusters_that_do_not_answer(job: Path, monkeypatch: pytest.MonkeyPatch, name: str, variable: str) -> None:
+    room = importlib.import_module(f"gpudepth.pipeline.engines.{name}")
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise OSError("timed out")     # what Client and ray.init raise, after half a minute and two minutes
+
+    monkeypatch.setattr(room, "Client", refuse, raising=False)
+    if name == "ray":
+        monkeypatch.setattr(room.ray, "init", refuse)
+    monkeypatch.setenv(variable, "tcp://127.0.0.1:1")
+    monkeypatch.setattr(room, "dask", SimpleNamespace(config={"scheduler-address": "tcp://127.0.0.1:1"}), raising=False)
+    with pytest.raises(GpudepthError, match=f"answers at tcp://127.0.0.1:1: .*{variable} names it") as caught:
+        run(job, engine=name, shards=2)
+    assert caught.value.exit_code == 1
 
 
 def test_errors_of_a_shard_are_results(job: Path) -> None:

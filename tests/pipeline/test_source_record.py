@@ -25,7 +25,7 @@ def problems(source: str) -> list[str]:
     ("{pairs: a.csv, transforms: b.json}", ["source.transforms: source.pairs names the files already; one of the two"]),
     ("{transforms: a.json, color: b}", ["source.color: source.transforms names the files already; color and depth, or transforms"]),
     ("{pairs: a.csv, match: time}", ["source.match: goes with color and depth; source.pairs says which belong together"]),
-    ("{pairs: 5}", ["source.pairs: input should be a valid string"]),
+    ("{pairs: 5}", ["source.pairs: input should be a valid string; it is 5"]),
     ("{color: a, depth: b, tolerance: 1}", ["source.tolerance: goes with source.match: time"]),
     ("{color: a, depth: b, match: index, offset: 0}", ["source.offset: goes with source.match: time"]),
     ("{color: a, depth: b, match: time, depth_start: 0}", ["source.depth_start: goes with source.match: index"]),

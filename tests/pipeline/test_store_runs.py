@@ -41,7 +41,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def forget() -> None:
-    stores.store.cache_clear()
     stores._system.cache_clear()
 
 

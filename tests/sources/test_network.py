@@ -53,6 +53,25 @@ def test_normalisation(tmp_path: Path) -> None:
     assert np.allclose(bytes_, session(path).normalised(shown), atol=1e-4)
 
 
+@pytest.mark.parametrize("colors", ["rgb", "bgr"])
+def test_networks_that_take_bytes_get_bytes(tmp_path: Path, colors: str) -> None:
+    """They normalise themselves: the mean of 0…255 comes out, weighted so that the order of the channels shows."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes = [helper.make_node("Cast", ["picture"], ["f"], to=TensorProto.FLOAT), helper.make_node("Mul", ["f", "w"], ["m"]),
+             helper.make_node("ReduceSum", ["m", "axes"], ["map"], keepdims=0)]
+    weights = np.array([1, 2, 4], np.float32)
+    held = [numpy_helper.from_array(weights[None, :, None, None], "w"), numpy_helper.from_array(np.array([1]), "axes")]
+    graph = helper.make_graph(nodes, "depth", [helper.make_tensor_value_info("picture", TensorProto.UINT8, ["n", 3, "h", "w2"])],
+                              [helper.make_tensor_value_info("map", TensorProto.FLOAT, ["n", "h", "w2"])], held)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), tmp_path / "m.onnx")
+    ready, shown = session(tmp_path / "m.onnx", colors=colors), picture()
+    [out] = ready.run([ready.normalised(shown)])
+    order = shown if colors == "rgb" else shown[..., ::-1]
+    assert np.array_equal(out, (order * weights).sum(-1))
+
+
 def test_sizes(tmp_path: Path) -> None:
     free, fixed = kit.write(tmp_path / "free.onnx"), kit.write(tmp_path / "fixed.onnx", size=(64, 32))
     box = session(free).letterbox((4032, 3024))

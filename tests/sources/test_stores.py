@@ -39,6 +39,14 @@ def test_read_write_list(url: str, tmp_path: Path) -> None:
     assert known_facts(f"{url}/a.bin") is None
 
 
+def test_a_million_objects_leave_nothing_in_memory(url: str) -> None:
+    """One file system a protocol is kept, and no URL."""
+    first = stores.store(f"{url}/a")
+    assert all(stores.store(f"{url}/{n}") is first for n in range(10))
+    assert not hasattr(stores.store, "cache_info")
+    assert stores._system.cache_info().currsize <= 2
+
+
 def test_many_are_read_a_few_megabytes_at_a_time(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     at_once = stores._at_once
@@ -106,7 +114,6 @@ def test_errors_of_ours_stay() -> None:
 
 def test_packages_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     stores._system.cache_clear()
-    stores.store.cache_clear()
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(UsageError, match=r"pip install 'gpudepth\[s3\]'"):
         stores.store("s3://b/x")

@@ -128,3 +128,29 @@ def test_refocus(page: Any, demo: Path) -> None:
     page.locator("#canvas").click(position={"x": 0.36 * seen["far"].shape[1], "y": 0.6 * seen["far"].shape[0]})
     assert 30 < int(page.input_value("#focus")) < 110
     assert float(page.inner_text("#at").split()[0]) == pytest.approx(5.4, abs=1.5)
+
+
+def test_looking_at_many_leaves_nothing_behind(page: Any) -> None:
+    """Views that were asked for in haste, or closed before they came, draw nothing; the card forgets the last one."""
+    page.evaluate("""() => { window.frames_ = []; const ask = window.requestAnimationFrame;
+        window.requestAnimationFrame = back => ask(time => { window.frames_.push(time); back(time); }); }""")
+    held = []
+    for n in range(6):
+        look(page, f"demo_0{n + 1}", ("relief", "points", "refocus")[n % 3])
+        memory = page.evaluate("({ ...viewer.three.renderer.info.memory })")
+        held.append((memory["geometries"], memory["textures"]))
+        page.click("#close")
+    assert held[3:] == held[:3]
+    page.fill("#search", "demo_01")
+    page.evaluate("""() => { const item = data.items.find(i => i.key.includes("demo_01"));
+        openViewer(item); show("points"); show("relief"); show("points"); }""")
+    page.wait_for_timeout(300)
+    page.evaluate("() => { window.frames_ = []; }")
+    page.wait_for_function("window.frames_.length > 5")
+    times = page.evaluate("window.frames_")
+    assert len(times) == len(set(times))        # one loop: nothing is drawn twice in a frame
+    page.evaluate("""() => { show("relief"); document.getElementById("viewer").close(); }""")
+    page.wait_for_timeout(300)
+    page.evaluate("() => { window.frames_ = []; }")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.frames_") == []

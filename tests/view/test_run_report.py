@@ -71,6 +71,25 @@ def test_the_map_of_a_thumbnail(job: Path) -> None:
     assert np.abs(disparity - wanted).max() <= (small.hi - small.lo) / 254 * 0.51
 
 
+def test_two_rows_of_one_output(job: Path) -> None:
+    """A photo that was renamed has a new key, and its old row stays in the ledger."""
+    ledger = job.parent / "out/gpudepth-ledger.jsonl"
+    row = next(line for line in ledger.read_text().splitlines() if "c/00001.jpg" in line)
+    ledger.write_text(ledger.read_text() + row.replace("c/00001.jpg", "c/00001.JPG") + "\n")
+    items = {item["key"]: item for item in data(report(ledger).write())["items"]}
+    assert items["c/00001.jpg"]["picture"] == items["c/00001.JPG"]["picture"] != ""
+
+
+def test_a_ledger_that_lies_elsewhere(job: Path, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.jsonl"
+    ledger.write_bytes((job.parent / "out/gpudepth-ledger.jsonl").read_bytes())
+    found = report(ledger, outputs=job.parent / "out")
+    assert found.facts()["done"] == 5
+    assert all(item.thumbnail is not None for item in found.items if item.row.status == "ok")
+    assert run_command(["report", str(ledger), "--outputs", str(job.parent / "out")]) == 0
+    assert all(item.get("picture") for item in data((tmp_path / "report.html").read_text())["items"] if item["ok"])
+
+
 def test_outputs_that_are_gone(job: Path) -> None:
     (job.parent / "out/00002.jpg").unlink()
     entry = next(i for i in data(report(job.parent / "out").write())["items"] if i["key"] == "c/00002.jpg")
@@ -105,8 +124,11 @@ def test_nothing_in_a_name_ends_the_script() -> None:
 def test_what_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="no ledger"):
         report(tmp_path)
+    (tmp_path / "gpudepth-ledger.0-of-2.jsonl").touch()
+    with pytest.raises(MissingInputError, match=r"gpudepth merge job\.yaml"):
+        report(tmp_path)
     (tmp_path / room.LEDGER).write_text("rubbish\n")
-    with pytest.raises(UsageError, match="empty"):
+    with pytest.raises(UsageError, match="no rows of a run"):
         report(tmp_path)
 
 

@@ -33,7 +33,7 @@ from ...formats.tiff import (
     Tiff,
     serialise,
 )
-from ..base import CodedMap
+from ..base import REPLACE, CodedMap
 from . import codec
 from . import file as tags
 from .file import DEPTH_TAGS, DngFile
@@ -160,7 +160,7 @@ def attach(file: DngFile, coded: CodedMap, *, replace: bool) -> tuple[Splice, li
     warnings = []
     if file.depth_ifds():
         if not replace:
-            raise ExistingDepthError("has depth already", hint="--replace-depth puts the new map there")
+            raise ExistingDepthError("has depth already", hint=REPLACE)
         before = original(file)
         if before is None:
             warnings.append(_ORPHAN)

@@ -44,7 +44,9 @@ def open_photo(path: str | Input, limits: Limits = DEFAULT) -> Any:
             image = Image.open(as_file(path, limits), formats=FORMATS)
         except UnidentifiedImageError:
             raise UnsupportedError("is not a picture we can read", where=str(path),
-                                   hint="photos are HEIC, JPEG, PNG, TIFF, WebP, BMP, GIF, PPM, JPEG 2000") from None
+                                   hint="photos are HEIC, JPEG, PNG, TIFF, WebP, BMP, GIF, PPM, JPEG 2000; of a clip: "
+                                        "gpudepth attach CLIP MAPS -o frames/%06d.heic, source.video in a job"
+                                   ) from None
     try:
         limits.check_picture(*image.size, 4, where=str(path), packed=size)
     except LimitError:

@@ -9,7 +9,7 @@ from ...formats.hevc.codec import encode_monochrome
 from ...formats.hevc.depth_sei import UNIFORM_DISPARITY, UNIFORM_Z, DepthRepresentation, outward
 from ...formats.isobmff.box import make_full
 from .. import apple, apple_rules
-from ..base import DEFAULT_PLACEMENT, CodedMap, Placement
+from ..base import DEFAULT_PLACEMENT, REPLACE, CodedMap, Placement
 from .file import DEPTH_URNS, GAIN_MAP_URNS, HeifFile
 from .rewrite import Rewriter
 
@@ -44,7 +44,7 @@ def attach(file: HeifFile, edit: Rewriter, coded: CodedMap, profile: str,
     meta, primary, name = file.meta, file.meta.primary, file.source.name
     if file.depth_items():
         if not placement.replace:
-            raise ExistingDepthError("has depth already", where=name, hint="--replace-depth puts the new map there")
+            raise ExistingDepthError("has depth already", where=name, hint=REPLACE)
         remove(file, edit)
     if meta.targets("thmb", primary) or meta.targets("pred", primary):
         raise UnsupportedError(f"primary item {primary} is a thumbnail or a predicted picture of another item; "

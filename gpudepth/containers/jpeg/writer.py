@@ -11,7 +11,7 @@ from ...depth import orientation
 from ...errors import ExistingDepthError, GpudepthError, MalformedError, NoDepthError, UnsupportedError
 from ...formats import exif, jpeg
 from .. import apple, apple_rules
-from ..base import DEFAULT_PLACEMENT, CodedMap, Edit, Placement
+from ..base import DEFAULT_PLACEMENT, REPLACE, CodedMap, Edit, Placement
 from ..google import dynamic_depth, gdepth
 from ..google.packets import Packets
 from . import image, portrait, trailer
@@ -25,7 +25,7 @@ def attach(file: JpegFile, coded: CodedMap, profile: str, placement: Placement =
     """The file with depth; raises ExistingDepthError, UnsupportedError."""
     file.check_whole()
     if (file.depth_images() or file.has_gdepth() or file.has_dynamic_depth()) and not placement.replace:
-        raise ExistingDepthError("has depth already", hint="--replace-depth puts the new map there")
+        raise ExistingDepthError("has depth already", hint=REPLACE)
     layouts = {profile, *placement.also}
     plan, packets, others = _without_depth(file)
     warnings: list[str] = []

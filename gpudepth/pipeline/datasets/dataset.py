@@ -20,6 +20,7 @@ from ...containers.dictionary import Dictionary
 from ...depth.calibration import Calibration
 from ...errors import GpudepthError, MissingInputError, NoDepthError, UsageError
 from ...formats.bytesource import ByteSource
+from ...formats.missing import missing
 from ...limits import DEFAULT, Limits
 from ...sources.pairs import natural_key
 from ..guide import Guide
@@ -121,7 +122,7 @@ def photos_in(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
     if not source.is_dir():
-        raise MissingInputError("is no folder", where=source)
+        raise missing(source, "no such file or folder")
     suffixes = {s for c in registry.containers() if not isinstance(c, Dictionary) for s in c.suffixes}
     return sorted((p for p in source.iterdir() if p.suffix.lower() in suffixes and p.is_file()), key=natural_key)
 

@@ -15,6 +15,7 @@ import dask
 from distributed import Client, LocalCluster, wait
 
 from ...compute.cores import available_cores
+from ...errors import GpudepthError
 from . import POLL_SECONDS, RETRIES, Needs
 
 if TYPE_CHECKING:
@@ -46,7 +47,11 @@ def _connect(stack: contextlib.ExitStack) -> Any:
         address = stack.enter_context(LocalCluster(
             n_workers=available_cores(), threads_per_worker=1, memory_limit=0, dashboard_address=":0",
             silence_logs=logging.ERROR))
-    return stack.enter_context(Client(address))
+    try:
+        return stack.enter_context(Client(address))
+    except OSError as error:
+        raise GpudepthError(f"no Dask scheduler answers at {address}: {type(error).__name__}",
+                            hint="DASK_SCHEDULER_ADDRESS names it; unset, one is made on this machine") from None
 
 
 def _ready(futures: list[Any]) -> list[Any]:

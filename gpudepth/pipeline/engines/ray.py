@@ -20,7 +20,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")   # it would report to its
 import ray
 from ray.exceptions import RayError
 
-from ...errors import Interrupted
+from ...errors import GpudepthError, Interrupted
 from . import POLL_SECONDS, RETRIES, Needs
 
 if TYPE_CHECKING:
@@ -58,8 +58,13 @@ class OnRay:
 
 
 def _connect() -> None:
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False)
+    address = os.environ.get("RAY_ADDRESS")
+    if address:
+        try:
+            ray.init(log_to_driver=False)
+        except (OSError, RuntimeError) as error:    # ConnectionError, and what its compiled code raises in its place
+            raise GpudepthError(f"no Ray cluster answers at {address}: {type(error).__name__}",
+                                hint="RAY_ADDRESS names it; unset, one is made on this machine") from None
     else:
         ray.init(address="local", include_dashboard=False, object_store_memory=STORE_BYTES, log_to_driver=False,
                  logging_level=logging.ERROR)

@@ -9,10 +9,12 @@ from typing import Any
 from ...containers import registry
 from ...errors import GpudepthError
 from ...limits import DEFAULT
+from ...sources import presets
+from ...sources.maps import read_map
 from ..road import photo_of
 from .meaning import Meaning, meaning_of
 from .pairing import Way, find_way
-from .survey import survey
+from .survey import OURS, survey
 
 WIDE = 46       # where comments begin
 _PLAIN = ".heic"
@@ -39,7 +41,7 @@ def draft(folder: Path) -> Draft:
     found = [*seen.said(), way.why, *([] if meaning is None else meaning.said), *way.notes]
     if seen.more:
         found.append("not all files were looked at")
-    return Draft(_text(way, meaning, suffix, fit[0] if fit else None, found), found, unsure)
+    return Draft(_text(way, meaning, suffix, fit[0] if fit else None, found=found, out=_target(folder)), found, unsure)
 
 
 def _photo(way: Way) -> tuple[tuple[int, int], str]:
@@ -68,11 +70,11 @@ def _fit(size: tuple[int, int], meaning: Meaning | None) -> tuple[str, str] | No
     return "stretch", f"fit: {sizes}: stretch if it shows the same, crop if it shows more"
 
 
-def _text(way: Way, meaning: Meaning | None, suffix: str, fit: str | None, found: list[str]) -> str:
+def _text(way: Way, meaning: Meaning | None, suffix: str, fit: str | None, *, found: list[str], out: str) -> str:
     lines = ["# A job made by `gpudepth init` of what it found here:", *(f"#   {line}" for line in found), "#",
              "#   gpudepth run job.yaml --dry-run     what would be done",
              "#   gpudepth run job.yaml               do it; what is done is not done again",
-             "#   gpudepth report out                 a page to look at", "#",
+             f"#   gpudepth report {out:<20}a page to look at", "#",
              "# Paths are relative to this file. All keys: gpudepth config schema.", "", "source:"]
     lines += [_line(2, name, value) for name, value in way.source.items()]
     if meaning is not None and meaning.encoding is not None:
@@ -82,7 +84,7 @@ def _text(way: Way, meaning: Meaning | None, suffix: str, fit: str | None, found
             lines.append(_line(2, name, value, "LOOK: " + told[0] if told else ""))
         keys = tuple(f"{name}{mark}" for name in meaning.encoding for mark in (":", " and"))
         lines += [f"  # LOOK: {u}" for u in meaning.unsure if not u.startswith(keys)]
-    refine = []
+    refine = _confidence(way, meaning)
     if fit:
         refine.append(_line(2, "fit", fit, "LOOK: another aspect than the photo's; or crop"))
     if meaning is not None and (meaning.holes or (way.map is not None and meaning.encoding is not None)):
@@ -92,10 +94,36 @@ def _text(way: Way, meaning: Meaning | None, suffix: str, fit: str | None, found
         lines += ["", "refine:", *refine]
     if meaning is not None:
         lines += ["", "map:", _line(2, "accuracy", meaning.accuracy, "absolute: metres; relative: right up to scale")]
-    lines += ["", "output:", _line(2, "path", f"out/{way.outputs}{suffix}")]
+    lines += ["", "output:", _line(2, "path", f"{out}/{way.outputs}{suffix}")]
     if suffix == _PLAIN and way.photo is not None and registry.by_suffix(way.photo.suffix) is None:
         lines[-1] += f"{'':{max(1, WIDE - len(lines[-1]))}}# {way.photo.suffix} holds no depth: photos are encoded once"
     return "\n".join(lines) + "\n"
+
+
+def _confidence(way: Way, meaning: Meaning | None) -> list[str]:
+    """How far pixels are to be trusted, where there are maps of that beside those of depth."""
+    if way.confidence is None:
+        return []
+    lines = ["  confidence:" + f"{'':{WIDE - 13}}# 0 is no value, the others count by their trust",
+             _line(4, "path", way.confidence.path)]
+    preset = (meaning.encoding or {}).get("preset") if meaning is not None else None
+    try:
+        if (preset is None or presets.find(preset).certain is None) and _is_arkit(way.confidence.file):
+            lines.append(_line(4, "highest", 2, "as ARKit has it; least: 1 makes its low ones holes"))
+    except GpudepthError:
+        return []       # they cannot be read
+    return lines
+
+
+def _is_arkit(path: Path) -> bool:
+    """Codes from 0 to 2."""
+    return int(read_map(path).codes.max()) in (1, 2)
+
+
+def _target(base: Path) -> str:
+    """The folder to write to: a new one, or that of a run."""
+    return next(name for name in ("out", "with_depth", *(f"with_depth_{n}" for n in range(2, 1000)))
+                if not (base / name).exists() or (base / name / OURS).exists())
 
 
 def _line(indent: int, name: str, value: Any, comment: str = "") -> str:
@@ -105,5 +133,7 @@ def _line(indent: int, name: str, value: Any, comment: str = "") -> str:
         value = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     elif isinstance(value, float):
         value = f"{value:g}"
+    elif isinstance(value, dict):
+        value = "{" + ", ".join(_line(0, *one) for one in value.items()) + "}"
     text = f"{'':{indent}}{name}: {value}"
     return f"{text:<{WIDE}}# {comment}" if comment else text

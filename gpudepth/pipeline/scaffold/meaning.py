@@ -12,6 +12,7 @@ from ...errors import GpudepthError, UsageError
 from ...sources import presets
 from ...sources.maps import read_map
 from ...sources.recognise import recognise
+from ..recipe import AUTO
 
 NEAR, FAR = 0.5, 10.0               # what stands in for what only the user knows
 _INDOORS = (200, 20_000)            # millimetres that depth sensors give
@@ -48,11 +49,12 @@ def meaning_of(path: Path) -> Meaning:
     size = (0, 0) if values is None else (values.shape[1], values.shape[0])
     if found is not None and found.preset is not None:
         preset = presets.find(found.preset)
+        if found.parameters:    # which may be others for each map
+            return Meaning({"preset": AUTO}, [f"{preset.about} ({found.why})"], [], _holes(values, zero=True),
+                           size, preset.accuracy)
         encoding: dict[str, Any] = {"preset": found.preset}
         unsure = []
         for name in preset.needs:
-            if name in found.parameters:
-                continue
             if name not in ("near", "far"):
                 unsure.append(f"encoding.{name} is not known: {preset.note or preset.about}")
             encoding[name] = {"near": NEAR, "far": FAR}.get(name, 1.0)
@@ -61,7 +63,7 @@ def meaning_of(path: Path) -> Meaning:
         return Meaning(encoding, [f"{preset.about} ({found.why})"], unsure, _holes(values, zero=True), size,
                        preset.accuracy)
     assert codes is not None and values is not None
-    return _floats(values, size) if codes.max_code is None else _codes(values, codes.max_code, size)
+    return _floats(values, size, path.parent.name) if codes.max_code is None else _codes(values, codes.max_code, size)
 
 
 def _holes(values: Any, *, zero: bool) -> float:
@@ -90,10 +92,13 @@ def _codes(values: Any, top: int, size: tuple[int, int]) -> Meaning:
         "curve: depth if gray is linear in metres, disparity if in 1/metres"], 0.0, size)
 
 
-def _floats(values: Any, size: tuple[int, int]) -> Meaning:
+def _floats(values: Any, size: tuple[int, int], folder: str) -> Meaning:
     lo, hi = _span(values, zero=False)
     about = f"floats from {lo:.4g} to {hi:.4g}"
     holes = _holes(values, zero=False)
+    if lo >= 0 and hi <= 1.0001 and folder == "depth_npy":
+        return Meaning({"preset": "marigold", "near": NEAR, "far": FAR}, [f"{about}, in a folder as Marigold's"], [
+            "near and far: only you know how far away things are"], holes, size)
     if lo >= 0 and hi <= 1.0001:
         return Meaning({"kind": "gray", "near": NEAR, "far": FAR, "white": "near"}, [about], [
             "near and far: the metres at both ends of 0…1, which the map does not say",

@@ -1,7 +1,7 @@
 "use strict";
 // Relief and points: the map unprojected by a pinhole camera, seen first from where the photo was taken.
 // Refocus: every pixel gathers from its surroundings as a lens with that aperture would mix them.
-const viewer = { item: null, mode: "relief", three: null };
+const viewer = { item: null, mode: "relief", three: null, asked: 0 };
 const TEAR = 0.05;          // of the span of disparity between neighbours: the relief is torn there
 const FARTHEST = 0.04;      // of the nearest disparity: what lies beyond is drawn there
 
@@ -171,16 +171,28 @@ function turn() {
   viewer.frame = requestAnimationFrame(turn);
 }
 
+// What the graphics card holds of a view goes with it.
+function forget(view) {
+  if (!view) return;
+  if (view.controls) view.controls.dispose();
+  for (const { geometry, material } of view.scene.children) {
+    for (const held of [geometry, material, material.map, ...Object.values(material.uniforms || {}).map(u => u.value)]) {
+      if (held && held.dispose) held.dispose();
+    }
+  }
+}
+
 async function show(mode) {
   cancelAnimationFrame(viewer.frame);
   viewer.mode = mode;
-  const item = viewer.item, { renderer } = three();
+  const item = viewer.item, { renderer } = three(), asked = ++viewer.asked;
   const map = await load("png", item.map), picture = item.picture ? await load("jpeg", item.picture) : map;
+  if (asked !== viewer.asked) return;       // something else was asked for while these were decoded, or nothing any more
   const scale = Math.min((innerWidth - 80) / picture.width, (innerHeight - 190) / picture.height);
   const width = Math.round(picture.width * scale), height = Math.round(picture.height * scale);
   renderer.setPixelRatio(devicePixelRatio);
   renderer.setSize(width, height);
-  if (viewer.view && viewer.view.controls) viewer.view.controls.dispose();
+  forget(viewer.view);
   viewer.view = mode === "refocus" ? lens(item, picture, map) : space(item, picture, map, mode, width, height);
   viewer.map = pixelsOf(map);
   for (const button of document.querySelectorAll("#bar button[data-mode]")) button.classList.toggle("on", button.dataset.mode === mode);
@@ -202,7 +214,7 @@ async function openViewer(item) {
 document.querySelectorAll("#bar button[data-mode]").forEach(button => button.onclick = () => show(button.dataset.mode));
 document.getElementById("reset").onclick = () => { viewer.view.home(); draw(); };
 document.getElementById("close").onclick = () => document.getElementById("viewer").close();
-document.getElementById("viewer").onclose = () => { cancelAnimationFrame(viewer.frame); };
+document.getElementById("viewer").onclose = () => { viewer.asked++; cancelAnimationFrame(viewer.frame); };
 document.getElementById("focus").oninput = document.getElementById("aperture").oninput = draw;
 document.getElementById("canvas").addEventListener("click", event => {
   if (viewer.mode !== "refocus") return;
