@@ -47,7 +47,7 @@ class Item:
         """All files it is made of."""
         return (self.photo, self.depth, *self.beside.paths(), *self.aids)
 
-    def is_whole(self) -> bool:
+    def is_whole(self, row: Row) -> bool:
         """There is one file."""
         return True
 

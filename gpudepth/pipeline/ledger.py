@@ -21,7 +21,7 @@ from ..formats.inputs import Held, Input
 from ..limits import Limits
 from ..sources.stores import Stored, Target, known_facts
 
-_TEXTS = ("key", "status", "job", "output", "output_sha256", "said", "error", "message")
+_TEXTS = ("key", "status", "job", "output", "output_sha256", "output_etag", "said", "error", "message", "members")
 MOST_LINE = 1 << 24      # bytes of a row: of a sequence of pictures it names every file
 _KNOWN = Limits(max_file=0, max_ratio=0)    # it is, or has the size of, what the job's own limits let pass
 
@@ -82,7 +82,8 @@ def sha256(path: Input) -> str:
 @dataclass(frozen=True)
 class Row:
     """One line. status: "ok" or "error". `output` is relative to the plan's root. pixels: of the map, or of all of a
-    clip's. seconds: from the task's start to its end; stages: where they went (`stopwatch`)."""
+    clip's. seconds: from the task's start to its end; stages: where they went (`stopwatch`). members: of an output that
+    holds several, the SHA-256 of their names."""
 
     key: str
     status: str
@@ -104,6 +105,7 @@ class Row:
     stages: dict[str, float] = field(default_factory=dict)
     beside: tuple[FileState, ...] = ()
     output_etag: str = ""
+    members: str = ""
 
     def to_json(self) -> str:
         rows = {k: v for k, v in asdict(self).items() if v not in (None, "", (), 0, {})}

@@ -232,7 +232,7 @@ def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) 
         row = ledger.rows.get(item.key)
         known = row is not None and row.output == item.target
         if (plan_.job.run.on_existing != "overwrite" and row is not None and known
-                and row.done(settings_hash, item.inputs, item.output) and item.is_whole()):
+                and row.done(settings_hash, item.inputs, item.output) and item.is_whole(row)):
             summary.skipped += 1
             return False
         if not known and plan_.job.run.on_existing == "error" and item.output.exists():

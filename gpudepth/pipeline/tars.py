@@ -7,6 +7,7 @@ The same inputs give the same bytes: members lie in the order of their keys, and
 
 from __future__ import annotations
 
+import hashlib
 import tarfile
 import tempfile
 from collections.abc import Iterable
@@ -50,9 +51,14 @@ class Tar:
     def inputs(self) -> tuple[Input, ...]:
         return tuple(file for item in self.items for file in item.inputs)
 
-    def is_whole(self) -> bool:
-        """There is one file."""
-        return True
+    @property
+    def members(self) -> str:
+        """SHA-256 of the names in it: a photo that is called otherwise now has the same bytes as before."""
+        return hashlib.sha256("\0".join(item.target for item in self.items).encode("utf-8", "surrogateescape")).hexdigest()
+
+    def is_whole(self, row: Row) -> bool:
+        """There is one file; are the photos in it called as now?"""
+        return row.members == self.members
 
     def do(self, task: Task) -> Row:
         """See `Work.do`. Photos that fail are left out, and then named by PartialRunError when the tar is there."""
@@ -97,7 +103,7 @@ class Tar:
         warnings = [f"{row.key}: {warning}" for row in rows for warning in row.warnings]
         return Row(self.key, "ok", task.job, states[0], states[1], self.target, said=f"{len(rows)} photos",
                    metres=(near, far), filled=sum(row.filled for row in rows), warnings=tuple(warnings[:WARNINGS]),
-                   beside=tuple(states[2:]), pixels=sum(row.pixels for row in rows),
+                   members=self.members, beside=tuple(states[2:]), pixels=sum(row.pixels for row in rows),
                    stages={stage: round(seconds, 4) for stage, seconds in spent.items()})
 
 

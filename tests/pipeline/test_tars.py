@@ -88,6 +88,18 @@ def test_what_changes_is_made_again_and_nothing_else(tmp_path: Path) -> None:
     assert "00777.jpg" in members(tmp_path)
 
 
+def test_photos_that_are_called_otherwise_are_put_in_again(tmp_path: Path) -> None:
+    """Their bytes and times are the same; in one tar, so that it stays theirs."""
+    job, one = make(tmp_path, 6), [*TARS, "--set", "output.tars=1"]
+    assert finish(job, *one) == 0
+    for name in ("c/00003.jpg", "d/00003.png"):
+        (tmp_path / name).rename(tmp_path / name.replace("00003", "00003b"))
+    assert finish(job, *one) == 0
+    assert set(members(tmp_path)) == {"00000.jpg", "00001.jpg", "00002.jpg", "00003b.jpg", "00004.jpg", "00005.jpg"}
+    assert finish(job, *one, "--set", "output.path=tars/{tar}.tar/depth-{stem}.jpg") == 0
+    assert set(members(tmp_path)) == {f"depth-{n}.jpg" for n in ("00000", "00001", "00002", "00003b", "00004", "00005")}
+
+
 def test_a_bad_photo_is_left_out_and_told(tmp_path: Path) -> None:
     job = make(tmp_path, 30)
     (tmp_path / "c/00011.jpg").write_bytes(b"\xff\xd8 and no more")

@@ -38,7 +38,7 @@ class ClipItem:
         depth = self.depth.files if self.depth else self.video.files[:1]
         return (self.video.files[0], depth[0], *self.video.files[1:], *depth[1:])
 
-    def is_whole(self) -> bool:
+    def is_whole(self, row: Row) -> bool:
         """Is all of the output there?"""
         return self.output.exists() if clip_stills.MARK not in self.pattern else clip_stills.is_whole(self.output)
 
