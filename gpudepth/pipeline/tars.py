@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ..errors import GpudepthError, OutputError, PartialRunError
 from ..formats.inputs import Input
+from ..limits import ASKED
 from ..sources.stores import Target, target
 from .item import Item
 from .ledger import Row, sha256
@@ -72,6 +73,7 @@ class Tar:
                 with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
                     for n, item in enumerate(self.items):
                         alive(n)
+                        ASKED.let_go()      # what the photo before it took
                         try:
                             row = _member(archive, item, Path(name), task)
                         except OutputError:

@@ -240,7 +240,7 @@ def _serve(pipe: Connection, function: Callable[[Any], Any], free: int) -> None:
     _VOICE.pipe = pipe
     allowance = Allowance(free, lambda size: _ask(pipe, size))
     if free:
-        limits.ASKED.before_decoding = allowance.take
+        limits.ASKED.before_decoding, limits.ASKED.let_go = allowance.take, allowance.let_go
     while True:
         try:
             task = pipe.recv()

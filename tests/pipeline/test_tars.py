@@ -6,16 +6,22 @@ import json
 import signal
 import tarfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from run_kit import finish, make, start
 
 import gpudepth
+from gpudepth import limits
 from gpudepth.cli.app import run_command
 from gpudepth.errors import JobError, UsageError
+from gpudepth.limits import Asked
 from gpudepth.pipeline import tar_names
+from gpudepth.pipeline import tars as tar_files
+from gpudepth.pipeline.memory import Allowance
 from gpudepth.pipeline.runner import pair_files
+from gpudepth.pipeline.task import Task
 
 TARS = ["--set", "output.path=tars/{tar}.tar/{stem}.jpg", "--set", "output.tars=5"]
 
@@ -98,6 +104,25 @@ def test_photos_that_are_called_otherwise_are_put_in_again(tmp_path: Path) -> No
     assert set(members(tmp_path)) == {"00000.jpg", "00001.jpg", "00002.jpg", "00003b.jpg", "00004.jpg", "00005.jpg"}
     assert finish(job, *one, "--set", "output.path=tars/{tar}.tar/depth-{stem}.jpg") == 0
     assert set(members(tmp_path)) == {f"depth-{n}.jpg" for n in ("00000", "00001", "00002", "00003b", "00004", "00005")}
+
+
+def test_a_tar_holds_the_memory_of_one_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much is asked for as for its largest photo, not for all of them together."""
+    job = make(tmp_path, 40)
+    plan, _ = pair_files(job, settings=["output.path=tars/{tar}.tar/{stem}.jpg", "output.tars=1"])
+    [tar] = plan.items
+    assert isinstance(tar, tar_files.Tar)
+    asked: list[int] = []
+    allowance = Allowance(1, asked.append)
+    monkeypatch.setattr(limits, "ASKED", Asked(allowance.take, allowance.let_go))
+    monkeypatch.setattr(tar_files, "ASKED", limits.ASKED)
+    photo = replace(tar.items[0], output=tmp_path / "alone.jpg")
+    photo.do(Task(photo, plan.recipe, "numpy", "job"))
+    alone = sum(asked)
+    allowance.reset()
+    asked.clear()
+    tar.do(Task(tar, plan.recipe, "numpy", "job"))
+    assert 0 < sum(asked) < 4 * alone
 
 
 def test_a_bad_photo_is_left_out_and_told(tmp_path: Path) -> None:
