@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..errors import FileError, LockedError, OutputError
 from ..formats.archive.member import Member
@@ -77,6 +77,31 @@ def sha256(path: Input) -> str:
         return hashlib.sha256(path.read(_KNOWN)).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+Glimpse: TypeAlias = tuple[int, int] | None
+"""Size and modification time; None: it is not there."""
+
+
+def glimpse(path: Input) -> Glimpse:
+    """What a file looks like before it is read: see `states`."""
+    try:
+        stat = path.stat()
+    except (OSError, FileError):
+        return None
+    return stat.st_size, stat.st_mtime_ns
+
+
+def states(inputs: Sequence[Input], before: Sequence[Glimpse]) -> list[FileState]:
+    """Of inputs that were read. Raises FileError for one that was written to meanwhile: the output is made of neither
+    what was there nor what is."""
+    out = []
+    for path, seen in zip(inputs, before, strict=True):
+        with suppress(OSError):     # it has gone
+            out.append(FileState.of(path))
+        if seen is None or glimpse(path) != seen:
+            raise FileError("has changed while it was read", where=str(path), hint="run again")
+    return out
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,8 @@ class Tar:
     @property
     def members(self) -> str:
         """SHA-256 of the names in it: a photo that is called otherwise now has the same bytes as before."""
-        return hashlib.sha256("\0".join(item.target for item in self.items).encode("utf-8", "surrogateescape")).hexdigest()
+        names = "\0".join(item.target for item in self.items)
+        return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
 
     def is_whole(self, row: Row) -> bool:
         """There is one file; are the photos in it called as now?"""
