@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,6 +23,7 @@ from ..limits import Limits
 from ..sources.stores import Stored, Target, known_facts
 
 _TEXTS = ("key", "status", "job", "output", "output_sha256", "output_etag", "said", "error", "message", "members")
+_NUMBERS = ("output_size", "filled", "seconds", "pixels")
 MOST_LINE = 1 << 24      # bytes of a row: of a sequence of pictures it names every file
 _KNOWN = Limits(max_file=0, max_ratio=0)    # it is, or has the size of, what the job's own limits let pass
 
@@ -147,7 +149,7 @@ class Row:
             data: dict[str, Any] = json.loads(line)
         except RecursionError:
             raise ValueError("nested too deeply") from None
-        if not isinstance(data, dict) or not all(isinstance(data.get(name, ""), str) for name in _TEXTS):
+        if not isinstance(data, dict) or not _is_row(data):
             raise TypeError("is no row")
         for name in ("photo", "depth"):
             if data.get(name):
@@ -174,6 +176,17 @@ class Row:
         if isinstance(output, Target):
             return known_facts(output.url) == (self.output_size, self.output_etag)
         return output.stat().st_size == self.output_size
+
+
+def _is_row(data: dict[str, Any]) -> bool:
+    """Is what is shown and added up of the right kinds?"""
+    stages, metres, warnings = data.get("stages", {}), data.get("metres", ()), data.get("warnings", ())
+    numbers = [data[name] for name in _NUMBERS if name in data]
+    return (all(isinstance(data.get(name, ""), str) for name in _TEXTS)
+            and isinstance(stages, dict) and isinstance(metres, list | tuple) and isinstance(warnings, list | tuple)
+            and all(isinstance(warning, str) for warning in warnings) and len(metres) in (0, 2)
+            and all(isinstance(n, int | float) and isfinite(n)
+                    for n in (*numbers, *stages.values(), *(m for m in metres if m is not None))))
 
 
 def read_rows(path: Path, start: int = 0) -> Iterator[Row]:
