@@ -14,12 +14,16 @@ from PIL import Image
 from run_kit import finish, make
 
 from gpudepth.cli.app import run_command
+from gpudepth.depth.calibration import Calibration
+from gpudepth.depth.data import DepthData
+from gpudepth.depth.pixel_format import FDEP
 from gpudepth.errors import MissingInputError, UsageError
 from gpudepth.pipeline.ledger import Row
 from gpudepth.view import report as room
 from gpudepth.view.page import in_script
 from gpudepth.view.report import report
-from gpudepth.view.thumbnail import Sizes, Thumbnail, Wanted
+from gpudepth.view.shown import Shown
+from gpudepth.view.thumbnail import Sizes, Thumbnail, Wanted, _focal
 from gpudepth.view.thumbnail import make as thumbnail
 
 
@@ -116,6 +120,14 @@ def test_a_ledger_names_nothing_outside_of_its_folder(job: Path) -> None:
     for key in ("up", "far"):
         assert "outside" in entries[key]["message"] and "map" not in entries[key]
     assert entries["before"]["map"] == entries["c/00001.jpg"]["map"] != ""
+
+
+@pytest.mark.parametrize(("fx", "side", "focal"), [(600, 800, 0.75), (0, 800, 0.8), (-600, 800, 0.8), (3e38, 1e-300, 0.8), (1, 0, 0.8), (np.nan, 8, 0.8)])
+def test_a_focal_length_that_is_none(fx: float, side: float, focal: float) -> None:
+    """One file with odd numbers makes no page that nothing parses."""
+    data = DepthData(np.ones((6, 8), np.float32), FDEP, calibration=Calibration(np.diag([fx, fx, 1.0]), side, side * 0.75))
+    with np.errstate(all="ignore"):
+        assert _focal(Shown("a", data)) == focal
 
 
 def test_sizes() -> None:
