@@ -24,6 +24,7 @@ from ..sources.scene_linear import displayed
 from .guide import Guide
 from .recipe import Recipe
 from .stopwatch import stage
+from .workers import alive
 
 
 @dataclass
@@ -69,7 +70,8 @@ def _session(network: Network, threads: int, limits: Limits) -> Session:
 def _fill(session: Session, photos: Sequence[Input], limits: Limits, transform: str | None) -> None:
     """Estimate, those of one size together."""
     groups: dict[tuple[int, int], list[tuple[Input, Letterbox, tuple[int, int], NDArray[Any]]]] = {}
-    for photo in photos:
+    for n, photo in enumerate(photos):
+        alive(n)        # the time limit is for one
         try:
             guide = Guide(displayed(photo, transform, limits), "display", limits)
             size = guide.size
@@ -82,6 +84,7 @@ def _fill(session: Session, photos: Sequence[Input], limits: Limits, transform: 
     for group in groups.values():
         for start in range(0, len(group), session.batch):
             part = group[start : start + session.batch]
+            alive(len(photos))
             outputs = _outputs(session, [picture for *_, picture in part])
             for (photo, box, size, _), out in zip(part, outputs, strict=True):
                 _HERE.ready[str(photo)] = out if isinstance(out, GpudepthError) else SourceMap(

@@ -76,3 +76,9 @@ def in_batches(items: Iterable[Work], size: int) -> Iterator[Work]:
         for i, item in enumerate(batch, 1):
             ahead = tuple(one.photo for one in batch[i:] if isinstance(one, Item))
             yield replace(item, ahead=ahead) if ahead and isinstance(item, Item) else item
+
+
+def alone(task: Task) -> Task:
+    """The task without the rest of its batch."""
+    item = task.item
+    return replace(task, item=replace(item, ahead=())) if isinstance(item, Item) and item.ahead else task
