@@ -31,6 +31,7 @@ Task = TypeVar("Task")
 RETRIES = 1
 POLL_SECONDS = 0.5
 DRAIN_SECONDS = 4.0
+END_SECONDS = 5.0
 ALIVE_SECONDS = 1.0
 
 
@@ -200,8 +201,9 @@ class _Pool:
                 worker.process.terminate()
         for worker in self.workers:
             worker.pipe.close()  # idle workers end at the end of their pipe
+        deadline = time.monotonic() + END_SECONDS      # of all together: what hangs in a codec heeds no signal
         for worker in self.workers:
-            worker.process.join(5)
+            worker.process.join(max(0.0, deadline - time.monotonic()))
             if worker.process.exitcode is None:
                 worker.process.kill()
                 worker.process.join()
