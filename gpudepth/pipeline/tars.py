@@ -8,9 +8,11 @@ The same inputs give the same bytes: members lie in the order of their keys, and
 from __future__ import annotations
 
 import hashlib
+import re
 import tarfile
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +25,7 @@ from .item import Item
 from .ledger import Row, sha256
 from .output import atomic
 from .stopwatch import add
-from .tar_names import INSIDE, tar_of
+from .tar_names import INSIDE, NUMBER, tar_of
 from .task import Task, below, key_hash
 from .workers import alive
 
@@ -136,6 +138,19 @@ def gather(items: Iterable[Item], template: str, count: int, root: Path) -> tupl
         inside = sorted(map(_inside, members), key=lambda member: member.key)
         out.append(Tar(below(path, root), tuple(inside), path))
     return tuple(out)
+
+
+def left_over(tars: Sequence[Tar], template: str) -> list[Path]:
+    """Tars in the same folders that would be read with these and are none of them: of another `output.tars`, or of
+    photos that have gone. Of stores nothing is asked."""
+    before, _, after = (template.partition(INSIDE)[0].rpartition("/")[2] + INSIDE[:-1]).partition(NUMBER)
+    name = re.compile(re.escape(before) + "[0-9]+" + re.escape(after))
+    ours = {tar.output for tar in tars if isinstance(tar.output, Path)}
+    found = []
+    for folder in sorted({path.parent for path in ours}):
+        with suppress(OSError):     # it is not there yet
+            found += sorted(path for path in folder.iterdir() if name.fullmatch(path.name) and path not in ours)
+    return found
 
 
 def _inside(item: Item) -> Item:

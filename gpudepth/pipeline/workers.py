@@ -74,7 +74,7 @@ def run_tasks(function: Callable[[Task], Any], tasks: Iterable[Task], workers: i
 
     A single worker is a process of its own too: what kills or hangs it must not end the run.
     """
-    pool = _Pool(function, workers, seconds_per_task, beat, memory, alone)
+    pool = _Pool(function, workers, seconds_per_task, beat, memory, alone=alone)
     try:
         yield from pool.run(tasks)
     finally:
@@ -94,7 +94,7 @@ class _Worker:
 
 class _Pool:
     def __init__(self, function: Callable[[Any], Any], count: int, seconds: float,
-                 beat: Callable[[], None], memory: int, alone: Callable[[Any], Any]) -> None:
+                 beat: Callable[[], None], memory: int, *, alone: Callable[[Any], Any]) -> None:
         # spawn: a fork would copy locks, CUDA state and the pipe ends of siblings
         self.context = multiprocessing.get_context("spawn")
         self.function, self.count, self.seconds, self.beat, self.alone = function, count, seconds, beat, alone

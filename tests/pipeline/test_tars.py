@@ -106,6 +106,21 @@ def test_photos_that_are_called_otherwise_are_put_in_again(tmp_path: Path) -> No
     assert set(members(tmp_path)) == {f"depth-{n}.jpg" for n in ("00000", "00001", "00002", "00003b", "00004", "00005")}
 
 
+def test_tars_of_another_number_of_tars_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They hold the same photos once more; nobody deletes them."""
+    job = make(tmp_path, 12)
+    assert run_command(["plan", str(job), *TARS]) == 0
+    assert "tars lie there" not in capsys.readouterr().out
+    assert finish(job, *TARS) == 0
+    (tmp_path / "tars/other-7.tar").touch()
+    assert not any("tars lie there" in note for note in pair_files(job, settings=TARS[1::2])[0].notes)
+    fewer = [*TARS[:-1], "output.tars=2"]
+    assert run_command(["plan", str(job), *fewer]) == 0
+    old = [name for name in tars(tmp_path) if name not in ("0.tar", "1.tar", "other-7.tar")]
+    assert old
+    assert f"{len(old)} tars lie there that this job does not write, {tmp_path / 'tars' / old[0]} for one" in capsys.readouterr().out
+
+
 def test_a_tar_holds_the_memory_of_one_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As much is asked for as for its largest photo, not for all of them together."""
     job = make(tmp_path, 40)

@@ -108,7 +108,7 @@ def test_all_that_hang_are_waited_for_together(monkeypatch: pytest.MonkeyPatch) 
         def kill(self) -> None:
             self.exitcode = -9
 
-    pool = room._Pool(len, 64, 0, lambda: None, 0, lambda task: task)
+    pool = room._Pool(len, 64, 0, lambda: None, 0, alone=lambda task: task)
     stuck: list[Any] = [Stuck() for _ in range(64)]
     pool.workers = [room._Worker(process, multiprocessing.Pipe()[0]) for process in stuck]
     pool.stop()
