@@ -106,9 +106,11 @@ class Limits:
 
 @dataclass
 class Asked:
-    """Who is told of every picture before it is decoded: in the workers of a run, what bounds the bytes in flight."""
+    """Who is told of every picture before it is decoded, and when all of them are let go before a task ends: in the
+    workers of a run, what bounds the bytes in flight."""
 
     before_decoding: Callable[[int], None] = lambda size: None
+    let_go: Callable[[], None] = lambda: None
 
 
 ASKED = Asked()

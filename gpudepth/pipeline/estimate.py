@@ -1,7 +1,7 @@
 """Depth estimated from the photo itself: by a network that is loaded once in each worker, several photos at a time.
 
 A worker that is given a photo, and told which ones come next to it, estimates all of them and keeps the maps until they
-are asked for. A photo that cannot be decoded fails alone, when it is its turn.
+are asked for. A photo that cannot be decoded, or that the network fails over, fails alone, when it is its turn.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from ..sources.scene_linear import displayed
 from .guide import Guide
 from .recipe import Recipe
 from .stopwatch import stage
+from .workers import alive
 
 
 @dataclass
@@ -73,7 +74,8 @@ def _session(network: Network, threads: int, limits: Limits) -> Session:
 def _fill(session: Session, photos: Sequence[Input], limits: Limits, transform: str | None) -> None:
     """Estimate, those of one size together."""
     groups: dict[tuple[int, int], list[tuple[Input, Letterbox, tuple[int, int], NDArray[Any]]]] = {}
-    for photo in photos:
+    for n, photo in enumerate(photos):
+        alive(n)        # the time limit is for one
         try:
             guide = Guide(displayed(photo, transform, limits), "display", limits)
             size = guide.size
@@ -86,7 +88,18 @@ def _fill(session: Session, photos: Sequence[Input], limits: Limits, transform: 
     for group in groups.values():
         for start in range(0, len(group), session.batch):
             part = group[start : start + session.batch]
-            outputs = session.run([picture for *_, picture in part])
+            alive(len(photos))
+            outputs = _outputs(session, [picture for *_, picture in part])
             for (photo, box, size, _), out in zip(part, outputs, strict=True):
-                values = np.ascontiguousarray(box.cut(out, size))
-                _HERE.ready[str(photo)] = SourceMap(values, None, 1, as_input(session.network.model))
+                _HERE.ready[str(photo)] = out if isinstance(out, GpudepthError) else SourceMap(
+                    np.ascontiguousarray(box.cut(out, size)), None, 1, as_input(session.network.model))
+
+
+def _outputs(session: Session, pictures: list[NDArray[Any]]) -> list[NDArray[np.float32] | GpudepthError]:
+    """What the network says of each: where it fails over some, they go in alone, and those fail that are to blame."""
+    try:
+        return [*session.run(pictures)]
+    except GpudepthError as error:
+        if len(pictures) == 1:
+            return [error]
+    return [out for picture in pictures for out in _outputs(session, [picture])]

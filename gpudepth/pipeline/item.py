@@ -15,7 +15,7 @@ from .beside import Beside
 from .convert import export_item
 from .estimate import estimated
 from .export import MAPS_ALONE
-from .ledger import FileState, Row
+from .ledger import FileState, Row, glimpse, states
 from .road import run_item
 from .stopwatch import lap, rounded, stage
 from .stored import do_stored
@@ -47,7 +47,7 @@ class Item:
         """All files it is made of."""
         return (self.photo, self.depth, *self.beside.paths(), *self.aids)
 
-    def is_whole(self) -> bool:
+    def is_whole(self, row: Row) -> bool:
         """There is one file."""
         return True
 
@@ -56,12 +56,13 @@ class Item:
         if not isinstance(self.output, Path) or any(isinstance(file, Stored) for file in self.inputs):
             return do_stored(self, task)
         lap()       # what a failed item before this one left
+        before = [glimpse(path) for path in self.inputs]
         make = export_item if self.output.suffix.lower() in MAPS_ALONE else run_item
         source = self.depth if task.recipe.network is None else estimated(self.photo, task.recipe, self.ahead)
         outcome = make(self.photo, source, self.output, task.recipe, backend(task.backend), beside=self.beside,
                        make_folder=True)
         with stage("hash"):
-            written, photo, depth, *beside = (FileState.of(path) for path in (self.output, *self.inputs))
+            written, (photo, depth, *beside) = FileState.of(self.output), states(self.inputs, before)
         near, far = (m if isfinite(m) else None for m in outcome.metres)
         return Row(self.key, "ok", task.job, photo, depth, self.target, written.size, written.sha256, outcome.line(),
                    (outcome.storage.lo, outcome.storage.hi), (near, far), outcome.filled, outcome.notices(),
@@ -75,3 +76,9 @@ def in_batches(items: Iterable[Work], size: int) -> Iterator[Work]:
         for i, item in enumerate(batch, 1):
             ahead = tuple(one.photo for one in batch[i:] if isinstance(one, Item))
             yield replace(item, ahead=ahead) if ahead and isinstance(item, Item) else item
+
+
+def alone(task: Task) -> Task:
+    """The task without the rest of its batch."""
+    item = task.item
+    return replace(task, item=replace(item, ahead=())) if isinstance(item, Item) and item.ahead else task

@@ -12,8 +12,9 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..errors import FileError, LockedError, OutputError
 from ..formats.archive.member import Member
@@ -21,7 +22,8 @@ from ..formats.inputs import Held, Input
 from ..limits import Limits
 from ..sources.stores import Stored, Target, known_facts
 
-_TEXTS = ("key", "status", "job", "output", "output_sha256", "said", "error", "message")
+_TEXTS = ("key", "status", "job", "output", "output_sha256", "output_etag", "said", "error", "message", "members")
+_NUMBERS = ("output_size", "filled", "seconds", "pixels")
 MOST_LINE = 1 << 24      # bytes of a row: of a sequence of pictures it names every file
 _KNOWN = Limits(max_file=0, max_ratio=0)    # it is, or has the size of, what the job's own limits let pass
 
@@ -79,10 +81,36 @@ def sha256(path: Input) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+Glimpse: TypeAlias = tuple[int, int] | None
+"""Size and modification time; None: it is not there."""
+
+
+def glimpse(path: Input) -> Glimpse:
+    """What a file looks like before it is read: see `states`."""
+    try:
+        stat = path.stat()
+    except (OSError, FileError):
+        return None
+    return stat.st_size, stat.st_mtime_ns
+
+
+def states(inputs: Sequence[Input], before: Sequence[Glimpse]) -> list[FileState]:
+    """Of inputs that were read. Raises FileError for one that was written to meanwhile: the output is made of neither
+    what was there nor what is."""
+    out = []
+    for path, seen in zip(inputs, before, strict=True):
+        with suppress(OSError):     # it has gone
+            out.append(FileState.of(path))
+        if seen is None or glimpse(path) != seen:
+            raise FileError("has changed while it was read", where=str(path), hint="run again")
+    return out
+
+
 @dataclass(frozen=True)
 class Row:
     """One line. status: "ok" or "error". `output` is relative to the plan's root. pixels: of the map, or of all of a
-    clip's. seconds: from the task's start to its end; stages: where they went (`stopwatch`)."""
+    clip's. seconds: from the task's start to its end; stages: where they went (`stopwatch`). members: of an output that
+    holds several, the SHA-256 of their names."""
 
     key: str
     status: str
@@ -104,6 +132,7 @@ class Row:
     stages: dict[str, float] = field(default_factory=dict)
     beside: tuple[FileState, ...] = ()
     output_etag: str = ""
+    members: str = ""
 
     def to_json(self) -> str:
         rows = {k: v for k, v in asdict(self).items() if v not in (None, "", (), 0, {})}
@@ -120,7 +149,7 @@ class Row:
             data: dict[str, Any] = json.loads(line)
         except RecursionError:
             raise ValueError("nested too deeply") from None
-        if not isinstance(data, dict) or not all(isinstance(data.get(name, ""), str) for name in _TEXTS):
+        if not isinstance(data, dict) or not _is_row(data):
             raise TypeError("is no row")
         for name in ("photo", "depth"):
             if data.get(name):
@@ -147,6 +176,17 @@ class Row:
         if isinstance(output, Target):
             return known_facts(output.url) == (self.output_size, self.output_etag)
         return output.stat().st_size == self.output_size
+
+
+def _is_row(data: dict[str, Any]) -> bool:
+    """Is what is shown and added up of the right kinds?"""
+    stages, metres, warnings = data.get("stages", {}), data.get("metres", ()), data.get("warnings", ())
+    numbers = [data[name] for name in _NUMBERS if name in data]
+    return (all(isinstance(data.get(name, ""), str) for name in _TEXTS)
+            and isinstance(stages, dict) and isinstance(metres, list | tuple) and isinstance(warnings, list | tuple)
+            and all(isinstance(warning, str) for warning in warnings) and len(metres) in (0, 2)
+            and all(isinstance(n, int | float) and isfinite(n)
+                    for n in (*numbers, *stages.values(), *(m for m in metres if m is not None))))
 
 
 def read_rows(path: Path, start: int = 0) -> Iterator[Row]:

@@ -42,6 +42,10 @@ class Allowance:
             self.ask(missing)
             self.granted += missing
 
+    def let_go(self) -> None:
+        """A part of the item is done, and holds nothing more: what was granted is there for the next one."""
+        self.taken = 0
+
     def reset(self) -> None:
         """The item is done."""
         self.taken = self.granted = 0

@@ -142,7 +142,7 @@ def _best(item: Work, rows: Iterable[Row], settings_hash: str) -> tuple[Row | No
         last = row
         if row.status == "error" and row.job == settings_hash:
             failed = row
-        elif row.output == item.target and row.done(settings_hash, item.inputs, item.output) and item.is_whole():
+        elif row.output == item.target and row.done(settings_hash, item.inputs, item.output) and item.is_whole(row):
             return row, True
     return failed or last, False
 

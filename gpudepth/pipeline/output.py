@@ -40,13 +40,14 @@ def atomic(path: Path, *, like: os.stat_result | None = None, make_folder: bool 
     except OSError as error:
         raise OutputError(f"cannot be written: {error.strerror or error}", where=path) from None
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if like is not None:
-            os.utime(temp, ns=(like.st_atime_ns, like.st_mtime_ns))
-        temp.replace(path)
+        with _held(handle):
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            if like is not None:
+                os.utime(temp, ns=(like.st_atime_ns, like.st_mtime_ns))
+            temp.replace(path)
     except BaseException as error:
         with contextlib.suppress(OSError):
             temp.unlink()
@@ -56,6 +57,44 @@ def atomic(path: Path, *, like: os.stat_result | None = None, make_folder: bool 
             raise error.within(path) from None
         raise
     _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _held(handle: int) -> Iterator[None]:
+    """Locked until the block ends or the process does, so that it is not taken for what a killed run left."""
+    try:
+        import fcntl
+    except ImportError:     # Windows has none
+        yield
+        return
+    with contextlib.suppress(OSError):      # a file system without locks
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    copy = os.dup(handle)       # the lock is that of both
+    try:
+        yield
+    finally:
+        os.close(copy)
+
+
+def _is_held(path: Path) -> bool:
+    """Does somebody write it?"""
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return False
 
 
 def _sync_folder(folder: Path) -> None:
@@ -69,9 +108,12 @@ def _sync_folder(folder: Path) -> None:
 
 
 def remove_stale(folder: Path) -> int:
-    """Delete temporary files that a killed run left in `folder`; returns how many. Only while holding the lock."""
+    """Delete temporary files that a killed run left in `folder`; returns how many. Only while holding the lock. Those
+    stay that somebody else writes: another job, with a ledger elsewhere, or a single `attach`."""
     count = 0
     for stale in folder.glob(f"{TEMP_MARK}*.tmp"):
+        if _is_held(stale):
+            continue
         with contextlib.suppress(OSError):
             stale.unlink()
             count += 1

@@ -24,7 +24,7 @@ from .item import Item
 from .job import Job
 from .recipe import Recipe
 from .tar_names import for_pairing
-from .tars import gather
+from .tars import gather, left_over
 from .task import Work, below, in_shard
 from .views import Made
 
@@ -138,9 +138,14 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None, *, on_
     _check_samples(job, items)
     _check_outputs(job, items)
     works: Sequence[Work] = items
+    old: list[Path] = []
     if job.output.tars is not None:
-        works = gather(items, job.output.path, job.output.tars, root)
+        works = tars = gather(items, job.output.path, job.output.tars, root)
+        old = left_over(tars, job.output.path)
     notes = list(pairing.notes)
+    if old:
+        notes.append(f"{len(old)} tars lie there that this job does not write, {old[0]} for one: of another "
+                     "output.tars, or of photos that have gone; who reads the folder reads them too")
     if pairing.unmatched_color:
         notes.append(f"{len(pairing.unmatched_color)} photos have no map and are left out")
     if pairing.unmatched_depth:

@@ -117,7 +117,7 @@ def _plan_of(lines: _LinesOf, job: Job, base: Path, shard: Shard | None) -> Plan
     options = clip_options(job) if job.source.video is not None else None
     workers = max(1, min(job.run.processes(), len(found.items)))
     root = output_root(base, job.output.path)
-    codec = Lines(base, root, options, workers)
+    codec = Lines(base, root, options, workers, anywhere=job.source.pairs is not None)
     refused = tuple(lines.told(place, codec.read_refused) for place in found.refused)
     return Plan(job, PlannedItems(lines, found.items, codec), root, Pairing(()), recipe, head.notes, refused,
                 preset=head.preset)

@@ -42,11 +42,13 @@ class LineError(ValueError):
 
 
 class Lines:
-    """Lines of one plan. base: what paths are relative to; root: the folder that all outputs lie under. options,
-    workers: of clips, which are the job's, and how many of them are done at a time."""
+    """Lines of one plan. base: what paths are relative to; root: the folder that all outputs lie under, what a line
+    says or not, unless they may lie anywhere: a list of pairs says itself where they go. options, workers: of clips,
+    which are the job's, and how many of them are done at a time."""
 
-    def __init__(self, base: Path, root: Path, options: ClipOptions | None = None, workers: int = 1) -> None:
-        self.base, self.root, self.options = base, root, options
+    def __init__(self, base: Path, root: Path, options: ClipOptions | None = None, workers: int = 1, *,
+                 anywhere: bool = False) -> None:
+        self.base, self.root, self.options, self.anywhere = base, root, options, anywhere
         self.threads = max(1, available_cores() // workers)
 
     def write(self, item: Work) -> bytes:
@@ -89,7 +91,7 @@ class Lines:
             item = self._tar(key, data)
         else:
             output = self._target(data)
-            item = self._read_photo(key, data, output, below(output, self.root))
+            item = self._read_photo(key, data, output, self._within(output))
         data.end()
         return item
 
@@ -104,9 +106,11 @@ class Lines:
         for one in data.take("photos", list):
             told = Fields(_is(one, dict, "photos"))
             name = told.take("output", str)
+            if not name or name.startswith("/") or ".." in name.split("/"):
+                raise LineError(f"{name!r:.80} is no name of a photo in a tar")
             items.append(self._read_photo(told.take("key", str), told, Path(name), name))
             told.end()
-        if not items or below(output, self.root) != key:
+        if not items or self._within(output) != key:
             raise LineError("it is a tar without photos, or of another name than its key")
         return Tar(key, tuple(items), output)
 
@@ -132,10 +136,17 @@ class Lines:
         if self.options is None:
             raise LineError("it is a clip, and the job has none")
         depth = data.take("depth", dict, None)
-        output = self._output(data)
+        output, pattern = self._output(data), self._read_path(data.take("pattern", str))
+        self._within(pattern)
         return ClipItem(key, self._read_footage(data.take("video", dict)), depth and self._read_footage(depth),
-                        str(self.base / data.take("pattern", str)), output, below(output, self.root), self.options,
-                        self.threads)
+                        str(pattern), output, self._within(output), self.options, self.threads)
+
+    def _within(self, output: Path | Target) -> str:
+        """Its name from the root on. Raises LineError for one that does not lie there."""
+        name = below(output, self.root)
+        if not self.anywhere and (is_url(name) or ".." in name.split("/")):
+            raise LineError("its output lies outside of the folder that the job writes to")
+        return name
 
     def _target(self, data: Fields) -> Path | Target:
         text = data.take("output", str)

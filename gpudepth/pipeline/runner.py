@@ -26,7 +26,7 @@ from ..sources.urls import is_url, said
 from . import shards as parts
 from .clips.plan import make_clip_plan
 from .foresight import SAMPLES, evenly, foresee, other_formats
-from .item import Item, in_batches
+from .item import Item, alone, in_batches
 from .job import Job, load_job
 from .ledger import Ledger, Row, read_rows
 from .output import remove_stale
@@ -233,7 +233,7 @@ def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) 
         row = ledger.rows.get(item.key)
         known = row is not None and row.output == item.target
         if (plan_.job.run.on_existing != "overwrite" and row is not None and known
-                and row.done(settings_hash, item.inputs, item.output) and item.is_whole()):
+                and row.done(settings_hash, item.inputs, item.output) and item.is_whole(row)):
             summary.skipped += 1
             return False
         if not known and plan_.job.run.on_existing == "error" and item.output.exists():
@@ -255,7 +255,7 @@ def _work(tasks: Iterable[Task], ledger: Ledger, settings_hash: str, summary: Ru
     if summary.failed and job.run.on_error == "stop":
         return
     results = run_tasks(do_task, tasks, min(job.processes, max(1, progress.total)), job.limits.seconds_per_item,
-                        beat=progress.beat, memory=job.run.memory)
+                        beat=progress.beat, memory=job.run.memory, alone=alone)
     with contextlib.closing(results):  # type: ignore[type-var]
         for done in results:
             row = replace(done.result, seconds=round(done.seconds, 3)) if done.error is None else _failure(

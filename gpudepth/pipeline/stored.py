@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from .item import Item
     from .task import Task
 
-LONGEST_NAME = 60       # characters of a file's, up to 240 bytes; keys may have more
+LONGEST_NAME = 200      # bytes of a file's; keys may have more
 
 
 def do_stored(item: Item, task: Task) -> Row:
@@ -30,14 +31,14 @@ def do_stored(item: Item, task: Task) -> Row:
         def fetch(file: Input) -> Input:
             if not isinstance(file, Stored):
                 return file
-            path = scratch / str(len(called)) / file.name[-LONGEST_NAME:]
+            path = scratch / str(len(called)) / _shortened(file.name)
             path.parent.mkdir()
             called[str(path)] = file.url
             file.fetch(path, task.recipe.limits)
             return path
 
         output = item.output
-        made = scratch / "out" / output.name[-LONGEST_NAME:] if isinstance(output, Target) else output
+        made = scratch / "out" / _shortened(output.name) if isinstance(output, Target) else output
         called[str(made)] = str(output)
         lap()       # what a failed item before this one left
         try:
@@ -55,6 +56,11 @@ def do_stored(item: Item, task: Task) -> Row:
             etag = output.put(made)[1] if isinstance(output, Target) else ""
     return replace(row, photo=photo, depth=depth, beside=tuple(state for state in beside if state), output_etag=etag,
                    stages={**fetched, **row.stages, **rounded(lap())})
+
+
+def _shortened(name: str) -> str:
+    """Its end, which has the suffix, as long as file systems take it."""
+    return os.fsencode(name)[-LONGEST_NAME:].decode(errors="ignore")
 
 
 def _state(state: FileState | None, file: Input) -> FileState | None:

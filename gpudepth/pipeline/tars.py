@@ -7,21 +7,25 @@ The same inputs give the same bytes: members lie in the order of their keys, and
 
 from __future__ import annotations
 
+import hashlib
+import re
 import tarfile
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from ..errors import GpudepthError, OutputError, PartialRunError
 from ..formats.inputs import Input
+from ..limits import ASKED
 from ..sources.stores import Target, target
 from .item import Item
 from .ledger import Row, sha256
 from .output import atomic
 from .stopwatch import add
-from .tar_names import INSIDE, tar_of
+from .tar_names import INSIDE, NUMBER, tar_of
 from .task import Task, below, key_hash
 from .workers import alive
 
@@ -50,9 +54,15 @@ class Tar:
     def inputs(self) -> tuple[Input, ...]:
         return tuple(file for item in self.items for file in item.inputs)
 
-    def is_whole(self) -> bool:
-        """There is one file."""
-        return True
+    @property
+    def members(self) -> str:
+        """SHA-256 of the names in it: a photo that is called otherwise now has the same bytes as before."""
+        names = "\0".join(item.target for item in self.items)
+        return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def is_whole(self, row: Row) -> bool:
+        """There is one file; are the photos in it called as now?"""
+        return row.members == self.members
 
     def do(self, task: Task) -> Row:
         """See `Work.do`. Photos that fail are left out, and then named by PartialRunError when the tar is there."""
@@ -66,6 +76,7 @@ class Tar:
                 with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
                     for n, item in enumerate(self.items):
                         alive(n)
+                        ASKED.let_go()      # what the photo before it took
                         try:
                             row = _member(archive, item, Path(name), task)
                         except OutputError:
@@ -97,7 +108,7 @@ class Tar:
         warnings = [f"{row.key}: {warning}" for row in rows for warning in row.warnings]
         return Row(self.key, "ok", task.job, states[0], states[1], self.target, said=f"{len(rows)} photos",
                    metres=(near, far), filled=sum(row.filled for row in rows), warnings=tuple(warnings[:WARNINGS]),
-                   beside=tuple(states[2:]), pixels=sum(row.pixels for row in rows),
+                   members=self.members, beside=tuple(states[2:]), pixels=sum(row.pixels for row in rows),
                    stages={stage: round(seconds, 4) for stage, seconds in spent.items()})
 
 
@@ -127,6 +138,19 @@ def gather(items: Iterable[Item], template: str, count: int, root: Path) -> tupl
         inside = sorted(map(_inside, members), key=lambda member: member.key)
         out.append(Tar(below(path, root), tuple(inside), path))
     return tuple(out)
+
+
+def left_over(tars: Sequence[Tar], template: str) -> list[Path]:
+    """Tars in the same folders that would be read with these and are none of them: of another `output.tars`, or of
+    photos that have gone. Of stores nothing is asked."""
+    before, _, after = (template.partition(INSIDE)[0].rpartition("/")[2] + INSIDE[:-1]).partition(NUMBER)
+    name = re.compile(re.escape(before) + "[0-9]+" + re.escape(after))
+    ours = {tar.output for tar in tars if isinstance(tar.output, Path)}
+    found = []
+    for folder in sorted({path.parent for path in ours}):
+        with suppress(OSError):     # it is not there yet
+            found += sorted(path for path in folder.iterdir() if name.fullmatch(path.name) and path not in ours)
+    return found
 
 
 def _inside(item: Item) -> Item:

@@ -45,8 +45,9 @@ class Work(Protocol):
     def inputs(self) -> Sequence[Input]:
         """All files it is made of: the photo or video, what holds the depth, then the others."""
 
-    def is_whole(self) -> bool:
-        """Is all of the output there, beyond the one file that the ledger looks after?"""
+    def is_whole(self, row: Row) -> bool:
+        """Is all of the output there, beyond the one file that the ledger looks after, and called as it is to be? row:
+        its row, which says that it is done."""
 
     def do(self, task: Task) -> Row:
         """From reading to rename; returns its row of the ledger. Raises errors of `gpudepth.errors`."""

@@ -31,6 +31,7 @@ Task = TypeVar("Task")
 RETRIES = 1
 POLL_SECONDS = 0.5
 DRAIN_SECONDS = 4.0
+END_SECONDS = 5.0
 ALIVE_SECONDS = 1.0
 
 
@@ -66,13 +67,14 @@ def attempt(function: Callable[[Any], Any], task: Any) -> Done:
 
 def run_tasks(function: Callable[[Task], Any], tasks: Iterable[Task], workers: int,
               seconds_per_task: float = 0, *, beat: Callable[[], None] = lambda: None,
-              memory: int = 0) -> Iterator[Done]:
+              memory: int = 0, alone: Callable[[Task], Task] = lambda task: task) -> Iterator[Done]:
     """Results as they come. `function` must be importable, its argument and result picklable. beat: called now and
     then while nothing comes. memory: bytes of decoded pictures that all workers may hold together (`memory`); 0: any.
+    alone: a task without what is done along with it, which may be to blame when a worker dies or hangs; or itself.
 
     A single worker is a process of its own too: what kills or hangs it must not end the run.
     """
-    pool = _Pool(function, workers, seconds_per_task, beat, memory)
+    pool = _Pool(function, workers, seconds_per_task, beat, memory, alone=alone)
     try:
         yield from pool.run(tasks)
     finally:
@@ -92,10 +94,10 @@ class _Worker:
 
 class _Pool:
     def __init__(self, function: Callable[[Any], Any], count: int, seconds: float,
-                 beat: Callable[[], None], memory: int) -> None:
+                 beat: Callable[[], None], memory: int, *, alone: Callable[[Any], Any]) -> None:
         # spawn: a fork would copy locks, CUDA state and the pipe ends of siblings
         self.context = multiprocessing.get_context("spawn")
-        self.function, self.count, self.seconds, self.beat = function, count, seconds, beat
+        self.function, self.count, self.seconds, self.beat, self.alone = function, count, seconds, beat, alone
         self.workers: list[_Worker] = []
         self.free, self.purse = memory // 2 // max(1, count), Purse[_Worker](memory // 2)
 
@@ -157,6 +159,9 @@ class _Pool:
                         yield done
                 elif self.seconds and not worker.waits and time.monotonic() - worker.since > self.seconds:
                     self.discard(worker)
+                    if (task := self.alone(worker.task)) is not worker.task:
+                        again.append((task, worker.tries))
+                        continue
                     yield Done(worker.task, error=GpudepthError(
                         f"took longer than {self.seconds:g} s and was stopped", hint="limits.seconds_per_item"),
                         seconds=self.seconds)
@@ -174,7 +179,7 @@ class _Pool:
         """A worker died over its task: give the task to another one, once."""
         self.discard(worker)
         if worker.tries < RETRIES:
-            again.append((worker.task, worker.tries + 1))
+            again.append((self.alone(worker.task), worker.tries + 1))
             return None
         code = worker.process.exitcode
         return Done(worker.task, error=GpudepthError(f"the worker died over it, twice (exit status {code})",
@@ -196,8 +201,9 @@ class _Pool:
                 worker.process.terminate()
         for worker in self.workers:
             worker.pipe.close()  # idle workers end at the end of their pipe
+        deadline = time.monotonic() + END_SECONDS      # of all together: what hangs in a codec heeds no signal
         for worker in self.workers:
-            worker.process.join(5)
+            worker.process.join(max(0.0, deadline - time.monotonic()))
             if worker.process.exitcode is None:
                 worker.process.kill()
                 worker.process.join()
@@ -240,7 +246,7 @@ def _serve(pipe: Connection, function: Callable[[Any], Any], free: int) -> None:
     _VOICE.pipe = pipe
     allowance = Allowance(free, lambda size: _ask(pipe, size))
     if free:
-        limits.ASKED.before_decoding = allowance.take
+        limits.ASKED.before_decoding, limits.ASKED.let_go = allowance.take, allowance.let_go
     while True:
         try:
             task = pipe.recv()

@@ -30,7 +30,7 @@ class Catalogue:
         check_url(text)
         fixed, rest = _split(text, glob)
         for found in listed(fixed):
-            name = found.url.removeprefix(fixed).lstrip("/")
+            name = found.url.removeprefix(f"{fixed}/")      # a//b is another object than a/b, and no path says so
             if any(part in {"", ".", ".."} for part in name.split("/")):
                 continue        # a folder's mark, or no path
             for _, fields in search_names([name], rest, glob=glob):

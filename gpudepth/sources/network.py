@@ -80,15 +80,30 @@ class Network:
             raise missing(self.model, "there is no such model", SOURCES)
 
     def digest(self) -> str:
-        """SHA-256 of the file and of all that decides the map. Raises MissingInputError, FileError."""
+        """SHA-256 of the file, of the weights beside it, and of all that decides the map. Raises MissingInputError,
+        FileError."""
         self.check()
-        try:
-            with self.model.open("rb") as file:
-                model = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise FileError(f"cannot be read: {error.strerror}", where=str(self.model)) from None
+        model, *weights = [_sha256(path) for path in (self.model, *self._weights())]
         settings = (self.size, self.fit, self.multiple, self.mean, self.std, self.colors, self.output)
-        return hashlib.sha256(repr((model, settings)).encode()).hexdigest()
+        return hashlib.sha256(repr((model, settings, *weights)).encode()).hexdigest()
+
+    def _weights(self) -> list[Path]:
+        """Of large networks they are files of their own, in the same folder: model.onnx_data as Hugging Face and
+        model.onnx.data as PyTorch name them, and numbered ones."""
+        try:
+            return sorted(path for path in self.model.parent.iterdir()
+                          if path.name.startswith((f"{self.model.name}_data", f"{self.model.name}.data"))
+                          and path.is_file())
+        except OSError as error:
+            raise FileError(f"cannot be read: {error.strerror}", where=str(self.model.parent)) from None
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror}", where=str(path)) from None
 
 
 class Session:

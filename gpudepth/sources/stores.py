@@ -106,8 +106,11 @@ class Target:
 
 
 def target(text: str) -> Path | Target:
-    """What a job writes: a file, or an object."""
-    return Target(text) if is_url(text) else Path(text)
+    """What a job writes: a file, or an object. Raises UsageError for credentials in a URL."""
+    if not is_url(text):
+        return Path(text)
+    check_url(text)
+    return Target(text)
 
 
 def store(url: str) -> Any:

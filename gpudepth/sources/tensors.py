@@ -24,7 +24,8 @@ def as_map(values: Any) -> Any:
     """(H, W): a numpy array (uint8, uint16 codes, or floats), or an array on a GPU as it is.
 
     values   numpy, torch, CuPy, JAX, TensorFlow… (H, W), (1, H, W), (1, 1, H, W) or (1, H, W, 1); Pillow's "L", "I;16"
-             and "F"; a mapping that holds one of them as predicted_depth or depth. bfloat16 becomes float32
+             and "F"; a mapping that holds one of them as predicted_depth or depth. bfloat16 becomes float32, and
+             what numpy's masked arrays mask, NaN
 
     Raises UsageError for what is no map.
     """
@@ -49,6 +50,8 @@ def is_map(values: object) -> bool:
 
 def _host(values: Any) -> NDArray[Any]:
     """In the host's memory, as numpy has it."""
+    if isinstance(values, np.ma.MaskedArray):
+        return _unmasked(values)
     if isinstance(values, np.ndarray):
         return values
     if hasattr(values, "detach"):       # torch: one that wants a gradient hands nothing out
@@ -59,6 +62,16 @@ def _host(values: Any) -> NDArray[Any]:
         return np.from_dlpack(values) if hasattr(values, "__dlpack__") else np.asarray(values)
     except (BufferError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"a {type(values).__name__} cannot be read as an array: {error}") from None
+
+
+def _unmasked(values: Any) -> NDArray[Any]:
+    """What is masked has no value, whatever number lies there."""
+    if not np.ma.is_masked(values):
+        return np.asarray(values.data)
+    if values.dtype.kind != "f":
+        raise UsageError(f"a masked map of {values.dtype}: no number of these says that there is no value",
+                         hint="values.astype('float32'); or values.filled(CODE), and the code is named as invalid")
+    return np.asarray(values.filled(np.nan))
 
 
 def _two(values: NDArray[Any]) -> NDArray[Any]:

@@ -107,21 +107,27 @@ def report(ledger: Path, *, outputs: Path | None = None, limits: Limits = DEFAUL
     for item in items:
         if item.output.suffix == ".tar" and item.row.status == "ok":
             item.trouble = f"{item.row.said} in a tar, not looked at"
+        if _is_outside(item.row.output):
+            item.trouble = "lies outside of the folder of the ledger, not looked at"
     shown = [item for item in items if item.row.status == "ok" and not item.trouble]
     sizes = Sizes.within(BYTES // max(1, min(len(shown), MOST_PICTURED)))
-    wanted = [Wanted(_looked_at(item.output), sizes, limits) for item in shown]
-    back: dict[Path, list[Item]] = {}       # a photo that was renamed leaves two rows of one output
-    for task, item in zip(wanted, shown, strict=True):
-        back.setdefault(task.path, []).append(item)
+    back: dict[Path, list[Item]] = {}       # several have one output where photos were called otherwise before
+    for item in shown:
+        back.setdefault(_looked_at(item.output), []).append(item)
+    wanted = [Wanted(path, sizes, limits) for path in back]
+    pictured = _Pictured()
     results = run_tasks(make, wanted, min(workers or available_cores(), max(1, len(wanted))), SECONDS)
     with contextlib.closing(results):       # type: ignore[type-var]
         for n, done in enumerate(results, 1):
             for item in back[done.task.path]:
-                item.trouble = done.error.message if done.error is not None else ""
-                item.thumbnail = done.result if done.error is None else None
+                if done.error is not None:
+                    item.trouble = done.error.message
+                else:
+                    item.thumbnail = done.result
+                    pictured.add(item)
             told(n, len(wanted))
+    pictured.keep()
     items.sort(key=lambda item: item.rank)
-    _keep_within(items)
     return RunReport(str(outputs or ledger.parent), items)
 
 
@@ -143,15 +149,41 @@ def _looked_at(output: Path) -> Path:
     return photos[len(photos) // 2] if photos else output
 
 
-def _keep_within(items: list[Item]) -> None:
-    """Pictures go, from those that agree best on, where all of them would be too much."""
-    held = 0
-    for item in items:
-        if item.thumbnail is None:
-            continue
-        held += len(item.thumbnail.picture) + len(item.thumbnail.map)
-        if held > BYTES:
-            item.thumbnail = replace(item.thumbnail, picture=b"", map=b"")
+def _is_outside(output: str) -> bool:
+    """A ledger may be anybody's: what it names is looked at below it alone."""
+    return output.startswith("/") or ".." in output.split("/")
+
+
+@dataclass
+class _Pictured:
+    """Items whose pictures are held: as many as BYTES allow, the worst ones; never many more than that."""
+
+    items: list[Item] = field(default_factory=list)
+    held: int = 0
+
+    def add(self, item: Item) -> None:
+        self.items.append(item)
+        self.held += _size(item)
+        if self.held > 2 * BYTES:
+            self.keep()
+
+    def keep(self) -> None:
+        """Pictures go, from those that agree best on, where all of them would be too much."""
+        self.items.sort(key=lambda item: item.rank)
+        held = 0
+        for n, item in enumerate(self.items):
+            if held + _size(item) > BYTES:
+                for rest in self.items[n:]:
+                    if rest.thumbnail is not None:
+                        rest.thumbnail = replace(rest.thumbnail, picture=b"", map=b"")
+                del self.items[n:]
+                break
+            held += _size(item)
+        self.held = held
+
+
+def _size(item: Item) -> int:
+    return 0 if item.thumbnail is None else len(item.thumbnail.picture) + len(item.thumbnail.map)
 
 
 def _finite(value: float | None) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +80,9 @@ def _focal(shown: Shown) -> float:
     camera = shown.data.calibration
     if camera is None:
         return FOCAL
-    return float(camera.intrinsics[0, 0] / max(camera.reference_width, camera.reference_height))
+    side = max(camera.reference_width, camera.reference_height)
+    focal = float(camera.intrinsics[0, 0]) / side if side else math.nan
+    return focal if 0 < focal < math.inf else FOCAL     # else it is no camera's, whatever the file says
 
 
 def _bytes(image: Image.Image, kind: str, **options: object) -> bytes:

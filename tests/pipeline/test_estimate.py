@@ -13,7 +13,7 @@ from PIL import Image
 
 import gpudepth
 from gpudepth.cli.app import run_command
-from gpudepth.errors import TruncatedError, UsageError
+from gpudepth.errors import MalformedError, TruncatedError, UsageError
 from gpudepth.pipeline.estimate import estimated
 from gpudepth.pipeline.recipe import Recipe
 from gpudepth.sources.network import MEAN, STD, Network
@@ -124,6 +124,35 @@ def test_batches_are_single_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             together.append(estimated(p, recipe(model, batch=8), photos[i + 1 :]).codes)
     assert counts == [4]
     for a, b in zip(alone, together, strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_a_photo_that_the_network_fails_over_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it is alone of its size, or in one batch with others; those before it in the batch are not to blame."""
+    from gpudepth.sources.network import Session
+
+    model = kit.write(tmp_path / "m.onnx")
+    wide = [photo(tmp_path / f"{n}.jpg", seed=n) for n in range(3)]
+    options: dict[str, Any] = {"size": (48, 48), "fit": "aspect", "multiple": 2, "batch": 8}
+    photos = [*wide[:2], photo(tmp_path / "tall.jpg", 48, 96, seed=7), photo(tmp_path / "white.jpg"), wide[2]]
+    Image.new("RGB", (96, 64), "white").save(photos[3])
+    alone = [estimated(p, recipe(model, **options)).codes for p in wide]
+    run = Session.run
+
+    def fails(self: Session, pictures: list[np.ndarray]) -> list[np.ndarray]:
+        if any(p.shape[0] > p.shape[1] or p.min() > 2 for p in pictures):
+            raise MalformedError("onnxruntime cannot run it")
+        return run(self, pictures)
+
+    monkeypatch.setattr(Session, "run", fails)
+    found = []
+    for i, p in enumerate(photos):
+        if i in (2, 3):
+            with pytest.raises(MalformedError):
+                estimated(p, recipe(model, **options), photos[i + 1 :])
+        else:
+            found.append(estimated(p, recipe(model, **options), photos[i + 1 :]).codes)
+    for a, b in zip(alone, found, strict=True):
         assert np.array_equal(a, b)
 
 

@@ -14,6 +14,16 @@ def row(key: str = "a.heic", **fields: object) -> Row:
     return Row(key, "ok", "job", output="a.heic", output_size=5, **fields)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("field", ['"metres": ["a", 1]', '"metres": [1]', '"metres": "12"', '"metres": 5', '"seconds": "1"', '"seconds": NaN', '"pixels": 1e999',
+                                   '"stages": {"read": "1; background: url(x)"}', '"stages": [1]', '"warnings": [1]', '"warnings": "ab"',
+                                   '"filled": null', '"output_size": [1]', '"output_etag": 1', '"members": 1'])
+def test_values_of_other_kinds_are_no_row(field: str) -> None:
+    """What adds them up, or shows them, need not ask."""
+    with pytest.raises((TypeError, ValueError)):
+        Row.from_json('{"key": "a", "status": "ok", "job": "j", ' + field + "}")
+    assert Row.from_json('{"key": "a", "status": "ok", "job": "j", "metres": [1, null]}').metres == (1, None)
+
+
 def test_rows_round_trip() -> None:
     full = row(photo=FileState(1, 2, 3, "aa"), depth=FileState(4, 5, 6, "bb"), range=(0.1, 2.0), metres=(0.5, None),
                warnings=("coarse",), filled=3, said="black = 0.50 m")

@@ -97,10 +97,16 @@ def test_a_share_is_free() -> None:
     allowance.reset()
     allowance.take(100)
     assert asked == [30, 5]
+    allowance.take(10)
+    for _ in range(5):      # photos of one tar: what was granted for one is there for the next
+        allowance.let_go()
+        allowance.take(110)
+    assert asked == [30, 5, 10]
+    allowance.reset()
     thread = threading.Thread(target=allowance.take, args=(1000,))     # a clip's
     thread.start()
     thread.join()
-    assert asked == [30, 5]
+    assert asked == [30, 5, 10]
 
 
 def hold(task: tuple[str, int, float]) -> str:

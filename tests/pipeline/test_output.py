@@ -51,6 +51,19 @@ def test_long_names(tmp_path: Path) -> None:
     assert (tmp_path / ("x" * 250)).exists()
 
 
+def test_what_is_being_written_is_not_stale(tmp_path: Path) -> None:
+    """Another job may write into the same folder; what a killed one left goes."""
+    script = ("import os, signal, sys; from pathlib import Path; from gpudepth.pipeline.output import atomic\n"
+              "with atomic(Path(sys.argv[1])) as file:\n    file.write(b'1'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)")
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "killed")], check=False)
+    with atomic(tmp_path / "x") as file:
+        file.write(b"one")
+        assert len(list(tmp_path.glob(f"{TEMP_MARK}*"))) == 2
+        assert remove_stale(tmp_path) == 1
+    assert (tmp_path / "x").read_bytes() == b"one"
+    assert remove_stale(tmp_path) == 0 and [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
 def test_full_disk_leaves_nothing(tmp_path: Path) -> None:
     """A file size limit stands in for a full disk: write() fails in the middle."""
     script = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,12 @@ from hypothesis import strategies as st
 
 from gpudepth.errors import LimitError, MalformedError
 from gpudepth.formats.archive.member import Member
+from gpudepth.pipeline.clips.item import ClipItem
+from gpudepth.pipeline.clips.record import ClipOptions
 from gpudepth.pipeline.item import Item
 from gpudepth.pipeline.plan_lines import HASH, REFUSED, LineError, Lines
+from gpudepth.pipeline.tars import Tar
+from gpudepth.sources.clips import Footage
 from gpudepth.sources.pairs import Refused
 from gpudepth.sources.stores import Stored, Target
 
@@ -58,6 +63,34 @@ def test_refused_ones_keep_their_errors() -> None:
     for name in (b"KeyError", b"JobError", b"__name__", b"annotations", b"Interrupted"):
         with pytest.raises(LineError, match="is no error of gpudepth"):
             CODEC.read_refused(line.replace(b"LimitError", name))
+
+
+@pytest.mark.parametrize("output", ["/etc/a.heic", "../a.heic", "out/../../a.heic", "outside/a.heic", "s3://b/a.heic"])
+def test_a_line_writes_nowhere_else_than_the_job(output: str) -> None:
+    line = CODEC.write(ITEM).replace(b"out/0.heic", output.encode())
+    with pytest.raises(LineError, match="outside of the folder"):
+        CODEC.read(line)
+    free = Lines(CODEC.base, CODEC.root, anywhere=True).read(line)      # as lists of pairs may
+    assert str(free.output) == (output if ":" in output or output.startswith("/") else f"jobs/{output}")
+    tar = Tar("0.tar", (replace(ITEM, output=Path("0.heic"), target="0.heic"),), Path("jobs/out/0.tar"))
+    line = CODEC.write(tar)
+    assert CODEC.read(line) == tar
+    for name in (b"/0.heic", b"../0.heic", b"a/../../0.heic", b""):
+        with pytest.raises(LineError, match="no name of a photo in a tar"):
+            CODEC.read(line.replace(b'"output":"0.heic"', b'"output":"' + name + b'"'))
+    with pytest.raises(LineError, match="outside of the folder"):
+        CODEC.read(line.replace(b"out/0.tar", b"0.tar"))
+
+
+def test_nor_does_a_clip() -> None:
+    codec = Lines(Path("jobs"), Path("jobs/out"), ClipOptions())
+    clip = ClipItem("v.mp4", Footage((Path("jobs/v.mp4"),), False), None, "jobs/out/v/{frame}.heic", Path("jobs/out/v/frames.csv"), "v/frames.csv",
+                    ClipOptions(), codec.threads)
+    line = codec.write(clip)
+    assert codec.read(line) == clip
+    for name in (b"out/v/{frame}.heic", b"out/v/frames.csv"):
+        with pytest.raises(LineError, match="outside of the folder"):
+            codec.read(line.replace(name, b"/tmp/" + name))
 
 
 @given(st.binary(max_size=200))

@@ -6,16 +6,22 @@ import json
 import signal
 import tarfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from run_kit import finish, make, start
 
 import gpudepth
+from gpudepth import limits
 from gpudepth.cli.app import run_command
 from gpudepth.errors import JobError, UsageError
+from gpudepth.limits import Asked
 from gpudepth.pipeline import tar_names
+from gpudepth.pipeline import tars as tar_files
+from gpudepth.pipeline.memory import Allowance
 from gpudepth.pipeline.runner import pair_files
+from gpudepth.pipeline.task import Task
 
 TARS = ["--set", "output.path=tars/{tar}.tar/{stem}.jpg", "--set", "output.tars=5"]
 
@@ -86,6 +92,52 @@ def test_what_changes_is_made_again_and_nothing_else(tmp_path: Path) -> None:
     assert finish(job, *TARS) == 0
     assert sum(path.stat().st_ino != before[path.name] for path in (tmp_path / "tars").glob("*.tar")) == 1
     assert "00777.jpg" in members(tmp_path)
+
+
+def test_photos_that_are_called_otherwise_are_put_in_again(tmp_path: Path) -> None:
+    """Their bytes and times are the same; in one tar, so that it stays theirs."""
+    job, one = make(tmp_path, 6), [*TARS, "--set", "output.tars=1"]
+    assert finish(job, *one) == 0
+    for name in ("c/00003.jpg", "d/00003.png"):
+        (tmp_path / name).rename(tmp_path / name.replace("00003", "00003b"))
+    assert finish(job, *one) == 0
+    assert set(members(tmp_path)) == {"00000.jpg", "00001.jpg", "00002.jpg", "00003b.jpg", "00004.jpg", "00005.jpg"}
+    assert finish(job, *one, "--set", "output.path=tars/{tar}.tar/depth-{stem}.jpg") == 0
+    assert set(members(tmp_path)) == {f"depth-{n}.jpg" for n in ("00000", "00001", "00002", "00003b", "00004", "00005")}
+
+
+def test_tars_of_another_number_of_tars_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They hold the same photos once more; nobody deletes them."""
+    job = make(tmp_path, 12)
+    assert run_command(["plan", str(job), *TARS]) == 0
+    assert "tars lie there" not in capsys.readouterr().out
+    assert finish(job, *TARS) == 0
+    (tmp_path / "tars/other-7.tar").touch()
+    assert not any("tars lie there" in note for note in pair_files(job, settings=TARS[1::2])[0].notes)
+    fewer = [*TARS[:-1], "output.tars=2"]
+    assert run_command(["plan", str(job), *fewer]) == 0
+    old = [name for name in tars(tmp_path) if name not in ("0.tar", "1.tar", "other-7.tar")]
+    assert old
+    assert f"{len(old)} tars lie there that this job does not write, {tmp_path / 'tars' / old[0]} for one" in capsys.readouterr().out
+
+
+def test_a_tar_holds_the_memory_of_one_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much is asked for as for its largest photo, not for all of them together."""
+    job = make(tmp_path, 40)
+    plan, _ = pair_files(job, settings=["output.path=tars/{tar}.tar/{stem}.jpg", "output.tars=1"])
+    [tar] = plan.items
+    assert isinstance(tar, tar_files.Tar)
+    asked: list[int] = []
+    allowance = Allowance(1, asked.append)
+    monkeypatch.setattr(limits, "ASKED", Asked(allowance.take, allowance.let_go))
+    monkeypatch.setattr(tar_files, "ASKED", limits.ASKED)
+    photo = replace(tar.items[0], output=tmp_path / "alone.jpg")
+    photo.do(Task(photo, plan.recipe, "numpy", "job"))
+    alone = sum(asked)
+    allowance.reset()
+    asked.clear()
+    tar.do(Task(tar, plan.recipe, "numpy", "job"))
+    assert 0 < sum(asked) < 4 * alone
 
 
 def test_a_bad_photo_is_left_out_and_told(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import network_kit
 import pytest
 from run_kit import children, digest, finish, make, start, temporaries
 from trouble_kit import install, put
@@ -50,6 +51,27 @@ def test_five_bad_among_sixty(tmp_path: Path) -> None:
     assert {row["status"] for row in found.values()} == {"ok"}
     assert digest(job.parent / "out") == {name: d for name, d in wanted.items() if name[:5] not in bad}
     assert temporaries(job.parent / "out") == []
+
+
+@pytest.mark.parametrize(("word", "said"), [("poison", "died over it, twice (exit status -9)"), ("hang", "took longer than 8 s")])
+def test_one_of_a_batch_takes_no_others_along(tmp_path: Path, word: str, said: str) -> None:
+    """A network that takes several photos at a time: those before the bad one are done without it."""
+    job, environment = make(tmp_path, 6), install(tmp_path / "site")
+    network_kit.write(tmp_path / "m.onnx", size=(48, 48))
+    put(tmp_path / "c/00002.jpg", word)
+    job.write_text("""
+source: {color: "c/*.jpg", depth: {kind: onnx, model: m.onnx, batch: 3}}
+encoding: {preset: midas, near: 1, far: 5}
+output: {path: "out/{stem}.jpg"}
+run: {backend: numpy, workers: 1}
+limits: {seconds_per_item: 8}
+""")
+    process = start(job, env=environment)
+    _, errors = process.communicate(timeout=180)
+    assert process.returncode == 3, errors
+    found = rows(job)
+    assert said in str(found.pop("c/00002.jpg")["message"])
+    assert {row["status"] for row in found.values()} == {"ok"} and len(found) == 5
 
 
 def test_a_bug_of_a_third_party_is_told_and_ends_nothing(tmp_path: Path) -> None:

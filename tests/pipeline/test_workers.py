@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from gpudepth.errors import HolesError
+from gpudepth.pipeline import workers as room
 from gpudepth.pipeline.workers import run_tasks
 
 
@@ -86,3 +90,27 @@ def test_tasks_are_taken_as_needed() -> None:
     next(results)
     assert len(taken) < 10
     results.close()  # type: ignore[attr-defined]
+
+
+def test_all_that_hang_are_waited_for_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of many processors gets no more time to stop than one of two: a cluster waits 30 seconds and kills."""
+    clock = [0.0]
+    monkeypatch.setattr(room, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+    class Stuck:
+        """In a codec, where no signal is heeded."""
+
+        exitcode: int | None = None
+
+        def join(self, timeout: float | None = None) -> None:
+            clock[0] += timeout or 0
+
+        def kill(self) -> None:
+            self.exitcode = -9
+
+    pool = room._Pool(len, 64, 0, lambda: None, 0, alone=lambda task: task)
+    stuck: list[Any] = [Stuck() for _ in range(64)]
+    pool.workers = [room._Worker(process, multiprocessing.Pipe()[0]) for process in stuck]
+    pool.stop()
+    assert clock[0] == room.END_SECONDS
+    assert {process.exitcode for process in stuck} == {-9}

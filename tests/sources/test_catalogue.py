@@ -47,12 +47,14 @@ def test_what_is_no_place(text: str) -> None:
 
 
 def test_folders_in_keys_and_odd_keys(url: str) -> None:
-    for key in ("p/a.jpg", "p/b.jpg", "p/..", "p/x/../c.jpg", "d/a.png", "d/b.png"):
+    for key in ("p/a.jpg", "p/b.jpg", "p/..", "p/x/../c.jpg", "p//a.jpg", "d/a.png", "d//b.png", "d/b.png"):
         put_bytes(f"{url}/{key}", b"x")
     where = Catalogue({})
     found = find_pairs(Path("jobs"), f"{url}/p/*.jpg", f"{url}/d/{{stem}}.png", f"{url}/out/{{stem}}.jpg", look=where.search)
     assert [(pair.key, said(pair.depth), said(pair.output or Path())) for pair in found.pairs] == [
         (f"{url}/p/{n}.jpg", f"{url}/d/{n}.png", f"{url}/out/{n}.jpg") for n in "ab"]
+    assert [where.objects[path].url for pair in found.pairs for path in (pair.color, pair.depth)] == [
+        f"{url}/{key}" for key in ("p/a.jpg", "d/a.png", "p/b.jpg", "d/b.png")]
 
 
 def test_nothing(url: str, tmp_path: Path) -> None:

@@ -153,3 +153,16 @@ def test_digest(tmp_path: Path) -> None:
     assert Network(path, mean=(0.5,) * 3).digest() != first
     kit.write(path, metric=True)
     assert Network(path).digest() != first
+
+
+def test_weights_of_their_own_are_in_the_digest(tmp_path: Path) -> None:
+    """Files of models beyond 2 GB hold the graph alone."""
+    path = kit.write(tmp_path / "m.onnx")
+    digests = [Network(path).digest()]
+    for name in ("m.onnx_data", "m.onnx_data_1", "m.onnx.data"):
+        for content in (b"0", b"1"):
+            (tmp_path / name).write_bytes(content)
+            digests.append(Network(path).digest())
+    assert len(set(digests)) == 7
+    (tmp_path / "other.onnx_data").write_bytes(b"2")
+    assert Network(path).digest() == digests[-1]

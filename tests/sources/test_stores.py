@@ -12,7 +12,7 @@ import pytest
 from gpudepth.errors import AccessError, FileError, LimitError, MissingInputError, OutputError, UsageError
 from gpudepth.limits import DEFAULT, Limits
 from gpudepth.sources import stores
-from gpudepth.sources.stores import Stored, Target, known_facts, listed, look_at, put_bytes, read_all
+from gpudepth.sources.stores import Stored, Target, known_facts, listed, look_at, put_bytes, read_all, target
 
 pytest.importorskip("fsspec")
 
@@ -125,3 +125,12 @@ def test_nothing_of_it_is_loaded_without_a_url() -> None:
               "print(json.dumps([m for m in ('fsspec', 's3fs', 'botocore') if m in sys.modules]))")
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_no_target_names_credentials() -> None:
+    """A plan's URL neither: it would be in messages, and the store sees a bucket of that name."""
+    with pytest.raises(UsageError, match="no credentials") as caught:
+        target("s3://me:secret@bucket/plan.jsonl")
+    assert "secret" not in str(caught.value)
+    assert target("s3://bucket/a@b.jsonl") == Target("s3://bucket/a@b.jsonl")
+    assert target("a@b.jsonl") == Path("a@b.jsonl")

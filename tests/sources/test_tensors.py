@@ -119,3 +119,15 @@ def test_paths_are_no_maps() -> None:
     from pathlib import Path
 
     assert not any(map(is_map, ("x.png", Path("x.png"), None, 5)))
+
+
+def test_what_is_masked_has_no_value() -> None:
+    """As rasterio and netCDF4 hand maps out: a number lies there all the same."""
+    mask = VALUES == 5
+    found = as_map(np.ma.masked_array(VALUES, mask))
+    assert type(found) is np.ndarray
+    assert np.isnan(found[mask]).all() and np.array_equal(found[~mask], VALUES[~mask])
+    codes = VALUES.astype(np.uint16)
+    assert np.array_equal(as_map(np.ma.masked_array(codes)), codes)
+    with pytest.raises(UsageError, match="a masked map of uint16"):
+        as_map(np.ma.masked_array(codes, mask))

@@ -14,11 +14,16 @@ from PIL import Image
 from run_kit import finish, make
 
 from gpudepth.cli.app import run_command
+from gpudepth.depth.calibration import Calibration
+from gpudepth.depth.data import DepthData
+from gpudepth.depth.pixel_format import FDEP
 from gpudepth.errors import MissingInputError, UsageError
+from gpudepth.pipeline.ledger import Row
 from gpudepth.view import report as room
 from gpudepth.view.page import in_script
 from gpudepth.view.report import report
-from gpudepth.view.thumbnail import Sizes, Wanted
+from gpudepth.view.shown import Shown
+from gpudepth.view.thumbnail import Sizes, Thumbnail, Wanted, _focal
 from gpudepth.view.thumbnail import make as thumbnail
 
 
@@ -106,6 +111,42 @@ def test_pages_have_a_limit(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert items[1]["picture"]          # the worst keep theirs
     assert not items[-1]["picture"]
     assert all("score" in item for item in items[1:])
+
+
+def test_what_is_held_meanwhile_has_a_limit_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of any number of items, in any order, the worst keep their pictures."""
+    monkeypatch.setattr(room, "BYTES", 1000)
+    scores = np.random.default_rng(1).permutation(500) / 500
+    items = [room.Item(Row(f"{n}", "ok", "j"), Path("o"), Thumbnail(bytes(60), bytes(40), 0, 1, 1, float(score), 4, 3, 0)) for n, score in enumerate(scores)]
+    pictured, most = room._Pictured(), 0
+    for item in items:
+        pictured.add(item)
+        most = max(most, sum(len(i.thumbnail.picture + i.thumbnail.map) for i in items if i.thumbnail) - 100 * (len(items) - items.index(item) - 1))
+    pictured.keep()
+    assert most <= 2100
+    assert {item.thumbnail.score for item in items if item.thumbnail and item.thumbnail.picture} == {n / 500 for n in range(10)}
+
+
+def test_a_ledger_names_nothing_outside_of_its_folder(job: Path) -> None:
+    """Nor does a photo that was called otherwise before take the picture of the one that is there."""
+    ledger = job.parent / "out" / room.LEDGER
+    row = next(json.loads(line) for line in ledger.read_text().splitlines() if "c/00001.jpg" in line)
+    (job.parent / "secret.jpg").write_bytes((job.parent / "out/00001.jpg").read_bytes())
+    for key, output in (("up", "../secret.jpg"), ("far", str(job.parent / "secret.jpg")), ("before", "00001.jpg")):
+        with ledger.open("a") as file:
+            file.write(json.dumps({**row, "key": key, "output": output}) + "\n")
+    entries = {entry["key"]: entry for entry in data(report(job.parent / "out").write())["items"]}
+    for key in ("up", "far"):
+        assert "outside" in entries[key]["message"] and "map" not in entries[key]
+    assert entries["before"]["map"] == entries["c/00001.jpg"]["map"] != ""
+
+
+@pytest.mark.parametrize(("fx", "side", "focal"), [(600, 800, 0.75), (0, 800, 0.8), (-600, 800, 0.8), (3e38, 1e-300, 0.8), (1, 0, 0.8), (np.nan, 8, 0.8)])
+def test_a_focal_length_that_is_none(fx: float, side: float, focal: float) -> None:
+    """One file with odd numbers makes no page that nothing parses."""
+    data = DepthData(np.ones((6, 8), np.float32), FDEP, calibration=Calibration(np.diag([fx, fx, 1.0]), side, side * 0.75))
+    with np.errstate(all="ignore"):
+        assert _focal(Shown("a", data)) == focal
 
 
 def test_sizes() -> None:

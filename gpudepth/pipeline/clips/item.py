@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...compute import backend
 from ...sources.clips import Footage
-from ..ledger import FileState, Row
+from ..ledger import FileState, Row, glimpse, states
 from ..stopwatch import rounded
 from ..task import Task
 from ..workers import alive
@@ -38,12 +38,13 @@ class ClipItem:
         depth = self.depth.files if self.depth else self.video.files[:1]
         return (self.video.files[0], depth[0], *self.video.files[1:], *depth[1:])
 
-    def is_whole(self) -> bool:
+    def is_whole(self, row: Row) -> bool:
         """Is all of the output there?"""
         return self.output.exists() if clip_stills.MARK not in self.pattern else clip_stills.is_whole(self.output)
 
     def do(self, task: Task) -> Row:
         """See `Work.do`."""
+        before = [glimpse(path) for path in self.inputs]
         means = Means(self.options, task.recipe, backend(task.backend), self.threads, alive)
         if clip_stills.MARK in self.pattern:
             outcome = clip_stills.write(self.video, self.depth, self.pattern, means)
@@ -51,7 +52,7 @@ class ClipItem:
             outcome = clip_movie.write(self.video, self.depth, Path(self.pattern), means)
         written = FileState.of(self.output)
         near, far = (m if isfinite(m) else None for m in outcome.metres)
-        photo, depth, *rest = (FileState.of(path) for path in self.inputs)
+        photo, depth, *rest = states(self.inputs, before)
         return Row(self.key, "ok", task.job, photo, depth, self.target, written.size, written.sha256, outcome.said,
                    metres=(near, far), filled=outcome.filled, warnings=outcome.warnings, beside=tuple(rest),
                    pixels=outcome.pixels, stages=rounded(outcome.stages))

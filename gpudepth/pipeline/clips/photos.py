@@ -115,7 +115,7 @@ def is_whole(table: Path) -> bool:
     try:
         with table.open(newline="", encoding="utf-8") as file:
             return all((table.parent / row["file"]).stat().st_size == int(row["bytes"]) for row in csv.DictReader(file))
-    except (OSError, KeyError, ValueError):
+    except (OSError, KeyError, ValueError, TypeError, csv.Error):     # it says something else
         return False
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import multiprocessing
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -63,11 +64,29 @@ def _ready(futures: list[Any]) -> list[Any]:
 
 def _as_parent(work: Callable[[ShardTask], ShardResult], shard: ShardTask) -> ShardResult:
     """Dask's workers are daemons, which multiprocessing allows no children. Ours end with the pipe they listen to, so
-    none outlives its parent: the mark is taken away while a shard runs."""
-    marks = multiprocessing.current_process()._config      # type: ignore[attr-defined]
-    before = marks.get("daemon")
-    marks["daemon"] = False
+    none outlives its parent: the mark is taken away while shards run, of which a worker with threads has several."""
+    with _Mark.lock:
+        _Mark.shards += 1
+        if _Mark.shards == 1:
+            _Mark.before = _marks().get("daemon")
+            _marks()["daemon"] = False
     try:
         return work(shard)
     finally:
-        marks["daemon"] = before
+        with _Mark.lock:
+            _Mark.shards -= 1
+            if not _Mark.shards:
+                _marks()["daemon"] = _Mark.before
+
+
+def _marks() -> dict[str, Any]:
+    marks: dict[str, Any] = multiprocessing.current_process()._config      # type: ignore[attr-defined]
+    return marks
+
+
+class _Mark:
+    """How many shards this process does at a time, and its mark before the first."""
+
+    lock = threading.Lock()
+    shards = 0
+    before: bool | None = None

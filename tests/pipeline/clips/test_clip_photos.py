@@ -234,3 +234,12 @@ def test_what_would_be_written_over(tmp_path: Path) -> None:
     assert clip_stills.writes_over(str(tmp_path / "a" / ".." / "b" / "{frame}.HEIC"), inputs) == inputs[2:3]
     assert clip_stills.writes_over(str(tmp_path / "a" / "{frame}.jpg"), inputs) == []
     assert clip_stills.writes_over(str(tmp_path / "m.mov"), inputs) == inputs[3:]
+
+
+@pytest.mark.parametrize("text", ["file,bytes\na.jpg\n", "file\na.jpg\n", "file,bytes\na.jpg,many\n", "file,bytes\n" + "a" * (1 << 18) + ",1\n", "file,bytes\na.jpg,2\n", "file,bytes\nb.jpg,1\n"])
+def test_a_table_that_says_something_else(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"1")
+    (tmp_path / "frames.csv").write_text("file,bytes\na.jpg,1\n")
+    assert clip_stills.is_whole(tmp_path / "frames.csv")
+    (tmp_path / "frames.csv").write_text(text)
+    assert not clip_stills.is_whole(tmp_path / "frames.csv")
