@@ -17,7 +17,8 @@ from typing import Any
 
 import typer
 
-from ..errors import GpudepthError, Interrupted, JobError, OutputError, readable
+from ..errors import GpudepthError, Interrupted, OutputError, readable
+from .telling import tell_error
 
 # Click's base of all usage errors. Newer typers carry a click of their own and export only this branch of the tree.
 _CommandLineError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -78,16 +79,6 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
         raise typer.Exit
 
 
-def tell(error: GpudepthError) -> None:
-    """An error as people read it: what, where, what next. What a file says or is called is no command to a terminal."""
-    place = f"{readable(error.where)}: " if error.where else ""
-    said = error.problems if isinstance(error, JobError) else [place + readable(error.message, lines=True)]
-    lines = [f"error: {readable(line) if isinstance(error, JobError) else line}" for line in said]
-    if error.hint:
-        lines.append(f"  {readable(error.hint, lines=True)}")
-    print("\n".join(lines), file=sys.stderr)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """The entry point; always ends with SystemExit."""
     # also as process 1 of a container, which gets no signal that it has no handler for; a run has its own
@@ -108,7 +99,7 @@ def run_command(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except GpudepthError as error:
-        tell(error)
+        tell_error(error)
         return error.exit_code
     except typer.Exit as error:
         return error.exit_code
@@ -129,7 +120,7 @@ def run_command(arguments: list[str] | None = None) -> int:
         hint = _SHORT.get(error.errno or 0)
         if hint is None:
             return _bug()
-        tell(OutputError(f"{error.strerror}", where=error.filename, hint=hint))
+        tell_error(OutputError(f"{error.strerror}", where=error.filename, hint=hint))
         return OutputError.exit_code
     except Exception:
         return _bug()

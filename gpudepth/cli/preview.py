@@ -56,14 +56,14 @@ def _one(file: Path, target: Path, size: int, *, alone: bool) -> bool:
     from ..view.preview import preview as picture
     from ..view.sheet import clip_sheet
     from ..view.shown import load
-    from .app import tell
+    from .telling import tell_error
 
     try:
         image = clip_sheet(file, long_side=min(size, CLIP)) if is_clip(file) else picture(load(file, size), size)
     except GpudepthError as error:
         if alone:
             raise
-        tell(error)
+        tell_error(error)
         return False
     _save(image, target)
     return True

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..depth.encoding import Depth, Gray
-from ..errors import readable
+from ..errors import GpudepthError, JobError, readable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,3 +68,13 @@ def tell_clip(outcome: ClipOutcome, output: Path, *, as_json: bool) -> None:
     else:
         say(outcome.said)
         print(output)
+
+
+def tell_error(error: GpudepthError) -> None:
+    """An error as people read it: what, where, what next. What a file says or is called is no command to a terminal."""
+    place = f"{readable(error.where)}: " if error.where else ""
+    said = error.problems if isinstance(error, JobError) else [place + readable(error.message, lines=True)]
+    lines = [f"error: {readable(line) if isinstance(error, JobError) else line}" for line in said]
+    if error.hint:
+        lines.append(f"  {readable(error.hint, lines=True)}")
+    print("\n".join(lines), file=sys.stderr)

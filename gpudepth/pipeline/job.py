@@ -96,11 +96,14 @@ class Job(Record):
             raise ValueError(f"output.path {self.output.path!r} does not end in {suffixes[0]}, as "
                              f"output.container: {self.output.container} has it")
         try:
+            recipe = self._with_preset(self._settings())
+        except GpudepthError as error:
+            raise _AtError(("encoding",) if isinstance(self.encoding, PresetRecord) else (), str(error)) from None
+        try:
             if self.output.tars is not None:
                 if self.source.video is not None:
                     raise UsageError("output.tars is about photos, and source.video about clips")
                 tar_names.check(self.output.path)
-            recipe = self.recipe()
             if self.source.network is not None:
                 recipe.check_network()
                 self._check_batch(self.source.network.batch)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import GpudepthError
+from ..errors import GpudepthError, OutputError
 from ..formats.inputs import Input
 from ..sources.stores import Stored, Target
 from .ledger import FileState, Row
@@ -24,7 +24,11 @@ LONGEST_NAME = 200      # bytes of a file's; keys may have more
 def do_stored(item: Item, task: Task) -> Row:
     """See `Work.do`. What is read is checked against its listing, before and after; the row is made when the output is
     in the store."""
-    with tempfile.TemporaryDirectory(prefix="gpudepth-", dir=task.scratch) as name:
+    try:
+        scratch_folder = tempfile.TemporaryDirectory(prefix="gpudepth-", dir=task.scratch)
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", where=task.scratch or tempfile.gettempdir()) from None
+    with scratch_folder as name:
         scratch = Path(name)
         called: dict[str, str] = {}
 

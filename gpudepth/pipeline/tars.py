@@ -66,6 +66,12 @@ class Tar:
 
     def do(self, task: Task) -> Row:
         """See `Work.do`. Photos that fail are left out, and then named by PartialRunError when the tar is there."""
+        try:
+            return self._do(task)
+        except OSError as error:        # of the scratch folder; the others are ours already
+            raise OutputError(f"cannot be written: {error.strerror or error}", where=str(self.output)) from None
+
+    def _do(self, task: Task) -> Row:
         failed: list[str] = []
         rows: list[Row] = []
         spent: dict[str, float] = {}

@@ -56,6 +56,7 @@ class Stored(Held):
     def read(self, limits: Limits = DEFAULT) -> bytes:
         """All its bytes. Raises LimitError before anything is fetched, FileError when it is not what was listed."""
         limits.check("max_file", self.size, where=self.url)
+        self._check(self.size)      # what has grown since is not fetched
         with _told(self.url):
             data: bytes = store(self.url).cat_file(self.url)
         self._check(len(data))
@@ -64,6 +65,7 @@ class Stored(Held):
     def fetch(self, path: Path, limits: Limits) -> None:
         """Write it to a file. Raises as `read`, and OutputError."""
         limits.check("max_file", self.size, where=self.url)
+        self._check(self.size)
         with _told(self.url):
             store(self.url).get_file(self.url, str(path))
         self._check(path.stat().st_size)

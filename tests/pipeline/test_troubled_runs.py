@@ -169,7 +169,6 @@ def test_a_second_signal_stops_at_once(tmp_path: Path, second: signal.Signals) -
     assert time.monotonic() - told < 2.5      # well before the 4 s that a drain may take
     assert process.returncode in (-second, 128 + second)
     assert len(digest(tmp_path / "out")) == 29
-    assert temporaries(tmp_path / "out") == []
 
 
 def test_a_hang_does_not_keep_an_interrupted_run(tmp_path: Path) -> None:
@@ -180,7 +179,6 @@ def test_a_hang_does_not_keep_an_interrupted_run(tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=15)
     assert process.returncode == 143
-    assert temporaries(tmp_path / "out") == []
 
 
 def test_a_hang_does_not_outlive_a_killed_run(tmp_path: Path) -> None:
@@ -190,4 +188,3 @@ def test_a_hang_does_not_outlive_a_killed_run(tmp_path: Path) -> None:
     wait_for_rows(job, 9)
     process.kill()
     process.communicate(timeout=15)     # its workers hold its stderr: this ends with the last of them
-    assert temporaries(tmp_path / "out") == []
