@@ -40,7 +40,8 @@ ELSEWHERE = {
     "cd tests && PYTHONPATH=hostile:.": "tests/hostile uses the same",
 }
 # what a page needs done before it begins: its own words stand for a long run, or for what is not typed here
-BEFORE = {"docs/cli.md": ["run job.yaml --shard 0/1 -q", "plan job.yaml -o plan.jsonl"]}
+BEFORE = {"docs/cli.md": ["run job.yaml --shard 0/1 -q", "plan job.yaml -o plan.jsonl",
+                           "run job.yaml --set run.ledger=logs/ledger.jsonl -q"]}
 TOUR = "docs/tour.md"       # test_tour_page
 
 
