@@ -155,3 +155,16 @@ def test_memory_is_that_of_a_frame():
         tracemalloc.stop()
     assert count == 200
     assert peak < 20 * 256 * 192 * 2, f"{peak:,} bytes"      # 200 maps are ten times that
+
+
+def test_kinds_of_tracks_are_text_whatever_bytes_they_are() -> None:
+    from types import SimpleNamespace
+
+    from gpudepth.containers.quicktime.depth_track import kinds
+
+    def track(handler: str, entry: str) -> SimpleNamespace:
+        return SimpleNamespace(handler=handler, entries=[SimpleNamespace(format=entry)])
+
+    movie = SimpleNamespace(tracks=[track("\0\0\0\0", "avc1"), track("\x1b[2J", "hv\nc"), track("vide", "hvc1")])
+    assert kinds(movie) == "\\x00\\x00\\x00\\x00 (avc1), \\x1b[2J (hv\\x0ac), vide (hvc1)"  # type: ignore[arg-type]
+    assert kinds(SimpleNamespace(tracks=[])) == "none"  # type: ignore[arg-type]

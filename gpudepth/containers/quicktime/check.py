@@ -63,8 +63,8 @@ class _Check:
         out.test(ENTRY, not strays, strays[0].entries[0].path if strays else content.moov.path,
                  "; ".join(f"track {t.id} has a disc box and is {t.entries[0].format!r}" for t in strays))
         depth = [t for t in content.tracks if t.entries[0].format in FORMATS]
-        kinds = ", ".join(f"{t.handler} ({t.entries[0].format})" for t in content.tracks[:8]) or "none"
-        if not out.test(PRESENT, bool(depth), content.moov.path, f"no track is {ENTRIES}; the tracks: {kinds}"):
+        if not out.test(PRESENT, bool(depth), content.moov.path,
+                        f"no track is {ENTRIES}; the tracks: {depth_track.kinds(content)}"):
             return
         out.test(ONE_MAP, len(depth) == 1, depth[-1].path, f"tracks {', '.join(str(t.id) for t in depth)}")
         for track in depth:

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass, field
 
 from ...depth.pixel_format import HDEP, HDIS, PixelFormat
-from ...errors import FileError, MalformedError, NoDepthError, UnsupportedError
+from ...errors import FileError, MalformedError, NoDepthError, UnsupportedError, readable
 from ...formats.hevc.configuration import Configuration
 from ...formats.quicktime.metadata import metadata_of
 from ...formats.quicktime.movie import Movie
@@ -84,10 +84,14 @@ def require(movie: Movie) -> DepthTrack:
     """`find`, or NoDepthError that says how to keep the depth, or what a gray video lacks."""
     found = find(movie)
     if found is None:
-        kinds = ", ".join(f"{t.handler} ({t.entries[0].format})" for t in movie.tracks[:8]) or "none"
-        raise NoDepthError(f"holds no depth track; its tracks: {kinds}" + _said_of_itself(movie),
+        raise NoDepthError(f"holds no depth track; its tracks: {kinds(movie)}" + _said_of_itself(movie),
                            where=movie.source.name, hint=_hint(movie))
     return found
+
+
+def kinds(movie: Movie) -> str:
+    """`vide (hvc1), soun (mp4a)`, whatever bytes stand there."""
+    return readable(", ".join(f"{t.handler} ({t.entries[0].format})" for t in movie.tracks[:8])) or "none"
 
 
 def _said_of_itself(movie: Movie) -> str:
