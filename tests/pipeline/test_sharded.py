@@ -117,7 +117,7 @@ class Dead(Broken):
 
 
 def test_why_shards_were_given_up_is_told_though_none_began(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sharded, "engine", lambda name: Dead())
+    monkeypatch.setattr(sharded, "find_engine", lambda name: Dead())
     with pytest.raises(PartialRunError, match="shard 0/2 was given up: no memory"):
         run(job, engine="dead", shards=2)
 
