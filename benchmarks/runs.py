@@ -3,8 +3,8 @@
     python -m benchmarks.runs
 
 Overhead: processor time of a whole run with one worker, less that of the same items done one after the other in one
-process; both without what they take to start. Two cores: an encode-bound job, wall time of one worker bound to one core,
-and of two workers on two (libheif's encoder has threads of its own: one worker alone uses more than one core).
+process; both without what they take to start. Two cores: an encode-bound job, wall time of one worker bound to one
+core, and of two workers on two (libheif's encoder has threads of its own: one worker alone uses more than one core).
 """
 
 from __future__ import annotations
