@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import MissingInputError, PartialRunError, UsageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Files = Annotated[list[Path], typer.Argument(help="Photos and clips that hold depth; with --sheet folders, too.",
                                              show_default=False)]
@@ -83,12 +86,9 @@ def _sheet(files: list[Path], output: Path | None, size: int) -> None:
     _save(contact_sheet(found, long_side=size), output)
 
 
-def _save(image: object, target: Path) -> None:
-    from PIL import Image
-
+def _save(image: Image, target: Path) -> None:
     from ..pipeline.output import atomic
 
-    assert isinstance(image, Image.Image)
     with atomic(target, make_folder=True) as stream:
         image.save(stream, "PNG")
     print(target)

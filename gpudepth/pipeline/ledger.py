@@ -24,6 +24,7 @@ from ..sources.stores import Stored, Target, known_facts
 
 _TEXTS = ("key", "status", "job", "output", "output_sha256", "output_etag", "said", "error", "message", "members")
 _NUMBERS = ("output_size", "filled", "seconds", "pixels")
+LEDGER = "gpudepth-ledger.jsonl"      # in the folder that a run writes to
 MOST_LINE = 1 << 24      # bytes of a row: of a sequence of pictures it names every file
 _KNOWN = Limits(max_file=0, max_ratio=0)    # it is, or has the size of, what the job's own limits let pass
 

@@ -22,6 +22,7 @@ from ..sources.urls import is_url, located, said
 from .export import MAPS_ALONE
 from .item import Item
 from .job import Job
+from .ledger import LEDGER
 from .recipe import Recipe
 from .tar_names import for_pairing
 from .tars import gather, left_over
@@ -50,7 +51,7 @@ class Plan:
 
     @property
     def ledger(self) -> Path:
-        return self.root / "gpudepth-ledger.jsonl"
+        return self.root / LEDGER
 
     @property
     def store(self) -> str | None:

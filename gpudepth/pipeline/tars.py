@@ -24,7 +24,7 @@ from ..sources.stores import Target, target
 from .item import Item
 from .ledger import Row, sha256
 from .output import atomic
-from .stopwatch import add
+from .stopwatch import add, rounded
 from .tar_names import INSIDE, NUMBER, tar_of
 from .task import Task, below, key_hash
 from .workers import alive
@@ -115,7 +115,7 @@ class Tar:
         return Row(self.key, "ok", task.job, states[0], states[1], self.target, said=f"{len(rows)} photos",
                    metres=(near, far), filled=sum(row.filled for row in rows), warnings=tuple(warnings[:WARNINGS]),
                    members=self.members, beside=tuple(states[2:]), pixels=sum(row.pixels for row in rows),
-                   stages={stage: round(seconds, 4) for stage, seconds in spent.items()})
+                   stages=rounded(spent))
 
 
 def _member(archive: tarfile.TarFile, item: Item, scratch: Path, task: Task) -> Row:

@@ -26,13 +26,13 @@ from .pairs import (
     find_collisions,
     in_order,
     natural_bytes,
-    output_template,
+    pairing_templates,
     photo_key,
     real_paths,
     shared_maps,
 )
 from .previews import Name, Previews, root_of, stem_of
-from .templates import Fields, Template, check_placeholders, placeholders, search
+from .templates import Fields, Template, search
 from .urls import located
 
 T = TypeVar("T")
@@ -64,11 +64,7 @@ def find_pairs_on_disk(base: Path, color: str, depth: str, output: str | None = 
                        nothing: Callable[[Path, str], MissingInputError] | None = None) -> Pairing:
     """What `pairing.find_pairs` finds, in sequences that are read from the disk when they are asked for."""
     base = Path(base)
-    check_placeholders(color)
-    known = placeholders(color) | {"stem"}
-    depth_template = Template(depth)
-    depth_template.check_names(known)
-    goals = output_template(output, known)
+    known, depth_template, goals = pairing_templates(color, depth, output)
     with _room():
         table = _Table(base, goals, sorted(depth_template.names))
         table.load(look(base, color, glob=True), look(base, depth))

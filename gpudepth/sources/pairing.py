@@ -15,12 +15,12 @@ from .pairs import (
     find_collisions,
     in_order,
     natural_key,
-    output_template,
+    pairing_templates,
     photo_key,
     shared_maps,
 )
 from .previews import Previews
-from .templates import Fields, Template, check_placeholders, entries, is_folder, placeholders, search, search_root
+from .templates import Fields, Template, entries, is_folder, search, search_root
 from .urls import located
 
 Search = Callable[..., Iterable[tuple[Path, Fields]]]
@@ -40,11 +40,7 @@ def find_pairs(base: Path, color: str, depth: str, output: str | None = None, *,
     photo matches. All else (no map for a photo, several, …) is told in the result.
     """
     base = Path(base)
-    check_placeholders(color)
-    known = placeholders(color) | {"stem"}
-    depth_template = Template(depth)
-    depth_template.check_names(known)
-    goals = output_template(output, known)
+    known, depth_template, goals = pairing_templates(color, depth, output)
 
     colors: dict[Path, Fields] = {}
     for path, fields in look(base, color, glob=True):

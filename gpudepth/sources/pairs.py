@@ -13,7 +13,7 @@ from ..errors import GpudepthError, UsageError
 from ..formats.archive.member import Member
 from ..formats.inputs import Input
 from .stores import Stored
-from .templates import Fields, Template
+from .templates import Fields, Template, check_placeholders, placeholders
 from .urls import said
 
 MOST_FOLDERS = 1 << 14      # whose real paths are remembered
@@ -132,6 +132,16 @@ def in_order(paths: Iterable[Path]) -> tuple[Path, ...]:
 
 def photo_key(path: Path, base: Path) -> str:
     return path.relative_to(base).as_posix() if path.is_relative_to(base) else said(path)
+
+
+def pairing_templates(color: str, depth: str,
+                      output: str | None) -> tuple[frozenset[str], Template, Template | None]:
+    """(what color's fields are called, the template of maps, that of outputs). Raises UsageError for bad ones."""
+    check_placeholders(color)
+    known = placeholders(color) | {"stem"}
+    depth_template = Template(depth)
+    depth_template.check_names(known)
+    return known, depth_template, output_template(output, known)
 
 
 def output_template(output: str | None, known: frozenset[str]) -> Template | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,13 +13,15 @@ from typing import Any
 from ..compute.cores import available_cores
 from ..errors import MissingInputError, UsageError
 from ..limits import DEFAULT, Limits
-from ..pipeline.ledger import Row, read_rows
+from ..pipeline.clips.files import TABLE
+from ..pipeline.datasets.dataset import photos_in
+from ..pipeline.ledger import LEDGER, Row, read_rows
 from ..pipeline.shards import shard_ledgers
+from ..pipeline.stopwatch import add
 from ..pipeline.workers import run_tasks
 from . import page
 from .thumbnail import Sizes, Thumbnail, Wanted, make
 
-LEDGER = "gpudepth-ledger.jsonl"
 BYTES = 18_000_000          # of all pictures: as base64 a third more
 MOST_PICTURED = 1500        # beyond, the page holds rows without pictures for those that agree best
 SECONDS = 60.0
@@ -62,12 +64,8 @@ class RunReport:
         done = [item.row for item in self.items if item.row.status == "ok"]
         stages: dict[str, float] = {}
         for row in done:
-            for name, seconds in row.stages.items():
-                stages[name] = stages.get(name, 0.0) + seconds
-        errors: dict[str, int] = {}
-        for item in self.items:
-            if item.row.status != "ok":
-                errors[item.row.error] = errors.get(item.row.error, 0) + 1
+            add(stages, row.stages)
+        errors = Counter(item.row.error for item in self.items if item.row.status != "ok")
         scores = sorted(t.score for i in self.items if (t := i.thumbnail) is not None and t.score is not None)
         return {"done": len(done), "failed": len(self.items) - len(done),
                 "seconds": round(sum(row.seconds for row in done), 3), "bytes": sum(row.output_size for row in done),
@@ -76,12 +74,11 @@ class RunReport:
 
     def _entry(self, item: Item) -> dict[str, Any]:
         row, small = item.row, item.thumbnail
+        near, far = row.metres or (None, None)
         entry: dict[str, Any] = {
             "key": row.key, "output": row.output, "ok": row.status == "ok", "said": row.said,
-            "near": _finite(row.metres[0]) if row.metres else None,
-            "far": _finite(row.metres[1]) if row.metres else None,
-            "message": row.message or item.trouble, "warnings": list(row.warnings), "filled": row.filled,
-            "seconds": row.seconds, "bytes": row.output_size, "stages": row.stages}
+            "near": near, "far": far, "message": row.message or item.trouble, "warnings": list(row.warnings),
+            "filled": row.filled, "seconds": row.seconds, "bytes": row.output_size, "stages": row.stages}
         if small is not None:
             entry |= {"score": small.score, "picture": _base64(small.picture), "map": _base64(small.map),
                       "lo": small.lo, "hi": small.hi, "focal": small.focal, "holes": round(small.holes, 4),
@@ -142,10 +139,9 @@ def _elsewhere(folder: Path) -> str:
 
 def _looked_at(output: Path) -> Path:
     """The file to look at: of a clip's photos the one in the middle."""
-    if output.name != "frames.csv":
+    if output.name != TABLE or not output.parent.is_dir():
         return output
-    photos = sorted(path for path in output.parent.iterdir() if path.suffix.lower() in (".heic", ".jpg", ".jpeg")) \
-        if output.parent.is_dir() else []
+    photos = photos_in(output.parent)
     return photos[len(photos) // 2] if photos else output
 
 
@@ -184,10 +180,6 @@ class _Pictured:
 
 def _size(item: Item) -> int:
     return 0 if item.thumbnail is None else len(item.thumbnail.picture) + len(item.thumbnail.map)
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _base64(data: bytes) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import api
+from ..containers import registry
+from ..containers.dictionary import Dictionary
 from ..depth.data import DepthData
 from ..errors import NoDepthError, UnsupportedError
+from ..formats.bytesource import ByteSource
 from ..limits import DEFAULT, Limits
 from ..pipeline.guide import Guide
 
@@ -26,14 +29,25 @@ class Shown:
     data: DepthData
     picture: NDArray[np.uint8] | None = None
     why: str = ""
-    span: tuple[float, float] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "span", span(self.data.disparity()))
+    @cached_property
+    def span(self) -> tuple[float, float]:
+        """(lo, hi) of disparity that colours reach over; (0, 1) where nothing has a value."""
+        disparity = self.data.disparity()
+        finite = disparity[np.isfinite(disparity)]
+        if not finite.size:
+            return 0.0, 1.0
+        lo, hi = (float(v) for v in np.percentile(finite, SPAN))
+        return lo, hi
 
     def near(self) -> NDArray[np.float32]:
         """(H, W) 0 (far) … 1 (near), linear in disparity as eyes and networks have it; NaN where there is no value."""
-        return brightness(self.data, self.span)
+        (lo, hi), disparity = self.span, self.data.disparity()
+        if hi <= lo:
+            return np.where(np.isfinite(disparity), np.float32(0.5), np.float32(np.nan))
+        out: NDArray[np.float32] = np.clip((disparity - np.float32(lo)) / np.float32(hi - lo), 0, 1)
+        out[~np.isfinite(disparity)] = np.nan
+        return out
 
     def fitted(self, long_side: int) -> tuple[int, int]:
         """(width, height) that picture and map are shown at."""
@@ -47,26 +61,6 @@ def fitted(width: int, height: int, long_side: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def span(disparity: NDArray[Any]) -> tuple[float, float]:
-    """(lo, hi) of disparity that colours reach over; (0, 1) where nothing has a value."""
-    finite = disparity[np.isfinite(disparity)]
-    if not finite.size:
-        return 0.0, 1.0
-    lo, hi = (float(v) for v in np.percentile(finite, SPAN))
-    return lo, hi
-
-
-def brightness(data: DepthData, over: tuple[float, float]) -> NDArray[np.float32]:
-    """See `Shown.near`."""
-    lo, hi = over
-    disparity = data.disparity()
-    if hi <= lo:
-        return np.where(np.isfinite(disparity), np.float32(0.5), np.float32(np.nan))
-    out: NDArray[np.float32] = np.clip((disparity - np.float32(lo)) / np.float32(hi - lo), 0, 1)
-    out[~np.isfinite(disparity)] = np.nan
-    return out
-
-
 def resized(values: NDArray[Any], width: int, height: int) -> NDArray[Any]:
     """(height, width) of a map, nearest: a mean of near and far is neither."""
     rows = (np.arange(height) * 2 + 1) * values.shape[0] // (2 * height)
@@ -77,12 +71,15 @@ def resized(values: NDArray[Any], width: int, height: int) -> NDArray[Any]:
 
 def load(path: str | Path, long_side: int, limits: Limits = DEFAULT) -> Shown:
     """Depth of a file, and its picture with that long side. Raises NoDepthError, FileError's kinds."""
-    data = api.read(path, limits=limits)
+    with ByteSource(path, limits) as source:
+        container = registry.require(source)
+        data = container.read(source)
+        about = container.picture(source)
     if data is None:
         raise NoDepthError("holds no depth", where=path,
                            hint=f"gpudepth attach {Path(path).name} MAP -o OUT puts some in")
-    about = api.inspect(path, limits=limits)
-    if about.container == "dictionary":
+    data = data.displayed()
+    if container.name == Dictionary.name:
         return Shown(Path(path).name, data, None, "a map alone")
     try:
         picture = Guide(path, "display", limits).at(*fitted(about.width, about.height, long_side))

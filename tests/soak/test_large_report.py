@@ -11,7 +11,8 @@ import pytest
 from browser_kit import opened
 
 from gpudepth.demo.tour import tour
-from gpudepth.view.report import LEDGER, report
+from gpudepth.pipeline.ledger import LEDGER
+from gpudepth.view.report import report
 
 COUNT = 1000
 

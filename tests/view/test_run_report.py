@@ -18,7 +18,7 @@ from gpudepth.depth.calibration import Calibration
 from gpudepth.depth.data import DepthData
 from gpudepth.depth.pixel_format import FDEP
 from gpudepth.errors import MissingInputError, UsageError
-from gpudepth.pipeline.ledger import Row
+from gpudepth.pipeline.ledger import LEDGER, Row
 from gpudepth.view import report as room
 from gpudepth.view.page import in_script
 from gpudepth.view.report import report
@@ -129,7 +129,7 @@ def test_what_is_held_meanwhile_has_a_limit_too(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_ledger_names_nothing_outside_of_its_folder(job: Path) -> None:
     """Nor does a photo that was called otherwise before take the picture of the one that is there."""
-    ledger = job.parent / "out" / room.LEDGER
+    ledger = job.parent / "out" / LEDGER
     row = next(json.loads(line) for line in ledger.read_text().splitlines() if "c/00001.jpg" in line)
     (job.parent / "secret.jpg").write_bytes((job.parent / "out/00001.jpg").read_bytes())
     for key, output in (("up", "../secret.jpg"), ("far", str(job.parent / "secret.jpg")), ("before", "00001.jpg")):
@@ -168,7 +168,7 @@ def test_what_is_no_run(tmp_path: Path) -> None:
     (tmp_path / "gpudepth-ledger.0-of-2.jsonl").touch()
     with pytest.raises(MissingInputError, match=r"gpudepth merge job\.yaml"):
         report(tmp_path)
-    (tmp_path / room.LEDGER).write_text("rubbish\n")
+    (tmp_path / LEDGER).write_text("rubbish\n")
     with pytest.raises(UsageError, match="no rows of a run"):
         report(tmp_path)
 

@@ -11,10 +11,11 @@ from ...errors import GpudepthError
 from ...limits import DEFAULT
 from ...sources import presets
 from ...sources.maps import read_map
+from ..ledger import LEDGER
 from ..road import photo_of
 from .meaning import Meaning, meaning_of
 from .pairing import Way, find_way
-from .survey import OURS, survey
+from .survey import survey
 
 WIDE = 46       # where comments begin
 _PLAIN = ".heic"
@@ -123,7 +124,7 @@ def _is_arkit(path: Path) -> bool:
 def _target(base: Path) -> str:
     """The folder to write to: a new one, or that of a run."""
     return next(name for name in ("out", "with_depth", *(f"with_depth_{n}" for n in range(2, 1000)))
-                if not (base / name).exists() or (base / name / OURS).exists())
+                if not (base / name).exists() or (base / name / LEDGER).exists())
 
 
 def _line(indent: int, name: str, value: Any, comment: str = "") -> str:

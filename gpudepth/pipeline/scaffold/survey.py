@@ -17,13 +17,13 @@ from ...formats.missing import missing
 from ...limits import DEFAULT
 from ...sources.colouring import ALONE_HINT, explain_colours, palette_of
 from ...sources.pairs import natural_key
+from ..ledger import LEDGER
 
 Role = Literal["photo", "map", "picture of a map", "damaged", "other"]
 PHOTOS = (".heic", ".heif", ".hif", ".jpg", ".jpeg", ".dng", ".webp", ".bmp")
 MAPS = (".npy", ".npz", ".pfm", ".pgm", ".dpt", ".h5", ".hdf5")
 EITHER = (".png", ".tif", ".tiff")
 VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm")
-OURS = "gpudepth-ledger.jsonl"      # a folder with it holds what a run made
 MOST_FILES, MOST_DEEP, PEEKS = 50_000, 6, 3
 MOST_SAID = 20
 MANY = 12               # groups; further ones are taken for what the same folder of another scene holds
@@ -120,7 +120,7 @@ def survey(base: Path) -> Survey:
 def _folders(base: Path) -> Iterator[tuple[str, list[str]]]:
     for folder, below, names in os.walk(base):
         here = Path(folder).relative_to(base)
-        if OURS in names:
+        if LEDGER in names:     # what a run made
             below.clear()
             continue
         below[:] = sorted(name for name in below if not name.startswith(".")) if len(here.parts) < MOST_DEEP else []
