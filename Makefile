@@ -36,7 +36,7 @@ apple-page: $(VENV)/.installed
 	$(BIN)/python -m gpudepth.mac.page docs/apple-reports docs/apple-software.md
 
 presets-page: $(VENV)/.installed
-	$(BIN)/python -c 'from gpudepth.sources.presets import page; print(page(), end="")' > docs/presets.md
+	$(BIN)/python -c 'from gpudepth.maps.presets import page; print(page(), end="")' > docs/presets.md
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("gpudepth needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)" if sys.version_info < (3, 11) else 0)'

@@ -25,16 +25,16 @@ import pillow_heif
 from PIL import Image
 
 from gpudepth import api
+from gpudepth.attachment.pipeline import prepare, run_item
+from gpudepth.batch.runner import run
 from gpudepth.compute import backend
 from gpudepth.containers.heif import writer
 from gpudepth.containers.heif.heif import Heif
-from gpudepth.containers.heif.photo import encode_pixels
+from gpudepth.containers.heif.photo_encoder import encode_pixels
 from gpudepth.depth.encoding import Gray
 from gpudepth.formats.bytesource import ByteSource
-from gpudepth.pipeline.job import parse_job
-from gpudepth.pipeline.recipe import Recipe
-from gpudepth.pipeline.road import prepare, run_item
-from gpudepth.pipeline.runner import run
+from gpudepth.settings.job import parse_job
+from gpudepth.settings.settings import Recipe
 
 from .measure import Row, gray, median, table
 

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from gpudepth.attachment.pipeline import prepare, run_item
 from gpudepth.compute import backend
 from gpudepth.containers.dng.dng import Dng
 from gpudepth.demo.raw import dng
 from gpudepth.depth.encoding import Depth
 from gpudepth.formats.bytesource import ByteSource
-from gpudepth.pipeline.recipe import Recipe
-from gpudepth.pipeline.road import prepare, run_item
+from gpudepth.settings.settings import Recipe
 
 from .measure import Row, least, median, table, values
 

@@ -26,13 +26,13 @@ import numpy as np
 from PIL import Image
 
 from gpudepth import api
+from gpudepth.attachment.pipeline import prepare, run_item
 from gpudepth.compute import backend
 from gpudepth.containers.jpeg import image
 from gpudepth.containers.jpeg.jpeg import Jpeg
 from gpudepth.depth.encoding import Depth
 from gpudepth.formats.bytesource import ByteSource
-from gpudepth.pipeline.recipe import Recipe
-from gpudepth.pipeline.road import prepare, run_item
+from gpudepth.settings.settings import Recipe
 
 from .measure import Row, least, table, values
 

@@ -46,8 +46,8 @@ output:   {path: "s3://bucket/out/{stem}.jpg"}
 
 def make_up(pairs: int) -> None:
     """Every folder of a store lists so many objects."""
-    from gpudepth.sources import catalogue
-    from gpudepth.sources.stores import Stored
+    from gpudepth.pairing import catalogue
+    from gpudepth.pairing.stores import Stored
 
     def listed(folder: str) -> Iterator[Stored]:
         suffix = "jpg" if folder.endswith("photos") else "png"
@@ -63,8 +63,8 @@ def resident(kind: str = "VmRSS") -> float:
 
 
 def plan(job: Path, pairs: int) -> None:
-    from gpudepth.pipeline import plan_file, runner
-    from gpudepth.pipeline.plan_lines import Lines
+    from gpudepth.batch import plan_file, runner
+    from gpudepth.batch.plan_lines import Lines
 
     seen: list[float] = []
     write, count = Lines.write, 0
@@ -86,7 +86,7 @@ def plan(job: Path, pairs: int) -> None:
 
 
 def read(job: Path) -> None:
-    from gpudepth.pipeline.runner import pair_files
+    from gpudepth.batch.runner import pair_files
 
     before, start = resident(), time.perf_counter()
     mine, _ = pair_files(job, shard=(3, 16), plan_file=job.parent / "plan.jsonl")

@@ -31,8 +31,8 @@ run: {{backend: numpy, workers: {workers}}}
 LOOP = """
 import sys
 from pathlib import Path
-from gpudepth.pipeline.runner import pair_files
-from gpudepth.pipeline.task import Task, do_task
+from gpudepth.batch.runner import pair_files
+from gpudepth.batch.work_item import Task, do_task
 plan, _ = pair_files(sys.argv[1])
 for item in plan.items[: int(sys.argv[2])]:
     do_task(Task(item, plan.recipe, "numpy", "loop"))

@@ -11,7 +11,7 @@ from PIL import Image
 
 from gpudepth.compute import backend
 from gpudepth.depth.pixel_format import Quantity
-from gpudepth.sources.pfm import read_pfm
+from gpudepth.maps.netpbm import read_pfm
 
 FACTOR, HOLES, OFF, JUMP, REACH = 8, 0.1, 2.0, 1.0, 3
 

@@ -24,21 +24,21 @@ from typing import Any
 import av
 import numpy as np
 
+from gpudepth.attachment import pipeline
+from gpudepth.attachment.clips import movie as clip_movie
+from gpudepth.attachment.clips import photos as clip_stills
+from gpudepth.attachment.clips.span import Means
+from gpudepth.attachment.clips.still import StillEncoder
 from gpudepth.compute import backend
 from gpudepth.containers.base import Picture
-from gpudepth.containers.matroska.depth_video import DepthVideoWriter, read_depth_video
 from gpudepth.depth.data import DepthData
 from gpudepth.depth.pixel_format import HDEP
 from gpudepth.formats.bytesource import ByteSource
-from gpudepth.pipeline import road
-from gpudepth.pipeline.clips import movie as clip_movie
-from gpudepth.pipeline.clips import photos as clip_stills
-from gpudepth.pipeline.clips.record import ClipOptions
-from gpudepth.pipeline.clips.span import Means
-from gpudepth.pipeline.clips.still import StillEncoder
-from gpudepth.pipeline.recipe import Recipe
-from gpudepth.sources.clips import Footage
-from gpudepth.sources.video import read_video
+from gpudepth.pairing.clips import Footage
+from gpudepth.settings.clip import ClipOptions
+from gpudepth.settings.settings import Recipe
+from gpudepth.video.matroska.depth_video import DepthVideoWriter, read_depth_video
+from gpudepth.video.reader import read_video
 
 from .measure import Row, table
 
@@ -103,8 +103,8 @@ def stages(video: Path, depth: Path) -> list[tuple[str, float]]:
     frames = [frame for _, frame in found.frames(range(30))]
     maps = [f.depth for _, f in zip(range(30), read_depth_video(depth), strict=False)]
     work, recipe, picture = backend("numpy"), Recipe(span=(0.125, 1.0)), Picture(WIDTH, HEIGHT)
-    container = road.target_of(Path("a.jpg"))
-    coded = road.prepare(maps[0], picture, recipe, work, container).coded
+    container = pipeline.target_of(Path("a.jpg"))
+    coded = pipeline.prepare(maps[0], picture, recipe, work, container).coded
     jpeg = StillEncoder(90).encode(frames[0], ".jpg")
 
     def attach() -> None:
@@ -119,7 +119,7 @@ def stages(video: Path, depth: Path) -> list[tuple[str, float]]:
     return [
         ("decode colour, H.264", timed(lambda: drain(found.frames()))[1] / FRAMES * 1000),
         ("decode depth, FFV1", timed(lambda: drain(iter(read_depth_video(depth))))[1] / FRAMES * 1000),
-        ("convert and quantise a map", timed(lambda: [road.prepare(m, picture, recipe, work, container)
+        ("convert and quantise a map", timed(lambda: [pipeline.prepare(m, picture, recipe, work, container)
                                                       for m in maps])[1] / 30 * 1000),
         ("JPEG of a frame", timed(lambda: [StillEncoder(90).encode(f, ".jpg") for f in frames])[1] / 30 * 1000),
         ("HEVC of a frame", timed(lambda: [StillEncoder(80).encode(f, ".heic") for f in frames[:10]])[1] / 10 * 1000),

@@ -19,10 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from gpudepth.containers import apple, clips, registry
+from gpudepth.containers import apple, registry
 from gpudepth.containers.base import CodedMap, Placement
-from gpudepth.containers.lerobot import metadata as lerobot_metadata
-from gpudepth.containers.matroska import depth_video
+from gpudepth.datasets import colmap_model
 from gpudepth.depth.data import Storage
 from gpudepth.depth.pixel_format import HDIS, stored
 from gpudepth.errors import GpudepthError
@@ -38,20 +37,13 @@ from gpudepth.formats.isobmff.meta import Meta
 from gpudepth.formats.quicktime import metadata as quicktime_metadata
 from gpudepth.formats.quicktime import movie as quicktime
 from gpudepth.limits import Limits
-from gpudepth.pipeline import strict_yaml
-from gpudepth.pipeline.job import load_job
-from gpudepth.sources import (
-    arrays,
-    calib,
-    colmap_model,
-    pair_lists,
-    pfm,
-    pgm,
-    recognise,
-    templates,
-    timestamps,
-    transforms,
-)
+from gpudepth.maps import arrays, calib, netpbm, recognise
+from gpudepth.pairing import by_time, csv, templates, transforms
+from gpudepth.settings import strict_yaml
+from gpudepth.settings.job import load_job
+from gpudepth.video import checks
+from gpudepth.video.lerobot import metadata as lerobot_metadata
+from gpudepth.video.matroska import depth_video
 
 Harness = Callable[[bytes], None]
 HARNESSES: dict[str, tuple[Harness, tuple[str, ...]]] = {}
@@ -176,12 +168,12 @@ def movie(data: bytes) -> None:
                 with contextlib.suppress(GpudepthError):
                     getattr(table, name)
 
-    each(data, [quicktime.is_movie, read, clips.is_clip, clips.check])
+    each(data, [quicktime.is_movie, read, checks.is_clip, checks.check])
 
 
 @harness(".mkv")
 def matroska(data: bytes) -> None:
-    each(data, [clips.check, lambda s: depth_video.whole(data)])
+    each(data, [checks.check, lambda s: depth_video.whole(data)])
     text = data.decode("latin-1")
     version, names = depth_video.VERSION, ("DEPTH_FORMAT", "DEPTH_ACCURACY", "DEPTH_CALIBRATION")
     tags = {"GPUDEPTH": version, **dict(zip(names, text.split("\0"), strict=False))}
@@ -211,9 +203,9 @@ def yaml(data: bytes) -> None:
 @harness(".pfm", ".pgm", ".npy", ".npz")
 def headers(data: bytes) -> None:
     size = len(data)
-    each(data, [lambda s: pfm.read_pfm(io.BytesIO(data), size, where="x", limits=LIMITS),
-                lambda s: pfm.read_size(data[:64]),
-                lambda s: pgm.read_pgm(io.BytesIO(data), size, where="x", limits=LIMITS),
+    each(data, [lambda s: netpbm.read_pfm(io.BytesIO(data), size, where="x", limits=LIMITS),
+                lambda s: netpbm.read_size(data[:64]),
+                lambda s: netpbm.read_pgm(io.BytesIO(data), size, where="x", limits=LIMITS),
                 lambda s: arrays.read_npy(io.BytesIO(data), size, where="x", limits=LIMITS),
                 lambda s: arrays.read_npz(io.BytesIO(data), key=None, where="x", limits=LIMITS)])
 
@@ -223,9 +215,9 @@ def lists(data: bytes) -> None:
     for name in ("l.csv", "l.jsonl", "l.json", "l.txt"):
         _file(name, data)
     base = _folder()
-    each(data, [lambda s: pair_lists.find_listed(base, "l.csv"), lambda s: pair_lists.find_listed(base, "l.jsonl"),
+    each(data, [lambda s: csv.find_listed(base, "l.csv"), lambda s: csv.find_listed(base, "l.jsonl"),
                 lambda s: transforms.find_in_transforms(base, "l.json"),
-                lambda s: timestamps.find_by_time(base, "l.txt", "l.txt")])
+                lambda s: by_time.find_by_time(base, "l.txt", "l.txt")])
 
 
 @harness("cameras.txt", "images.txt", "points3D.txt", "calib.txt")

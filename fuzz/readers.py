@@ -10,26 +10,27 @@ from pathlib import Path
 import numpy as np
 
 from gpudepth import api
+from gpudepth.attachment.clips import attach as clip_attach
+from gpudepth.attachment.guide import Guide
+from gpudepth.attachment.inspection import Report
 from gpudepth.compute import backend
 from gpudepth.containers import registry
+from gpudepth.datasets import auxiliary, colmap_model, layers
+from gpudepth.datasets.dataset import read_photo
 from gpudepth.depth.encoding import Gray
 from gpudepth.errors import GpudepthError
 from gpudepth.formats import rdf, xmp
 from gpudepth.formats.archive.index import read_index
 from gpudepth.formats.bytesource import ByteSource
-from gpudepth.pipeline.clips import attach as clip_attach
-from gpudepth.pipeline.clips import frames as clip
-from gpudepth.pipeline.datasets import auxiliary, layers
-from gpudepth.pipeline.datasets.dataset import read_photo
-from gpudepth.pipeline.guide import Guide
-from gpudepth.pipeline.job import load_job
-from gpudepth.pipeline.recipe import Recipe
-from gpudepth.pipeline.report import Report
-from gpudepth.sources import calib, colmap_model, pair_lists, recognise, scene_linear, stacks, timestamps, transforms
-from gpudepth.sources import maps as map_room
-from gpudepth.sources import record3d as capture_room
-from gpudepth.sources.raw import RawRows
-from gpudepth.sources.video import read_video
+from gpudepth.maps import calib, recognise, scene_linear, stacks
+from gpudepth.maps import reader as map_room
+from gpudepth.maps import record3d as capture_room
+from gpudepth.maps.raw import RawRows
+from gpudepth.pairing import by_time, csv, transforms
+from gpudepth.settings.job import load_job
+from gpudepth.settings.settings import Recipe
+from gpudepth.video import frames as clip
+from gpudepth.video.reader import read_video
 
 FRAMES = 3
 
@@ -156,9 +157,9 @@ def _archive(file: Path, kit: Kit) -> object:
 def _list(file: Path, kit: Kit) -> object:
     """The same bytes as every kind of list."""
     errors = []
-    for name, find in (("l.csv", pair_lists.find_listed), ("l.jsonl", pair_lists.find_listed),
+    for name, find in (("l.csv", csv.find_listed), ("l.jsonl", csv.find_listed),
                        ("l.json", transforms.find_in_transforms),
-                       ("l.txt", lambda base, text: timestamps.find_by_time(base, text, text))):
+                       ("l.txt", lambda base, text: by_time.find_by_time(base, text, text))):
         (kit.out.parent / name).unlink(missing_ok=True)
         (kit.out.parent / name).symlink_to(file.absolute())
         try:

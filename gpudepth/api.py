@@ -19,7 +19,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
 
-from .containers import clips, registry
+from .attachment.check import check_file
+from .attachment.decode import DepthInput
+from .attachment.inspection import Report
+from .attachment.output import atomic
+from .attachment.side_inputs import Beside
+from .containers import registry
 from .containers.rules import Verdicts
 from .depth.data import DepthData
 from .depth.encoding import Depth, Encoding, Gray, Relative
@@ -27,16 +32,13 @@ from .depth.pixel_format import PixelFormat, native
 from .errors import UsageError
 from .formats.bytesource import ByteSource
 from .limits import DEFAULT, Limits
-from .pipeline.beside import Beside
-from .pipeline.intake import DepthInput
-from .pipeline.output import atomic
-from .pipeline.recipe import Method, Recipe, Resize, Smooth
-from .pipeline.report import Report
-from .sources.network import Network
-from .sources.tensors import as_map, is_map
+from .maps.network import Network
+from .maps.tensors import as_map, is_map
+from .settings.settings import Method, Recipe, Resize, Smooth
+from .video import checks
 
 if TYPE_CHECKING:
-    from .pipeline.runner import RunSummary
+    from .batch.runner import RunSummary
 
 Orientation = Literal["display", "coded"]
 
@@ -74,7 +76,7 @@ def attach(
                   CuPy…, Pillow): uint8 and uint16 are gray codes, floats are gray 0…1 with near and far, and metres
                   without. One on a GPU is converted where it lies. `from_model` is for what relative models return
     estimate      instead of a map: the ONNX file of a network that makes one of the photo (extra `estimate`), or a
-                  `gpudepth.sources.network.Network`
+                  `gpudepth.maps.network.Network`
     near, far     metres at the ends of gray; `white` says which end is far; `curve` what is linear in gray
     encoding      any rule of `gpudepth.depth.encoding` instead
     preset        what a data set, a sensor or a model writes, by name (`gpudepth presets`); takes near and far where it
@@ -92,16 +94,16 @@ def attach(
     out           where to write; the suffix is the photo's, or .heic
     backend       auto, numpy or cupy; the bits are the same
     in_place      write over the photo (the file is replaced whole or not at all)
-    recipe        any other field of `gpudepth.pipeline.recipe.Recipe`: fill, clamp, fit, bits, crf, accuracy…
+    recipe        any other field of `gpudepth.settings.settings.Recipe`: fill, clamp, fit, bits, crf, accuracy…
 
     Warns (UserWarning) of what is right but not good: a range that wastes the codes, a signature that breaks; and of
     each tag of the photo's own that a profile changes.
     Raises errors of `gpudepth.errors`; nothing is left behind when it does.
     Source: Apple, "Creating auxiliary depth data manually" (gray to depth and disparity); AVDepthData, ImageIO.
     """
+    from .attachment.estimate import estimated
+    from .attachment.pipeline import run_item
     from .compute import backend as make_backend
-    from .pipeline.estimate import estimated
-    from .pipeline.road import run_item
 
     if (out is None) != in_place:
         raise UsageError("name an output, or in_place=True to write over the photo")
@@ -160,8 +162,8 @@ def from_model(depth: Any, near: float | None = None, far: float | None = None, 
     Raises UsageError for what is no map, RangeError for one without any value.
     Source: `depth.encoding.Relative`; the papers and code that `gpudepth presets` names.
     """
+    from .attachment.decode import take
     from .compute import backend as make_backend
-    from .pipeline.intake import take
 
     if (near is None) != (far is None):
         raise UsageError("near and far go together")
@@ -190,13 +192,14 @@ def convert(path: str | Path, out: str | Path, *, pixel_format: str | PixelForma
     donor         as of `attach`
     encoding      what the values of a plain map mean
     backend       as of `attach`
-    recipe        any other field of `gpudepth.pipeline.recipe.Recipe`
+    recipe        any other field of `gpudepth.settings.settings.Recipe`
 
     Warns as `attach` does. Raises what `attach` raises; NoDepthError when there is none.
     Source: as of `read` and `attach`.
     """
+
+    from .attachment.convert import convert as run_convert
     from .compute import backend as make_backend
-    from .pipeline.convert import convert as run_convert
 
     fmt = native(pixel_format) if pixel_format is not None else None
     settings = Recipe(encoding=encoding, profile=profile, also=tuple(also),
@@ -253,23 +256,23 @@ def check(path: str | Path, *, profile: str | None = None, limits: Limits = DEFA
     Source: each verdict names the rule's own.
     """
     with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
-        if not clips.is_clip(source):
+        if not checks.is_clip(source):
             limits.check("max_file", source.size, where=str(path))
-        return registry.check(source, profile)
+        return check_file(source, profile)
 
 
 def run(job: str | Path, *, shard: tuple[int, int] | None = None, engine: str = "local", **options: Any) -> RunSummary:
     """Run a job file: many photos, one set of rules; returns what was done, skipped and failed.
 
-    job           a YAML file, or a `gpudepth.pipeline.job.Job`; its paths are relative to it
+    job           a YAML file, or a `gpudepth.settings.job.Job`; its paths are relative to it
     shard         (i, n): the i-th of n parts, counted from 0
     engine        local, ray or dask
-    options       any other argument of `gpudepth.pipeline.runner.run`, and shards: settings, base, quiet, log_format…
+    options       any other argument of `gpudepth.batch.runner.run`, and shards: settings, base, quiet, log_format…
 
     Items that fail are rows of the ledger, and no errors. Raises JobError, UsageError, MissingInputError before
     anything runs; LockedError; OutputError for a full disk; Interrupted.
     Source: `gpudepth config schema` has every key of a job.
     """
-    from .pipeline.sharded import run as run_job
+    from .batch.sharded import run as run_job
 
     return run_job(job, shard=shard, engine=engine, **options)

@@ -12,9 +12,9 @@ from pathlib import Path
 from photo_kit import gray, plain
 
 from gpudepth import resources
+from gpudepth.batch.runner import plan
 from gpudepth.demo.scene import write_set
 from gpudepth.demo.tour import CHECKOUT_FOLDER
-from gpudepth.pipeline.runner import plan
 
 JOB = """
 source:   {color: "photos/*", depth: "depth/{stem}.png"}

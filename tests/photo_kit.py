@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gpudepth.containers.heif.photo import encode_pixels
+from gpudepth.containers.heif.photo_encoder import encode_pixels
 
 
 def pixels(width: int, height: int) -> Image.Image:

@@ -10,9 +10,9 @@ from typing import Any
 import av
 import numpy as np
 
-from gpudepth.containers.matroska.depth_video import DepthVideoWriter
 from gpudepth.depth.data import DepthData
 from gpudepth.depth.pixel_format import HDEP
+from gpudepth.video.matroska.depth_video import DepthVideoWriter
 
 WIDTH, HEIGHT = 128, 96
 BITS = 10       # of the bar code

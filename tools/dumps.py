@@ -20,7 +20,7 @@ from PIL import Image
 
 import gpudepth
 from gpudepth.cli.app import run_command
-from gpudepth.containers.heif.photo import encode_pixels
+from gpudepth.containers.heif.photo_encoder import encode_pixels
 from gpudepth.demo.raw import dng
 
 WIDTH = 34      # characters of hex, four bytes a group

@@ -8,11 +8,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from gpudepth.limits import Limits
-from gpudepth.pipeline import job
-from gpudepth.pipeline.clips.record import ClipRecord
-from gpudepth.pipeline.encoding_records import KINDS
-from gpudepth.pipeline.network_record import NetworkRecord
-from gpudepth.pipeline.source_record import RowsRecord, SourceRecord
+from gpudepth.settings import job
+from gpudepth.settings.clip import ClipRecord
+from gpudepth.settings.encoding_records import KINDS
+from gpudepth.settings.network_record import NetworkRecord
+from gpudepth.settings.source_record import RowsRecord, SourceRecord
 
 HEAD = """\
 # Every key of a job

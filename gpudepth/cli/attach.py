@@ -52,12 +52,12 @@ def attach(
     gpudepth attach clip.mov depth.mkv -o with_depth.mov     # an experiment
     gpudepth attach photo.jpg --estimate model.onnx --preset depth-anything-v2 --near 0.5 --far 12 -o out.jpg
     """
-    from ..pipeline.beside import Beside
-    from ..pipeline.clips.attach import attach_clip, of_clips, parse_settings
-    from ..pipeline.estimate import estimated
-    from ..pipeline.network_record import from_options
-    from ..pipeline.road import run_item
-    from ..sources.network import SOURCES
+    from ..attachment.clips.attach import attach_clip, of_clips, parse_settings
+    from ..attachment.estimate import estimated
+    from ..attachment.pipeline import run_item
+    from ..attachment.side_inputs import Beside
+    from ..maps.network import SOURCES
+    from ..settings.network_record import from_options
 
     if photo.is_dir():
         raise UsageError("is a folder, and attach takes one photo", where=photo,
@@ -112,7 +112,7 @@ def attach(
 
 def _swapped(photo: Path, depth: Path) -> bool:
     """Is the photo a map, and the map none?"""
-    from ..sources.maps import read_map
+    from ..maps.reader import read_map
 
     try:
         with ByteSource(depth) as source:

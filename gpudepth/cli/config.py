@@ -14,7 +14,7 @@ app = typer.Typer(no_args_is_help=True, help="The job file: its schema, its mist
 @app.command()
 def schema() -> None:
     """Print the JSON schema of a job, for editors that check YAML."""
-    from ..pipeline.job import Job
+    from ..settings.job import Job
 
     print(json.dumps(Job.model_json_schema(), indent=2))
 
@@ -22,7 +22,7 @@ def schema() -> None:
 @app.command()
 def validate(job: JobFile, settings: Set = None) -> None:
     """Check a job file; every mistake is shown, with file and line."""
-    from ..pipeline.job import load_job
+    from ..settings.job import load_job
 
     load_job(job, settings)
     print(f"{job}: valid")
@@ -33,7 +33,7 @@ def show(job: JobFile, settings: Set = None) -> None:
     """Print a job with all defaults filled in."""
     import yaml
 
-    from ..pipeline.job import load_job
+    from ..settings.job import load_job
 
     record = load_job(job, settings).model_dump(mode="json", exclude_none=True)
     print(yaml.safe_dump(record, sort_keys=False, allow_unicode=True), end="")

@@ -46,7 +46,7 @@ def convert(
     gpudepth convert IMG_0001.HEIC -o depth.plist
     gpudepth convert depth.png --near 0.5 --far 12 -o depth.hdis
     """
-    from ..pipeline.convert import convert as run
+    from ..attachment.convert import convert as run
 
     target = o.target(source, output, in_place=in_place)
     recipe = o.recipe(

@@ -84,7 +84,7 @@ def _codecs() -> list[Finding]:
     import numpy as np
 
     from ..containers.dng import codec as dng
-    from ..containers.heif.photo import encode_pixels
+    from ..containers.heif.photo_encoder import encode_pixels
     from ..formats.hevc.codec import encode_monochrome
 
     codes = np.zeros((16, 16), np.uint8)

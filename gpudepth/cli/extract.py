@@ -15,10 +15,10 @@ from . import options as o
 from .telling import say
 
 if TYPE_CHECKING:
+    from ..datasets.photo import Photo as DepthPhoto
+    from ..datasets.reconstruction import Reconstruction
     from ..errors import GpudepthError
-    from ..pipeline.clips.frames import Choice
-    from ..pipeline.datasets.photo import Photo as DepthPhoto
-    from ..pipeline.datasets.reconstruction import Reconstruction
+    from ..video.frames import Choice
 
 File = Annotated[Path, typer.Argument(help="A photo or clip that holds depth; or a folder of photos, with --as.",
                                       show_default=False)]
@@ -79,8 +79,8 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
     gpudepth extract clip.MOV -o depth.mkv
     gpudepth extract clip.MOV --as lerobot -o depth.mp4
     """
-    from ..pipeline.clips import frames as clip
-    from ..pipeline.datasets import auxiliary
+    from ..datasets import auxiliary
+    from ..video import frames as clip
 
     wanted, model = auxiliary.parse(aux), _model(align_to, align_scale)
     if depth_range is not None and layout != "lerobot":
@@ -111,7 +111,7 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
 
 
 def _clip(file: Path, output: Path, quantity: str, choice: Choice, *, coded: bool) -> None:
-    from ..pipeline.clips.files import save_frames
+    from ..attachment.clips.files import save_frames
 
     number = save_frames(file, output, quantity, choice, coded=coded)
     print(f"{number} frames", file=sys.stderr)
@@ -119,8 +119,8 @@ def _clip(file: Path, output: Path, quantity: str, choice: Choice, *, coded: boo
 
 
 def _lerobot(file: Path, output: Path, depth_range: str | None, choice: Choice, *, coded: bool) -> None:
-    from ..containers.lerobot.quantiser import Quantiser
-    from ..pipeline.clips.files import save_lerobot
+    from ..attachment.clips.files import save_lerobot
+    from ..video.lerobot.metadata import Quantiser
 
     quantiser = Quantiser(*o.pair("depth-range", depth_range)) if depth_range else Quantiser()
     number, notes = save_lerobot(file, output, quantiser, choice, coded=coded)
@@ -131,7 +131,7 @@ def _lerobot(file: Path, output: Path, depth_range: str | None, choice: Choice, 
 
 
 def _model(align_to: Path | None, align_scale: float | None) -> Reconstruction | None:
-    from ..pipeline.datasets.reconstruction import Reconstruction
+    from ..datasets.reconstruction import Reconstruction
 
     if align_to is None:
         if align_scale is not None:
@@ -144,8 +144,8 @@ def _map(file: Path, output: Path, values: str | None, aux: frozenset[str], mode
          coded: bool, side_car: bool) -> None:
     """The depth of a photo, and its auxiliary images beside it."""
     from ..api import read
-    from ..pipeline.datasets import auxiliary
-    from ..pipeline.export import save, save_side_car
+    from ..attachment.export import save, save_side_car
+    from ..datasets import auxiliary
 
     data = _photo(file, model).depth if model else read(file, orientation="coded" if coded else "display")
     if data is None:
@@ -167,7 +167,7 @@ def _map(file: Path, output: Path, values: str | None, aux: frozenset[str], mode
 
 def _photo(file: Path, model: Reconstruction | None) -> DepthPhoto:
     """A photo as it goes into a data set, aligned where there is a model; what its depth is worth is said."""
-    from ..pipeline.datasets.dataset import aligned, read_photo
+    from ..datasets.dataset import aligned, read_photo
 
     photo = read_photo(file)
     if photo is None:
@@ -180,8 +180,8 @@ def _photo(file: Path, model: Reconstruction | None) -> DepthPhoto:
 
 
 def _layers(file: Path, output: Path, model: Reconstruction | None) -> None:
-    from ..pipeline.datasets import layers
-    from ..pipeline.output import atomic
+    from ..attachment.output import atomic
+    from ..datasets import layers
 
     if output.suffix.lower() != ".exr":
         raise UsageError("--layers writes OpenEXR", where=output, hint="-o photo.exr")
@@ -194,8 +194,8 @@ def _layers(file: Path, output: Path, model: Reconstruction | None) -> None:
 
 
 def _points(file: Path, output: Path, model: Reconstruction | None) -> None:
-    from ..pipeline.datasets.layouts import points_of
-    from ..pipeline.output import atomic
+    from ..attachment.output import atomic
+    from ..datasets.layouts import points_of
 
     blob = points_of(_photo(file, model))
     with atomic(output) as target:
@@ -217,8 +217,8 @@ def _tell_failed(file: Path, failed: Sequence[GpudepthError]) -> None:
 
 def _data_set(source: Path, layout: str | None, out: Path, aux: frozenset[str], model: Reconstruction | None, *,
               as_json: bool) -> None:
-    from ..pipeline.datasets.dataset import write
-    from ..pipeline.datasets.layouts import LAYOUTS
+    from ..datasets.dataset import write
+    from ..datasets.layouts import LAYOUTS
 
     if layout is None:
         raise UsageError("is a folder: --as says what to write of it", where=source, hint="--as " + ", ".join(LAYOUTS))

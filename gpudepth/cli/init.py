@@ -24,9 +24,9 @@ def init(folder: Folder = Path(), output: JobOut = None, force: Force = False) -
     gpudepth init folder/
     gpudepth run folder/job.yaml --dry-run
     """
-    from ..pipeline import runner
-    from ..pipeline.output import atomic
-    from ..pipeline.scaffold.draft import draft
+    from ..attachment.output import atomic
+    from ..batch import runner
+    from ..scaffold.draft import draft
 
     job = output or folder / "job.yaml"
     if job.suffix.lower() not in (".yaml", ".yml"):

@@ -22,7 +22,7 @@ def inspect(files: Files, as_json: o.Json = False) -> None:
     gpudepth inspect out.heic --json
     """
     from .. import api
-    from ..pipeline.clips import frames as clip
+    from ..video import frames as clip
 
     for file in files:
         if clip.is_clip(file):

@@ -21,7 +21,7 @@ def merge(job: o.JobFile, settings: o.Set = None, plan: o.PlanFile = None, as_js
     gpudepth merge job.yaml
     gpudepth merge job.yaml --plan plan.jsonl
     """
-    from ..pipeline.merge import merge as merge_ledgers
+    from ..batch.merge import merge as merge_ledgers
 
     merged = merge_ledgers(job, settings=settings, plan_file=plan)
     if as_json:

@@ -14,13 +14,13 @@ from ..containers.base import Donor
 from ..depth import encoding as enc
 from ..depth.pixel_format import native
 from ..errors import UsageError
-from ..pipeline.recipe import FILLS, METHODS, TURNS, Confidence, Recipe, Resize, Smooth
-from ..sources.raw import RawRows
+from ..maps.raw import RawRows
+from ..settings.settings import FILLS, METHODS, TURNS, Confidence, Recipe, Resize, Smooth
 
 
 def _presets(typed: str) -> list[str]:
     """For shells that complete."""
-    from ..sources.presets import PRESETS
+    from ..maps.presets import PRESETS
 
     return [name for name in ("auto", *(p.name for p in PRESETS)) if name.startswith(typed)]
 

@@ -12,7 +12,7 @@ from . import options as o
 from .telling import say
 
 if TYPE_CHECKING:
-    from ..pipeline.plan import Plan
+    from ..batch.plan import Plan
 
 Sample = Annotated[int | None, typer.Option(metavar="N", show_default=False,
                                             help="Do N items for a sample, into a folder that goes away again, and say "
@@ -33,7 +33,7 @@ def plan(job: o.JobFile, settings: o.Set = None, output: Output = None, sample: 
     gpudepth plan job.yaml -o plan.jsonl
     gpudepth run job.yaml --plan plan.jsonl --shard 0/4
     """
-    from ..pipeline import runner
+    from ..batch import runner
 
     if output is None:
         show(runner.plan(job, settings=settings, shard=o.shard(shard)), sample)
@@ -49,7 +49,7 @@ def plan(job: o.JobFile, settings: o.Set = None, output: Output = None, sample: 
 
 def show(planned: Plan, sample: int | None) -> None:
     """The plan, or what all of it will take."""
-    from ..pipeline import runner
+    from ..batch import runner
 
     for line in planned.lines() if sample is None else runner.sample(planned, sample).lines():
         print(readable(line))

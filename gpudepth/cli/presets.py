@@ -19,7 +19,7 @@ def presets(name: Name = None, as_json: o.Json = False) -> None:
     gpudepth presets
     gpudepth presets middlebury
     """
-    from ..sources.presets import PRESETS, find
+    from ..maps.presets import PRESETS, find
 
     chosen = PRESETS if name is None else (find(name),)
     for p in chosen:

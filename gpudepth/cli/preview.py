@@ -55,7 +55,7 @@ MOST, CLIP = 4096, 320
 
 def _one(file: Path, target: Path, size: int, *, alone: bool) -> bool:
     from ..errors import GpudepthError
-    from ..pipeline.clips.frames import is_clip
+    from ..video.frames import is_clip
     from ..view.preview import preview as picture
     from ..view.sheet import clip_sheet
     from ..view.shown import load
@@ -73,7 +73,7 @@ def _one(file: Path, target: Path, size: int, *, alone: bool) -> bool:
 
 
 def _sheet(files: list[Path], output: Path | None, size: int) -> None:
-    from ..pipeline.datasets.dataset import photos_in
+    from ..datasets.dataset import photos_in
     from ..view.sheet import contact_sheet
 
     if output is None or output.suffix.lower() != ".png":
@@ -87,7 +87,7 @@ def _sheet(files: list[Path], output: Path | None, size: int) -> None:
 
 
 def _save(image: Image, target: Path) -> None:
-    from ..pipeline.output import atomic
+    from ..attachment.output import atomic
 
     with atomic(target, make_folder=True) as stream:
         image.save(stream, "PNG")

@@ -29,7 +29,7 @@ def report(out: Run, output: Page = None, outputs: Outputs = None) -> None:
     gpudepth report demo-out/heic -o demo.html
     gpudepth report logs/ledger.jsonl --outputs out
     """
-    from ..pipeline.output import atomic
+    from ..attachment.output import atomic
     from ..view.report import report as look
 
     page = output or (out if out.is_dir() else out.parent) / "report.html"

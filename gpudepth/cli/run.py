@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import PartialRunError, UsageError
-from ..sources.urls import said
+from ..pairing.urls import said
 from . import options as o
 from .telling import say
 
 if TYPE_CHECKING:
-    from ..pipeline.runner import RunSummary
+    from ..batch.runner import RunSummary
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")]
 Sample = Annotated[int | None, typer.Option(metavar="N", show_default=False,
@@ -47,7 +47,7 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
     gpudepth run job.yaml --plan plan.jsonl --shard 0/4
     gpudepth run job.yaml --engine ray --shards 4
     """
-    from ..pipeline import runner, sharded
+    from ..batch import runner, sharded
     from .plan import show
 
     part = o.shard(shard)

@@ -12,8 +12,8 @@ from ..errors import GpudepthError, JobError, readable
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..pipeline.clips.photos import Outcome as ClipOutcome
-    from ..pipeline.road import Outcome
+    from ..attachment.clips.photos import Outcome as ClipOutcome
+    from ..attachment.pipeline import Outcome
 
 
 FAR_AWAY = 200      # metres: what is nearer than anything in millimetres

@@ -6,17 +6,15 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
-from ..errors import FileError, GpudepthError, TruncatedError, UnsupportedError, UsageError
+from ..errors import TruncatedError, UnsupportedError
 from ..formats.bytesource import ByteSource
 from ..formats.quicktime.movie import is_movie
 from ..limits import DEFAULT, Limits
-from . import clips
 from .base import Container, Donates, Donor, SharesItsHead
 from .dictionary import Dictionary
 from .dng.dng import Dng
 from .heif.heif import Heif
 from .jpeg.jpeg import Jpeg
-from .rules import PRESENT, STRUCTURE, Checklist, Checks, Verdicts
 
 GROUP = "gpudepth.containers"
 
@@ -60,32 +58,6 @@ def donor(path: str | Path, limits: Limits = DEFAULT) -> Donor:
             raise UnsupportedError(f"is {container.name.upper()}, which is no donor", where=source.name,
                                    hint="a HEIC or JPEG that an iPhone took in Portrait mode is")
         return container.donor(source)
-
-
-def check(source: ByteSource, profile: str | None = None) -> Verdicts:
-    """Hold a file, photo or clip, against its container's rules; a file of no container breaks the first of them.
-
-    Raises UsageError for a profile that it cannot have.
-    """
-    if clips.is_clip(source):
-        return clips.check(source, profile)
-    if profile in clips.PROFILES:
-        raise UsageError(f"{profile!r} is a profile of clips", where=source.name)
-    out = Checklist(profile, source.name)
-    try:
-        container = require(source)
-    except FileError as error:
-        out.broken(STRUCTURE, error, source.name)
-        return Verdicts(source.name, "unknown", profile, tuple(out.findings))
-    if isinstance(container, Checks):
-        findings = container.check(source, profile)
-    else:
-        try:
-            out.test(PRESENT, container.read(source) is not None, source.name, "it holds none")
-        except GpudepthError as error:
-            out.broken(STRUCTURE, error, source.name)
-        findings = out.findings
-    return Verdicts(source.name, container.name, profile, tuple(findings))
 
 
 def by_suffix(suffix: str) -> Container | None:

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from .. import api
+from ..attachment.output import atomic
 from ..containers import registry
 from ..containers.base import Container
 from ..containers.dng.dng import Dng
@@ -32,7 +33,6 @@ from ..depth import orientation as exif
 from ..depth.auxiliary import DATA, DATA_DESCRIPTION, TYPE_DEPTH, TYPE_DISPARITY
 from ..depth.pixel_format import FDEP, FDIS, HDEP, HDIS, NATIVE, PixelFormat, Quantity, stored
 from ..errors import NoDepthError, OutputError, UnsupportedError, UsageError
-from ..pipeline.output import atomic
 from . import pattern, raw, still
 from .broken import bad, odd
 from .pattern import Truth

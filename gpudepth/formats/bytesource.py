@@ -5,15 +5,17 @@ Files of hundreds of megabytes are never loaded: headers are read, everything el
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import stat
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from ..errors import FileError, LimitError, OutputError, TruncatedError, UnsupportedError
 from ..limits import DEFAULT, Limits
-from .inputs import Held, Input
 from .missing import missing
 
 CHUNK = 1 << 17  # larger ones are fresh pages each time, which cost more than the call
@@ -151,3 +153,81 @@ class Splice:
 
     def to_bytes(self) -> bytes:
         return b"".join(self.chunks())
+
+
+class Held(ABC):
+    """An input that is no file by itself. str() of it is what messages call it."""
+
+    @property
+    @abstractmethod
+    def path(self) -> Path:
+        """Where it is, as if it were a file: what a plan shows and pairs by."""
+
+    @abstractmethod
+    def stat(self) -> os.stat_result:
+        """Of the file that it comes from. Raises OSError."""
+
+    @abstractmethod
+    def read(self, limits: Limits = DEFAULT) -> bytes:
+        """All its bytes. Raises FileError's kinds."""
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return PurePath(self.path).name
+
+    @property
+    def suffix(self) -> str:
+        return PurePath(self.path).suffix
+
+    @property
+    def stem(self) -> str:
+        return PurePath(self.path).stem
+
+
+Input = Path | Held
+
+
+def as_input(file: str | os.PathLike[str] | Held) -> Input:
+    return file if isinstance(file, Held) else Path(file)
+
+
+def as_file(file: str | os.PathLike[str] | Held, limits: Limits = DEFAULT) -> Path | BinaryIO:
+    """What libraries open: a path, or bytes as a file."""
+    return io.BytesIO(file.read(limits)) if isinstance(file, Held) else Path(file)
+
+
+@contextlib.contextmanager
+def as_path(file: Input, limits: Limits = DEFAULT) -> Iterator[str]:
+    """For libraries that open nothing but paths: what is no file is one in memory while the block runs, on no disk.
+
+    Raises UnsupportedError where the system has no such files.
+    """
+    if not isinstance(file, Held):
+        yield os.fspath(file)
+        return
+    if not hasattr(os, "memfd_create"):
+        raise UnsupportedError("its format is read from files only", where=str(file), hint="unpack the archive")
+    handle = os.memfd_create("gpudepth")
+    try:
+        with os.fdopen(os.dup(handle), "wb") as memory:
+            memory.write(file.read(limits))
+        yield f"/proc/self/fd/{handle}"
+    finally:
+        os.close(handle)
+
+
+class Window(ByteSource):
+    """`length` bytes of `outer` from `start` on, which has to stay open; positions in it count from 0."""
+
+    def __init__(self, outer: ByteSource, start: int, length: int) -> None:
+        outer.read(start, 0, "a part of the file")      # both ends are inside
+        outer.read(start + length, 0, "a part of the file")
+        super().__init__(b"", outer.limits)
+        self.name, self.size = outer.name, length
+        self._outer, self._start = outer, start
+
+    def read(self, offset: int, length: int, what: str = "data") -> bytes:
+        if offset < 0 or length < 0 or offset + length > self.size:
+            super().read(offset, length, what)      # says so
+        return self._outer.read(self._start + offset, length, what)

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from .. import api
+from ..attachment.output import atomic
 from ..containers import registry
 from ..demo.fixtures import write_kit
 from ..demo.pattern import Truth
 from ..depth.pixel_format import HDEP, HDIS, NATIVE
 from ..errors import OutputError, UnsupportedError, UsageError
-from ..pipeline.output import atomic
 
 PROBE = Path(__file__).with_name("probe.swift")
 
@@ -70,7 +70,7 @@ def _profiles(folder: Path) -> int:
 
 
 def _dictionaries(folder: Path) -> int:
-    from ..pipeline.export import save
+    from ..attachment.export import save
 
     _folder(folder / "dictionaries")
     for fmt in NATIVE:

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..attachment.clips.files import TABLE
+from ..batch.ledger import LEDGER, Row, read_rows
+from ..batch.shards import shard_ledgers
+from ..batch.workers import run_tasks
 from ..compute.cores import available_cores
+from ..datasets.dataset import photos_in
 from ..errors import MissingInputError, UsageError
 from ..limits import DEFAULT, Limits
-from ..pipeline.clips.files import TABLE
-from ..pipeline.datasets.dataset import photos_in
-from ..pipeline.ledger import LEDGER, Row, read_rows
-from ..pipeline.shards import shard_ledgers
-from ..pipeline.stopwatch import add
-from ..pipeline.workers import run_tasks
+from ..timing import add
 from . import page
 from .thumbnail import Sizes, Thumbnail, Wanted, make
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ..errors import GpudepthError, NoDepthError
 from ..limits import DEFAULT, Limits
-from ..pipeline.clips import frames as clip
+from ..video import frames as clip
 from .drawing import BAD, FAINT, PAPER, depth_picture, metres, write
 from .preview import GAP, score
 from .shown import Shown, load

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..attachment.guide import Guide
 from ..containers import registry
 from ..containers.dictionary import Dictionary
 from ..depth.data import DepthData
 from ..errors import NoDepthError, UnsupportedError
 from ..formats.bytesource import ByteSource
 from ..limits import DEFAULT, Limits
-from ..pipeline.guide import Guide
 
 SPAN = (0.5, 99.5)      # per cent of the values that the colours tell apart; the rest looks like the ends
 

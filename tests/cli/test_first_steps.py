@@ -13,8 +13,8 @@ from photo_kit import gray, heic, plain
 from PIL import Image
 
 import gpudepth
+from gpudepth.batch.ledger import Ledger
 from gpudepth.cli.app import run_command
-from gpudepth.pipeline.ledger import Ledger
 
 JOB = """\
 source: {color: "photos/*", depth: "depth/{stem}.png"}

@@ -13,6 +13,7 @@ import pytest
 from photo_kit import heic, ramp
 
 import gpudepth
+from gpudepth.attachment.export import save
 from gpudepth.cli.app import run_command
 from gpudepth.containers import dictionary
 from gpudepth.depth.auxiliary import DATA, DATA_DESCRIPTION
@@ -22,7 +23,6 @@ from gpudepth.depth.pixel_format import NATIVE
 from gpudepth.errors import GpudepthError, LimitError, MalformedError, UnsupportedError
 from gpudepth.formats import plist
 from gpudepth.limits import Limits
-from gpudepth.pipeline.export import save
 
 CAMERA = Calibration(np.array([[50.0, 0, 24], [0, 50, 16], [0, 0, 1]]), 48, 32, distortion=tuple(np.arange(8.0)),
                      distortion_center=(24.0, 16.0))

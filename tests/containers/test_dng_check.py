@@ -9,7 +9,7 @@ import pytest
 from dng_kit import BASES, BIG, dng
 from photo_kit import ramp
 
-from gpudepth.containers import registry
+from gpudepth.attachment.check import check_file
 from gpudepth.containers.base import CodedMap
 from gpudepth.containers.dng.dng import Dng
 from gpudepth.containers.dng.file import DngFile
@@ -27,7 +27,7 @@ def attached(base: bytes = BASES["cfa II"], **fields: Any) -> bytes:
 def found(data: bytes, verdict: str = "fail", profile: str | None = None) -> dict[str, str]:
     with ByteSource(data) as source:
         source.name = "test.dng"  # a TIFF whose IFD 0 is damaged is believed by its name
-        return {f.rule: f.where for f in registry.check(source, profile).findings if f.verdict == verdict}
+        return {f.rule: f.where for f in check_file(source, profile).findings if f.verdict == verdict}
 
 
 @pytest.mark.parametrize("name", [*BASES, *BIG])

@@ -19,7 +19,14 @@ from gpudepth.containers.google import gdepth
 from gpudepth.containers.google.gdepth import NAMESPACE
 from gpudepth.containers.google.packets import NOTE, extended_xmp
 from gpudepth.containers.jpeg.jpeg import Jpeg
-from gpudepth.errors import ExistingDepthError, GpudepthError, LimitError, MalformedError, RangeError, UnsupportedError
+from gpudepth.errors import (
+    ExistingDepthError,
+    GpudepthError,
+    LimitError,
+    MalformedError,
+    RangeError,
+    UnsupportedError,
+)
 from gpudepth.formats import jpeg, xmp
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.limits import Limits

@@ -30,7 +30,7 @@ from heif_kit import (
 )
 from PIL import Image, features
 
-from gpudepth.containers.heif.photo import encode_pixels
+from gpudepth.containers.heif.photo_encoder import encode_pixels
 from gpudepth.containers.heif.rewrite import Rewriter
 from gpudepth.depth import orientation as exif
 from gpudepth.depth.calibration import Calibration

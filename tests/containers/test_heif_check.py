@@ -14,8 +14,8 @@ import pytest
 from heif_kit import attach, coded_map, heic, picture
 
 import gpudepth
+from gpudepth.attachment.check import check_file
 from gpudepth.cli.app import run_command
-from gpudepth.containers import registry
 from gpudepth.containers.heif.file import DEPTH_URNS
 from gpudepth.containers.rules import Verdicts
 from gpudepth.demo.broken import Surgery
@@ -31,7 +31,7 @@ GOOD = attach(PHOTO, coded_map())
 
 def verdicts(data: bytes, profile: str | None = None) -> Verdicts:
     with ByteSource(data) as source:
-        return registry.check(source, profile)
+        return check_file(source, profile)
 
 
 def broken(data: bytes, profile: str | None = None) -> dict[str, str]:

@@ -12,6 +12,7 @@ from photo_kit import ramp
 from test_google_writing import CODES, attach, coded, gray, opened, photo
 
 import gpudepth
+from gpudepth.attachment.check import check_file
 from gpudepth.containers import registry
 from gpudepth.containers.google import gdepth
 from gpudepth.depth.calibration import Calibration
@@ -29,7 +30,7 @@ ANDROID = attach(PHOTO, profile="dynamic-depth")
 
 def found(data: bytes, verdict: str = "fail", profile: str | None = None) -> dict[str, str]:
     with ByteSource(data) as source:
-        return {f.rule: f.where for f in registry.check(source, profile).findings if f.verdict == verdict}
+        return {f.rule: f.where for f in check_file(source, profile).findings if f.verdict == verdict}
 
 
 # -- what is right ----------------------------------------------------------------------------------------------------

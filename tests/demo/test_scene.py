@@ -11,8 +11,8 @@ from PIL import Image, ImageOps
 
 from gpudepth.demo.scene import FAR, NEAR, Sample, View, render, views, write_set
 from gpudepth.errors import OutputError, UsageError
-from gpudepth.sources.maps import read_map
-from gpudepth.sources.pairing import find_pairs
+from gpudepth.maps.reader import read_map
+from gpudepth.pairing.by_name import find_pairs
 
 FLOOR = 1.35
 

@@ -12,8 +12,8 @@ import pytest
 from cluster_kit import make_job, outputs
 from deploy_kit import DEPLOY, lint
 
-from gpudepth.pipeline.merge import merge
-from gpudepth.pipeline.runner import plan, run
+from gpudepth.batch.merge import merge
+from gpudepth.batch.runner import plan, run
 
 SCRIPT = DEPLOY / "slurm" / "array.sbatch"
 

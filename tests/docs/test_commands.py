@@ -15,7 +15,7 @@ import typer
 from page_kit import PAGES, ROOT, Command, commands
 
 from gpudepth.cli.app import app, run_command
-from gpudepth.pipeline.job import parse_job
+from gpudepth.settings.job import parse_job
 from tools.cli_page import verbs
 
 # what is not typed here: how it begins, and why
@@ -32,9 +32,9 @@ ELSEWHERE = {
     "swift ": "needs a Mac",
     "docker ": "needs an engine; tests/deploy reads the file, deploy/test_image.sh builds it",
     "kubectl ": "needs a cluster; tests/deploy judges the files",
-    "gpudepth plan job.yaml -o s3://": "needs a store; tests/pipeline/test_store_runs has one",
+    "gpudepth plan job.yaml -o s3://": "needs a store; tests/batch/test_store_runs has one",
     "gpudepth run job.yaml --plan s3://": "the same", "gpudepth merge job.yaml --plan s3://": "the same",
-    "gpudepth run job.yaml --engine ray": "tests/pipeline/engines starts it",
+    "gpudepth run job.yaml --engine ray": "tests/batch/engines starts it",
     ".venv/bin/python -m pytest": "is a test",
     "python fuzz/": "minutes; tests/hostile runs a little of each",
     "cd tests && PYTHONPATH=hostile:.": "tests/hostile uses the same",

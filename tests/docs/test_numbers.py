@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from gpudepth.attachment.precision import rounding
 from gpudepth.depth.pixel_format import Quantity
-from gpudepth.pipeline.precision import rounding
 from tools.numbers import BITS, RANGES, metres, off, orientations, precision
 
 

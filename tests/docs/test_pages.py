@@ -13,7 +13,7 @@ import typer
 from pydantic import BaseModel
 
 from gpudepth.cli.app import app
-from gpudepth.pipeline.job import Job
+from gpudepth.settings.job import Job
 from tools import cli_page, job_page
 from tools.__main__ import DOCS, pages
 from tools.parts import PARTS, fill

@@ -10,8 +10,7 @@ from archive_kit import zipped
 
 from gpudepth.errors import MissingInputError
 from gpudepth.formats.archive.index import read_index
-from gpudepth.formats.bytesource import ByteSource, read_input
-from gpudepth.formats.inputs import as_file, as_input, as_path
+from gpudepth.formats.bytesource import ByteSource, as_file, as_input, as_path, read_input
 
 DATA = b"depth " * 40
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from gpudepth.errors import TruncatedError
-from gpudepth.formats.bytesource import ByteSource
-from gpudepth.formats.window import Window
+from gpudepth.formats.bytesource import ByteSource, Window
 
 
 def test_reading(tmp_path: Path) -> None:

@@ -23,14 +23,14 @@ from PIL import Image
 import gpudepth
 from gpudepth.containers import apple
 from gpudepth.containers.dictionary import serialise as to_plist
-from gpudepth.containers.lerobot.depth_video import LerobotWriter
-from gpudepth.containers.lerobot.quantiser import Quantiser
-from gpudepth.containers.mp4at import writer as mp4at
 from gpudepth.depth.calibration import Calibration
 from gpudepth.depth.data import DepthData
 from gpudepth.depth.pixel_format import FDEP, HDEP, HDIS
 from gpudepth.formats.bytesource import ByteSource
-from gpudepth.sources.pfm import encode_pfm
+from gpudepth.maps.netpbm import encode_pfm
+from gpudepth.video.lerobot.depth_video import LerobotWriter
+from gpudepth.video.lerobot.metadata import Quantiser
+from gpudepth.video.mp4at import writer as mp4at
 
 Z = np.linspace(0.5, 8, 24 * 32, dtype=np.float32).reshape(24, 32)
 CAMERA = Calibration(np.array([[30.0, 0, 16], [0, 30, 12], [0, 0, 1]]), 32, 24)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from bad_files.pictures import pictures
 
-from gpudepth.containers.heif.photo import FORMATS, open_photo
+from gpudepth.containers.heif.photo_encoder import FORMATS, open_photo
 from gpudepth.errors import GpudepthError, UnsupportedError
-from gpudepth.sources.maps import read_map
-from gpudepth.sources.pictures import FORMATS as MAPS
+from gpudepth.maps.pictures import FORMATS as MAPS
+from gpudepth.maps.reader import read_map
 
 KINDS = {name: data for name, data in pictures() if name.startswith(("kind.", "ghost.", "fits.", "svg."))}
 NAMED = {"kind.jpeg2000": "JPEG2000", "kind.ppm": "PPM"}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gpudepth.formats import jpeg, rdf, tiff, xmp
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.formats.quicktime import movie
-from gpudepth.sources.pfm import read_pfm
+from gpudepth.maps.netpbm import read_pfm
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 MANY = settings(QUICK, max_examples=150)

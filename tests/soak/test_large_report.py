@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from browser_kit import opened
 
+from gpudepth.batch.ledger import LEDGER
 from gpudepth.demo.tour import tour
-from gpudepth.pipeline.ledger import LEDGER
 from gpudepth.view.report import report
 
 COUNT = 1000

@@ -19,20 +19,20 @@ from PIL import Image
 from video_kit import burn, colour, number_of, picture, seconds_of
 
 import gpudepth
-from gpudepth.containers.matroska.depth_video import DepthVideoWriter, read_depth_video
-from gpudepth.containers.quicktime import reader
 from gpudepth.depth.data import DepthData
 from gpudepth.depth.pixel_format import HDEP
+from gpudepth.video.matroska.depth_video import DepthVideoWriter, read_depth_video
+from gpudepth.video.quicktime import reader
 
 SCRIPT = """
 import json, sys
 from pathlib import Path
 from gpudepth.compute.cpu import NumpyBackend
-from gpudepth.pipeline.clips import movie as clip_movie, photos as clip_stills
-from gpudepth.pipeline.clips.span import Means
-from gpudepth.pipeline.clips.record import ClipOptions
-from gpudepth.pipeline.recipe import Recipe
-from gpudepth.sources.clips import Footage
+from gpudepth.attachment.clips import movie as clip_movie, photos as clip_stills
+from gpudepth.attachment.clips.span import Means
+from gpudepth.settings.clip import ClipOptions
+from gpudepth.settings.settings import Recipe
+from gpudepth.pairing.clips import Footage
 
 video, maps, output = sys.argv[1:4]
 rss = {}

@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 from run_kit import finish, make
 
+from gpudepth.batch.ledger import LEDGER, Row
 from gpudepth.cli.app import run_command
 from gpudepth.depth.calibration import Calibration
 from gpudepth.depth.data import DepthData
 from gpudepth.depth.pixel_format import FDEP
 from gpudepth.errors import MissingInputError, UsageError
-from gpudepth.pipeline.ledger import LEDGER, Row
 from gpudepth.view import report as room
 from gpudepth.view.page import in_script
 from gpudepth.view.report import report

@@ -12,11 +12,11 @@ from PIL import Image
 
 import gpudepth
 from gpudepth.cli.app import run_command
-from gpudepth.containers.matroska.depth_video import DepthVideoWriter
 from gpudepth.depth.data import DepthData
 from gpudepth.depth.pixel_format import HDEP
 from gpudepth.errors import LimitError
 from gpudepth.limits import Limits
+from gpudepth.video.matroska.depth_video import DepthVideoWriter
 from gpudepth.view.colormap import table
 from gpudepth.view.drawing import BAD
 from gpudepth.view.preview import GAP

@@ -13,7 +13,19 @@ from ...errors import GpudepthError
 from ...formats.bytesource import ByteSource
 from ...formats.exif import ORIENTATION
 from ...formats.tiff import RATIONAL, SHORT, Ifd
-from ..rules import ASPECT, DECODES, ONE_MAP, PRESENT, STRUCTURE, VALUES, VARIES, Checklist, Finding, Rule, same_aspect
+from ..rules import (
+    ASPECT,
+    DECODES,
+    ONE_MAP,
+    PRESENT,
+    STRUCTURE,
+    VALUES,
+    VARIES,
+    Checklist,
+    Finding,
+    Rule,
+    same_aspect,
+)
 from . import codec
 from . import file as tags
 from .file import DEPTH, DEPTH_TAGS, DngFile

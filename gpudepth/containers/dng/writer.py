@@ -19,20 +19,7 @@ from ...depth.data import Storage
 from ...depth.pixel_format import PixelFormat, Quantity, quantity_of, stored
 from ...errors import ExistingDepthError, GpudepthError, NoDepthError, RangeError, UnsupportedError, UsageError
 from ...formats.bytesource import Splice
-from ...formats.tiff import (
-    BYTE,
-    LONG,
-    LONG8,
-    RATIONAL,
-    SHORT,
-    SUB_IFDS,
-    Entry,
-    Field,
-    Ifd,
-    Order,
-    Tiff,
-    serialise,
-)
+from ...formats.tiff import BYTE, LONG, LONG8, RATIONAL, SHORT, SUB_IFDS, Entry, Field, Ifd, Order, Tiff, serialise
 from ..base import REPLACE, CodedMap
 from . import codec
 from . import file as tags

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ...errors import FileError, LimitError, MalformedError, TruncatedError, UnsupportedError
 from ...limits import DEFAULT, Limits
-from ..inputs import Held
+from ..bytesource import Held
 
 if TYPE_CHECKING:
     from ..bytesource import ByteSource

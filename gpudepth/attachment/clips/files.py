@@ -1,0 +1,84 @@
+"""Depth of clips as files: numbered maps and a table of their times, lossless depth video, LeRobot's depth video."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+
+from ...depth.pixel_format import HDEP, HDIS, Quantity
+from ...errors import UsageError
+from ...limits import DEFAULT, Limits
+from ...video.frames import ALL, Choice, frames
+from ...video.lerobot.depth_video import LerobotWriter
+from ...video.lerobot.metadata import Quantiser
+from ...video.matroska import depth_video
+from ..export import SUFFIXES, save
+from ..output import atomic
+
+VIDEO = ".mkv"
+TABLE = "frames.csv"
+_NUMBER = re.compile(r"%(?:0([1-9]))?d")
+
+
+def save_frames(path: str | Path, out: str | Path, quantity: str | Quantity = Quantity.DEPTH, choice: Choice = ALL, *,
+                coded: bool = False, limits: Limits = DEFAULT) -> int:
+    """Write the frames as `out` says, and give their number: `depth/%06d.npy` (any suffix of `extract`) are numbered
+    files, with frames.csv beside them; `depth.mkv` is a lossless depth video. Upright, unless `coded`.
+
+    Raises UsageError for other names, and what `frames` and `save` raise; files of frames before an error stay.
+    """
+    out, quantity = Path(out), Quantity(quantity)
+    if out.suffix.lower() == VIDEO:
+        return _video(path, out, quantity, choice, coded=coded, limits=limits)
+    marks = _NUMBER.findall(out.name)
+    if len(marks) != 1 or out.name.count("%") != 1 or out.suffix.lower() not in SUFFIXES:
+        raise UsageError("is a clip, and its frames need numbers in their names", where=out,
+                         hint=f"-o depth/%06d.npy, or any of {' '.join(SUFFIXES)}; -o depth{VIDEO}; or --as lerobot "
+                              "-o depth.mp4")
+    table = io.StringIO()
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(["frame", "seconds", "file"])
+    number = 0
+    try:
+        for frame in frames(path, choice, oriented=not coded, limits=limits):
+            target = out.with_name(_NUMBER.sub(f"{frame.index:0{marks[0] or 1}d}", out.name))
+            save(frame.data if coded else frame.data.displayed(), target, quantity, make_folder=True)
+            rows.writerow([frame.index, f"{float(frame.seconds):.6f}", target.name])
+            number += 1
+    finally:
+        if number:
+            with atomic(out.with_name(TABLE)) as file:
+                file.write(table.getvalue().encode())
+    return number
+
+
+def _video(path: str | Path, out: Path, quantity: Quantity, choice: Choice, *, coded: bool, limits: Limits) -> int:
+    fmt, number = HDEP if quantity is Quantity.DEPTH else HDIS, 0
+    with atomic(out, make_folder=True) as file, depth_video.DepthVideoWriter(file) as video:
+        for frame in frames(path, choice, oriented=not coded, limits=limits):
+            data = frame.data if coded else frame.data.displayed()
+            video.write(data.to(fmt), frame.seconds)
+            number += 1
+    return number
+
+
+def save_lerobot(path: str | Path, out: str | Path, quantiser: Quantiser | None = None, choice: Choice = ALL, *,
+                 coded: bool = False, limits: Limits = DEFAULT) -> tuple[int, list[str]]:
+    """Write the frames as LeRobot's depth video NAME.mp4, and NAME.json that says what its codes mean; give their
+    number and what people should know: values outside the range, frames that are not evenly spaced.
+
+    Raises UsageError for another suffix, and what `frames` and the writer raise; nothing partial stays.
+    """
+    out, number = Path(out), 0
+    if out.suffix.lower() != ".mp4":
+        raise UsageError("LeRobot's depth video is an MP4", where=out, hint="-o depth.mp4")
+    with atomic(out, make_folder=True) as file:
+        with LerobotWriter(file, quantiser or Quantiser()) as video:
+            for frame in frames(path, choice, oriented=not coded, limits=limits):
+                video.write(frame.data if coded else frame.data.displayed(), frame.seconds)
+                number += 1
+        with atomic(out.with_suffix(".json")) as beside:
+            beside.write(video.metadata())
+    return number, video.notes()

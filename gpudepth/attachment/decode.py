@@ -1,0 +1,197 @@
+"""The left end of the road: a map file, an array or a file that holds depth → a native map in display orientation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..compute import Backend, Span
+from ..compute.cuda import adopt, on_gpu
+from ..containers import registry
+from ..containers.base import HoldsCodes
+from ..depth.calibration import Calibration
+from ..depth.data import DepthData
+from ..depth.encoding import Depth, Disparity, DisparityRange, Encoding, Gray, Relative, factor_of
+from ..depth.pixel_format import FDEP, FDIS, PixelFormat, Quantity, quantity_of
+from ..errors import BackendError, GpudepthError, NoDepthError, RangeError, UsageError
+from ..formats.bytesource import ByteSource, Input, as_input
+from ..maps.reader import SourceMap, read_map
+from ..settings.settings import Recipe
+
+PICTURES = ("jpeg",)  # files of these containers can be maps themselves: a gray JPEG
+
+# what values mean that nothing explains, when they are to be aligned: themselves, up to scale and shift
+RELATIVE: dict[str, Encoding] = {"disparity": Disparity(invalid=()), "depth": Depth(invalid=())}
+
+DepthInput = str | Input | DepthData | SourceMap | NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Intake:
+    """A map and what came with it. `values` is in `fmt`; `said` tells people what was understood. span: of the values,
+    where it came with the conversion."""
+
+    values: NDArray[Any]
+    fmt: PixelFormat
+    said: str
+    data: DepthData | None = None
+    span: Span | None = None
+
+    @property
+    def calibration(self) -> Calibration | None:
+        return self.data.calibration if self.data else None
+
+
+def working_format(recipe: Recipe) -> PixelFormat:
+    """float32 while there is arithmetic to do between decoding and packing; the native format itself otherwise."""
+    if recipe.refines:
+        return FDEP if recipe.align == "depth" else FDIS
+    if recipe.clamp or recipe.resize or recipe.longest_side:
+        return FDIS if quantity_of(recipe.pixel_format) is Quantity.DISPARITY else FDEP
+    return recipe.pixel_format
+
+
+def take(depth: DepthInput, recipe: Recipe, backend: Backend, photo_size: tuple[int, int] | None,
+         size: tuple[int, int] | None = None) -> Intake:
+    """Read and convert. photo_size is (width, height) as displayed, to recognise side-by-side pictures; size: the
+    map's, where its file does not say.
+
+    Raises what the readers raise, and UsageError when nothing says what the codes mean.
+    """
+    if isinstance(depth, DepthData):
+        return _from_data(depth, recipe, "a depth map")
+    if isinstance(depth, SourceMap):
+        return _from_codes(depth, recipe, backend)
+    if on_gpu(depth):
+        return _from_codes(_wrap(_there(depth, backend)), recipe, backend)
+    if isinstance(depth, np.ndarray):
+        return _from_codes(_wrap(depth), recipe, backend)
+    file = as_input(depth)
+    found = _from_container(file, recipe, backend) if recipe.rows is None else None
+    if found is not None:
+        return found
+    return _from_codes(read_map(file, limits=recipe.limits, key=recipe.key, photo_size=photo_size, size=size,
+                                rows=recipe.rows), recipe, backend)
+
+
+def _from_container(path: Input, recipe: Recipe, backend: Backend) -> Intake | None:
+    """None when the file is no container of ours."""
+    with ByteSource(path, recipe.limits) as source:
+        container = registry.find(source)
+        if container is None:
+            return None
+        try:
+            data = container.read(source)
+        except RangeError:
+            found = container.codes(source) if isinstance(container, HoldsCodes) else None
+            if recipe.encoding is None or found is None:
+                raise
+            turn = container.picture(source).orientation if recipe.orientation == "display" else 1
+            return _from_codes(SourceMap(found.codes, 255, turn, path), recipe, backend)
+    if data is None:
+        if container.name in PICTURES and recipe.encoding is not None:
+            return None
+        raise NoDepthError("holds no depth", where=str(path),
+                           hint="the second argument is the map, or a photo that holds depth")
+    if recipe.encoding is not None:
+        raise UsageError("knows its own range in metres; near, far and the like do not apply", where=str(path),
+                         hint="leave near, far and the like (encoding) out: its depth is taken as it is")
+    return _from_data(data, recipe, str(path))
+
+
+def _from_data(data: DepthData, recipe: Recipe, name: str) -> Intake:
+    shown = data.displayed() if recipe.orientation == "display" else data
+    lo, hi = shown.range()
+    said = f"{shown.quantity} {lo:.4g} to {hi:.4g} {shown.quantity.unit} from {name}"
+    shown = shown.to(working_format(recipe))
+    return Intake(shown.map, shown.pixel_format, said, shown)
+
+
+def _there(array: Any, backend: Backend) -> Any:
+    """An array on a GPU, for a back end that works there."""
+    if backend.name in ("numpy", "hostcc"):
+        raise BackendError(f"the map lies on a GPU, and the back end is {backend.name}",
+                           hint="--backend cupy, or copy it to the host first")
+    return adopt(array)
+
+
+def _wrap(array: NDArray[Any]) -> SourceMap:
+    """An array as a source: uint8 and uint16 are codes, floats are values."""
+    if array.ndim != 2 or 0 in array.shape:
+        raise UsageError(f"a map is (height, width), not {array.shape}")
+    if array.dtype.kind == "f":
+        top = None
+    elif array.dtype in (np.uint8, np.uint16):
+        top = int(np.iinfo(array.dtype).max)
+    else:
+        raise UsageError(f"a map of {array.dtype}", hint="uint8, uint16, float16, float32 or float64")
+    return SourceMap(array, top, 1, Path("array"))
+
+
+def _from_codes(source: SourceMap, recipe: Recipe, backend: Backend) -> Intake:
+    encoding = recipe.encoding or _of_donor(recipe) or RELATIVE.get(recipe.align or "")
+    if encoding is None and recipe.floats_are_metres and source.max_code is None:
+        encoding = Depth()
+    if encoding is None:
+        raise UsageError("nothing says what its values mean", where=str(source.path), hint=(
+            "of metric samples: --align-scale mm, 0.001 or 1/256" if recipe.floats_are_metres else
+            "--near 0.5 --far 12: metres at black and white (--white near if white is close); --metric if they are "
+            "metres, --scale mm if millimetres; or --preset NAME: gpudepth presets. In a job: encoding"))
+    relative = recipe.align is not None and encoding is RELATIVE[recipe.align]
+    if recipe.unpack is not None:
+        source = replace(source, codes=recipe.unpack(source.codes))
+    if isinstance(encoding, Relative) and encoding.low is None and source.max_code is None:
+        encoding = encoding.between(*_extremes(source, backend))
+    fmt = working_format(recipe)
+    height, width = source.codes.shape
+    try:
+        rule = encoding.linear(quantity_of(fmt), source.max_code)
+    except GpudepthError as error:
+        raise error.within(str(source.path)) from None
+    if relative:    # up to a shift: 0 and what is below it are values like any other
+        rule = replace(rule, positive=False)
+    _check_gray(source, encoding, backend)
+    factor, span = factor_of(encoding, width, height), None
+    if factor is None and fmt == recipe.pixel_format:   # nothing is left to do: one pass for the map and its range
+        values, span = backend.convert_span(source.codes, rule, fmt)
+    else:
+        values = backend.convert(source.codes, rule, fmt, factor=factor)
+    values = backend.host(values)
+    if source.orientation != 1:
+        values = backend.orient(values, source.orientation)
+    return Intake(values, fmt, f"relative {recipe.align}" if relative else encoding.describe(source.max_code),
+                  span=span)
+
+
+def _of_donor(recipe: Recipe) -> Encoding | None:
+    """The range of the donor's map, for a gray map of which nothing else is said; disparity is linear in it."""
+    lo, hi = recipe.donor.disparity or (0.0, 0.0) if recipe.donor else (0.0, 0.0)
+    return Gray(1 / hi, 1 / lo, "disparity", recipe.donor_white) if 0 < lo < hi else None
+
+
+def _extremes(source: SourceMap, backend: Backend) -> tuple[float, float]:
+    """Smallest and largest finite value. Raises RangeError."""
+    ends = finite_ends(backend.host(source.codes))
+    if ends is None:
+        raise RangeError("holds no finite value", where=str(source.path))
+    return ends
+
+
+def finite_ends(values: NDArray[Any]) -> tuple[float, float] | None:
+    """Smallest and largest finite value, if there is one."""
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else None
+
+
+def _check_gray(source: SourceMap, encoding: Encoding, backend: Backend) -> None:
+    """Gray means 0…1 for floats: metres given as gray would be off without a word."""
+    if source.max_code is None and isinstance(encoding, Gray | DisparityRange):
+        codes = backend.host(source.codes)
+        finite = codes[np.isfinite(codes)]
+        if finite.size and (finite.min() < -1e-3 or finite.max() > 1.001):
+            raise UsageError(f"holds floats from {finite.min():.4g} to {finite.max():.4g}, and gray runs from 0 to 1",
+                             where=str(source.path), hint="--metric if they are metres; else scale them to 0…1 first")

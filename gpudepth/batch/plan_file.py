@@ -1,0 +1,254 @@
+"""A plan as a file, made once and read by every shard: a header, a line for each item, an end that counts them.
+
+    {"gpudepth_plan": 1, "job": "<hash of the settings>", "settings": {…}, "base": …, "notes": […], …}
+    {"hash": …, "key": …, …}
+    {"end": {"items": 2000000, "refused": 0, "sha256": "<of all lines before>"}}
+
+Read twice: once as bytes, which finds damage and the lines of a shard; then an item at a time, from where it lies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+import weakref
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar, overload
+
+from ..attachment.output import atomic
+from ..errors import JobError, MissingInputError, UsageError
+from ..limits import Limits
+from ..pairing.pairs import Pairing
+from ..pairing.stores import Stored, Target, facts
+from ..settings.job import Job
+from .clip_plan import clip_options
+from .ledger import MOST_LINE
+from .plan import CAPTURES, SHOWN, Plan, job_hash, output_root, recipe_of
+from .plan_lines import HASH, REFUSED, Fields, LineError, Lines, as_line, parse
+from .shards import Shard
+from .work_item import Work
+
+T = TypeVar("T")
+
+FORMAT = 1
+_ANY = Limits(max_file=0)    # it is read a line at a time
+AGAIN = "gpudepth plan job.yaml -o {}"
+_HASH = b'{"hash":"'
+
+
+def write_plan(plan: Plan, base: Path, path: Path | Target) -> None:
+    """Write all items of a plan, and those that will fail. Raises OutputError; nothing is left when it does."""
+    if isinstance(path, Target):
+        with tempfile.TemporaryDirectory(prefix="gpudepth-") as folder:
+            here = Path(folder) / "plan.jsonl"
+            write_plan(plan, base, here)
+            path.put(here)
+        return
+    lines = Lines(base, plan.root)
+    digest = hashlib.sha256()
+
+    def put(file: BinaryIO, line: bytes) -> None:
+        digest.update(line)
+        file.write(line)
+
+    head = {"gpudepth_plan": FORMAT, "job": job_hash(plan.job, plan.recipe),
+            "settings": settings_of(plan.job), "preset": plan.preset, "base": os.path.abspath(base),   # noqa: PTH100
+            "notes": list(plan.notes)}
+    with atomic(path) as file:
+        put(file, as_line(head))
+        for refused in plan.refused:
+            put(file, lines.write_refused(refused))
+        for item in plan.items:
+            put(file, lines.write(item))
+        file.write(as_line({"end": {"items": len(plan.items), "refused": len(plan.refused),
+                                  "sha256": digest.hexdigest()}}))
+
+
+def settings_of(job: Job) -> dict[str, Any]:
+    """What decides the items of a job, beside the files that there are."""
+    settings = {f"source.{name}": value for name, value in job.source.model_dump(mode="json").items()}
+    settings["output.path"] = job.output.path
+    settings["output.tars"] = job.output.tars
+    settings["output.container"] = job.output.container
+    settings["refine.align.to"] = job.refine.align.to if job.refine.align else None
+    settings["refine.confidence.path"] = job.refine.confidence.path if job.refine.confidence else None
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def read_plan(path: Path | Target, job: Job, base: Path, shard: Shard | None = None) -> Plan:
+    """The plan of a job, or the part of it that a shard does, from a file.
+
+    Raises MissingInputError; UsageError when it is of another job; JobError when it is no plan, or damaged.
+    """
+    if isinstance(path, Target):
+        with tempfile.TemporaryDirectory(prefix="gpudepth-") as folder:
+            here = Path(folder) / "plan.jsonl"
+            Stored(path.url, *facts(path.url)).fetch(here, _ANY)
+            lines = _opened(here, path.url)     # open it stays, without a name
+    else:
+        lines = _opened(path, str(path))
+    return _plan_of(lines, job, base, shard)
+
+
+def _opened(path: Path, name: str) -> _LinesOf:
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    except FileNotFoundError:
+        raise MissingInputError("no such plan", where=name, hint=AGAIN.format(name)) from None
+    except OSError as error:
+        raise UsageError(f"the plan cannot be read: {error.strerror}", where=name) from None
+    lines = _LinesOf(name, handle)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        raise UsageError("is no file", where=name, hint=AGAIN.format("plan.jsonl"))
+    return lines
+
+
+def _plan_of(lines: _LinesOf, job: Job, base: Path, shard: Shard | None) -> Plan:
+    head, found = lines.scan(shard)
+    recipe = recipe_of(job, base)
+    _check_job(head, job, job_hash(job, recipe), lines.name)
+    if head.preset is not None:
+        recipe = recipe.with_preset(head.preset)
+    options = clip_options(job) if job.source.video is not None else None
+    workers = max(1, min(job.run.processes(), len(found.items)))
+    root = output_root(base, job.output.path)
+    codec = Lines(base, root, options, workers, anywhere=job.source.pairs is not None)
+    refused = tuple(lines.told(place, codec.read_refused) for place in found.refused)
+    return Plan(job, PlannedItems(lines, found.items, codec), root, Pairing(()), recipe, head.notes, refused,
+                preset=head.preset)
+
+
+class PlannedItems(Sequence[Work]):
+    """Items that are read from the plan when they are asked for. Raises JobError for a line that is no item."""
+
+    def __init__(self, lines: _LinesOf, places: array[int], codec: Lines) -> None:
+        self.lines, self.places, self.codec = lines, places, codec
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, index: int) -> Work: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Work]: ...
+
+    def __getitem__(self, index: int | slice) -> Work | Sequence[Work]:
+        if isinstance(index, slice):
+            return PlannedItems(self.lines, self.places[index], self.codec)
+        return self.lines.told(self.places[index], self.codec.read)
+
+    def __iter__(self) -> Iterator[Work]:
+        return (self.lines.told(place, self.codec.read) for place in self.places)
+
+
+@dataclass(frozen=True)
+class _Head:
+    """The first line. preset: that the maps of captures have, where the job names none."""
+
+    job: str
+    settings: dict[str, Any]
+    notes: tuple[str, ...]
+    preset: str | None
+
+
+@dataclass
+class _Found:
+    """Where a shard's lines begin."""
+
+    items: array[int] = field(default_factory=lambda: array("Q"))
+    refused: array[int] = field(default_factory=lambda: array("Q"))
+
+
+class _LinesOf:
+    """The lines of a plan, by the byte they begin at. The file stays open: one that replaces it changes nothing."""
+
+    def __init__(self, name: str, handle: int) -> None:
+        self.name, self.handle = name, handle
+        self._size = 4096           # of what is read for a line; grows with the longest
+        weakref.finalize(self, os.close, handle)
+
+    def told(self, place: int, read: Callable[[bytes], T]) -> T:
+        """What the line at a byte says."""
+        line = os.pread(self.handle, self._size, place)
+        while b"\n" not in line and len(line) == self._size <= MOST_LINE:
+            self._size *= 2
+            line = os.pread(self.handle, self._size, place)
+        line = line[: line.find(b"\n") + 1]
+        try:
+            return read(line)
+        except LineError as wrong:
+            raise self.damaged(f"byte {place:,}", f"{wrong}: {line[:80].decode(errors='replace')}") from None
+
+    def scan(self, shard: Shard | None) -> tuple[_Head, _Found]:
+        """Check the whole file, and find a shard's lines."""
+        with os.fdopen(os.dup(self.handle), "rb") as file:
+            line = file.readline(MOST_LINE + 1)
+            head = self._head(line)
+            digest, found, place = hashlib.sha256(line), _Found(), len(line)
+            items = refused = 0
+            while (line := file.readline(MOST_LINE + 1)).startswith(_HASH):
+                if not line.endswith(b"\n"):
+                    raise self.damaged(f"byte {place:,}", "a line has no end")
+                try:
+                    hashed = int(line[HASH], 16)
+                except ValueError:
+                    raise self.damaged(f"byte {place:,}", "a line has no hash") from None
+                bad = line.startswith(REFUSED, HASH.stop)
+                items, refused = items + (not bad), refused + bad
+                if shard is None or hashed % shard[1] == shard[0]:
+                    (found.refused if bad else found.items).append(place)
+                digest.update(line)
+                place += len(line)
+            self._end(line, place, {"items": items, "refused": refused, "sha256": digest.hexdigest()})
+            if file.read(1):
+                raise self.damaged(f"byte {place + len(line):,}", "it goes on behind its end")
+        return head, found
+
+    def _head(self, line: bytes) -> _Head:
+        try:
+            data = Fields(parse(line))
+            number = data.take("gpudepth_plan", int)
+            if number != FORMAT:
+                raise UsageError(f"is a plan of format {number}, this gpudepth reads format {FORMAT}",
+                                 where=self.name, hint=AGAIN.format(self.name))
+            data.take("base", str)      # for people
+            notes, preset = data.take("notes", list), data.take("preset", str, None)
+            head = _Head(data.take("job", str), data.take("settings", dict), tuple(map(str, notes)),
+                         None if preset is None else CAPTURES)
+            data.end()
+        except LineError as wrong:
+            raise JobError([f"{self.name}:1: is no plan: {wrong}; {AGAIN.format('plan.jsonl')} writes one"],
+                           where=self.name) from None
+        return head
+
+    def _end(self, line: bytes, place: int, expected: dict[str, Any]) -> None:
+        """The last line has to say what was read."""
+        if not line:
+            raise self.damaged(f"byte {place:,}", "it ends too early")
+        try:
+            end = parse(line).get("end")
+        except LineError as wrong:
+            raise self.damaged(f"byte {place:,}", f"a line {wrong}") from None
+        if end != expected:
+            raise self.damaged(f"byte {place:,}", "its end does not fit what is before it")
+
+    def damaged(self, where: str, what: str) -> JobError:
+        return JobError([f"{self.name}: {where}: the plan is damaged: {what}; {AGAIN.format(self.name)} makes it anew"],
+                        where=self.name)
+
+
+def _check_job(head: _Head, job: Job, hashed: str, name: str) -> None:
+    """Raise UsageError when the plan is of another job."""
+    settings = settings_of(job)
+    differ = [f"{key} is {settings.get(key)!r}, there it is {head.settings.get(key)!r}"
+              for key in sorted({*settings, *head.settings}) if settings.get(key) != head.settings.get(key)]
+    if differ or head.job != hashed:
+        raise UsageError("is the plan of another job: " + (
+            "; ".join(differ[:SHOWN]) or "encoding, refine, map or output have changed"), where=name,
+            hint=AGAIN.format(name))

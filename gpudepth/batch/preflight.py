@@ -1,0 +1,144 @@
+"""What a run will cost in precision, told before it starts: from the range that the encoding names, or of a few maps.
+
+The maps are looked at in a worker of their own: one that kills or hangs its reader does no harm here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..attachment.decode import take
+from ..attachment.export import MAPS_ALONE
+from ..attachment.pipeline import photo_of
+from ..attachment.precision import foretell
+from ..compute import backend
+from ..containers import registry
+from ..containers.base import Container
+from ..depth.encoding import DisparityRange, Encoding, Gray, Relative, ZBuffer
+from ..depth.pixel_format import Quantity, quantity_of
+from ..maps.record3d import read_capture
+from ..settings.settings import Recipe
+from .lazy_sequence import those
+from .work_item import Item
+from .workers import run_tasks
+
+SAMPLES = 8
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a worker is asked."""
+
+    item: Item
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The nearest and farthest metres of a map (NaN: none), and which preset was recognised."""
+
+    near: float
+    far: float
+    decided: str = ""
+
+
+def look(task: Look) -> Seen:
+    """The range of one item's map, as it would be stored. Raises what reading it raises."""
+    item, recipe = task.item, task.recipe.settled(task.item.depth)
+    picture = photo_of(item.photo, recipe.limits)
+    frame = (picture.width, picture.height) if recipe.orientation == "display" else (
+        picture.coded_width, picture.coded_height)
+    size = read_capture(item.camera, recipe.limits).depth if item.camera else None
+    intake = take(item.depth, recipe, backend("numpy"), frame, size)
+    span = intake.span or backend("numpy").span(intake.values)
+    if not span.valid:
+        return Seen(math.nan, math.nan, recipe.decided)
+    near, far = span.lo, span.hi
+    if quantity_of(intake.fmt) is Quantity.DISPARITY:
+        near, far = (1 / v if v > 0 else math.inf for v in (span.hi, span.lo))
+    return Seen(near, far, recipe.decided)
+
+
+def foresee(items: Sequence[Item], recipe: Recipe, seconds: float,
+            among: int | None = None) -> tuple[list[str], list[str]]:
+    """(warnings, notes): ranges that cost too much, and what `--preset auto` takes the maps for. seconds: for a map.
+    among: how many items there are, where these are some of them.
+
+    Nothing is foretold of maps that are aligned first, or keep the codes of the files they come from.
+    """
+    stored = those(items, lambda item: item.output.suffix.lower() not in MAPS_ALONE)
+    if recipe.align is not None or (recipe.encoding is None and recipe.auto is None) or not stored:
+        return [], []
+    named = known_range(recipe.encoding)
+    if named is not None:
+        return _warn(*named, recipe, _container(stored[0]), "the range that the encoding names"), []
+    if recipe.network is not None:      # its maps are not there yet
+        return [], []
+    chosen = evenly(stored, SAMPLES)
+    notes, seen = [], []
+    for done in run_tasks(look, [Look(item, recipe) for item in chosen], 1, seconds):
+        if done.error is None:
+            seen.append(done.result)
+            if done.result.decided:
+                notes.append(f"{done.task.item.key}: preset auto takes its map for {done.result.decided}")
+        elif recipe.auto is not None:
+            notes.append(f"{done.task.item.key}: preset auto: {done.error}")
+    near = min((s.near for s in seen if s.near > 0), default=math.nan)
+    far = max((s.far for s in seen if math.isfinite(s.far)), default=math.nan)
+    number = among or len(items)
+    of = "the map" if number == 1 else f"{len(seen)} of {number} maps" if len(seen) < number else f"{len(seen)} maps"
+    return _warn(near, far, recipe, _container(stored[0]), f"the range of {of}"), notes
+
+
+def other_formats(items: Sequence[Item], recipe: Recipe) -> list[str]:
+    """Photos that would have to be encoded anew, which nobody asked for, so that they fail: of a few that are looked
+    at, by their suffixes."""
+    odd = [item for item in evenly(items, SAMPLES) if _encoded_anew(item, recipe)]
+    if not odd:
+        return []
+    photo, output = odd[0].photo, odd[0].output
+    return [f"{photo} cannot become {output}: photos keep their format. output.path: …{photo.suffix}, a job for each "
+            "format, or output.transcode: true for a JPEG that is to become a HEIC"]
+
+
+def _encoded_anew(item: Item, recipe: Recipe) -> bool:
+    photo, output = (registry.by_suffix(file.suffix) for file in (item.photo, item.output))
+    if photo is None or output is None or item.output.suffix.lower() in MAPS_ALONE or photo.name == output.name:
+        return False
+    return not (recipe.transcode and photo.name == "jpeg" and output.name == "heif")
+
+
+def known_range(encoding: Encoding | None) -> tuple[float, float] | None:
+    """(nearest, farthest) metres that an encoding can give; None for those that end nowhere."""
+    if isinstance(encoding, Gray | ZBuffer | Relative):
+        return encoding.near, encoding.far
+    if isinstance(encoding, DisparityRange):
+        ends = sorted((encoding.black, encoding.white))
+        return 1 / ends[1], 1 / ends[0] if ends[0] else math.inf
+    return None
+
+
+def evenly(items: Sequence[Any], count: int) -> list[Any]:
+    """`count` of them at most, the first and the last among them."""
+    if len(items) <= count:
+        return list(items)
+    if count == 1:
+        return [items[0]]
+    return [items[round(i * (len(items) - 1) / (count - 1))] for i in range(count)]
+
+
+def _container(item: Item) -> Container | None:
+    return registry.by_suffix(item.output.suffix)
+
+
+def _warn(near: float, far: float, recipe: Recipe, container: Container | None, of: str) -> list[str]:
+    if recipe.clamp is not None:
+        near, far = max(near, recipe.clamp[0]), min(far, recipe.clamp[1])
+    if container is None or not 0 < near < far < math.inf:
+        return []
+    bits = recipe.bits or container.bits[0]
+    return foretell(near, far, quantity_of(recipe.pixel_format), bits, most_bits=max(container.bits),
+                    of=of)

@@ -1,0 +1,83 @@
+"""What a run will take, from some of its items that are really done, into a folder that goes away again."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..errors import UsageError
+from ..timing import add
+from .plan import Plan
+from .preflight import evenly
+from .work_item import Item, Task, Work, do_task
+from .workers import run_tasks
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """items: of the run. sampled: that were done, failed: that could not be. core_seconds, bytes: of all items, each
+    with the half width of what 95 of 100 such samples would say. stages: share of the time by stage, the largest
+    first."""
+
+    items: int
+    sampled: int
+    failed: int
+    core_seconds: tuple[float, float]
+    bytes: tuple[float, float]
+    workers: int
+    stages: dict[str, float] = field(default_factory=dict)
+    errors: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """For people."""
+        hours, more = (v / 3600 for v in self.core_seconds)
+        wall = self.core_seconds[0] / self.workers
+        minutes, seconds = divmod(round(wall), 60)
+        size, slack = (v / 1e6 for v in self.bytes)
+        out = [f"{self.sampled} of {self.items} items done for a sample, {self.failed} failed",
+               f"about {hours:.3g} ± {more:.1g} core-hours: {minutes // 60}:{minutes % 60:02d}:{seconds:02d} with "
+               f"{self.workers} workers on as many cores",
+               f"about {size:.4g} ± {slack:.2g} MB"]
+        if self.stages:
+            out.append("of the time: " + ", ".join(f"{name} {share:.0%}" for name, share in self.stages.items()))
+        return out + [f"error: {error}" for error in self.errors]
+
+
+def estimate(plan: Plan, task: Callable[[Work], Task], count: int) -> Estimate:
+    """Do `count` of a plan's items, evenly taken, one at a time. task: what a worker gets for one. Raises UsageError
+    for clips and for less than one."""
+    if count < 1 or not all(isinstance(item, Item) for item in plan.items):
+        raise UsageError("a sample is of one photo or more; clips are not sampled",
+                         hint="source.clip.frames does a part of each clip")
+    chosen = evenly(plan.items, count)
+    seconds, sizes, spent, errors = list[float](), list[float](), dict[str, float](), list[str]()
+    with tempfile.TemporaryDirectory(prefix="gpudepth-sample-") as name:
+        there = [task(_into(item, Path(name), n)) for n, item in enumerate(chosen)]
+        for done in run_tasks(do_task, there, 1, plan.job.limits.seconds_per_item):
+            if done.error is not None:
+                errors.append(f"{done.task.item.key}: {done.error}")
+                continue
+            seconds.append(done.cpu)
+            sizes.append(done.result.output_size)
+            add(spent, done.result.stages)
+    whole = sum(spent.values())
+    stages = {n: s / whole for n, s in sorted(spent.items(), key=lambda pair: -pair[1])} if whole else {}
+    items = len(plan.items)
+    return Estimate(items, len(seconds), len(errors), _total(seconds, items), _total(sizes, items),
+                    plan.job.run.processes(), stages, tuple(errors[:5]))
+
+
+def _into(item: Item, folder: Path, number: int) -> Item:
+    return replace(item, output=folder / f"{number}{item.output.suffix}")
+
+
+def _total(values: Sequence[float], items: int) -> tuple[float, float]:
+    """The sum for all items, and 1.96 standard errors of it."""
+    if not values:
+        return math.nan, math.nan
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    return statistics.fmean(values) * items, 1.96 * spread / math.sqrt(len(values)) * items

@@ -1,0 +1,183 @@
+"""Depth in OpenEXR: a half or float channel, in the window it covers.
+
+The picture that counts is the display window; a renderer may store less (or more) of it, the data window. What of the
+display window has no data is NaN. Without a key the channel is `Z`, or the only one whose last name is `Z`, `V` or
+`depth` (Blender's `ViewLayer.Depth.Z`, Hypersim's and compositors' `depth.V`), or the only channel there is.
+
+OpenEXR itself (the package of the Academy Software Foundation) decodes; deep pictures are refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import GpudepthError, MalformedError, UnsupportedError, listing
+from ..formats.bytesource import Input, as_path
+from ..limits import DEFAULT, Limits
+
+MAGIC = b"\x76\x2f\x31\x01"
+LAST_NAMES = ("z", "v", "depth")
+MAX_PARTS = 64
+
+
+def read_exr(file: Input, *, key: str | None = None, limits: Limits = DEFAULT) -> NDArray[Any]:
+    """(H, W) float16 or float32, the display window; `key` names a channel, or `part:channel` with a part's number.
+
+    Raises UnsupportedError without the package OpenEXR, for deep and subsampled pictures, for integer channels, and
+    with the names that are there when none or several could be meant; LimitError before decoding; MalformedError.
+    """
+    def choose(parts: list[Any]) -> tuple[int, list[str]]:
+        number, channel = _choose(parts, key, str(file))
+        return number, [channel]
+
+    return _read(file, choose, limits)[0]
+
+
+def read_colour(file: Input, *, limits: Limits = DEFAULT) -> NDArray[np.float32]:
+    """(H, W, 3) float32, the display window, NaN where it has no data: R, G and B, those of one layer (Blender's
+    `ViewLayer.Combined.R`), or Y thrice.
+
+    Raises UnsupportedError when there are no colours, or those of several layers and none without a name; else as
+    `read_exr` does.
+    """
+    def choose(parts: list[Any]) -> tuple[int, list[str]]:
+        return _colours(parts, str(file))
+
+    channels = [np.asarray(channel, np.float32) for channel in _read(file, choose, limits)]
+    return np.stack(channels if len(channels) == 3 else channels * 3, -1)
+
+
+def _read(file: Input, choose: Callable[[list[Any]], tuple[int, list[str]]], limits: Limits) -> list[NDArray[Any]]:
+    """Channels of one part, of its display window. choose: parts → the part's number and the channels."""
+    path, library = str(file), _library(str(file))
+    with as_path(file, limits) as name, _damage(path):
+        parts = library.File(name, header_only=True).parts[:MAX_PARTS]
+        size = Path(name).stat().st_size
+        _check_parts(parts, size, limits, path)
+        number, channels = choose(parts)
+        header = parts[number].header
+        if "deep" in str(header.get("type", "")).lower():
+            raise UnsupportedError("holds deep samples, many values for a pixel", where=path,
+                                   hint="flatten it in a compositor first")
+        data, display = _window(header["dataWindow"], path), _window(header["displayWindow"], path)
+    x0, y0, x1, y1 = display
+    limits.check_picture(x1 - x0, y1 - y0, 4 * len(channels), where=path, packed=size)
+    out = []
+    with as_path(file, limits) as name, _damage(path):
+        there = library.File(name, separate_channels=True).parts[number].channels
+        for channel in channels:
+            found = there[channel]
+            if (found.xSampling, found.ySampling) != (1, 1):
+                raise UnsupportedError(f"channel {channel} is subsampled", where=path)
+            values = np.asarray(found.pixels)
+            if values.dtype.kind != "f":
+                raise UnsupportedError(f"channel {channel} holds {values.dtype}, not light or depth", where=path)
+            out.append(_pasted(values, data, display))
+    return out
+
+
+def _check_parts(parts: list[Any], size: int, limits: Limits, where: str) -> None:
+    """The library decodes all parts and channels of a file of `size` bytes, whichever are asked for."""
+    total = 0
+    for part in parts:
+        x0, y0, x1, y1 = _window(part.header["dataWindow"], where)
+        sample = 4 * max(1, len(part.header["channels"]))
+        limits.check_picture(x1 - x0, y1 - y0, sample, where=where)
+        total += (x1 - x0) * (y1 - y0) * sample
+    limits.check("max_decoded_bytes", total, where=where)
+    limits.check_ratio(size, total, where=where)
+
+
+def _colours(parts: list[Any], where: str) -> tuple[int, list[str]]:
+    """The part, and its channels R, G and B, or Y."""
+    layers = []
+    for number, part in enumerate(parts):
+        names = {str(c.name) for c in part.header["channels"]}
+        for name in sorted(names):
+            layer = name[:-1] if name.endswith("R") and name[:-1][-1:] in ("", ".") else None
+            if layer is not None and {f"{layer}G", f"{layer}B"} <= names:
+                layers.append((number, [f"{layer}{c}" for c in "RGB"]))
+        if "Y" in names:
+            layers.append((number, ["Y"]))
+    plain = [found for found in layers if found[1][0] in ("R", "Y")]
+    combined = [found for found in layers if "combined" in found[1][0].lower()]
+    for candidates in (plain[:1], combined[:1] if len(combined) == 1 else [], layers):
+        if len(candidates) == 1:
+            return candidates[0]
+    what = "no colours"
+    if layers:
+        what = "colours of several layers: " + listing((found[1][0][:-2] for found in layers), len(layers))
+    raise UnsupportedError(f"holds {what}, and is to be a photo", where=where,
+                           hint="one with the channels R, G and B, or a single layer of them")
+
+
+def _library(where: str) -> Any:
+    try:
+        import OpenEXR
+    except ImportError:
+        raise UnsupportedError("is OpenEXR, which needs the package OpenEXR", where=where,
+                               hint="pip install 'gpudepth[exr]'") from None
+    return OpenEXR
+
+
+def list_channels(path: str) -> tuple[str, ...]:
+    """The channels of all parts, from the headers. Raises UnsupportedError without the package, MalformedError."""
+    library = _library(path)
+    with _damage(path):
+        return tuple(str(channel.name) for part in library.File(path, header_only=True).parts[:MAX_PARTS]
+                     for channel in part.header["channels"])
+
+
+def _choose(parts: list[Any], key: str | None, where: str) -> tuple[int, str]:
+    names = [(i, str(c.name)) for i, part in enumerate(parts) for c in part.header["channels"]]
+    shown = listing((name if i == 0 else f"{i}:{name}" for i, name in names), len(names), none="none")
+    if key is not None:
+        part, colon, name = key.partition(":")
+        wanted = (int(part), name) if colon and part.isdigit() else (0, key)
+        if wanted in names:
+            return wanted
+        raise UnsupportedError(f"has no channel {key!r}", where=where, hint=f"it holds {shown}")
+    for candidates in ([n for n in names if n[1] == "Z"],
+                       [n for n in names if n[1].lower().rpartition(".")[2] in LAST_NAMES], names):
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            break
+    raise UnsupportedError("does not say which channel is depth", where=where,
+                           hint=f"name one with --key: {shown}")
+
+
+def _window(box: Any, where: str) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1, the ends not included."""
+    (x0, y0), (x1, y1) = ((int(v) for v in corner) for corner in box)
+    if x1 < x0 or y1 < y0:
+        raise MalformedError(f"its window runs from {x0}, {y0} to {x1}, {y1}", where=where)
+    return x0, y0, x1 + 1, y1 + 1
+
+
+def _pasted(values: NDArray[Any], data: tuple[int, ...], display: tuple[int, ...]) -> NDArray[Any]:
+    if data == display:
+        return np.ascontiguousarray(values)
+    out = np.full((display[3] - display[1], display[2] - display[0]), np.nan, values.dtype)
+    x0, y0, x1, y1 = (f(a, b) for f, a, b in zip((max, max, min, min), data, display, strict=True))
+    if x0 < x1 and y0 < y1:
+        out[y0 - display[1] : y1 - display[1], x0 - display[0] : x1 - display[0]] = (
+            values[y0 - data[1] : y1 - data[1], x0 - data[0] : x1 - data[0]])
+    return out
+
+
+@contextlib.contextmanager
+def _damage(where: str) -> Any:
+    """What the library raises, as ours."""
+    try:
+        yield
+    except GpudepthError:
+        raise
+    except (RuntimeError, ValueError, KeyError, IndexError, TypeError, OSError, OverflowError, MemoryError) as error:
+        raise MalformedError(f"cannot be read as OpenEXR: {error}", where=where) from None

@@ -1,0 +1,118 @@
+"""Depth in HDF5 files: Hypersim's frames, NYU's labelled set (MAT v7.3 is HDF5), exports of research code.
+
+A data set is named by its path (`dataset`, `camera/depth`), an image of a stack by a number behind it: `depths[3]`.
+MATLAB stores columns first: what it wrote says so (the attribute MATLAB_class) and is turned around.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import GpudepthError, MalformedError, UnsupportedError, listing
+from ..formats.bytesource import Input, as_file
+from ..limits import DEFAULT, Limits
+from .arrays import split_key
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+MATLAB = b"MATLAB 7.3 MAT-f"     # HDF5 begins 512 bytes later
+PREFERRED = ("depth", "depths", "disparity", "dataset")
+MAX_SETS = 1000
+
+
+def read_hdf5(file: Input, *, key: str | None = None, limits: Limits = DEFAULT) -> NDArray[Any]:
+    """(H, W), dtype as stored. `key` is a data set's path, with `[i]` for one image of a stack (N, H, W).
+
+    Raises UnsupportedError without the package h5py, for other shapes and types, for links into other files, and with
+    the names that are there when none or several could be meant; LimitError before reading; MalformedError.
+    """
+    with _opened(file, limits) as opened:
+        name, index = split_key(key)
+        return _read(_find(opened, name, str(file)), index, limits, str(file))
+
+
+def list_sets(file: Input, limits: Limits = DEFAULT) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """The data sets by their paths: the kind of number, and the shape. Raises as `read_hdf5` does."""
+    with _opened(file, limits) as opened:
+        return {name: (str(found.dtype), tuple(int(n) for n in found.shape))
+                for name, found in _all_sets(opened).items()}
+
+
+@contextlib.contextmanager
+def _opened(file: Input, limits: Limits) -> Iterator[Any]:
+    """What the library raises inside comes out as ours."""
+    path = str(file)
+    try:
+        import h5py
+    except ImportError:
+        raise UnsupportedError("is HDF5, which needs the package h5py", where=path,
+                               hint="pip install 'gpudepth[hdf5]'") from None
+    try:
+        with h5py.File(as_file(file, limits), "r", locking=False) as opened:
+            yield opened
+    except GpudepthError:
+        raise
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
+        raise MalformedError(f"cannot be read as HDF5: {error}", where=path) from None
+
+
+def _all_sets(file: Any) -> dict[str, Any]:
+    import h5py
+
+    sets: dict[str, Any] = {}
+
+    def visit(path: str, item: Any) -> bool | None:
+        if isinstance(item, h5py.Dataset):
+            sets[path] = item
+        return True if len(sets) >= MAX_SETS else None      # anything but None ends the walk
+
+    file.visititems(visit)      # follows no links out of the file
+    return sets
+
+
+def _find(file: Any, name: str | None, where: str) -> Any:
+    sets = _all_sets(file)
+    shown = listing((f"{p}: {d.dtype} {d.shape}" for p, d in sets.items()), len(sets), "; ", "none")
+    if name is not None:
+        if name.strip("/") in sets:
+            return sets[name.strip("/")]
+        raise UnsupportedError(f"has no data set {name!r}", where=where, hint=f"it holds {shown}")
+    maps = {p: d for p, d in sets.items() if d.dtype.kind in "fiu" and d.ndim in (2, 3)}
+    for wanted in PREFERRED:
+        if wanted in maps:
+            return maps[wanted]
+    if len(maps) == 1:
+        return next(iter(maps.values()))
+    raise UnsupportedError("does not say which data set is depth", where=where,
+                           hint=f"name one with --key: {shown}")
+
+
+def _read(found: Any, index: int | None, limits: Limits, where: str) -> NDArray[Any]:
+    name = f"{where}: {found.name}"
+    if found.dtype.kind not in "fiu" or found.dtype.itemsize > 8:
+        raise UnsupportedError(f"holds {found.dtype}, not depth", where=name)
+    if found.external or found.is_virtual:
+        raise UnsupportedError("keeps its values in other files", where=name)
+    matlab = "MATLAB_class" in found.attrs
+    shape = tuple(int(n) for n in found.shape)
+    stack = len(shape) == 3 and 1 not in (shape[0], shape[2])
+    if stack and index is None:
+        raise UnsupportedError(f"is a stack of {shape[0]} images", where=name,
+                               hint=f"name one: --key '{found.name[1:]}[0]'")
+    if index is not None and not (len(shape) == 3 and index < shape[0]):
+        raise UnsupportedError(f"has no image {index}: its shape is {shape}", where=name)
+    plane = shape[1:] if index is not None else tuple(n for n in shape if n != 1) if len(shape) == 3 else shape
+    if len(plane) != 2 or 0 in plane:
+        raise UnsupportedError(f"has the shape {shape}; a map is (height, width)", where=name)
+    there = int(found.id.get_storage_size())        # of all its images; nothing where none was ever written
+    limits.check_picture(plane[1], plane[0], found.dtype.itemsize, where=name, packed=there)
+    if found.chunks is not None:
+        chunk = int(np.prod(found.chunks, dtype=object)) * found.dtype.itemsize
+        limits.check("max_decoded_bytes", chunk, where=name)
+        limits.check_ratio(there, chunk, where=name)
+    values = np.asarray(found[index] if index is not None else found[()]).reshape(plane)
+    return np.ascontiguousarray(values.T if matlab else values)

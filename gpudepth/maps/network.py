@@ -1,0 +1,285 @@
+"""Depth networks in ONNX files, run by onnxruntime: a picture goes in, a map comes out. The file is the user's.
+
+A network has one input, (N, 3, H, W) or (N, H, W, 3), of floats or bytes, and an output (N, H, W), (N, 1, H, W),
+(N, H, W, 1) or (H, W). What its values mean is the encoding's business, as with maps in files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BackendError, FileError, LimitError, MalformedError, UnsupportedError, UsageError
+from ..formats.bytesource import ByteSource
+from ..formats.missing import missing
+from ..limits import DEFAULT, Limits
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)      # of ImageNet, as torchvision has them
+ANY_SIZE, MULTIPLE = 518, 14        # of networks that take any: Depth Anything's
+LARGEST = 4096
+SOURCES = ("models: Depth Anything V2 (Small: Apache-2.0; Base and Large: CC-BY-NC-4.0, not for commerce; of the "
+           "metric ones no licence is stated), MiDaS (MIT), Depth Pro (weights under Apple's own terms); as ONNX from "
+           "Hugging Face's onnx-community, or by torch.onnx.export")
+_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64,
+          "tensor(uint8)": np.uint8}
+
+
+@dataclass(frozen=True)
+class Network:
+    """model     the .onnx file
+    size      of its input, (width, height): for networks that take any; None: 518, or what the file says
+    fit       see `letterbox`; None: letterbox, or aspect where any size is taken
+    multiple  of the sides, for aspect
+    mean, std of the colours, 0…1, or 0…255 where one of them is larger than 1; not of networks that take bytes
+    colors    the order of the channels
+    output    its name, where there are several
+    batch     photos that go in together
+    device    auto: CUDA where onnxruntime has it, else the CPU
+    """
+
+    model: Path
+    size: tuple[int, int] | None = None
+    fit: Fit | None = None
+    multiple: int = MULTIPLE
+    mean: tuple[float, float, float] = MEAN
+    std: tuple[float, float, float] = STD
+    colors: Literal["rgb", "bgr"] = "rgb"
+    output: str | None = None
+    batch: int = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.fit not in (None, *FITS):
+            raise UsageError(f"unknown fit {self.fit!r}", hint="one of " + ", ".join(FITS))
+        if self.size is not None and not all(0 < side <= LARGEST for side in self.size):
+            raise UsageError(f"a network's input of {self.size[0]}×{self.size[1]}",
+                             hint=f"1 to {LARGEST} pixels a side")
+        if not 1 <= self.multiple <= LARGEST or self.batch < 1:
+            raise UsageError("multiple and batch are at least 1")
+        if not all(s > 0 for s in self.std):
+            raise UsageError("std is positive")
+
+    def check(self) -> None:
+        """Raises MissingInputError when the file is not there."""
+        if not self.model.is_file():
+            raise missing(self.model, "there is no such model", SOURCES)
+
+    def digest(self) -> str:
+        """SHA-256 of the file, of the weights beside it, and of all that decides the map. Raises MissingInputError,
+        FileError."""
+        self.check()
+        model, *weights = [_sha256(path) for path in (self.model, *self._weights())]
+        settings = (self.size, self.fit, self.multiple, self.mean, self.std, self.colors, self.output)
+        return hashlib.sha256(repr((model, settings, *weights)).encode()).hexdigest()
+
+    def _weights(self) -> list[Path]:
+        """Of large networks they are files of their own, in the same folder: model.onnx_data as Hugging Face and
+        model.onnx.data as PyTorch name them, and numbered ones."""
+        try:
+            return sorted(path for path in self.model.parent.iterdir()
+                          if path.name.startswith((f"{self.model.name}_data", f"{self.model.name}.data"))
+                          and path.is_file())
+        except OSError as error:
+            raise FileError(f"cannot be read: {error.strerror}", where=str(self.model.parent)) from None
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror}", where=str(path)) from None
+
+
+class Session:
+    """A network that is loaded. threads: of the CPU; 0: all.
+
+    Raises MissingInputError, LimitError, MalformedError for a file that onnxruntime refuses, UnsupportedError for
+    inputs and outputs that are no depth network's, BackendError where CUDA is asked for and not there.
+    """
+
+    def __init__(self, network: Network, *, threads: int = 0, limits: Limits = DEFAULT) -> None:
+        self.network, self.where = network, str(network.model)
+        with ByteSource(network.model, limits) as source:   # it exists, is a regular file and not too large
+            if source.size == 0:
+                raise MalformedError("the file is empty", where=self.where)
+        runtime = _runtime()
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads, options.log_severity_level = threads, 4
+        providers = _providers(runtime, network.device)
+        with _onnx(self.where, "load it"):
+            self.session = runtime.InferenceSession(self.where, options, providers=providers)
+        if network.device == "cuda" and "CUDAExecutionProvider" not in self.session.get_providers():
+            raise BackendError("onnxruntime has CUDA and cannot use it here", hint="gpudepth doctor")
+        self.input, self.channels_last, self.fixed = self._input()
+        self.output = self._output()
+
+    def _input(self) -> tuple[Any, bool, tuple[int, int] | None]:
+        found = self.session.get_inputs()
+        shapes = ", ".join(f"{i.name} {i.type} {i.shape}" for i in found)
+        if len(found) != 1 or len(found[0].shape) != 4 or found[0].type not in _TYPES:
+            raise UnsupportedError(f"takes {shapes}: a depth network takes one picture, (N, 3, H, W)", where=self.where)
+        shape = found[0].shape
+        last = shape[3] == 3 and shape[1] != 3
+        if not last and isinstance(shape[1], int) and shape[1] != 3:
+            raise UnsupportedError(f"takes {shapes}: a picture has 3 channels", where=self.where)
+        height, width = shape[1:3] if last else shape[2:4]
+        fixed = (width, height) if isinstance(width, int) and isinstance(height, int) else None
+        if fixed is not None and not all(0 < side <= LARGEST for side in fixed):
+            raise UnsupportedError(f"takes {shapes}: at most {LARGEST} pixels a side", where=self.where)
+        if fixed and self.network.size not in (None, fixed):
+            raise UsageError(f"takes {fixed[0]}×{fixed[1]}, and nothing else", where=self.where, hint="leave size out")
+        if fixed and self.network.fit == "aspect":
+            raise UsageError("takes one size only: aspect is for networks that take any", where=self.where,
+                             hint="letterbox, or stretch")
+        return found[0], last, fixed
+
+    def _output(self) -> str:
+        names = [o.name for o in self.session.get_outputs()]
+        wanted = self.network.output or names[0]
+        if wanted not in names:
+            raise UsageError(f"has no output {wanted!r}", where=self.where, hint="it has " + ", ".join(names[:20]))
+        return str(wanted)
+
+    @property
+    def batch(self) -> int:
+        """Pictures that may go in together."""
+        first = self.input.shape[0]
+        return first if isinstance(first, int) else self.network.batch
+
+    def letterbox(self, picture: tuple[int, int]) -> Letterbox:
+        """For a picture of (width, height) as displayed."""
+        size = self.fixed or self.network.size or (ANY_SIZE, ANY_SIZE)
+        fit = self.network.fit or ("letterbox" if self.fixed or self.network.size else "aspect")
+        return Letterbox.of(picture, size, fit, self.network.multiple)
+
+    def normalised(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(H, W, 3) sRGB bytes → what the network was trained on. Networks that take bytes get them as they are, and
+        normalise themselves."""
+        if _TYPES[self.input.type] is np.uint8:
+            return (picture[..., ::-1] if self.network.colors == "bgr" else picture).astype(np.float32)
+        mean, std = (np.asarray(v, np.float32) for v in (self.network.mean, self.network.std))
+        scale = np.float32(1 if max(*self.network.mean, *self.network.std) > 1 else 255)
+        out: NDArray[np.float32] = (picture.astype(np.float32) / scale - mean) / std
+        return out[..., ::-1] if self.network.colors == "bgr" else out
+
+    def run(self, pictures: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """Filled letterboxes (H, W, 3) of one size → outputs (h, w). A network with a fixed batch gets the last picture
+        again where there are fewer."""
+        count = len(pictures)
+        fixed = self.input.shape[0] if isinstance(self.input.shape[0], int) else count
+        if count > fixed:
+            return [out for i in range(0, count, fixed) for out in self.run(pictures[i : i + fixed])]
+        stack = np.stack([*pictures, *[pictures[-1]] * (fixed - count)])
+        if not self.channels_last:
+            stack = stack.transpose(0, 3, 1, 2)
+        kind = _TYPES[self.input.type]
+        stack = np.rint(stack).clip(0, 255) if kind is np.uint8 else stack
+        with _onnx(self.where, "run it"):
+            out = self.session.run([self.output], {self.input.name: np.ascontiguousarray(stack, kind)})[0]
+        return self._maps(out, fixed)[:count]
+
+    def _maps(self, out: Any, count: int) -> list[NDArray[np.float32]]:
+        shape = out.shape
+        if out.ndim == 4 and 1 in (shape[1], shape[3]):
+            out = out[:, 0] if shape[1] == 1 else out[..., 0]
+        elif out.ndim == 2 and count == 1:
+            out = out[None]
+        if out.ndim != 3 or len(out) != count or 0 in out.shape or out.dtype.kind not in "fui":
+            raise UnsupportedError(f"its output {self.output} is {out.dtype} {shape}: a map is (N, H, W)",
+                                   where=self.where, hint="output names another one, of "
+                                   + ", ".join(o.name for o in self.session.get_outputs()[:20]))
+        return [np.asarray(one, np.float32) for one in out]
+
+
+def _providers(runtime: Any, device: str) -> list[str]:
+    there = runtime.get_available_providers()
+    if device == "cuda" and "CUDAExecutionProvider" not in there:
+        raise BackendError("this onnxruntime has no CUDA", hint="onnxruntime-gpu in the place of onnxruntime has")
+    cuda = ["CUDAExecutionProvider"] if device != "cpu" and "CUDAExecutionProvider" in there else []
+    return [*cuda, "CPUExecutionProvider"]
+
+
+def _runtime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise UsageError(f"a network needs onnxruntime: {error}", hint="pip install 'gpudepth[estimate]'") from None
+    return onnxruntime
+
+
+@contextlib.contextmanager
+def _onnx(where: str, what: str) -> Iterator[None]:
+    """What onnxruntime raises has no common kind of its own. Only its code may run inside."""
+    try:
+        yield
+    except MemoryError as error:
+        raise LimitError("does not fit into memory", where=where) from error
+    except Exception as error:
+        raise _told(error, where, what) from None
+
+
+def _told(error: Exception, where: str, what: str) -> FileError:
+    lines = str(error).strip().splitlines()
+    said = lines[0][:300] if lines else type(error).__name__
+    return MalformedError(f"onnxruntime cannot {what}: {said}", where=where,
+                          hint="is it an ONNX model? " + SOURCES if what == "load it" else None)
+
+
+Fit = Literal["letterbox", "stretch", "aspect"]
+FITS: tuple[Fit, ...] = ("letterbox", "stretch", "aspect")
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """width × height of the input, and the box in it that the picture fills: x, y, its width and height."""
+
+    width: int
+    height: int
+    x: int
+    y: int
+    inner_width: int
+    inner_height: int
+
+    @classmethod
+    def of(cls, picture: tuple[int, int], size: tuple[int, int], fit: Fit, multiple: int = 1) -> Letterbox:
+        """picture and size are (width, height). Of `aspect` the long side of `size` is the picture's long side."""
+        if fit == "stretch":
+            return cls(*size, 0, 0, *size)
+        if fit == "aspect":
+            scale = max(size) / max(picture)
+            width, height = (max(multiple, round(side * scale / multiple) * multiple) for side in picture)
+            return cls(width, height, 0, 0, width, height)
+        scale = min(size[0] / picture[0], size[1] / picture[1])
+        width, height = (max(1, min(most, round(side * scale))) for side, most in zip(picture, size, strict=True))
+        return cls(*size, (size[0] - width) // 2, (size[1] - height) // 2, width, height)
+
+    def fill(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(height, width, 3) of a normalised picture (inner_height, inner_width, 3); 0 around it."""
+        out = np.zeros((self.height, self.width, 3), np.float32)
+        out[self.y : self.y + self.inner_height, self.x : self.x + self.inner_width] = picture
+        return out
+
+    def cut(self, output: NDArray[Any], picture: tuple[int, int]) -> NDArray[np.float32]:
+        """The picture's part of an output (H, W) of any resolution, in the picture's shape (width, height)."""
+        across, down = output.shape[1] / self.width, output.shape[0] / self.height
+        left, top = round(self.x * across), round(self.y * down)
+        right = max(left + 1, round((self.x + self.inner_width) * across))
+        bottom = max(top + 1, round((self.y + self.inner_height) * down))
+        part = np.ascontiguousarray(output[top:bottom, left:right], np.float32)
+        height, width = part.shape
+        if abs(width * picture[1] / (height * picture[0]) - 1) < 0.01:
+            return part
+        from PIL import Image
+
+        # stretched, or rounded to a multiple: as many pixels as there are, in the right shape
+        scale = (width * height / (picture[0] * picture[1])) ** 0.5
+        size = max(1, round(picture[0] * scale)), max(1, round(picture[1] * scale))
+        return np.asarray(Image.fromarray(part).resize(size, Image.Resampling.BILINEAR))

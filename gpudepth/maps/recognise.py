@@ -1,0 +1,255 @@
+"""`--preset auto`: which preset a map is of, where its content, its name or what lies beside it leaves no doubt.
+
+A rule answers with the preset, what it takes and why; or not at all. Where none does nothing is guessed: the presets
+that write such files are named. What relative models leave open is never filled in.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..containers import registry
+from ..errors import FileError, RangeError, UsageError
+from ..formats.bytesource import ByteSource, Held, Input, as_file, as_path
+from ..limits import DEFAULT, Limits
+from . import arrays, exr, hdf5, headered, record3d
+from .calib import Calib, read_calib
+from .netpbm import read_size
+from .presets import PRESETS
+
+HEAD = 256
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """preset: its name; None for a file that holds depth and knows itself. why: in words, for people."""
+
+    preset: str | None
+    why: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Png:
+    width: int
+    height: int
+    bits: int
+    gray: bool
+
+
+class _Evidence:
+    """What is looked at, each when the first rule asks for it."""
+
+    def __init__(self, file: Input, limits: Limits) -> None:
+        self.file, self.limits = file, limits
+        self.path = file.path if isinstance(file, Held) else file.absolute()
+        self.name = self.path.name
+        self.folders = [folder.casefold() for folder in self.path.parts[:-1]]
+        with ByteSource(file, limits) as source:
+            self.head = source.read(0, min(HEAD, source.size))
+
+    def there(self, *names: str, up: int = 0) -> bool:
+        """Are all of these files beside it, or `up` folders above? Nothing is known of what an archive holds."""
+        folder = self.path.parents[up] if up < len(self.path.parents) else self.path.parent
+        return not isinstance(self.file, Held) and all((folder / name).is_file() for name in names)
+
+    def inside(self, *folders: str) -> bool:
+        """Is it in folders of these names, in this order, the last one its own?"""
+        return self.folders[-len(folders):] == [folder.casefold() for folder in folders]
+
+    @cached_property
+    def png(self) -> _Png | None:
+        if self.head[:8] != b"\x89PNG\r\n\x1a\n" or len(self.head) < 26:
+            return None
+        width, height = (int.from_bytes(self.head[at : at + 4], "big") for at in (16, 20))
+        return _Png(width, height, self.head[24], self.head[25] == 0)
+
+    @property
+    def deep(self) -> bool:
+        """A PNG of 16-bit gray."""
+        return self.png is not None and self.png.gray and self.png.bits == 16
+
+    @cached_property
+    def npy(self) -> arrays.Header | None:
+        if not self.head.startswith(arrays.MAGIC):
+            return None
+        try:
+            file = as_file(self.file, self.limits)
+            if isinstance(file, Path):
+                with file.open("rb") as stream:
+                    return arrays.read_header(stream, str(self.file))
+            return arrays.read_header(file, str(self.file))
+        except (FileError, OSError):
+            return None
+
+    @cached_property
+    def npz(self) -> frozenset[str]:
+        """The keys of an .npz."""
+        if not self.head.startswith(b"PK\3\4"):
+            return frozenset()
+        try:
+            with zipfile.ZipFile(as_file(self.file, self.limits)) as archive:
+                return frozenset(name.removesuffix(".npy") for name in archive.namelist()[:1000])
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+            return frozenset()
+
+    @cached_property
+    def sets(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """The data sets of an HDF5 file: kind of number and shape."""
+        if not self.head.startswith((hdf5.MAGIC, hdf5.MATLAB)):
+            return {}
+        try:
+            return hdf5.list_sets(self.file, self.limits)
+        except FileError:
+            return {}
+
+    @cached_property
+    def channels(self) -> tuple[str, ...]:
+        """Of an OpenEXR file."""
+        if not self.head.startswith(exr.MAGIC):
+            return ()
+        try:
+            with as_path(self.file, self.limits) as name:
+                return exr.list_channels(name)
+        except FileError:
+            return ()
+
+    @cached_property
+    def calib(self) -> Calib | None:
+        found = neighbours(self.file) if self.head[:2] == b"Pf" else ()
+        return read_calib(found[0]) if found else None
+
+
+def neighbours(file: Input) -> tuple[Path, ...]:
+    """What beside a map is read to tell what its values mean: Middlebury's calib.txt, or one with the same beginning of
+    its name as the map's. They are inputs as the map is."""
+    if isinstance(file, Held) or file.suffix.lower() != ".pfm":
+        return ()
+    names = [file.with_name("calib.txt"), *sorted(file.parent.glob("*_calib.txt"))]
+    return tuple(path for path in names if path.is_file()
+                 and file.name.startswith(path.name.removesuffix("calib.txt")))[:1]
+
+
+Rule = Callable[[_Evidence], Recognised | None]
+
+
+def recognise(file: Input, limits: Limits = DEFAULT) -> Recognised:
+    """Which preset a map is of. Raises UsageError, with the presets that come into question, when that is not certain;
+    what reading its head raises."""
+    evidence = _Evidence(file, limits)
+    for rule in _RULES:
+        found = rule(evidence)
+        if found is not None:
+            return found
+    raise UsageError("nothing about it says for certain which preset it is of", where=str(file), hint=(
+        f"name it: {', '.join(candidates(evidence))}; gpudepth presets says what each means"))
+
+
+def candidates(evidence: _Evidence) -> list[str]:
+    """The presets that write files of its kind."""
+    if evidence.png is not None and not evidence.deep:
+        return ["midas", "depth-anything-v2"]
+    kinds = {b"Pf": "PFM", b"P5": "PGM", b"\x93N": ".npy", b"PK": ".npz", b"\x89H": "HDF5", b"MA": "MAT",
+             b"v/": "OpenEXR", b"\x89P": "PNG", b"\xff\xd8": "JPEG"}
+    kind = kinds.get(evidence.head[:2], "rows")
+    return [p.name for p in PRESETS if re.search(rf"{re.escape(kind)}\b", p.files)]
+
+
+def _embedded(e: _Evidence) -> Recognised | None:
+    with ByteSource(e.file, e.limits) as source:
+        container = registry.find(source)
+        if container is None:
+            return None
+        try:
+            data = container.read(source)
+        except RangeError:
+            return None
+    return Recognised(None, f"is {container.name.upper()}, holds depth and knows its range") if data else None
+
+
+def _by_content(e: _Evidence) -> Recognised | None:
+    if e.head.startswith(record3d.MAGIC):
+        return Recognised("record3d", "packed with LZFSE, as a Record3D capture's frames")
+    if e.head.startswith(headered.DPT):
+        return Recognised("sintel", "begins with PIEH, as Sintel's .dpt")
+    if headered.is_colmap(e.head):
+        return Recognised("colmap", "begins with width&height&channels&")
+    if {"depth", "focallength_px"} <= e.npz:
+        return Recognised("depth-pro", "keys depth and focallength_px")
+    if "depths" in e.npz:
+        return Recognised("video-depth-anything", "key depths")
+    blender = [name for name in e.channels if re.search(r"\.Depth\.Z$", name)]
+    return Recognised("blender-exr", f"channel {blender[0]}") if blender else None
+
+
+def _hdf5(e: _Evidence) -> Recognised | None:
+    if {"depths", "images"} <= e.sets.keys() and e.head.startswith(hdf5.MATLAB):
+        return Recognised("nyu", "MAT v7.3 with depths and images")
+    if e.sets.get("dataset") == ("float16", (768, 1024)) and "depth_meters" in e.name:
+        return Recognised("hypersim", "float16 data set of 1024×768, depth_meters in its name")
+    return None
+
+
+def _middlebury(e: _Evidence) -> Recognised | None:
+    calib = e.calib
+    if calib is None or calib.size != read_size(e.head):
+        return None
+    return Recognised("middlebury", f"{calib.path.name} of the same size: {calib}",
+                      {"focal_px": calib.focal_px, "baseline_m": calib.baseline_m, "doffs": calib.doffs})
+
+
+def _npy(e: _Evidence) -> Recognised | None:
+    if e.npy is None or e.npy.dtype.kind != "f":
+        return None
+    if e.name.endswith("_raw_depth_meter.npy"):
+        return Recognised("depth-anything-v2-metric", "floats, its name ends in _raw_depth_meter")
+    if e.name.endswith("_depth.npy") and e.there(e.name.replace("_depth.npy", "_depth_mask.npy")):
+        return Recognised("diode", "floats with a _depth_mask.npy beside them")
+    if e.inside("depth_npy") and e.name.endswith("_depth.npy") and e.npy.dtype.itemsize == 4:
+        return Recognised("marigold", "in a folder depth_npy, its name ends in _depth")
+    return None
+
+
+def _phones(e: _Evidence) -> Recognised | None:
+    if not e.deep:
+        return None
+    if e.inside("lowres_depth") and re.fullmatch(r"[0-9]+_[0-9]+\.[0-9]+\.png", e.name):
+        return Recognised("arkitscenes", "16 bits, in lowres_depth, video and time as its name")
+    if e.inside("keyframes", "depth") and re.fullmatch(r"[0-9]+\.png", e.name):
+        return Recognised("polycam", "16 bits, in keyframes/depth")
+    if e.inside("depth") and e.there("camera_matrix.csv", "odometry.csv", up=1):
+        return Recognised("stray-scanner", "16 bits, camera_matrix.csv and odometry.csv above its folder")
+    return None
+
+
+def _data_sets(e: _Evidence) -> Recognised | None:
+    if not e.deep or e.png is None:
+        return None
+    size = e.png.width, e.png.height
+    if e.inside("depth") and e.there("depth.txt", "rgb.txt", up=1):
+        return Recognised("tum-rgbd", "16 bits, depth.txt and rgb.txt above its folder")
+    if size == (640, 480) and re.fullmatch(r"[0-9]{10}\.[0-9]{4,6}\.png", e.name):
+        return Recognised("tum-rgbd", "16 bits of 640×480, a time as its name")
+    if re.fullmatch(r"frame-[0-9]{6}\.depth\.png", e.name) and size == (640, 480):
+        return Recognised("7scenes", "16 bits of 640×480, named frame-N.depth")
+    if "proj_depth" in e.folders and any(name in e.folders for name in ("groundtruth", "velodyne_raw")):
+        return Recognised("kitti-depth", "16 bits, in proj_depth")
+    if any(e.inside(name) for name in ("disp_occ_0", "disp_noc_0", "disp_occ", "disp_noc")):
+        return Recognised("kitti-disparity", f"16 bits, in {e.path.parent.name}")
+    if re.fullmatch(r"depth_[0-9]{5}\.png", e.name) and re.fullmatch(r"camera_[01]", e.folders[-1]) and (
+            "frames" in e.folders):
+        return Recognised("vkitti2", "16 bits, in frames/depth/Camera")
+    frame = e.name.replace("depth", "frame").replace(".png", ".jpg")
+    if re.fullmatch(r"depth[0-9]{6}\.png", e.name) and e.inside("results") and e.there(frame):
+        return Recognised("replica", f"16 bits, in results, {frame} beside it")
+    return None
+
+
+_RULES: tuple[Rule, ...] = (_by_content, _hdf5, _middlebury, _npy, _phones, _data_sets, _embedded)
+

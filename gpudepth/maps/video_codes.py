@@ -1,0 +1,132 @@
+"""Frames of video that means depth → codes: gray of any width, luma of what only looks gray, or a hue.
+
+    gray…gray16, le and be     the codes themselves; what FFmpeg calls gray uses its whole range
+    yuv of any kind            its luma, stretched to the whole range where the video's range is limited; its colours
+                               have to be neutral
+    grayf32, gbrpf32           floats
+    rgb                        three equal channels
+
+A hue is how Record3D and RealSense's colorizer draw depth: red is 0, then yellow, green, blue, and red again is 1.
+Lossy coding moves it by far more than its steps, at edges anywhere; that is for the caller to say.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UnsupportedError
+from .reader import SourceMap
+
+Coding = Literal["gray", "hue"]
+NEUTRAL = 12    # of 255: how far chroma may be from gray; lossy coding moves it
+_SHARE = 0.01   # of the pixels may be further off
+_DARK = 24      # of 255: a hue of less saturation or value is none
+
+
+def codes(frame: Any, path: Path, coding: Coding = "gray", crop: tuple[int, int, int, int] | None = None) -> SourceMap:
+    """An av.VideoFrame → a map in coded orientation. crop: x, y, width, height.
+
+    Raises UnsupportedError for a picture in colours where gray was meant, and for formats without a gray.
+    """
+    if coding == "hue":
+        rgb = _cut(frame.to_ndarray(format="rgb24"), crop)
+        return SourceMap(hue(rgb), None, 1, path)
+    kind = frame.format
+    name, components = kind.name, kind.components
+    if name.startswith("grayf32") or name.startswith("gbrpf32"):
+        plane = np.ascontiguousarray(_cut(_plane(frame, 0, np.dtype("<f4" if name.endswith("le") else ">f4")), crop))
+        return SourceMap(plane.astype(np.float32), None, 1, path)
+    if name == "gray" or (name.startswith("gray") and "f" not in name):
+        return _whole(_cut(_samples(frame, 0), crop), components[0].bits, path)
+    if components[0].is_luma and len(components) >= 3:
+        return _luma(frame, crop, path)
+    if "555" in name or "565" in name:
+        raise UnsupportedError(f"comes out as {name}: raw 16-bit gray, of which the file does not say so", where=path,
+                               hint="encode the maps as FFV1: ffmpeg … -c:v ffv1 -pix_fmt gray16le depth.mkv")
+    rgb = _cut(frame.to_ndarray(format="rgb24"), crop)
+    spread = rgb.max(axis=2).astype(np.int16) - rgb.min(axis=2)
+    _neutral(spread, path)
+    return _whole(np.ascontiguousarray(rgb[..., 1]), 8, path)
+
+
+def hue(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(H, W, 3) → (H, W) hue, 0…1; NaN where a pixel has next to no colour.
+
+    The sector of the largest channel, as every text on HSV has it; float32.
+    """
+    f = rgb.astype(np.float32)
+    top, low = f.max(axis=2), f.min(axis=2)
+    span = top - low
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r, g, b = ((top - f[..., i]) / span for i in range(3))
+        sector = np.where(f[..., 0] == top, b - g, np.where(f[..., 1] == top, 2 + r - b, 4 + g - r))
+        turn = (sector / 6) % 1
+    return np.where((top >= _DARK) & (span >= _DARK), turn, np.nan).astype(np.float32)
+
+
+def _whole(values: NDArray[Any], bits: int, path: Path) -> SourceMap:
+    return SourceMap(np.ascontiguousarray(values), (1 << bits) - 1, 1, path)
+
+
+def _luma(frame: Any, crop: tuple[int, int, int, int] | None, path: Path) -> SourceMap:
+    """Y of any yuv, over its whole range; the chroma has to be neutral."""
+    from av.video.reformatter import ColorRange
+
+    bits = frame.format.components[0].bits
+    unit, middle = 1 << bits - 8, 1 << bits - 1
+    for plane in range(1, min(len(frame.planes), 3)):
+        _neutral(np.abs(_chroma(frame, plane, crop).astype(np.int32) - middle) // unit, path)
+    luma = _cut(_samples(frame, 0), crop)
+    if frame.format.name.startswith("yuvj") or frame.color_range == ColorRange.JPEG:
+        return _whole(luma, bits, path)
+    top = (1 << bits) - 1
+    # ITU-R BT.709: black is 16, white 235, at more bits times 4, 16…
+    table = np.rint(np.clip((np.arange(top + 1) - 16 * unit) / (219 * unit), 0, 1) * top).astype(luma.dtype)
+    return _whole(table[np.minimum(luma, top)], bits, path)
+
+
+def _chroma(frame: Any, plane: int, crop: tuple[int, int, int, int] | None) -> NDArray[Any]:
+    """What lies on the cut of a chroma plane, which may have fewer pixels."""
+    samples = _samples(frame, plane)
+    if crop is None:
+        return samples
+    x, y, width, height = crop
+    across, down = samples.shape[1] / frame.width, samples.shape[0] / frame.height
+    return samples[int(y * down) : int((y + height) * down), int(x * across) : int((x + width) * across)]
+
+
+def _neutral(off: NDArray[Any], path: Path) -> None:
+    if np.count_nonzero(off > NEUTRAL) > _SHARE * off.size:
+        raise UnsupportedError("is a video in colours, and depth is gray", where=path, hint=(
+            "a palette cannot be undone: save the maps themselves (.npz, EXR, --grayscale); of a hue, as Record3D "
+            "draws, clip.coding: hue takes what lossy coding left of it"))
+
+
+def _samples(frame: Any, plane: int) -> NDArray[Any]:
+    """One plane of integers, uint8 or uint16 in the machine's byte order."""
+    kind = frame.format
+    if kind.components[0].bits <= 8:
+        return _plane(frame, plane, np.dtype(np.uint8))
+    samples = _plane(frame, plane, np.dtype(">u2" if kind.is_big_endian else "<u2")).astype(np.uint16)
+    if kind.name.startswith("p0"):      # codes in the upper bits, as hardware decodes them
+        samples >>= np.uint16(16 - kind.components[0].bits)
+    return samples
+
+
+def _plane(frame: Any, plane: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """(H, W) without the padding; two components side by side where they share the plane."""
+    part = frame.planes[plane]
+    rows = np.frombuffer(part, np.uint8).reshape(part.height, -1)[:, : part.line_size]
+    shared = 2 if plane and len(frame.planes) == 2 else 1
+    return rows[:, : part.width * shared * dtype.itemsize].copy().view(dtype)
+
+
+def _cut(pixels: NDArray[Any], crop: tuple[int, int, int, int] | None) -> NDArray[Any]:
+    if crop is None:
+        return pixels
+    x, y, width, height = crop
+    return np.ascontiguousarray(pixels[y : y + height, x : x + width])

@@ -1,0 +1,63 @@
+"""Pairs inside Record3D captures: each frame of an `.r3d` archive with its map, confidence and camera."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..errors import FileError, UnsupportedError
+from ..formats.archive.index import Index
+from ..formats.archive.member import Member
+from ..limits import DEFAULT, Limits
+from ..maps.record3d import read_capture
+from .archive import ARCHIVE, Gathering, outer_fields
+from .pairs import Pair, Pairing
+from .templates import placeholders
+
+FRAME = "frame"
+METADATA = "metadata"
+_FRAME = re.compile(r"rgbd/([0-9]{1,9})\.(jpg|depth|conf)")
+
+
+def find_in_captures(base: Path, archive: str, output: str | None = None, *, limits: Limits = DEFAULT) -> Pairing:
+    """The frames of captures, each with its map, confidence and camera.
+
+    output   a template of the archive's placeholders, {archive}, {frame} and {stem}: the frame's number
+
+    Raises UsageError for a bad template, MissingInputError when there is no capture, or none with frames.
+    """
+    names = placeholders(archive) | {ARCHIVE, FRAME, "stem"}
+    gathered = Gathering(Path(base), names, output)
+    for found, index in gathered.each(archive, limits):
+        try:
+            frames, camera = _frames(index, limits)
+        except FileError as error:
+            gathered.refuse(found.path, error)
+            continue
+        gathered.use(index.members)
+        for number, frame in frames.items():
+            photo, depth = frame.get("jpg"), frame.get("depth")
+            if photo and depth:
+                trust = frame.get("conf")
+                fields = {**outer_fields(found, archive), FRAME: number, "stem": number}
+                gathered.add(Pair("", photo.path, depth.path, {}, confidence=trust.path if trust else None,
+                                  camera=camera.path), fields)
+            elif photo:
+                gathered.unmatched_color.append(photo.path)
+            elif depth:
+                gathered.unmatched_depth.append(depth.path)
+    return gathered.pairing()
+
+
+def _frames(index: Index, limits: Limits) -> tuple[dict[str, dict[str, Member]], Member]:
+    frames: dict[str, dict[str, Member]] = {}
+    camera = next((member for member in index.members if member.inside == METADATA), None)
+    for member in index.members:
+        match = _FRAME.fullmatch(member.inside)
+        if match is not None:
+            frames.setdefault(match[1], {}).setdefault(match[2], member)
+    if camera is None or not frames:
+        raise UnsupportedError("is no capture of Record3D: it has no metadata, or no rgbd/0.jpg", where=index.archive,
+                               hint="of other archives say what is where: source.color and source.depth")
+    read_capture(camera, limits)
+    return frames, camera

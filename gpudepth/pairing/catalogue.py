@@ -1,0 +1,83 @@
+"""Where pairing looks: in folders, and in object stores, whose listing says of each object what it is known by."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import weakref
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+
+from ..errors import MissingInputError, UsageError
+from .by_name import nothing_found
+from .stores import Stored, check_url, listed
+from .templates import Fields, check_placeholders, search, search_names, wild
+from .urls import is_url
+
+
+class Catalogue:
+    """Where pairing looks: in folders, and in stores, whose objects are noted by the paths they have in pairs."""
+
+    def __init__(self, objects: MutableMapping[Path, Stored]) -> None:
+        self.objects = objects
+
+    def search(self, base: Path, text: str, *, glob: bool = False) -> Iterator[tuple[Path, Fields]]:
+        """As `templates.search`."""
+        if not is_url(text):
+            yield from search(base, text, glob=glob)
+            return
+        check_placeholders(text)
+        check_url(text)
+        fixed, rest = _split(text, glob)
+        for found in listed(fixed):
+            name = found.url.removeprefix(f"{fixed}/")      # a//b is another object than a/b, and no path says so
+            if any(part in {"", ".", ".."} for part in name.split("/")):
+                continue        # a folder's mark, or no path
+            for _, fields in search_names([name], rest, glob=glob):
+                self.objects[found.path] = found
+                yield found.path, fields
+
+    def nothing(self, base: Path, text: str) -> MissingInputError:
+        """What to say when nothing is found."""
+        if not is_url(text):
+            return nothing_found(base, text)
+        return MissingInputError(f"no object matches {text!r}", where=_split(text, glob=True)[0])
+
+
+def _split(text: str, glob: bool) -> tuple[str, str]:
+    """The folder that a template or glob begins with, and the rest."""
+    protocol, rest = text.split("://", 1)
+    parts = [part for part in rest.split("/") if part not in {"", "."}]
+    if len(parts) < 2 or wild(parts[0], glob=True):
+        raise UsageError(f"{text!r} names no bucket and object", hint="s3://bucket/photos/*.jpg")
+    count = next((i for i, part in enumerate(parts[:-1]) if wild(part, glob=glob)), len(parts) - 1)
+    return f"{protocol}://{'/'.join(parts[:count])}", "/".join(parts[count:])
+
+
+class ObjectsOnDisk(MutableMapping[Path, Stored]):
+    """Objects by their paths, in a database as `pair_table` has one."""
+
+    def __init__(self) -> None:
+        self.db = sqlite3.connect("", isolation_level=None)
+        weakref.finalize(self, self.db.close)
+        self.db.executescript("pragma journal_mode = off; pragma synchronous = off; create table object("
+                              "path blob primary key, url text, size integer, etag text) without rowid; begin")
+
+    def __setitem__(self, path: Path, found: Stored) -> None:
+        self.db.execute("insert or replace into object values (?, ?, ?, ?)",
+                        (os.fsencode(path), found.url, found.size, found.etag))
+
+    def __getitem__(self, path: Path) -> Stored:
+        row = self.db.execute("select url, size, etag from object where path = ?", (os.fsencode(path),)).fetchone()
+        if row is None:
+            raise KeyError(path)
+        return Stored(*row)
+
+    def __delitem__(self, path: Path) -> None:
+        self.db.execute("delete from object where path = ?", (os.fsencode(path),))
+
+    def __iter__(self) -> Iterator[Path]:
+        return (Path(os.fsdecode(path)) for path, in self.db.execute("select path from object"))
+
+    def __len__(self) -> int:
+        return int(self.db.execute("select count(*) from object").fetchone()[0])

@@ -1,0 +1,269 @@
+"""The `source:` section of a job: which map goes to which photo. Each way of pairing has its own keys."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from ..errors import UsageError
+from ..formats.missing import missing
+from ..limits import DEFAULT, Limits
+from ..maps.raw import RawRows
+from ..pairing.archive import find_in_archives
+from ..pairing.by_index import Every, find_by_index
+from ..pairing.by_name import find_pairs
+from ..pairing.by_time import TOLERANCE, find_by_time
+from ..pairing.captures import find_in_captures
+from ..pairing.catalogue import Catalogue, ObjectsOnDisk
+from ..pairing.csv import find_listed
+from ..pairing.embedded import find_embedded
+from ..pairing.pair_table import find_pairs_on_disk
+from ..pairing.pairs import Pairing
+from ..pairing.templates import search_root
+from ..pairing.transforms import find_in_transforms
+from ..pairing.urls import is_url
+from ..pairing.webdataset import COLOR, check_extension, find_in_shards
+from ..pairing.webdataset import DEPTH as DEPTH_EXTENSIONS
+from .clip import ClipRecord
+from .encoding_records import Record
+from .network_record import NetworkRecord
+
+_LISTS = ("pairs", "transforms", "shards", "archive")
+_INSIDE = ("shards", "archive")     # color and depth then say what of it
+_ONLY_WITH = {"tolerance": "time", "offset": "time", "color_start": "index", "color_stride": "index",
+              "depth_start": "index", "depth_stride": "index"}
+
+
+def _kind(value: Any) -> str:
+    return "network" if isinstance(value, dict | NetworkRecord) else "text"
+
+
+Depth = Annotated[Annotated[str | list[str] | None, Tag("text")] | Annotated[NetworkRecord, Tag("network")],
+                  Discriminator(_kind)]
+
+
+def _extensions(value: str | list[str] | NetworkRecord | None) -> list[str]:
+    if isinstance(value, NetworkRecord):
+        return []
+    return [value] if isinstance(value, str) else value or []
+
+
+class RowsRecord(Record):
+    """The maps have no header: width × height (the photo's without), the kind of number, and the bytes from one row to
+    the next where rows are padded."""
+
+    shape: str | None = None
+    dtype: str | None = None
+    bytes_per_row: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> RowsRecord:
+        try:
+            self.rows()
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def rows(self) -> RawRows:
+        return RawRows.parse(self.shape, self.dtype, self.bytes_per_row)
+
+
+class SourceRecord(Record):
+    """color: a glob, or a template with {placeholders}; depth: a template. Relative to the job file.
+
+    Or video: a glob or template of videos, or with {frame} or {time} in it of pictures in sequences; depth: a template
+    of what holds their maps: a video, an .npz, a sequence; left out where the videos hold it. clip: how they match.
+
+    Or pairs: a list, .csv or .jsonl, with the columns color, depth, and id, confidence, metric, out if wanted. Or
+    transforms: nerfstudio's transforms.json. What these name is relative to their own folder.
+
+    Or archives, whose members are read in place: shards, WebDataset's tar files, where color and depth are extensions
+    ([jpg, png], [depth.png, depth.npy]; sensible ones without); or archive, zip or tar files, where they are templates
+    inside; or archive alone, Record3D's .r3d. Each of these is a glob or a template, too.
+
+    match: how color and depth go together: by name; by time, from {time} in both or from TUM's lists rgb.txt and
+    depth.txt, less than tolerance (0.02 s) apart with offset added to the times of the maps; by index, the first photo
+    with the first map, starting at color_start and depth_start, each color_stride-th and depth_stride-th; embedded: the
+    map is in the photo's own file, and depth is left out.
+
+    depth: {kind: onnx, model: …}: no maps at all, a network estimates depth from each photo of color.
+
+    color_transform: how scene-linear photos (OpenEXR) become colours: srgb, clipped, or reinhard.
+    """
+
+    model_config = ConfigDict(json_schema_extra={
+        "oneOf": [{"required": ["color", "depth"]}, {"required": ["pairs"]}, {"required": ["transforms"]},
+                  {"required": ["shards"]}, {"required": ["archive"]}, {"required": ["video"]},
+                  {"required": ["color", "match"], "properties": {"match": {"const": "embedded"}}}]})
+
+    pairs: str | None = None
+    transforms: str | None = None
+    shards: str | None = None
+    archive: str | None = None
+    video: str | None = None
+    match: Literal["name", "time", "index", "embedded"] = "name"
+    color: str | list[str] | None = Field(None, validate_default=True)
+    depth: Depth = Field(None, validate_default=True)
+    tolerance: float | None = Field(None, gt=0, allow_inf_nan=False)
+    offset: float | None = Field(None, allow_inf_nan=False)
+    color_start: int | None = Field(None, ge=0)
+    color_stride: int | None = Field(None, ge=1)
+    depth_start: int | None = Field(None, ge=0)
+    depth_stride: int | None = Field(None, ge=1)
+    clip: ClipRecord | None = None
+    key: str | None = None
+    rows: RowsRecord | None = None
+    color_transform: Literal["srgb", "reinhard"] | None = None
+    orientation: Literal["display", "coded"] = "display"
+    allow_missing: bool = False
+
+    @field_validator(*_LISTS[1:], "video")
+    @classmethod
+    def _one_list(cls, value: str | None, info: ValidationInfo) -> str | None:
+        before = [name for name in _LISTS if name != info.field_name and info.data.get(name) is not None]
+        if value is not None and before:
+            raise ValueError(f"source.{before[0]} names the files already; one of the two")
+        return value
+
+    @field_validator("color", "depth", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any, info: ValidationInfo) -> Any:
+        """One message, where a union would give two."""
+        if value is None or isinstance(value, str) or (info.field_name == "depth" and isinstance(value, dict)):
+            return value
+        if not isinstance(value, list) or not value or not all(isinstance(text, str) for text in value):
+            raise ValueError("should be text" + (", or a list of extensions" if info.data.get("shards") else ""))
+        if info.data.get("shards") is None:
+            raise ValueError("is one glob or template; a list of extensions goes with source.shards")
+        return value
+
+    @field_validator("color", "depth")
+    @classmethod
+    def _files(cls, value: str | list[str] | NetworkRecord | None,
+               info: ValidationInfo) -> str | list[str] | NetworkRecord | None:
+        given = [name for name in _LISTS if info.data.get(name) is not None]
+        if isinstance(value, NetworkRecord):
+            others = [*given, *(["match"] if info.data.get("match", "name") != "name" else [])]
+            if others:
+                raise ValueError(f"a network goes with source.color, and not with source.{others[0]}")
+            return value
+        if given and given[0] in _INSIDE:
+            for extension in _extensions(value) if given[0] == "shards" else ():
+                try:
+                    check_extension(extension)
+                except UsageError as error:
+                    raise ValueError(str(error)) from None
+            if given[0] == "archive" and info.field_name == "depth" and (value is None) != (
+                    info.data.get("color") is None):
+                raise ValueError("color and depth of an archive go together")
+        elif value is not None and given:
+            raise ValueError(f"source.{given[0]} names the files already; color and depth, or {given[0]}")
+        video = info.data.get("video") is not None
+        if video and value is not None and info.field_name == "color":
+            raise ValueError("source.video names the pictures already; color, or video")
+        if info.field_name == "depth" and info.data.get("match") == "embedded":
+            if value is not None:
+                raise ValueError("is left out with source.match: embedded")
+            return value
+        if value is None and not given and not video and all(name in info.data for name in _LISTS):
+            raise PydanticCustomError("missing", "is missing")
+        return value
+
+    @field_validator("match")
+    @classmethod
+    def _match(cls, value: str, info: ValidationInfo) -> str:
+        given = [name for name in _LISTS if info.data.get(name) is not None]
+        if value != "name" and info.data.get("video") is not None:
+            raise ValueError("goes with color and depth; source.clip.match is about frames")
+        if value != "name" and given:
+            raise ValueError(f"goes with color and depth; source.{given[0]} says which belong together")
+        return value
+
+    @field_validator(*_ONLY_WITH)
+    @classmethod
+    def _belongs(cls, value: Any, info: ValidationInfo) -> Any:
+        way = _ONLY_WITH[str(info.field_name)]
+        if value is not None and info.data.get("match", way) != way:
+            raise ValueError(f"goes with source.match: {way}")
+        return value
+
+    @field_validator("clip")
+    @classmethod
+    def _of_video(cls, value: ClipRecord | None, info: ValidationInfo) -> ClipRecord | None:
+        if value is not None and info.data.get("video") is None:
+            raise ValueError("goes with source.video")
+        return value
+
+    @property
+    def listed(self) -> str | None:
+        """The list of pairs or frames, if there is one."""
+        return self.pairs if self.pairs is not None else self.transforms
+
+    @property
+    def network(self) -> NetworkRecord | None:
+        """What depth is estimated with, if it is."""
+        return self.depth if isinstance(self.depth, NetworkRecord) else None
+
+    @property
+    def by_name(self) -> bool:
+        """Are photos and maps files that are paired by name?"""
+        return self.match == "name" and self.video is None and self.network is None and all(
+            getattr(self, name) is None for name in _LISTS)
+
+    def find(self, base: Path, output: str, limits: Limits = DEFAULT, *, on_disk: bool = False) -> Pairing:
+        """All pairs, with outputs by the template `output`. on_disk: those by name are not held in memory. Raises
+        UsageError and what belongs to it."""
+        urls = [text for text in (self.listed, self.shards, self.archive, self.video, self.color, self.depth)
+                if isinstance(text, str) and is_url(text)]
+        if urls and not self.by_name:
+            raise UsageError(f"{urls[0]} is in an object store, whose objects are paired by name only",
+                             hint="source: {color: s3://bucket/photos/*.jpg, depth: 's3://bucket/depth/{stem}.png'}")
+        missing = self.allow_missing
+        if self.pairs is not None:
+            return find_listed(base, self.pairs, output, allow_missing=missing)
+        if self.transforms is not None:
+            return find_in_transforms(base, self.transforms, output, allow_missing=missing)
+        if self.shards is not None:
+            return find_in_shards(base, self.shards, _extensions(self.color) or COLOR,
+                                  _extensions(self.depth) or DEPTH_EXTENSIONS, output, limits=limits)
+        color, depth = (text if isinstance(text, str) else "" for text in (self.color, self.depth))
+        if self.archive is not None:
+            if not color:
+                return find_in_captures(base, self.archive, output, limits=limits)
+            return find_in_archives(base, self.archive, color, depth, output, limits=limits)
+        if self.match == "embedded" or self.network is not None:     # the photo is what the map is made of
+            return find_embedded(base, color, output)
+        if self.match == "time":
+            return find_by_time(base, color, depth, output, tolerance=self.tolerance or TOLERANCE,
+                                offset=self.offset or 0.0, allow_missing=missing)
+        if self.match == "index":
+            return find_by_index(base, color, depth, output, allow_missing=missing,
+                                 color_every=Every(self.color_start or 0, self.color_stride or 1),
+                                 depth_every=Every(self.depth_start or 0, self.depth_stride or 1))
+        where = Catalogue(ObjectsOnDisk() if on_disk else {})
+        pairing = (find_pairs_on_disk if on_disk else find_pairs)(base, color, depth, output, look=where.search,
+                                                                  nothing=where.nothing)
+        return replace(pairing, objects=where.objects)
+
+    def why_unmatched(self, base: Path) -> str:
+        """What may be done about photos without a map. base: of the paths."""
+        if self.transforms is not None:
+            reason = "their frames have no depth_file_path"
+        elif self.shards is not None:
+            reason = f"source.depth is {_extensions(self.depth) or list(DEPTH_EXTENSIONS)}"
+        elif self.archive is not None and self.depth is None:
+            reason = "their frames have no .depth"
+        elif self.match == "time":
+            reason = (f"source.tolerance is {self.tolerance or TOLERANCE:g}, source.offset {self.offset or 0:g}; "
+                      "each map is used once")
+        else:
+            reason = f"source.depth is {self.depth!r}"
+            folder = search_root(base, str(self.depth))
+            if not is_url(str(self.depth)) and not folder.is_dir():
+                said = missing(folder / "map")
+                reason += f": there is no folder {folder}" + (f", {said.hint}" if said.hint else "")
+        return f"{reason}; source.allow_missing: true leaves them out"

@@ -1,0 +1,183 @@
+"""Where the auxiliary tracks of an MP4-AT file are, and which of them are depth."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ...errors import MalformedError, NoDepthError, TruncatedError, UnsupportedError
+from ...formats.bytesource import ByteSource, Window
+from ...formats.hevc.configuration import Configuration
+from ...formats.isobmff.box import Box, walk
+from ...formats.quicktime import movie
+from ...formats.quicktime.metadata import Value, metadata_of, uint
+from ...formats.quicktime.movie import Movie
+from ...formats.quicktime.samples import Ints
+from ...formats.quicktime.track import Track
+from ..coded_track import CodedTrack
+from .near_far import INVERSE, LINEAR, NearFar
+
+OFFSET, LENGTH = "auxiliary.tracks.offset", "auxiliary.tracks.length"
+INTERLEAVED, MAP = "auxiliary.tracks.interleaved", "auxiliary.tracks.map"
+ACCURACY = "gpudepth.accuracy"      # ours
+METADATA = 3
+KINDS = {0: "sharp video", LINEAR: "depth, linear", INVERSE: "depth, inverse", METADATA: "timed depth metadata",
+         4: "translucent video"}
+MIME = b"application/x-depth-metadata"
+# sample entry → FFmpeg's decoder, and the box of its configuration
+CODECS = {"hvc1": ("hevc", "hvcC"), "hev1": ("hevc", "hvcC"), "avc1": ("h264", "avcC"), "avc3": ("h264", "avcC")}
+MAX_META = 1 << 20
+
+
+@dataclass(frozen=True)
+class Axte:
+    """The box of auxiliary tracks. values: of its moov's metadata; types: of its tracks, by auxiliary.tracks.map."""
+
+    box: Box
+    content: Movie
+    values: dict[str, Value]
+    types: tuple[int, ...]
+    interleaved: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AuxiliaryDepth(CodedTrack):
+    """The depth track. ranges: the track that says near and far of each frame, or None; inverse: linear in 1/depth."""
+
+    inverse: bool = True
+    ranges: Track | None = None
+    metric: bool = False
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def _sample_of(self) -> Ints:
+        """The metadata sample of each frame, in presentation order: of its time, or the last before it."""
+        assert self.ranges is not None
+        times = self.ranges.samples.presentation_times
+        order = np.argsort(times, kind="stable")
+        unit = float(self.track.unit() / self.ranges.unit())
+        wanted = self.track.samples.presentation_times[self.order] * unit
+        at = np.searchsorted(times[order], wanted + 0.5, side="right") - 1      # half a unit is rounding
+        found: Ints = order[np.maximum(at, 0)].astype(np.int64)
+        return found
+
+    def near_far(self, frame: int) -> NearFar:
+        """Of a frame in presentation order: the metadata sample of its time, or the last before it.
+
+        Raises MalformedError and its kin; NoDepthError when there is none.
+        """
+        if self.ranges is None:
+            raise NoDepthError("there is no timed depth metadata: nothing says what the codes are in metres",
+                               where=self.track.path)
+        samples = self.ranges.samples
+        if not samples.count:
+            raise NoDepthError("the timed depth metadata is empty", where=samples.path)
+        number = int(self._sample_of[frame])
+        size = int(samples.sizes[number])
+        where = f"{samples.path}: sample {number}"
+        if size > MAX_META:
+            raise MalformedError(f"{size:,} bytes of depth metadata", where=where)
+        return NearFar.parse(samples.source.read(int(samples.offsets[number]), size, "depth metadata"), where,
+                             inverse=self.inverse)
+
+
+def find_axte(source: ByteSource, content: Movie) -> Box | None:
+    """The axte box: where moov's keys say, else among the boxes of the file. The keys alone are no proof.
+
+    Raises MalformedError and its kin.
+    """
+    offset = uint(metadata_of(source, content.moov).values.get(OFFSET), 8)
+    if offset is not None and offset + 8 <= source.size and source.read(offset + 4, 4) == b"axte":
+        return next(walk(source, offset, source.size, "", source.limits))
+    with contextlib.suppress(MalformedError, TruncatedError):       # what follows the last box is no business of ours
+        return next((b for b in walk(source, 0, source.size, "", source.limits) if b.type == "axte"), None)
+    return None
+
+
+def open_axte(source: ByteSource, content: Movie, *, strict: bool = True) -> Axte | None:
+    """The auxiliary tracks of a movie, or None when it has none. Not strict: a map that is none has no types.
+
+    Raises MalformedError, TruncatedError.
+    """
+    box = find_axte(source, content)
+    if box is None:
+        return None
+    said, notes = metadata_of(source, content.moov).values, []
+    if (uint(said.get(OFFSET), 8), uint(said.get(LENGTH), 8)) != (box.start, box.size):
+        notes.append(f"{OFFSET} and {LENGTH} in moov/meta do not name the axte box")
+    moov = next((b for b in walk(source, box.payload, box.end, box.path, source.limits) if b.type == "moov"), None)
+    if moov is None:
+        raise MalformedError("has no moov", where=box.path)
+    values = metadata_of(source, moov).values
+    interleaved = uint(values.get(INTERLEAVED), 1) == 1
+    if interleaved:     # offsets count from the start of the file
+        inner = movie.read(source, moov)
+    else:
+        window = Window(source, box.payload, box.end - box.payload)
+        inner = movie.read(window, replace(movie.find_moov(window), path=moov.path))
+    types: tuple[int, ...] = ()
+    try:
+        types = _types(values.get(MAP), f"{moov.path}/meta")
+    except MalformedError:
+        if strict:
+            raise
+    return Axte(box, inner, values, types, interleaved, tuple(notes))
+
+
+def _types(value: Value | None, where: str) -> tuple[int, ...]:
+    """1 byte version, 1 byte count, a byte for each track."""
+    if value is None:
+        raise MalformedError(f"has no {MAP}, which says what the tracks are", where=where)
+    data = value.data
+    if len(data) < 2 or data[0] != 1 or len(data) < 2 + data[1]:
+        raise MalformedError(f"{MAP} is {data[:8].hex()}: version 1, a count and as many types", where=where)
+    return tuple(data[2 : 2 + data[1]])
+
+
+def depth_of(axte: Axte) -> AuxiliaryDepth | None:
+    """The first depth track, or None. Raises UnsupportedError for codecs, MalformedError."""
+    tracks, notes = axte.content.tracks, list(axte.notes)
+    if len(tracks) != len(axte.types):
+        notes.append(f"{MAP} speaks of {len(axte.types)} tracks, there are {len(tracks)}")
+    kinds = list(zip(tracks, axte.types, strict=False))
+    found = [(t, kind) for t, kind in kinds if kind in (LINEAR, INVERSE)]
+    if not found:
+        return None
+    if len(found) > 1:
+        notes.append(f"{len(found)} depth tracks; this is the first")
+    track, kind = found[0]
+    ranges = next((t for t, k in kinds if k == METADATA), None)
+    source, entry = axte.content.source, track.entries[0]
+    if len(track.entries) > 1:
+        raise UnsupportedError(f"{len(track.entries)} sample descriptions in one depth track", where=entry.path)
+    codec, name = CODECS.get(entry.format, ("", ""))
+    if not codec:
+        raise UnsupportedError(f"is coded as {entry.format!r}; HEVC and H.264 are read", where=entry.path)
+    configuration = entry.extension(source, name)
+    if configuration is None:
+        raise MalformedError(f"has no {name} box", where=entry.path)
+    width, height, bits = entry.width, entry.height, 8
+    if codec == "hevc":
+        sequence = Configuration.parse(configuration, f"{entry.path}/{name}").sequence()
+        width, height, bits = sequence.width, sequence.height, sequence.bit_depth
+    elif len(configuration) > 1 and configuration[1] in (110, 122):     # High 10 and 4:2:2
+        bits = 10
+    if bits not in (8, 10):
+        raise UnsupportedError(f"codes of {bits} bits; MP4-AT has 8 or 10", where=entry.path)
+    colr = entry.extension(source, "colr")
+    if colr is None or colr[:4] != b"nclx" or len(colr) < 11 or not colr[10] & 0x80:
+        notes.append("nothing in its sample entry says that codes use their whole range (colr); they are taken to")
+    accuracy = axte.values.get(ACCURACY)
+    return AuxiliaryDepth(track, width, height, bits, codec, configuration, axte.content.time_scale, None,
+                          inverse=kind == INVERSE, ranges=ranges, notes=tuple(notes),
+                          metric=accuracy is not None and accuracy.data == b"absolute")
+
+
+def find(source: ByteSource, content: Movie) -> AuxiliaryDepth | None:
+    """The depth of an MP4-AT movie, or None when it has none. Raises FileError and its kin."""
+    axte = open_axte(source, content)
+    return None if axte is None else depth_of(axte)

@@ -1,0 +1,138 @@
+"""Codes of a track of gray pictures, one picture in memory at a time; FFmpeg's decoders by PyAV."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..depth.data import DepthData
+from ..errors import MalformedError, UnsupportedError
+from ..formats.hevc.configuration import Configuration
+from .coded_track import CodedTrack
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Codes = tuple[int, NDArray[np.uint16]]
+
+
+_NAMES = {"hevc": "HEVC", "h264": "H.264"}
+
+
+def decode(depth: CodedTrack, start: int, stop: int) -> Generator[Codes, None, None]:
+    """(index in presentation order, (H, W) uint16 codes) of [start, stop).
+
+    Raises MalformedError, TruncatedError, UnsupportedError, LimitError when damage is reached.
+    """
+    samples, order = depth.track.samples, depth.order
+    if samples.descriptions.any():
+        raise MalformedError("samples of a second description, and stsd has one", where=samples.path)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    first, last = _first_sample(depth, rank, start), int(order[start:stop].max())
+    context = _decoder(depth)
+    due = start
+    for sample in range(first, last + 2):
+        end = sample > last
+        where = _place(depth, min(sample, last))
+        # A packet's time is its place in presentation order: the decoder hands it on to the picture, whatever it is.
+        packet = None if end else (_sample(depth, sample), int(rank[sample]))
+        for index, codes in _pictures(context, packet, depth, where):
+            if index is None or index > due:
+                break
+            if index == due:  # earlier ones are decoded for others to refer to
+                yield index, codes
+                due += 1
+                if due == stop:
+                    return
+        else:
+            continue
+        break
+    raise MalformedError(f"frame {due} does not come out of the decoder", where=_place(depth, int(order[due])),
+                         hint=f"frames before it can be had: up to {due}")
+
+
+def _first_sample(depth: CodedTrack, rank: NDArray[np.int64], start: int) -> int:
+    """The last sync sample that is neither decoded nor shown after frame `start`; the first sample when there is none.
+
+    Pictures may be shown before the sync sample they follow, and then need what is before it.
+    """
+    at = int(depth.order[start])
+    sync = np.flatnonzero(depth.track.samples.sync[: at + 1])
+    sync = sync[rank[sync] <= start]
+    return int(sync[-1]) if sync.size else 0
+
+
+def _sample(depth: CodedTrack, sample: int) -> bytes:
+    """A sample's bytes, which are not more than its picture can need."""
+    samples = depth.track.samples
+    size, offset = int(samples.sizes[sample]), int(samples.offsets[sample])
+    samples.limits.check_coded(size, depth.width, depth.height, where=_place(depth, sample))
+    return samples.source.read(offset, size, f"sample {sample}")
+
+
+def _decoder(depth: CodedTrack) -> Any:
+    import av
+    import av.error
+
+    where = depth.track.entries[0].path
+    width, height = depth.width, depth.height
+    if depth.codec == "hevc":
+        where += "/hvcC"
+        sequence = Configuration.parse(depth.configuration, where).sequence()
+        width, height = sequence.coded_width, sequence.coded_height
+    samples = depth.track.samples
+    samples.limits.check_picture(width, height, 4, where=where, packed=samples.source.size)
+    context = av.CodecContext.create(depth.codec, "r")
+    context.thread_count = 1  # maps are small, and a decode that ends early has no threads to wait for
+    context.extradata = depth.configuration
+    # A later SPS must not get around the check above; FFmpeg counts its padded buffers.
+    context.options = {"max_pixels": str((width + 128) * (height + 128)),
+                       "err_detect": "explode"}
+    return context
+
+
+def _pictures(context: Any, packet: tuple[bytes, int] | None, depth: CodedTrack,
+              where: str) -> Iterator[tuple[int | None, NDArray[np.uint16]]]:
+    """What the decoder gives for a coded sample and its index, or at the end; None for a picture of no sample."""
+    import av
+    import av.error
+
+    coded, name = None, _NAMES[depth.codec]
+    if packet is not None:
+        coded = av.Packet(packet[0])
+        coded.pts = packet[1]
+    try:
+        pictures = context.decode(coded)
+    except (av.error.FFmpegError, MemoryError, UnicodeDecodeError, ValueError, AssertionError) as error:
+        raise MalformedError(f"the {name} decoder refused it: {error}", where=where) from error
+    for picture in pictures:
+        if (picture.width, picture.height) != (depth.width, depth.height):
+            said = "the SPS in hvcC says" if depth.codec == "hevc" else "the sample entry says"
+            raise MalformedError(f"decodes to {picture.width}×{picture.height}, {said} "
+                                 f"{depth.width}×{depth.height}", where=where)
+        if picture.is_corrupt:
+            raise MalformedError(f"the {name} decoder calls the picture damaged", where=where)
+        kind = picture.format
+        if kind.name.startswith(("rgb", "bgr", "gbr")) or kind.components[0].bits != depth.bits:
+            raise UnsupportedError(f"decodes to {kind.name}, which holds no {depth.bits}-bit codes", where=where)
+        plane, item = picture.planes[0], np.dtype("<u2" if depth.bits > 8 else "u1")
+        rows = np.frombuffer(plane, item).reshape(-1, plane.line_size // item.itemsize)
+        rows = rows[: picture.height, : picture.width]
+        yield picture.pts, np.minimum(rows, (1 << depth.bits) - 1).astype(np.uint16)
+
+
+def _place(depth: CodedTrack, sample: int) -> str:
+    return f"{depth.track.samples.path}: sample {sample} at {int(depth.track.samples.offsets[sample]):,}"
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """A frame and when it is shown, in seconds."""
+
+    seconds: Fraction
+    depth: DepthData

@@ -1,0 +1,92 @@
+"""The range that all frames of a clip share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gpudepth.attachment.clips.maps import MapStream
+from gpudepth.attachment.clips.span import Found, Means, find_span, span_of
+from gpudepth.attachment.prepare import shape
+from gpudepth.compute.cpu import NumpyBackend
+from gpudepth.depth.encoding import Depth, Gray, Relative
+from gpudepth.depth.pixel_format import FDEP, FDIS, HDEP
+from gpudepth.errors import RangeError, UsageError
+from gpudepth.settings.clip import ClipOptions
+from gpudepth.settings.settings import Recipe, Resize
+
+
+def stream(maps: list[Any]) -> MapStream:
+    return MapStream(len(maps), None, lambda wanted: ((n, maps[n]) for n in wanted))
+
+
+def span(maps: list[Any], recipe: Recipe, wanted: list[int] | None = None, threads: int = 1, **options: Any) -> Found:
+    means = Means(ClipOptions(**options), recipe, NumpyBackend(), threads)
+    return find_span(stream(maps), list(range(len(maps))) if wanted is None else wanted, means)
+
+
+MAPS = [np.array([[2.0, 4.0 + n], [np.nan, np.inf]], np.float32) for n in range(4)]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_least_and_greatest_of_all(threads: int) -> None:
+    metres = Recipe(encoding=Depth())
+    assert span(MAPS, metres, threads=threads).span == (float(np.float16(1 / 7)), 0.5)
+    assert span(MAPS, metres, [0, 1], threads).span == (float(np.float16(1 / 5)), 0.5)
+    assert span(MAPS, Recipe(encoding=Depth(), pixel_format=HDEP), threads=threads).span == (2, 7)
+    assert span(MAPS, Recipe(encoding=Depth(), pixel_format=HDEP, clamp=(3, 6))).span == (3, 6)
+    assert span(MAPS, Recipe(encoding=Depth(), clamp=(2.5, 6))).span == (float(np.float16(1 / 6)), float(np.float16(0.4)))
+
+
+@pytest.mark.parametrize("recipe", [
+    Recipe(encoding=Depth()), Recipe(encoding=Depth(), resize=Resize(7, 5), fill="nearest"), Recipe(encoding=Depth(), pixel_format=FDEP, fill="far"),
+    Recipe(encoding=Depth(), pixel_format=FDIS, resize=Resize(40, 30, method="bilinear"), clamp=(1, 9), fill="inpaint")])
+def test_no_step_leaves_it(recipe: Recipe) -> None:
+    """What comes out of refining lies inside the range that was found before it."""
+    rng = np.random.default_rng(0)
+    maps = [np.where(rng.random((12, 16)) < 0.1, np.nan, rng.uniform(1 + n / 5, 10, (12, 16))).astype(np.float32) for n in range(5)]
+    found = span(maps, recipe).span
+    assert found is not None
+    for values in maps:
+        out = shape(values, None, recipe, NumpyBackend()).values
+        finite = out[np.isfinite(out)]
+        assert found[0] <= finite.min()
+        assert finite.max() <= found[1]
+
+
+def test_named() -> None:
+    found = span(MAPS, Recipe(encoding=Depth()), range=(0.4, 10.0))
+    assert found.span is not None
+    assert found.span[0] <= 0.1
+    assert found.span[1] == 2.5
+    assert span_of((0.3, 9), HDEP)[0] <= 0.3 < 9 <= span_of((0.3, 9), HDEP)[1]
+    assert span(MAPS, Recipe(encoding=Depth()), range="frame").span is None
+
+
+def test_one_scale_for_a_relative_model(tmp_path: Path) -> None:
+    """Video-Depth-Anything's floats: near and far are the clip's, not each frame's."""
+    maps = [np.array([[1.0 + n, 2.0 + n]], np.float32) for n in range(3)]
+    found = span(maps, Recipe(encoding=Relative(1, 10)))
+    assert isinstance(found.encoding, Relative)
+    assert (found.encoding.low, found.encoding.high) == (1.0, 4.0)
+    assert found.span is not None
+    np.testing.assert_allclose(found.span, (0.1, 1.0), rtol=1e-3)
+    middle = shape(maps[1], None, Recipe(encoding=found.encoding), NumpyBackend()).values
+    np.testing.assert_allclose(middle[0], [0.1 + 0.9 / 3, 0.1 + 0.9 * 2 / 3], rtol=1e-3)
+    Image.fromarray(np.array([[3, 200]], np.uint8)).save(tmp_path / "m.png")     # codes run from 0 to 255, whatever is used of them
+    found = span([tmp_path / "m.png"], Recipe(encoding=Relative(1, 10)))
+    assert isinstance(found.encoding, Relative)
+    assert found.encoding.low is None
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(UsageError, match="not aligned one by one"):
+        span(MAPS, Recipe(align="disparity"))
+    with pytest.raises(RangeError, match="no frame holds a finite value"):
+        span([np.full((2, 2), np.nan, np.float32)], Recipe(encoding=Depth()))
+    with pytest.raises(UsageError, match="gray runs from 0 to 1"):
+        span(MAPS, Recipe(encoding=Gray(1, 2)))

@@ -1,0 +1,65 @@
+"""One photo of a run, and files that are written to while it is done."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from photo_kit import gray, plain
+
+from gpudepth.batch import work_item as room
+from gpudepth.batch.work_item import Item, Task
+from gpudepth.depth.encoding import Gray
+from gpudepth.errors import FileError
+from gpudepth.settings.settings import Recipe
+
+RECIPE = Recipe(encoding=Gray(0.5, 12.0))
+
+
+@pytest.fixture
+def item(tmp_path: Path) -> Item:
+    return Item("a.jpg", plain(tmp_path / "a.jpg", 64, 48), gray(tmp_path / "a.png", 32, 24), tmp_path / "out/a.jpg", "a.jpg")
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Any) -> None:
+    """Something happens when the output is made, before the ledger's row is."""
+    run_item = room.run_item
+
+    def run(*args: Any, **options: Any) -> Any:
+        out = run_item(*args, **options)
+        happens()
+        return out
+
+    monkeypatch.setattr(room, "run_item", run)
+
+
+@pytest.mark.parametrize("which", ["photo", "depth"])
+@pytest.mark.parametrize("what", ["written", "replaced", "removed"])
+def test_what_is_written_to_while_it_is_read_is_not_done(item: Item, which: str, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the ledger would say that the output is made of the new file."""
+    path: Path = getattr(item, which)
+
+    def happens() -> None:
+        if what == "removed":
+            path.unlink()
+        elif what == "written":
+            with path.open("ab") as file:
+                file.write(b"more")
+        else:
+            new = path.with_suffix(".new")
+            new.write_bytes(bytes(path.stat().st_size))
+            os.utime(new, ns=(0, 10**18))
+            new.replace(path)
+
+    meanwhile(monkeypatch, happens)
+    with pytest.raises(FileError, match="has changed while it was read") as caught:
+        item.do(Task(item, RECIPE, "numpy", "job"))
+    assert caught.value.where == str(path)
+
+
+def test_what_is_read_alone_is_done(item: Item, monkeypatch: pytest.MonkeyPatch) -> None:
+    meanwhile(monkeypatch, lambda: None)
+    row = item.do(Task(item, RECIPE, "numpy", "job"))
+    assert row.done("job", item.inputs, item.output) and item.is_whole(row)
