@@ -34,7 +34,7 @@ from gpudepth.containers.heif.photo_encoder import encode_pixels
 from gpudepth.depth.encoding import Gray
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.settings.job import parse_job
-from gpudepth.settings.settings import Recipe
+from gpudepth.settings.settings import Settings
 
 from .measure import Row, gray, median, table
 
@@ -72,7 +72,7 @@ def mux_seconds(path: Path, depth: Path) -> float:
     """Everything but the coding of the map, into memory."""
     container = Heif()
     with ByteSource(path) as source:
-        coded = prepare(depth, container.picture(source), Recipe(encoding=Gray(0.5, 12)), backend(), container).coded
+        coded = prepare(depth, container.picture(source), Settings(encoding=Gray(0.5, 12)), backend(), container).coded
     ready = writer.encode_monochrome(coded.codes)
     original = writer.encode_monochrome
     writer.encode_monochrome = lambda *_, **__: ready  # type: ignore[assignment]
@@ -95,8 +95,8 @@ def rows(*, folder_only: bool = False) -> list[Row]:
         if not folder_only:
             mux = mux_seconds(source, depth)
             out.append(Row("mux", mux * 1000, "ms", "≤ 10 ms", mux <= 0.010))
-            recipe = Recipe(encoding=Gray(0.5, 12))
-            attach = median(lambda: run_item(source, depth, folder / "o.heic", recipe, backend()))
+            settings = Settings(encoding=Gray(0.5, 12))
+            attach = median(lambda: run_item(source, depth, folder / "o.heic", settings, backend()))
             out.append(Row("attach, whole", attach * 1000, "ms", "", True))
 
             def reencode() -> None:

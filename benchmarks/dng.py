@@ -20,7 +20,7 @@ from gpudepth.containers.dng.dng import Dng
 from gpudepth.demo.raw import dng
 from gpudepth.depth.encoding import Depth
 from gpudepth.formats.bytesource import ByteSource
-from gpudepth.settings.settings import Recipe
+from gpudepth.settings.settings import Settings
 
 from .measure import Row, least, median, table, values
 
@@ -37,7 +37,7 @@ def copy(source: Path, target: Path) -> None:
 
 
 def rows() -> list[Row]:
-    recipe, out = Recipe(encoding=Depth()), []
+    settings, out = Settings(encoding=Depth()), []
     layout: dict[int, float] = {}
     with tempfile.TemporaryDirectory(prefix="gpudepth-bench-") as name:
         folder = Path(name)
@@ -48,14 +48,14 @@ def rows() -> list[Row]:
             photo.write_bytes(dng(np.random.default_rng(1).integers(0, 256, (width * 3 // 4, width, 3), np.uint8)))
             container = Dng()
             with ByteSource(photo) as source:
-                coded = prepare(depth, container.picture(source), recipe, backend(), container).coded
+                coded = prepare(depth, container.picture(source), settings, backend(), container).coded
 
             def lay_out(path: Path = photo, coded: object = coded) -> None:
                 with ByteSource(path) as source:
                     Dng().attach(source, coded)  # type: ignore[arg-type]
 
             layout[width] = least(lay_out)
-            whole = median(lambda path=photo: run_item(path, depth, folder / "o.dng", recipe, backend()))  # type: ignore[misc]
+            whole = median(lambda path=photo: run_item(path, depth, folder / "o.dng", settings, backend()))  # type: ignore[misc]
             plain = median(lambda path=photo: copy(path, folder / "copy.dng"))  # type: ignore[misc]
             title = f"{photo.stat().st_size / 1e6:,.0f} MB"
             out += [Row(f"{title}: copy", plain * 1000, "ms", "", True),

@@ -32,7 +32,7 @@ from gpudepth.containers.jpeg import image
 from gpudepth.containers.jpeg.jpeg import Jpeg
 from gpudepth.depth.encoding import Depth
 from gpudepth.formats.bytesource import ByteSource
-from gpudepth.settings.settings import Recipe
+from gpudepth.settings.settings import Settings
 
 from .measure import Row, least, table, values
 
@@ -75,21 +75,21 @@ def coded_once() -> Iterator[None]:
 
 
 def rows() -> list[Row]:
-    recipe = Recipe(encoding=Depth(), orientation="coded")  # whichever way the photo was held
+    settings = Settings(encoding=Depth(), orientation="coded")  # whichever way the photo was held
     container = Jpeg()
     with tempfile.TemporaryDirectory(prefix="gpudepth-bench-") as name:
         folder = Path(name)
         path, depth = photo(folder), folder / "depth.npy"
         np.save(depth, (0.5 + 11.5 * values()).astype(np.float32))
         with ByteSource(path) as source:
-            coded = prepare(depth, container.picture(source), recipe, backend(), container).coded
+            coded = prepare(depth, container.picture(source), settings, backend(), container).coded
 
         def attach() -> None:
             with ByteSource(path) as source:
                 container.attach(source, coded).splice.write(io.BytesIO())
 
         def whole() -> None:
-            run_item(path, depth, folder / "o.jpg", recipe, backend())
+            run_item(path, depth, folder / "o.jpg", settings, backend())
 
         def reencode() -> None:
             with Image.open(path) as picture:

@@ -27,7 +27,7 @@ import numpy as np
 from gpudepth.attachment import pipeline
 from gpudepth.attachment.clips import movie as clip_movie
 from gpudepth.attachment.clips import photos as clip_stills
-from gpudepth.attachment.clips.span import Means
+from gpudepth.attachment.clips.span import ClipContext
 from gpudepth.attachment.clips.still import StillEncoder
 from gpudepth.compute import backend
 from gpudepth.containers.base import Picture
@@ -36,7 +36,7 @@ from gpudepth.depth.pixel_format import HDEP
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.pairing.clips import Footage
 from gpudepth.settings.clip import ClipOptions
-from gpudepth.settings.settings import Recipe
+from gpudepth.settings.settings import Settings
 from gpudepth.video.matroska.depth_video import DepthVideoWriter, read_depth_video
 from gpudepth.video.reader import read_video
 
@@ -102,15 +102,15 @@ def stages(video: Path, depth: Path) -> list[tuple[str, float]]:
     found = read_video(video)
     frames = [frame for _, frame in found.frames(range(30))]
     maps = [f.depth for _, f in zip(range(30), read_depth_video(depth), strict=False)]
-    work, recipe, picture = backend("numpy"), Recipe(span=(0.125, 1.0)), Picture(WIDTH, HEIGHT)
+    work, settings, picture = backend("numpy"), Settings(span=(0.125, 1.0)), Picture(WIDTH, HEIGHT)
     container = pipeline.target_of(Path("a.jpg"))
-    coded = pipeline.prepare(maps[0], picture, recipe, work, container).coded
+    coded = pipeline.prepare(maps[0], picture, settings, work, container).coded
     jpeg = StillEncoder(90).encode(frames[0], ".jpg")
 
     def attach() -> None:
         for _ in range(30):
             with ByteSource(jpeg) as source:
-                container.attach(source, coded, recipe.placement()).splice.to_bytes()
+                container.attach(source, coded, settings.placement()).splice.to_bytes()
 
     def drain(items: Iterator[Any]) -> None:
         for _ in items:
@@ -119,7 +119,7 @@ def stages(video: Path, depth: Path) -> list[tuple[str, float]]:
     return [
         ("decode colour, H.264", timed(lambda: drain(found.frames()))[1] / FRAMES * 1000),
         ("decode depth, FFV1", timed(lambda: drain(iter(read_depth_video(depth))))[1] / FRAMES * 1000),
-        ("convert and quantise a map", timed(lambda: [pipeline.prepare(m, picture, recipe, work, container)
+        ("convert and quantise a map", timed(lambda: [pipeline.prepare(m, picture, settings, work, container)
                                                       for m in maps])[1] / 30 * 1000),
         ("JPEG of a frame", timed(lambda: [StillEncoder(90).encode(f, ".jpg") for f in frames])[1] / 30 * 1000),
         ("HEVC of a frame", timed(lambda: [StillEncoder(80).encode(f, ".heic") for f in frames[:10]])[1] / 10 * 1000),
@@ -135,7 +135,7 @@ def rows() -> list[Row]:
         out += [Row(f"{what}, one core", ms, "ms/frame", "", True) for what, ms in measured]
         serial = max(ms for _, ms in measured[:2]) / 1000
         for suffix, frames, quality in ((".jpg", FRAMES, 90), (".heic", HEIC_FRAMES, 80)):
-            means = Means(ClipOptions(frames=f"0:{frames}", quality=quality, range=(1.0, 8.0)), Recipe(),
+            means = ClipContext(ClipOptions(frames=f"0:{frames}", quality=quality, range=(1.0, 8.0)), Settings(),
                           backend("numpy"), CORES)
             pattern = str(folder / suffix[1:] / f"{{frame}}{suffix}")
             wall, cpu = timed(lambda p=pattern, m=means: clip_stills.write(  # type: ignore[misc]
@@ -144,7 +144,7 @@ def rows() -> list[Row]:
             out.append(Row(f"clip → {suffix[1:].upper()} with depth, two cores", frames / wall, "frames/s", "", True))
             out.append(Row("… against the least that two cores need", wall / bound, "×", f"≤ {MOST}",
                            wall / bound <= MOST))
-        means = Means(ClipOptions(range=(1.0, 8.0)), Recipe(), backend("numpy"), CORES)
+        means = ClipContext(ClipOptions(range=(1.0, 8.0)), Settings(), backend("numpy"), CORES)
         wall, cpu = timed(lambda: clip_movie.write(Footage((video,)), Footage((depth,)), folder / "o.mov", means))
         bound = max(serial * FRAMES, cpu / CORES)
         out.append(Row("clip → QuickTime with a depth track", FRAMES / wall, "frames/s", "", True))

@@ -25,10 +25,10 @@ from gpudepth.formats.bytesource import ByteSource
 from gpudepth.maps import calib, recognise, scene_linear, stacks
 from gpudepth.maps import reader as map_room
 from gpudepth.maps import record3d as capture_room
-from gpudepth.maps.raw import RawRows
+from gpudepth.maps.raw import RawLayout
 from gpudepth.pairing import by_time, csv, transforms
 from gpudepth.settings.job import load_job
-from gpudepth.settings.settings import Recipe
+from gpudepth.settings.settings import Settings
 from gpudepth.video import frames as clip
 from gpudepth.video.reader import read_video
 
@@ -71,7 +71,7 @@ def _develop(file: Path, kit: Kit) -> object:
 
 
 def _attach_guided(file: Path, kit: Kit) -> object:
-    return np.asarray(Guide(file, "display", Recipe().limits).at(64, 48))
+    return np.asarray(Guide(file, "display", Settings().limits).at(64, 48))
 
 
 def _attach_as_map(file: Path, kit: Kit) -> object:
@@ -125,8 +125,8 @@ def _video(file: Path, kit: Kit) -> object:
 
 
 def _clip(video: Path, depth: Path, kit: Kit) -> object:
-    recipe = Recipe(encoding=Gray(0.5, 12.0), fit="stretch", fill="nearest")
-    return clip_attach.attach_clip(video, depth, kit.out / "%06d.jpg", recipe, backend("numpy"),
+    settings = Settings(encoding=Gray(0.5, 12.0), fit="stretch", fill="nearest")
+    return clip_attach.attach_clip(video, depth, kit.out / "%06d.jpg", settings, backend("numpy"),
                                    settings={"frames": f"0:{FRAMES}"})
 
 
@@ -222,7 +222,7 @@ READERS: dict[str, Reader] = {
     "android": _to_android,
     "extract": _extract,
     "map": lambda file, kit: map_room.read_map(file),
-    "rows": lambda file, kit: map_room.read_map(file, rows=RawRows(64, 48, "float32")),
+    "rows": lambda file, kit: map_room.read_map(file, rows=RawLayout(64, 48, "float32")),
     "stack": _stack,
     "frames": _frames,
     "video": _video,

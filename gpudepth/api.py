@@ -23,7 +23,7 @@ from .attachment.check import check_file
 from .attachment.decode import DepthInput
 from .attachment.inspection import Report
 from .attachment.output import atomic
-from .attachment.side_inputs import Beside
+from .attachment.side_inputs import SideInputs
 from .containers import registry
 from .containers.rules import Verdicts
 from .depth.data import DepthData
@@ -34,7 +34,7 @@ from .formats.bytesource import ByteSource
 from .limits import DEFAULT, Limits
 from .maps.network import Network
 from .maps.tensors import as_map, is_map
-from .settings.settings import Method, Recipe, Resize, Smooth
+from .settings.settings import Method, Resize, Settings, Smooth
 from .video import checks
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def attach(
     resize: tuple[int, int] | int | None = None, method: Method = "area", smooth: str | None = None,
     metric: DepthInput | None = None, confidence: str | Path | NDArray[Any] | None = None,
     donor: str | Path | None = None, estimate: str | Path | Network | None = None, in_place: bool = False,
-    backend: str = "auto", **recipe: Any,
+    backend: str = "auto", **options: Any,
 ) -> Path:
     """Attach a depth map to a photo without re-encoding the picture; returns the path written.
 
@@ -94,7 +94,7 @@ def attach(
     out           where to write; the suffix is the photo's, or .heic
     backend       auto, numpy or cupy; the bits are the same
     in_place      write over the photo (the file is replaced whole or not at all)
-    recipe        any other field of `gpudepth.settings.settings.Recipe`: fill, clamp, fit, bits, crf, accuracy…
+    recipe        any other field of `gpudepth.settings.settings.Settings`: fill, clamp, fit, bits, crf, accuracy…
 
     Warns (UserWarning) of what is right but not good: a range that wastes the codes, a signature that breaks; and of
     each tag of the photo's own that a profile changes.
@@ -122,23 +122,23 @@ def attach(
     floats = getattr(dtype, "kind", "") == "f" or "float" in str(dtype)
     if floats and encoding is None and preset is None and not aligned:
         encoding = Depth()
-    named = recipe.get("align")
+    named = options.get("align")
     if aligned:
-        recipe.setdefault("align", "disparity")
+        options.setdefault("align", "disparity")
     size = resize if resize is None or isinstance(resize, tuple) else (resize,)
     shape = None
     if size is not None:
         shape = Resize(*size, method=method) if len(size) == 2 else Resize(long_side=size[0], method=method)
-    settings = Recipe(encoding=encoding, pixel_format=native(pixel_format), profile=profile, resize=shape,
+    settings = Settings(encoding=encoding, pixel_format=native(pixel_format), profile=profile, resize=shape,
                       replace_depth=replace_depth, donor=registry.donor(donor) if donor is not None else None,
                       donor_white=white, smooth=Smooth.parse(smooth) if smooth else None,
-                      network=estimate if isinstance(estimate, Network | None) else Network(Path(estimate)), **recipe)
+                      network=estimate if isinstance(estimate, Network | None) else Network(Path(estimate)), **options)
     if preset is not None:
         settings = settings.with_preset(preset, align=named, near=near, far=far)
     if estimate is not None:
         depth = estimated(photo, settings)
     outcome = run_item(photo, depth, photo if out is None else out, settings, make_backend(backend),
-                       beside=Beside(metric, confidence))
+                       side_inputs=SideInputs(metric, confidence))
     for warning in outcome.notices():
         warnings.warn(warning, stacklevel=2)
     return outcome.output
@@ -162,23 +162,23 @@ def from_model(depth: Any, near: float | None = None, far: float | None = None, 
     Raises UsageError for what is no map, RangeError for one without any value.
     Source: `depth.encoding.Relative`; the papers and code that `gpudepth presets` names.
     """
-    from .attachment.decode import take
+    from .attachment.decode import decode_map
     from .compute import backend as make_backend
 
     if (near is None) != (far is None):
         raise UsageError("near and far go together")
-    settings = Recipe(pixel_format=native(pixel_format), encoding=None if preset else
+    settings = Settings(pixel_format=native(pixel_format), encoding=None if preset else
                       Depth() if near is None or far is None else Relative(near, far, quantity))
     if preset is not None:
         settings = settings.with_preset(preset, near=near, far=far)
     accuracy = settings.accuracy or ("absolute" if near is None else "relative")
-    intake = take(as_map(depth), settings, make_backend(backend), None)
+    intake = decode_map(as_map(depth), settings, make_backend(backend), None)
     return DepthData(intake.values, intake.fmt, accuracy=accuracy)
 
 
 def convert(path: str | Path, out: str | Path, *, pixel_format: str | PixelFormat | None = None,
             profile: str | None = None, also: tuple[str, ...] = (), donor: str | Path | None = None,
-            encoding: Encoding | None = None, backend: str = "auto", **recipe: Any) -> Path:
+            encoding: Encoding | None = None, backend: str = "auto", **options: Any) -> Path:
     """Depth from one kind of file into another; returns the path written.
 
     path          a photo that holds depth, or a map (H, W) in a file
@@ -192,7 +192,7 @@ def convert(path: str | Path, out: str | Path, *, pixel_format: str | PixelForma
     donor         as of `attach`
     encoding      what the values of a plain map mean
     backend       as of `attach`
-    recipe        any other field of `gpudepth.settings.settings.Recipe`
+    recipe        any other field of `gpudepth.settings.settings.Settings`
 
     Warns as `attach` does. Raises what `attach` raises; NoDepthError when there is none.
     Source: as of `read` and `attach`.
@@ -202,8 +202,8 @@ def convert(path: str | Path, out: str | Path, *, pixel_format: str | PixelForma
     from .compute import backend as make_backend
 
     fmt = native(pixel_format) if pixel_format is not None else None
-    settings = Recipe(encoding=encoding, profile=profile, also=tuple(also),
-                      donor=registry.donor(donor) if donor is not None else None, **recipe)
+    settings = Settings(encoding=encoding, profile=profile, also=tuple(also),
+                      donor=registry.donor(donor) if donor is not None else None, **options)
     outcome = run_convert(path, out, settings, make_backend(backend), pixel_format=fmt)
     for warning in outcome.notices():
         warnings.warn(warning, stacklevel=2)

@@ -9,10 +9,10 @@ from pydantic import BaseModel
 
 from gpudepth.limits import Limits
 from gpudepth.settings import job
-from gpudepth.settings.clip import ClipRecord
+from gpudepth.settings.clip import ClipConfig
 from gpudepth.settings.encoding_records import KINDS
-from gpudepth.settings.network_record import NetworkRecord
-from gpudepth.settings.source_record import RowsRecord, SourceRecord
+from gpudepth.settings.network_record import NetworkConfig
+from gpudepth.settings.source_record import RowsConfig, SourceConfig
 
 HEAD = """\
 # Every key of a job
@@ -82,21 +82,21 @@ def page() -> str:
     """The whole page."""
     schema = job.Job.model_json_schema()
     parts = [HEAD, _section("job", job.Job, schema, "Job", 2)]
-    parts += [_section("source", SourceRecord, schema, "source", 2),
-              _section("source.depth: a network", NetworkRecord, schema, "network", 3),
-              _section("source.clip", ClipRecord, schema, "clip", 3),
-              _section("source.rows", RowsRecord, schema, "source.rows", 3)]
+    parts += [_section("source", SourceConfig, schema, "source", 2),
+              _section("source.depth: a network", NetworkConfig, schema, "network", 3),
+              _section("source.clip", ClipConfig, schema, "clip", 3),
+              _section("source.rows", RowsConfig, schema, "source.rows", 3)]
     parts.append("## encoding\n\nWithout it, maps are files that hold depth and know themselves (`kind: embedded`); "
                  "without `kind`, a `preset` is one, and everything else is gray.\n\n")
     parts += [_section(f"kind: {name}", record, schema, "encoding", 3) for name, record in KINDS.items()]
-    parts += [_section("refine", job.RefineRecord, schema, "refine", 2),
-              _section("refine.confidence", job.ConfidenceRecord, schema, "refine.confidence", 3),
-              _section("refine.align", job.AlignRecord, schema, "refine.align", 3),
-              _section("refine.resize", job.ResizeRecord, schema, "refine.resize", 3),
-              _section("map", job.MapRecord, schema, "map", 2),
-              _section("output", job.OutputRecord, schema, "output", 2),
-              _section("run", job.RunRecord, schema, "run", 2),
-              _section("limits", job.LimitsRecord, schema, "limits", 2)]
+    parts += [_section("refine", job.RefineConfig, schema, "refine", 2),
+              _section("refine.confidence", job.ConfidenceConfig, schema, "refine.confidence", 3),
+              _section("refine.align", job.AlignConfig, schema, "refine.align", 3),
+              _section("refine.resize", job.ResizeConfig, schema, "refine.resize", 3),
+              _section("map", job.MapConfig, schema, "map", 2),
+              _section("output", job.OutputConfig, schema, "output", 2),
+              _section("run", job.RunConfig, schema, "run", 2),
+              _section("limits", job.LimitsConfig, schema, "limits", 2)]
     return "".join(parts).rstrip() + "\n"
 
 
@@ -119,10 +119,10 @@ def _says(path: str, name: str, said: dict[str, str]) -> str:
 
 def describe(record: type[BaseModel]) -> tuple[str, dict[str, str]]:
     """A docstring as what it says of the record, and of each key: `key: …` or `key, other: …` up to the next."""
-    if record is job.LimitsRecord:
+    if record is job.LimitsConfig:
         return _cell("0 switches a limit off.") + "\n\n", _limits()
     text = " ".join((record.__doc__ or "").split())
-    if record is SourceRecord:        # ways of pairing, not keys
+    if record is SourceConfig:        # ways of pairing, not keys
         *ways, last = (" ".join(p.split()) for p in re.split(r"\n\s*\n", record.__doc__ or ""))
         name, _, about = last.partition(": ")
         return "".join(_prose(p) + "\n\n" for p in ways), {name: about.rstrip(".")}

@@ -20,7 +20,7 @@ from ..depth.pixel_format import FDEP, FDIS, PixelFormat, Quantity, quantity_of
 from ..errors import BackendError, GpudepthError, NoDepthError, RangeError, UsageError
 from ..formats.bytesource import ByteSource, Input, as_input
 from ..maps.reader import SourceMap, read_map
-from ..settings.settings import Recipe
+from ..settings.settings import Settings
 
 PICTURES = ("jpeg",)  # files of these containers can be maps themselves: a gray JPEG
 
@@ -31,7 +31,7 @@ DepthInput = str | Input | DepthData | SourceMap | NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Intake:
+class DecodedMap:
     """A map and what came with it. `values` is in `fmt`; `said` tells people what was understood. span: of the values,
     where it came with the conversion."""
 
@@ -46,41 +46,41 @@ class Intake:
         return self.data.calibration if self.data else None
 
 
-def working_format(recipe: Recipe) -> PixelFormat:
+def working_format(settings: Settings) -> PixelFormat:
     """float32 while there is arithmetic to do between decoding and packing; the native format itself otherwise."""
-    if recipe.refines:
-        return FDEP if recipe.align == "depth" else FDIS
-    if recipe.clamp or recipe.resize or recipe.longest_side:
-        return FDIS if quantity_of(recipe.pixel_format) is Quantity.DISPARITY else FDEP
-    return recipe.pixel_format
+    if settings.refines:
+        return FDEP if settings.align == "depth" else FDIS
+    if settings.clamp or settings.resize or settings.longest_side:
+        return FDIS if quantity_of(settings.pixel_format) is Quantity.DISPARITY else FDEP
+    return settings.pixel_format
 
 
-def take(depth: DepthInput, recipe: Recipe, backend: Backend, photo_size: tuple[int, int] | None,
-         size: tuple[int, int] | None = None) -> Intake:
+def decode_map(depth: DepthInput, settings: Settings, backend: Backend, photo_size: tuple[int, int] | None,
+         size: tuple[int, int] | None = None) -> DecodedMap:
     """Read and convert. photo_size is (width, height) as displayed, to recognise side-by-side pictures; size: the
     map's, where its file does not say.
 
     Raises what the readers raise, and UsageError when nothing says what the codes mean.
     """
     if isinstance(depth, DepthData):
-        return _from_data(depth, recipe, "a depth map")
+        return _from_data(depth, settings, "a depth map")
     if isinstance(depth, SourceMap):
-        return _from_codes(depth, recipe, backend)
+        return _from_codes(depth, settings, backend)
     if on_gpu(depth):
-        return _from_codes(_wrap(_there(depth, backend)), recipe, backend)
+        return _from_codes(_wrap(_there(depth, backend)), settings, backend)
     if isinstance(depth, np.ndarray):
-        return _from_codes(_wrap(depth), recipe, backend)
+        return _from_codes(_wrap(depth), settings, backend)
     file = as_input(depth)
-    found = _from_container(file, recipe, backend) if recipe.rows is None else None
+    found = _from_container(file, settings, backend) if settings.rows is None else None
     if found is not None:
         return found
-    return _from_codes(read_map(file, limits=recipe.limits, key=recipe.key, photo_size=photo_size, size=size,
-                                rows=recipe.rows), recipe, backend)
+    return _from_codes(read_map(file, limits=settings.limits, key=settings.key, photo_size=photo_size, size=size,
+                                rows=settings.rows), settings, backend)
 
 
-def _from_container(path: Input, recipe: Recipe, backend: Backend) -> Intake | None:
+def _from_container(path: Input, settings: Settings, backend: Backend) -> DecodedMap | None:
     """None when the file is no container of ours."""
-    with ByteSource(path, recipe.limits) as source:
+    with ByteSource(path, settings.limits) as source:
         container = registry.find(source)
         if container is None:
             return None
@@ -88,27 +88,27 @@ def _from_container(path: Input, recipe: Recipe, backend: Backend) -> Intake | N
             data = container.read(source)
         except RangeError:
             found = container.codes(source) if isinstance(container, HoldsCodes) else None
-            if recipe.encoding is None or found is None:
+            if settings.encoding is None or found is None:
                 raise
-            turn = container.picture(source).orientation if recipe.orientation == "display" else 1
-            return _from_codes(SourceMap(found.codes, 255, turn, path), recipe, backend)
+            turn = container.picture(source).orientation if settings.orientation == "display" else 1
+            return _from_codes(SourceMap(found.codes, 255, turn, path), settings, backend)
     if data is None:
-        if container.name in PICTURES and recipe.encoding is not None:
+        if container.name in PICTURES and settings.encoding is not None:
             return None
         raise NoDepthError("holds no depth", where=str(path),
                            hint="the second argument is the map, or a photo that holds depth")
-    if recipe.encoding is not None:
+    if settings.encoding is not None:
         raise UsageError("knows its own range in metres; near, far and the like do not apply", where=str(path),
                          hint="leave near, far and the like (encoding) out: its depth is taken as it is")
-    return _from_data(data, recipe, str(path))
+    return _from_data(data, settings, str(path))
 
 
-def _from_data(data: DepthData, recipe: Recipe, name: str) -> Intake:
-    shown = data.displayed() if recipe.orientation == "display" else data
+def _from_data(data: DepthData, settings: Settings, name: str) -> DecodedMap:
+    shown = data.displayed() if settings.orientation == "display" else data
     lo, hi = shown.range()
     said = f"{shown.quantity} {lo:.4g} to {hi:.4g} {shown.quantity.unit} from {name}"
-    shown = shown.to(working_format(recipe))
-    return Intake(shown.map, shown.pixel_format, said, shown)
+    shown = shown.to(working_format(settings))
+    return DecodedMap(shown.map, shown.pixel_format, said, shown)
 
 
 def _there(array: Any, backend: Backend) -> Any:
@@ -132,21 +132,21 @@ def _wrap(array: NDArray[Any]) -> SourceMap:
     return SourceMap(array, top, 1, Path("array"))
 
 
-def _from_codes(source: SourceMap, recipe: Recipe, backend: Backend) -> Intake:
-    encoding = recipe.encoding or _of_donor(recipe) or RELATIVE.get(recipe.align or "")
-    if encoding is None and recipe.floats_are_metres and source.max_code is None:
+def _from_codes(source: SourceMap, settings: Settings, backend: Backend) -> DecodedMap:
+    encoding = settings.encoding or _of_donor(settings) or RELATIVE.get(settings.align or "")
+    if encoding is None and settings.floats_are_metres and source.max_code is None:
         encoding = Depth()
     if encoding is None:
         raise UsageError("nothing says what its values mean", where=str(source.path), hint=(
-            "of metric samples: --align-scale mm, 0.001 or 1/256" if recipe.floats_are_metres else
+            "of metric samples: --align-scale mm, 0.001 or 1/256" if settings.floats_are_metres else
             "--near 0.5 --far 12: metres at black and white (--white near if white is close); --metric if they are "
             "metres, --scale mm if millimetres; or --preset NAME: gpudepth presets. In a job: encoding"))
-    relative = recipe.align is not None and encoding is RELATIVE[recipe.align]
-    if recipe.unpack is not None:
-        source = replace(source, codes=recipe.unpack(source.codes))
+    relative = settings.align is not None and encoding is RELATIVE[settings.align]
+    if settings.unpack is not None:
+        source = replace(source, codes=settings.unpack(source.codes))
     if isinstance(encoding, Relative) and encoding.low is None and source.max_code is None:
         encoding = encoding.between(*_extremes(source, backend))
-    fmt = working_format(recipe)
+    fmt = working_format(settings)
     height, width = source.codes.shape
     try:
         rule = encoding.linear(quantity_of(fmt), source.max_code)
@@ -156,21 +156,21 @@ def _from_codes(source: SourceMap, recipe: Recipe, backend: Backend) -> Intake:
         rule = replace(rule, positive=False)
     _check_gray(source, encoding, backend)
     factor, span = factor_of(encoding, width, height), None
-    if factor is None and fmt == recipe.pixel_format:   # nothing is left to do: one pass for the map and its range
+    if factor is None and fmt == settings.pixel_format:   # nothing is left to do: one pass for the map and its range
         values, span = backend.convert_span(source.codes, rule, fmt)
     else:
         values = backend.convert(source.codes, rule, fmt, factor=factor)
     values = backend.host(values)
     if source.orientation != 1:
         values = backend.orient(values, source.orientation)
-    return Intake(values, fmt, f"relative {recipe.align}" if relative else encoding.describe(source.max_code),
+    return DecodedMap(values, fmt, f"relative {settings.align}" if relative else encoding.describe(source.max_code),
                   span=span)
 
 
-def _of_donor(recipe: Recipe) -> Encoding | None:
+def _of_donor(settings: Settings) -> Encoding | None:
     """The range of the donor's map, for a gray map of which nothing else is said; disparity is linear in it."""
-    lo, hi = recipe.donor.disparity or (0.0, 0.0) if recipe.donor else (0.0, 0.0)
-    return Gray(1 / hi, 1 / lo, "disparity", recipe.donor_white) if 0 < lo < hi else None
+    lo, hi = settings.donor.disparity or (0.0, 0.0) if settings.donor else (0.0, 0.0)
+    return Gray(1 / hi, 1 / lo, "disparity", settings.donor_white) if 0 < lo < hi else None
 
 
 def _extremes(source: SourceMap, backend: Backend) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from ..limits import Limits
 from ..maps.network import Letterbox, Network, Session
 from ..maps.reader import SourceMap
 from ..maps.scene_linear import displayed
-from ..settings.settings import Recipe
+from ..settings.settings import Settings
 from ..timing import stage
 from .guide import Guide
 
@@ -38,20 +38,20 @@ class _Loaded:
 _HERE = _Loaded()
 
 
-def estimated(photo: str | Input, recipe: Recipe, ahead: Sequence[Input] = (),
+def estimated(photo: str | Input, settings: Settings, ahead: Sequence[Input] = (),
               heartbeat: Callable[[int], None] = lambda done: None) -> SourceMap:
     """The map of a photo, upright, float32 as the network gives it. ahead: photos that come next.
 
     Raises what loading and running the network raise, and what decoding the photo does.
     """
-    assert recipe.network is not None
-    recipe.check_network()
+    assert settings.network is not None
+    settings.check_network()
     with stage("estimate"):
-        session = _session(recipe.network, recipe.threads, recipe.limits)
+        session = _session(settings.network, settings.threads, settings.limits)
         key = str(photo)
         if key not in _HERE.ready:
             _HERE.ready.clear()     # what is left is of a run that went another way
-            _fill(session, [as_input(one) for one in (photo, *ahead)], recipe.limits, recipe.color_transform,
+            _fill(session, [as_input(one) for one in (photo, *ahead)], settings.limits, settings.color_transform,
                   heartbeat)
         found = _HERE.ready.pop(key)
     if isinstance(found, GpudepthError):

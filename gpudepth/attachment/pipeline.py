@@ -21,17 +21,17 @@ from ..depth.calibration import Calibration
 from ..depth.data import Storage
 from ..depth.pixel_format import FDEP, FDIS, PixelFormat, Quantity, quantity_of
 from ..errors import GpudepthError, HolesError, RangeError, UnsupportedError, UsageError
-from ..formats.bytesource import ByteSource, Held, Input, as_input
+from ..formats.bytesource import ByteSource, Input, VirtualFile, as_input
 from ..limits import Limits
 from ..maps.scene_linear import displayed
-from ..settings.settings import Recipe
+from ..settings.settings import Settings
 from ..timing import stage
 from .decode import DepthInput
 from .guide import Guide
 from .output import atomic
 from .precision import warn_if_coarse
 from .prepare import shape
-from .side_inputs import NOTHING, Beside
+from .side_inputs import NO_SIDE_INPUTS, SideInputs
 
 SAME_RANGE = 1 / 64  # of a code: what a container may round an end of the range by
 
@@ -82,8 +82,8 @@ def metres_of(lo: float, hi: float, fmt: PixelFormat) -> tuple[float, float]:
     return (1 / hi if hi else float("inf")), (1 / lo if lo else float("inf"))
 
 
-def run_item(photo: str | Input, depth: DepthInput, out: str | Path, recipe: Recipe, backend: Backend, *,
-             beside: Beside = NOTHING, make_folder: bool = False) -> Outcome:
+def run_item(photo: str | Input, depth: DepthInput, out: str | Path, settings: Settings, backend: Backend, *,
+             side_inputs: SideInputs = NO_SIDE_INPUTS, make_folder: bool = False) -> Outcome:
     """Attach one map to one photo and write `out`. Nothing is left behind when it fails.
 
     beside   metric depth to align the map to, and its confidence
@@ -92,30 +92,30 @@ def run_item(photo: str | Input, depth: DepthInput, out: str | Path, recipe: Rec
     """
     photo, out = as_input(photo), Path(out)
     target = target_of(out)
-    recipe = recipe.settled(depth)
-    photo = displayed(photo, recipe.color_transform, recipe.limits)
-    with ByteSource(photo, recipe.limits) as source:
-        container = _container(photo, source, target, out, recipe)
-        picture = container.picture(source) if container else photo_room.picture(photo, recipe.limits)
+    settings = settings.resolve_preset(depth)
+    photo = displayed(photo, settings.color_transform, settings.limits)
+    with ByteSource(photo, settings.limits) as source:
+        container = _container(photo, source, target, out, settings)
+        picture = container.picture(source) if container else photo_room.picture(photo, settings.limits)
         try:
-            guide = Guide(photo, recipe.orientation, recipe.limits)
-            prepared = prepare(depth, picture, recipe, backend, target, guide=guide, beside=beside)
+            guide = Guide(photo, settings.orientation, settings.limits)
+            prepared = prepare(depth, picture, settings, backend, target, guide=guide, side_inputs=side_inputs)
         except GpudepthError as error:
-            if error.where is None and isinstance(depth, str | Path | Held):
+            if error.where is None and isinstance(depth, str | Path | VirtualFile):
                 error.where = str(depth)
             raise
         coded = prepared.coded
         stat = photo.stat()
         if container is None:
             with stage("encode"):
-                data = photo_room.encode_photo(photo, recipe.photo_quality, recipe.limits, recipe.turn)
+                data = photo_room.encode_photo(photo, settings.photo_quality, settings.limits, settings.turn)
             with ByteSource(data) as encoded:
-                edit = _attach(target, encoded, coded, replace(recipe, turn=1), photo)
+                edit = _attach(target, encoded, coded, replace(settings, turn=1), photo)
                 _write(edit, out, stat, make_folder=make_folder)
         else:
-            edit = _attach(container, source, coded, recipe, photo)
+            edit = _attach(container, source, coded, settings, photo)
             _write(edit, out, stat, make_folder=make_folder)
-    return outcome_of(out, prepared, picture, recipe, edit)
+    return outcome_of(out, prepared, picture, settings, edit)
 
 
 @dataclass(frozen=True)
@@ -128,23 +128,23 @@ class Prepared:
     filled: int
 
 
-def outcome_of(out: Path, prepared: Prepared, picture: Picture, recipe: Recipe, edit: Edit) -> Outcome:
+def outcome_of(out: Path, prepared: Prepared, picture: Picture, settings: Settings, edit: Edit) -> Outcome:
     """What there is to say of a photo that was written."""
     coded = prepared.coded
-    width, height = exif.size(exif.then(picture.orientation, recipe.turn), coded.codes.shape[1], coded.codes.shape[0])
+    width, height = exif.size(exif.then(picture.orientation, settings.turn), coded.codes.shape[1], coded.codes.shape[0])
     warnings = [*edit.warnings, *prepared.warnings]
-    if recipe.calibration == "exif" and coded.calibration is None:
+    if settings.calibration == "exif" and coded.calibration is None:
         warnings.append(f"{out.name}: the photo names no 35 mm focal length in its Exif: no calibration was written")
     return Outcome(out, prepared.said, coded.pixel_format, coded.storage, width, height, tuple(warnings),
                    prepared.filled, tuple(edit.changes))
 
 
-def prepare(depth: DepthInput, picture: Picture, recipe: Recipe, backend: Backend, container: Container, *,
-            guide: Guide | None = None, beside: Beside = NOTHING) -> Prepared:
+def prepare(depth: DepthInput, picture: Picture, settings: Settings, backend: Backend, container: Container, *,
+            guide: Guide | None = None, side_inputs: SideInputs = NO_SIDE_INPUTS) -> Prepared:
     """A map for a picture: everything up to the codes that `container` stores."""
-    display = recipe.orientation == "display"
+    display = settings.orientation == "display"
     frame = (picture.width, picture.height) if display else (picture.coded_width, picture.coded_height)
-    shaped = shape(depth, frame, recipe, backend, guide=guide, beside=beside)
+    shaped = shape(depth, frame, settings, backend, guide=guide, side_inputs=side_inputs)
     values, codes, calibration, data = shaped.values, shaped.codes, shaped.calibration, shaped.source
     if display and picture.orientation != 1:
         turn = exif.inverse(picture.orientation)
@@ -153,29 +153,29 @@ def prepare(depth: DepthInput, picture: Picture, recipe: Recipe, backend: Backen
         calibration = calibration.oriented(turn) if calibration else None
     warnings: list[str] = []
     if codes is not None and data is not None and data.storage is not None:
-        storage, codes, exact = keep_codes(codes, data.storage, recipe, backend, container)
+        storage, codes, exact = keep_codes(codes, data.storage, settings, backend, container)
         if not exact and storage.format.bits < data.storage.format.bits:
             warnings = [f"the {data.storage.format.bits}-bit codes it was read from are stored with "
                         f"{storage.format.bits} bits"]
     else:
-        storage = _storage(shaped.span or backend.span(values), recipe, container)
+        storage = _storage(shaped.span or backend.span(values), settings, container)
         codes = backend.quantise(values, storage.lo, storage.hi, storage.format)
-        warnings = warn_if_coarse(values, codes, storage, recipe.pixel_format, max(container.bits))
+        warnings = warn_if_coarse(values, codes, storage, settings.pixel_format, max(container.bits))
     coded = CodedMap(
-        codes, storage, recipe.pixel_format, _calibration(calibration, picture, recipe),
-        accuracy=recipe.accuracy or (data.accuracy if data else "relative"),
-        quality=recipe.quality or (data.quality if data else "high"),
-        filtered=recipe.filtered if recipe.filtered is not None else (data.filtered if data else True),
-        crf=recipe.crf, jpeg_quality=recipe.jpeg_quality, compression=recipe.compression)
-    return Prepared(coded, said_of(shaped.said, recipe), [*shaped.warnings, *warnings], shaped.filled)
+        codes, storage, settings.pixel_format, _calibration(calibration, picture, settings),
+        accuracy=settings.accuracy or (data.accuracy if data else "relative"),
+        quality=settings.quality or (data.quality if data else "high"),
+        filtered=settings.filtered if settings.filtered is not None else (data.filtered if data else True),
+        crf=settings.crf, jpeg_quality=settings.jpeg_quality, compression=settings.compression)
+    return Prepared(coded, said_of(shaped.said, settings), [*shaped.warnings, *warnings], shaped.filled)
 
 
-def said_of(said: str, recipe: Recipe) -> str:
+def said_of(said: str, settings: Settings) -> str:
     """What was understood, and before it how the preset was found."""
-    return f"{recipe.decided}: {said}" if recipe.decided else said
+    return f"{settings.preset_reason}: {said}" if settings.preset_reason else said
 
 
-def keep_codes(codes: NDArray[Any], old: Storage, recipe: Recipe, backend: Backend,
+def keep_codes(codes: NDArray[Any], old: Storage, settings: Settings, backend: Backend,
                container: Container) -> tuple[Storage, NDArray[Any], bool]:
     """Codes over the range they had in another file → as `container` stores them, over the same range; and whether
     that is exact.
@@ -184,10 +184,10 @@ def keep_codes(codes: NDArray[Any], old: Storage, recipe: Recipe, backend: Backe
     unless the container has too few bits or cannot name the range: then they are stored anew, off by half a code at
     most.
     """
-    bits = recipe.bits
+    bits = settings.bits
     if bits is None and container.bits[0] < old.format.bits:
         bits = min((b for b in container.bits if b >= old.format.bits), default=max(container.bits))
-    new = container.storage(recipe.pixel_format, old.lo, old.hi, bits)
+    new = container.storage(settings.pixel_format, old.lo, old.hi, bits)
     top, new_top = old.format.max_code or 0, new.format.max_code or 0
     step = (old.hi - old.lo) / new_top
     if max(abs(new.lo - old.lo), abs(new.hi - old.hi)) <= step * SAME_RANGE:
@@ -199,20 +199,20 @@ def keep_codes(codes: NDArray[Any], old: Storage, recipe: Recipe, backend: Backe
     return new, backend.quantise(table.reshape(1, -1), new.lo, new.hi, new.format).ravel()[codes], False
 
 
-def _calibration(source: Calibration | None, picture: Picture, recipe: Recipe) -> Calibration | None:
+def _calibration(source: Calibration | None, picture: Picture, settings: Settings) -> Calibration | None:
     """The calibration to write, in pixels of the coded picture it will lie beside."""
     size = picture.coded_width, picture.coded_height
-    if recipe.calibration == "none":
+    if settings.calibration == "none":
         return None
-    if recipe.calibration == "exif":
+    if settings.calibration == "exif":
         return Calibration.from_focal35(picture.focal35, *size) if picture.focal35 else None
     return source.scaled(*size) if source else None
 
 
-def _storage(span: Span, recipe: Recipe, container: Container) -> Storage:
+def _storage(span: Span, settings: Settings, container: Container) -> Storage:
     if span.valid == 0:
         raise HolesError("the map holds no valid value at all", hint="check its scale, and what counts as invalid")
-    if span.valid < span.total and recipe.fill is None:
+    if span.valid < span.total and settings.fill is None:
         holes = span.total - span.valid
         hint = ("--fill nearest, far, near or inpaint says what to put there (refine.fill in a job); --clamp is for "
                 "infinite distances")
@@ -220,13 +220,13 @@ def _storage(span: Span, recipe: Recipe, container: Container) -> Storage:
             hint += "; so many: are the values metres at all? Negative ones are none"
         raise HolesError(f"{holes:,} of {span.total:,} pixels hold no finite value ({holes / span.total:.1%}), "
                          f"and {container.name} stores integers that cannot say so", hint=hint)
-    lo, hi = recipe.span or (span.lo, span.hi)
-    if recipe.pixel_format in (FDIS, FDEP):
+    lo, hi = settings.span or (span.lo, span.hi)
+    if settings.pixel_format in (FDIS, FDEP):
         lo, hi = outward(lo, hi)
     if not (np.isfinite(lo) and np.isfinite(hi)):
         raise RangeError(f"the range {lo:g} to {hi:g} does not fit half floats",
                          hint="--clamp 0.1,100 bounds it")
-    return container.storage(recipe.pixel_format, lo, hi, recipe.bits)
+    return container.storage(settings.pixel_format, lo, hi, settings.bits)
 
 
 def outward(lo: float, hi: float) -> tuple[float, float]:
@@ -263,7 +263,7 @@ def photo_of(photo: str | Input, limits: Limits) -> Picture:
         return container.picture(source) if container else photo_room.picture(photo, limits)
 
 
-def _container(photo: Input, source: ByteSource, target: Container, out: Path, recipe: Recipe) -> Container | None:
+def _container(photo: Input, source: ByteSource, target: Container, out: Path, settings: Settings) -> Container | None:
     """The container to attach to; None for a picture that is encoded into a HEIC, once.
 
     That is fine for PNG or TIFF, which hold no depth anyway, and a named decision for JPEG.
@@ -280,7 +280,7 @@ def _container(photo: Input, source: ByteSource, target: Container, out: Path, r
                                "and what is none for depth becomes a HEIC", where=out, hint=f"-o {same}")
     if out.suffix.lower() == ".avif":
         raise UnsupportedError("photos are encoded with HEVC, not AV1", where=out, hint="write a .heic")
-    if container is not None and (container.name != "jpeg" or not recipe.transcode):
+    if container is not None and (container.name != "jpeg" or not settings.transcode):
         lost = "a little quality is lost, and so are further images in the file (gain map, motion photo)"
         hint = (f"-o {out.with_suffix(photo.suffix)} keeps it as it is; --transcode if a HEIC is wanted "
                 "(output.transcode: true in a job)" if container.name == "jpeg" else None)
@@ -289,10 +289,10 @@ def _container(photo: Input, source: ByteSource, target: Container, out: Path, r
     return None
 
 
-def _attach(container: Container, source: ByteSource, coded: CodedMap, recipe: Recipe, photo: Input) -> Edit:
+def _attach(container: Container, source: ByteSource, coded: CodedMap, settings: Settings, photo: Input) -> Edit:
     try:
         with stage("encode"):
-            return container.attach(source, coded, recipe.placement())
+            return container.attach(source, coded, settings.placement())
     except GpudepthError as error:
         if error.where and error.where.startswith("bytes"):
             error.where = str(photo) + error.where.removeprefix("bytes")

@@ -15,18 +15,18 @@ from ..depth.calibration import Calibration
 from ..depth.data import DepthData
 from ..depth.pixel_format import FDIS, quantity_of
 from ..errors import AspectError
-from ..formats.bytesource import Held
+from ..formats.bytesource import VirtualFile
 from ..maps.record3d import read_capture
-from ..settings.settings import Recipe
+from ..settings.settings import Settings
 from ..timing import stage
-from .decode import DepthInput, take
+from .decode import DepthInput, decode_map
 from .guide import Guide
 from .refine import refine
-from .side_inputs import NOTHING, Beside, align_to, read_confidence
+from .side_inputs import NO_SIDE_INPUTS, SideInputs, align_to, read_confidence
 
 
 @dataclass(frozen=True)
-class Shaped:
+class PreparedMap:
     """values (H, W) in the recipe's native format, in the orientation the recipe takes maps in.
 
     span     of the values, when it is known already
@@ -43,22 +43,22 @@ class Shaped:
     warnings: tuple[str, ...] = ()
 
 
-def shape(depth: DepthInput, frame: tuple[int, int] | None, recipe: Recipe, backend: Backend, *,
-          guide: Guide | None = None, beside: Beside = NOTHING) -> Shaped:
+def shape(depth: DepthInput, frame: tuple[int, int] | None, settings: Settings, backend: Backend, *,
+          guide: Guide | None = None, side_inputs: SideInputs = NO_SIDE_INPUTS) -> PreparedMap:
     """A map for a frame (width, height); None when there is no photo to fit. guide: the photo itself.
 
     Raises AspectError, and what reading, converting and refining raise.
     """
-    capture = None if beside.camera is None else read_capture(beside.camera, recipe.limits)
+    capture = None if side_inputs.camera is None else read_capture(side_inputs.camera, settings.limits)
     with stage("read"):
-        intake = take(depth, recipe, backend, frame, capture.depth if capture else None)
+        intake = decode_map(depth, settings, backend, frame, capture.depth if capture else None)
     values, fmt, calibration, said = intake.values, intake.fmt, intake.calibration, intake.said
     calibration = calibration or (capture.calibration if capture else None)
     confidence, warnings = None, []
-    if recipe.align is None:
-        confidence = read_confidence(beside, recipe, (values.shape[0], values.shape[1]))
+    if settings.align is None:
+        confidence = read_confidence(side_inputs, settings, (values.shape[0], values.shape[1]))
     else:   # before anything is cut off: the samples show what the whole map shows
-        aligned = align_to(values, beside, recipe, backend)
+        aligned = align_to(values, side_inputs, settings, backend)
         values, said = aligned.values, f"{said}, {aligned.found}"
         warnings += [aligned.warning] if aligned.warning else []
         if fmt != FDIS:
@@ -66,7 +66,7 @@ def shape(depth: DepthInput, frame: tuple[int, int] | None, recipe: Recipe, back
     if confidence is not None:
         values = np.where(confidence > 0, values, values.dtype.type(np.nan))
     if frame is not None:
-        box = _box(values.shape, frame, recipe, depth)
+        box = _box(values.shape, frame, settings, depth)
         if box is not None:
             x, y, width, height = box
             if calibration is not None:
@@ -74,29 +74,30 @@ def shape(depth: DepthInput, frame: tuple[int, int] | None, recipe: Recipe, back
             values = np.ascontiguousarray(values[y : y + height, x : x + width])
             confidence = confidence if confidence is None else confidence[y : y + height, x : x + width]
     with stage("refine"):
-        refined = refine(values, fmt, recipe, backend, guide=guide, confidence=confidence)
+        refined = refine(values, fmt, settings, backend, guide=guide, confidence=confidence)
     values = refined.values
     untouched = intake.data is not None and values is intake.values
-    if quantity_of(refined.fmt) is not quantity_of(recipe.pixel_format):
-        values = backend.reciprocal_to(values, recipe.pixel_format)
-    elif refined.fmt != recipe.pixel_format:
+    if quantity_of(refined.fmt) is not quantity_of(settings.pixel_format):
+        values = backend.reciprocal_to(values, settings.pixel_format)
+    elif refined.fmt != settings.pixel_format:
         with np.errstate(over="ignore"):
-            values = values.astype(recipe.pixel_format.dtype)
+            values = values.astype(settings.pixel_format.dtype)
     codes = intake.data.codes if untouched and intake.data else None
     span = intake.span if values is intake.values else None
-    return Shaped(values, said + refined.said, calibration, intake.data, codes, refined.filled, span, tuple(warnings))
+    return PreparedMap(values, said + refined.said, calibration, intake.data, codes, refined.filled, span,
+                       tuple(warnings))
 
 
-def _box(shape: tuple[int, ...], frame: tuple[int, int], recipe: Recipe,
+def _box(shape: tuple[int, ...], frame: tuple[int, int], settings: Settings,
          depth: DepthInput) -> tuple[int, int, int, int] | None:
     """x, y, width, height of the part with the photo's aspect, when one has to be cut out; AspectError when it differs
     and cutting was not asked for."""
     height, width = shape
     aspect = compare((width, height), frame, min(width, height))
-    if aspect.fits or recipe.fit == "stretch":
+    if aspect.fits or settings.fit == "stretch":
         return None
-    if recipe.fit == "error":
-        name = str(depth) if isinstance(depth, str | Path | Held) else "map"
+    if settings.fit == "error":
+        name = str(depth) if isinstance(depth, str | Path | VirtualFile) else "map"
         hint = ("it fits turned by 90°: turn it to how the photo is displayed, or, if it is as the photo is stored, "
                 "--coded (source.orientation: coded in a job)" if aspect.turned else
                 "--fit crop cuts the map to the photo's aspect, --fit stretch bends it (refine.fit in a job)")

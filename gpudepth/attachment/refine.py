@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..compute import Backend
 from ..depth.pixel_format import PixelFormat, Quantity, quantity_of
 from ..errors import UsageError
-from ..settings.settings import Recipe, Resize
+from ..settings.settings import Resize, Settings
 from .guide import Guide
 
 
@@ -29,42 +29,42 @@ class Refined:
     said: str = ""
 
 
-def refine(values: NDArray[Any], fmt: PixelFormat, recipe: Recipe, backend: Backend, *, guide: Guide | None = None,
+def refine(values: NDArray[Any], fmt: PixelFormat, settings: Settings, backend: Backend, *, guide: Guide | None = None,
            confidence: NDArray[np.uint8] | None = None) -> Refined:
     """values (H, W) in `fmt`: float32, disparity where a step works on that. confidence: of these values, (H, W) uint8.
 
     Raises UsageError where a step needs a photo and there is none, HolesError, RangeError, LimitError.
     """
     said, filled = "", 0
-    if recipe.clamp is not None:
-        values = clamp(values, quantity_of(fmt), recipe.clamp)
-    if recipe.smooth is not None:
-        if recipe.smooth.method == "median":
-            values = backend.median(values, recipe.smooth.size)
+    if settings.clamp is not None:
+        values = clamp(values, quantity_of(fmt), settings.clamp)
+    if settings.smooth is not None:
+        if settings.smooth.method == "median":
+            values = backend.median(values, settings.smooth.size)
         else:
-            values = backend.bilateral(values, recipe.smooth.size, _picture(guide, values.shape, "smooth: bilateral"))
-    resize = recipe.resize
-    if resize is None and recipe.longest_side and max(values.shape) > recipe.longest_side:
-        resize = Resize(long_side=recipe.longest_side)
-        said += (f", made smaller from {values.shape[1]}×{values.shape[0]}: {recipe.profile} takes "
-                 f"{recipe.longest_side} pixels at most")
+            values = backend.bilateral(values, settings.smooth.size, _picture(guide, values.shape, "smooth: bilateral"))
+    resize = settings.resize
+    if resize is None and settings.longest_side and max(values.shape) > settings.longest_side:
+        resize = Resize(long_side=settings.longest_side)
+        said += (f", made smaller from {values.shape[1]}×{values.shape[0]}: {settings.profile} takes "
+                 f"{settings.longest_side} pixels at most")
     if resize is not None:
         width, height = resize.target(values.shape[1], values.shape[0])
-        recipe.limits.check_picture(width, height, 4, where="resize")
+        settings.limits.check_picture(width, height, 4, where="resize")
         if resize.method == "guided":
             values = backend.upsample(values, _picture(guide, (height, width), "resize: guided"), confidence)
         else:
             values = backend.resize(values, width, height, resize.method)
-    if recipe.fill is not None and quantity_of(fmt) is not quantity_of(recipe.pixel_format):
+    if settings.fill is not None and quantity_of(fmt) is not quantity_of(settings.pixel_format):
         # infinitely far is a value of disparity and none of depth: a hole, as where the map is depth from the start
         values = np.where(values > 0, values, values.dtype.type(np.nan))
-    if recipe.fill == "inpaint":
+    if settings.fill == "inpaint":
         whole = bool(np.isfinite(values).all())
         values, report = backend.inpaint(values, None if whole or guide is None else
                                          guide.at(values.shape[1], values.shape[0]))
         filled = report.count
-    elif recipe.fill is not None:
-        values, report = backend.fill(values, recipe.fill, quantity_of(fmt))
+    elif settings.fill is not None:
+        values, report = backend.fill(values, settings.fill, quantity_of(fmt))
         filled = report.count
     return Refined(values, fmt, filled, said)
 

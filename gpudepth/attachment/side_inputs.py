@@ -15,16 +15,16 @@ from ..depth import orientation as exif
 from ..depth.aspect import compare
 from ..depth.pixel_format import FDEP, FDIS
 from ..errors import AspectError, GpudepthError, UsageError
-from ..formats.bytesource import Held, Input, as_input
+from ..formats.bytesource import Input, VirtualFile, as_input
 from ..maps.reader import read_map
-from ..settings.settings import Confidence, Recipe
-from .decode import DepthInput, take
+from ..settings.settings import Confidence, Settings
+from .decode import DepthInput, decode_map
 
 AGREE, OFF = 0.6, 0.1     # of samples, and of their middle value: below and beyond, an alignment is doubtful
 
 
 @dataclass(frozen=True)
-class Beside:
+class SideInputs:
     """metric: depth in metres, sparse or small, that a relative map is aligned to. confidence: a map of how far to
     trust the metric samples where there are some, else the depth map itself. camera: a file that says how it was taken,
     a Record3D capture's metadata."""
@@ -36,26 +36,26 @@ class Beside:
     def paths(self) -> tuple[Input, ...]:
         """Of the files among them."""
         return tuple(as_input(p) for p in (self.metric, self.confidence, self.camera)
-                     if isinstance(p, str | Path | Held))
+                     if isinstance(p, str | Path | VirtualFile))
 
 
-NOTHING = Beside()
+NO_SIDE_INPUTS = SideInputs()
 
 
-def read_confidence(beside: Beside, recipe: Recipe, shape: tuple[int, int]) -> NDArray[np.uint8] | None:
+def read_confidence(side_inputs: SideInputs, settings: Settings, shape: tuple[int, int]) -> NDArray[np.uint8] | None:
     """(H, W) uint8, 0 for what is not to be used … 255; None when there is none. Raises UsageError for another size."""
-    if beside.confidence is None:
+    if side_inputs.confidence is None:
         return None
-    if isinstance(beside.confidence, np.ndarray):
-        codes, turn, name = beside.confidence, 1, "the confidence"
+    if isinstance(side_inputs.confidence, np.ndarray):
+        codes, turn, name = side_inputs.confidence, 1, "the confidence"
     else:
-        source = read_map(beside.confidence, limits=recipe.limits, size=(shape[1], shape[0]))
-        codes, turn, name = source.codes, source.orientation, str(beside.confidence)
+        source = read_map(side_inputs.confidence, limits=settings.limits, size=(shape[1], shape[0]))
+        codes, turn, name = source.codes, source.orientation, str(side_inputs.confidence)
     codes = exif.apply(turn, codes)
     if codes.shape != shape:
         raise UsageError(f"is {codes.shape[1]}×{codes.shape[0]}, and the map it speaks of {shape[1]}×{shape[0]}",
                          where=name, hint="one value for each pixel")
-    return _scaled(codes, recipe.confidence, name)
+    return _scaled(codes, settings.confidence, name)
 
 
 def _scaled(codes: NDArray[Any], rule: Confidence, name: str) -> NDArray[np.uint8]:
@@ -80,20 +80,20 @@ class Aligned:
     warning: str = ""
 
 
-def align_to(values: NDArray[np.float32], beside: Beside, recipe: Recipe, backend: Backend) -> Aligned:
-    """A relative map, in the quantity that `recipe.align` names, fitted to metric samples of the same field of view.
+def align_to(values: NDArray[np.float32], side_inputs: SideInputs, settings: Settings, backend: Backend) -> Aligned:
+    """A relative map, in the quantity that `settings.align` names, fitted to metric samples of the same field of view.
 
     Raises UsageError, AspectError when the samples have another aspect, RangeError.
     """
-    if beside.metric is None:
+    if side_inputs.metric is None:
         raise UsageError("nothing to align to", hint="--align-to, with metric depth of some pixels at least")
-    fmt = FDEP if recipe.align == "depth" else FDIS
-    reading = Recipe(encoding=recipe.metric_encoding, floats_are_metres=True, pixel_format=fmt,
-                     orientation=recipe.orientation, limits=recipe.limits)
-    metric = take(beside.metric, reading, backend, None).values
-    name = str(beside.metric) if isinstance(beside.metric, str | Path | Held) else "metric"
+    fmt = FDEP if settings.align == "depth" else FDIS
+    reading = Settings(encoding=settings.metric_encoding, floats_are_metres=True, pixel_format=fmt,
+                     orientation=settings.orientation, limits=settings.limits)
+    metric = decode_map(side_inputs.metric, reading, backend, None).values
+    name = str(side_inputs.metric) if isinstance(side_inputs.metric, str | Path | VirtualFile) else "metric"
     _check_aspect(metric.shape, values.shape, name)
-    confidence = read_confidence(beside, recipe, (metric.shape[0], metric.shape[1]))
+    confidence = read_confidence(side_inputs, settings, (metric.shape[0], metric.shape[1]))
     sampled = values
     if metric.shape[0] > values.shape[0] or metric.shape[1] > values.shape[1]:
         height, width = max(metric.shape[0], values.shape[0]), max(metric.shape[1], values.shape[1])

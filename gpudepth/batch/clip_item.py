@@ -8,20 +8,20 @@ from pathlib import Path
 
 from ..attachment.clips import movie as clip_movie
 from ..attachment.clips import photos as clip_stills
-from ..attachment.clips.span import Means
+from ..attachment.clips.span import ClipContext
 from ..compute import backend
 from ..pairing.clips import Footage
 from ..settings.clip import ClipOptions
 from ..timing import rounded
-from .ledger import FileState, Row, glimpse, states
+from .ledger import FileState, Row, stat_signature, states
 from .work_item import Task
-from .workers import alive
+from .workers import heartbeat
 
 
 @dataclass(frozen=True)
 class ClipItem:
-    """key, target: as of `Work`. depth: None when the video holds it. pattern: the output's path, with {frame} where
-    it is photos. output: the file that says it is done, frames.csv or the movie. threads: for its frames."""
+    """key, target: as of `WorkItem`. depth: None when the video holds it. pattern: the output's path, with {frame}
+    where it is photos. output: the file that says it is done, frames.csv or the movie. threads: for its frames."""
 
     key: str
     video: Footage
@@ -43,9 +43,9 @@ class ClipItem:
         return self.output.exists() if clip_stills.MARK not in self.pattern else clip_stills.is_whole(self.output)
 
     def do(self, task: Task) -> Row:
-        """See `Work.do`."""
-        before = [glimpse(path) for path in self.inputs]
-        means = Means(self.options, task.recipe, backend(task.backend), self.threads, alive)
+        """See `WorkItem.do`."""
+        before = [stat_signature(path) for path in self.inputs]
+        means = ClipContext(self.options, task.settings, backend(task.backend), self.threads, heartbeat)
         if clip_stills.MARK in self.pattern:
             outcome = clip_stills.write(self.video, self.depth, self.pattern, means)
         else:

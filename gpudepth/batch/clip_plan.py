@@ -15,7 +15,7 @@ from ..errors import UsageError
 from ..pairing.clips import Clip, find_clips
 from ..pairing.pairs import Pairing
 from ..pairing.urls import is_url
-from ..settings.clip import ClipOptions, ClipRecord
+from ..settings.clip import ClipConfig, ClipOptions
 from ..settings.job import Job
 from .clip_item import ClipItem
 from .plan import Plan, output_root, recipe_of, refuse
@@ -35,7 +35,7 @@ def make_clip_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -
     if not source.allow_missing:
         refuse("no depth for some videos", list(found.without_depth),
                f"source.depth is {source.depth!r}; source.allow_missing: true leaves them out")
-    recipe = recipe_of(job, base)
+    settings = recipe_of(job, base)
     root = output_root(base, job.output.path)
     options = clip_options(job)
     items = tuple(_item(clip, root, options) for clip in found.clips)
@@ -46,12 +46,12 @@ def make_clip_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -
                      f"{found.without_video[0]} for one")
     mine = [item for item in items if in_shard(item.key, shard)]
     threads = max(1, available_cores() // max(1, min(job.run.processes(), len(mine))))
-    return Plan(job, tuple(replace(item, threads=threads) for item in mine), root, Pairing(()), recipe, tuple(notes))
+    return Plan(job, tuple(replace(item, threads=threads) for item in mine), root, Pairing(()), settings, tuple(notes))
 
 
 def clip_options(job: Job) -> ClipOptions:
     """What all clips of a job have in common."""
-    return (job.source.clip or ClipRecord()).options(
+    return (job.source.clip or ClipConfig()).options(
         allow_missing=job.source.allow_missing, quality=job.output.quality, deterministic=job.run.deterministic)
 
 

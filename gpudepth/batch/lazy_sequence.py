@@ -10,7 +10,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 
-class View(Sequence[T]):
+class LazySequence(Sequence[T]):
     """Items of a sequence, by their places in it: 8 bytes each."""
 
     def __init__(self, items: Sequence[T], places: array[int]) -> None:
@@ -23,18 +23,18 @@ class View(Sequence[T]):
     def __getitem__(self, index: int) -> T: ...
 
     @overload
-    def __getitem__(self, index: slice) -> View[T]: ...
+    def __getitem__(self, index: slice) -> LazySequence[T]: ...
 
-    def __getitem__(self, index: int | slice) -> T | View[T]:
+    def __getitem__(self, index: int | slice) -> T | LazySequence[T]:
         if isinstance(index, slice):
-            return View(self.items, self.places[index])
+            return LazySequence(self.items, self.places[index])
         return self.items[self.places[index]]
 
     def __iter__(self) -> Iterator[T]:
         return (self.items[place] for place in self.places)
 
 
-class Made(Sequence[T]):
+class MappedSequence(Sequence[T]):
     """Items that are made of others when they are asked for."""
 
     def __init__(self, of: Sequence[S], make: Callable[[S], T]) -> None:
@@ -48,16 +48,16 @@ class Made(Sequence[T]):
     def __getitem__(self, index: int) -> T: ...
 
     @overload
-    def __getitem__(self, index: slice) -> Made[T]: ...
+    def __getitem__(self, index: slice) -> MappedSequence[T]: ...
 
-    def __getitem__(self, index: int | slice) -> T | Made[T]:
-        return Made(self.of[index], self.make) if isinstance(index, slice) else self.make(self.of[index])
+    def __getitem__(self, index: int | slice) -> T | MappedSequence[T]:
+        return MappedSequence(self.of[index], self.make) if isinstance(index, slice) else self.make(self.of[index])
 
     def __iter__(self) -> Iterator[T]:
         return map(self.make, self.of)
 
 
-def those(items: Sequence[T], wanted: Callable[[T], Any]) -> Sequence[T]:
+def select(items: Sequence[T], wanted: Callable[[T], Any]) -> Sequence[T]:
     """The items that are wanted; the sequence itself when all are."""
     places = array("Q", (place for place, item in enumerate(items) if wanted(item)))
-    return items if len(places) == len(items) else View(items, places)
+    return items if len(places) == len(items) else LazySequence(items, places)

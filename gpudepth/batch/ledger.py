@@ -18,9 +18,9 @@ from typing import Any, TypeAlias
 
 from ..errors import FileError, LockedError, OutputError
 from ..formats.archive.member import Member
-from ..formats.bytesource import Held, Input
+from ..formats.bytesource import Input, VirtualFile
 from ..limits import Limits
-from ..pairing.stores import Stored, Target, known_facts
+from ..pairing.stores import RemoteFile, Target, known_facts
 
 _TEXTS = ("key", "status", "job", "output", "output_sha256", "output_etag", "said", "error", "message", "members")
 _NUMBERS = ("output_size", "filled", "seconds", "pixels")
@@ -56,9 +56,9 @@ class FileState:
     def from_dict(cls, data: dict[str, Any]) -> FileState:
         return cls(**{**data, "archive": tuple(data["archive"]) if data.get("archive") else None})
 
-    def still(self, path: Input) -> bool:
+    def is_unchanged(self, path: Input) -> bool:
         """Is the file unchanged? The hash is taken only when size agrees and the rest does not."""
-        if isinstance(path, Stored):
+        if isinstance(path, RemoteFile):
             return (path.size, path.etag) == (self.size, self.etag)
         try:
             stat = path.stat()
@@ -76,17 +76,17 @@ def _place(path: Input, stat: os.stat_result) -> tuple[int, tuple[int, int] | No
 
 
 def sha256(path: Input) -> str:
-    if isinstance(path, Held):
+    if isinstance(path, VirtualFile):
         return hashlib.sha256(path.read(_KNOWN)).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-Glimpse: TypeAlias = tuple[int, int] | None
+StatSignature: TypeAlias = tuple[int, int] | None
 """Size and modification time; None: it is not there."""
 
 
-def glimpse(path: Input) -> Glimpse:
+def stat_signature(path: Input) -> StatSignature:
     """What a file looks like before it is read: see `states`."""
     try:
         stat = path.stat()
@@ -95,14 +95,14 @@ def glimpse(path: Input) -> Glimpse:
     return stat.st_size, stat.st_mtime_ns
 
 
-def states(inputs: Sequence[Input], before: Sequence[Glimpse]) -> list[FileState]:
+def states(inputs: Sequence[Input], before: Sequence[StatSignature]) -> list[FileState]:
     """Of inputs that were read. Raises FileError for one that was written to meanwhile: the output is made of neither
     what was there nor what is."""
     out = []
     for path, seen in zip(inputs, before, strict=True):
         with suppress(OSError):     # it has gone
             out.append(FileState.of(path))
-        if seen is None or glimpse(path) != seen:
+        if seen is None or stat_signature(path) != seen:
             raise FileError("has changed while it was read", where=str(path), hint="run again")
     return out
 
@@ -169,7 +169,8 @@ class Row:
         with suppress(OSError):
             if self._is_there(output):
                 states = (self.photo, self.depth, *self.beside)
-                return len(states) == len(inputs) and all(s.still(p) for s, p in zip(states, inputs, strict=True))
+                return len(states) == len(inputs) and all(s.is_unchanged(p) for s, p in zip(states, inputs,
+                                                                                            strict=True))
         return False
 
     def _is_there(self, output: Path | Target) -> bool:

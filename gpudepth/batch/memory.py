@@ -17,14 +17,14 @@ Worker = TypeVar("Worker")
 
 
 @dataclass(frozen=True)
-class Ask:
+class LeaseRequest:
     """A worker's: may I have so many bytes more? It waits for an answer."""
 
     bytes: int
 
 
 @dataclass
-class Allowance:
+class MemoryLease:
     """A worker's side. free: what it may take without asking; ask: asks and waits."""
 
     free: int
@@ -52,7 +52,7 @@ class Allowance:
 
 
 @dataclass
-class Purse(Generic[Worker]):
+class MemoryBudget(Generic[Worker]):
     """The run's side: `size` bytes that workers ask for. Who waits is served in the order of asking."""
 
     size: int

@@ -21,7 +21,7 @@ from .part_ledger import read_parts, shards_of
 from .plan import Plan, job_hash
 from .runner import folders_of, ledger_path, looked_at, pair_files
 from .shards import Shard, said, shard_ledgers
-from .work_item import Work
+from .work_item import WorkItem
 
 State = Literal["failed", "outdated", "missing"]
 
@@ -73,7 +73,7 @@ def merge(job: str | Path | Job, *, base: Path | None = None, settings: list[str
     if not ledgers:
         raise UsageError("no shard ever ran here", where=whole.parent, hint="gpudepth run job.yaml --shard 0/4")
     merged = Merged(whole, tuple(said(shard) for shard in ledgers))
-    settings_hash = job_hash(plan.job, plan.recipe)
+    settings_hash = job_hash(plan.job, plan.settings)
     with _all_ended(whole, ledgers) as ledger:
         known = [ledger.rows, *({row.key: row for row in read_rows(path)} for path in ledgers.values())]
         for item in plan.items:
@@ -98,7 +98,7 @@ def _of_parts(plan: Plan, folder: str) -> Merged:
     if not shards:
         raise UsageError("no shard ever ran here", where=folder, hint="gpudepth run job.yaml --shard 0/4")
     merged = Merged(Path(folder), tuple(shards))
-    settings_hash = job_hash(plan.job, plan.recipe)
+    settings_hash = job_hash(plan.job, plan.settings)
     rows = read_parts(folder)
     with looked_at(plan, rows.values()):
         for item in plan.items:
@@ -134,7 +134,7 @@ def _is_held(path: Path) -> bool:
         return True
 
 
-def _best(item: Work, rows: Iterable[Row], settings_hash: str) -> tuple[Row | None, bool]:
+def _best(item: WorkItem, rows: Iterable[Row], settings_hash: str) -> tuple[Row | None, bool]:
     """The row that says the item is done, and True; else the last one that has its error of these settings, else the
     last."""
     last = failed = None

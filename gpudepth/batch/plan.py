@@ -11,7 +11,7 @@ from pathlib import Path
 from ..attachment.export import MAPS_ALONE
 from ..containers import registry
 from ..errors import UsageError
-from ..formats.bytesource import Held, Input
+from ..formats.bytesource import Input, VirtualFile
 from ..maps.recognise import neighbours
 from ..pairing.archive import find_beside_members
 from ..pairing.by_name import find_beside
@@ -22,11 +22,11 @@ from ..pairing.tar_paths import for_pairing
 from ..pairing.templates import placeholders
 from ..pairing.urls import is_url, located, said
 from ..settings.job import Job
-from ..settings.settings import Recipe
-from .lazy_sequence import Made
+from ..settings.settings import Settings
+from .lazy_sequence import MappedSequence
 from .ledger import LEDGER
 from .tars import gather, left_over
-from .work_item import Item, Work, below, in_shard
+from .work_item import PhotoItem, WorkItem, below, in_shard
 
 SHOWN = 5
 PARTS = "gpudepth-ledger"
@@ -36,13 +36,13 @@ CAPTURES = "record3d"       # the preset of captures, whose maps say nothing els
 @dataclass(frozen=True)
 class Plan:
     """`root` is the folder that all outputs lie under: the ledger lives there. refused: items that will fail.
-    warnings: of what is right but not good. preset: that `recipe` has because of what the items are."""
+    warnings: of what is right but not good. preset: that `settings` has because of what the items are."""
 
     job: Job
-    items: Sequence[Work]
+    items: Sequence[WorkItem]
     root: Path
     pairing: Pairing
-    recipe: Recipe
+    settings: Settings
     notes: tuple[str, ...] = ()
     refused: tuple[Refused, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ class Plan:
     def lines(self) -> Iterator[str]:
         """What a dry run shows."""
         yield f"{len(self.items)} items, ledger {self.store or self.ledger}"
-        network = self.recipe.network
+        network = self.settings.network
         estimated = None if network is None else f"depth estimated by {network.model.name}"
         yield from (f"  {i.key} + {estimated or _said(i.depth)} -> {i.output}" for i in self.items)
         yield from (f"  {r.key}: cannot be done: {r.error}" for r in self.refused)
@@ -77,20 +77,20 @@ def _said(depth: object) -> object:
     """What holds the depth: a file, a member of an archive, a sequence; None: the video itself."""
     if depth is None:
         return "its own depth"
-    return said(depth.path) if isinstance(depth, Held) else depth
+    return said(depth.path) if isinstance(depth, VirtualFile) else depth
 
 
-def job_hash(job: Job, recipe: Recipe | None = None) -> str:
+def job_hash(job: Job, settings: Settings | None = None) -> str:
     """SHA-256 of what decides the bytes of an output beside its inputs; `run` and `limits` do not. recipe: with what
     files say that the job names, a donor and a network."""
-    settings = job.model_dump(mode="json", include={"encoding", "refine", "map"})
-    settings["source"] = job.source.model_dump(
+    content = job.model_dump(mode="json", include={"encoding", "refine", "map"})
+    content["source"] = job.source.model_dump(
         mode="json", include={"key", "orientation", "rows", "clip", "color_transform"})
-    settings["output"] = job.output.model_dump(mode="json", exclude={"path", "replace_depth", "donor"})
-    settings["donor"] = asdict(recipe.donor) if recipe and recipe.donor else None
-    if recipe is not None and recipe.network is not None:
-        settings["network"] = recipe.network.digest()
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    content["output"] = job.output.model_dump(mode="json", exclude={"path", "replace_depth", "donor"})
+    content["donor"] = asdict(settings.donor) if settings and settings.donor else None
+    if settings is not None and settings.network is not None:
+        content["network"] = settings.network.digest()
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None, *, on_disk: bool = False) -> Plan:
@@ -108,36 +108,36 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None, *, on_
             [f"{d.key}: {', '.join(map(said, d.paths[:SHOWN]))}" for d in pairing.duplicates if not d.shared],
             "each photo has one map: make source.depth more specific, or move the others away")
     if not job.source.allow_missing:
-        refuse("no map for some photos", Made(pairing.unmatched_color, said), job.source.why_unmatched(base))
+        refuse("no map for some photos", MappedSequence(pairing.unmatched_color, said), job.source.why_unmatched(base))
     check_url(job.output.path)
-    recipe = recipe_of(job, base)
+    settings = recipe_of(job, base)
     root = output_root(base, job.output.path)
     align, confidence = job.refine.align, job.refine.confidence
     metric = _beside(base, pairing, lambda p: p.metric, "refine.align.to", align.to if align else None)
     trust = _beside(base, pairing, lambda p: p.confidence, "refine.confidence.path",
                     confidence.path if confidence else None)
-    unsaid = recipe.encoding is None and recipe.auto is None and recipe.align is None
+    unsaid = settings.encoding is None and settings.auto is None and settings.align is None
     preset = CAPTURES if unsaid and any(p.camera for p in pairing.pairs) else None
     if preset is not None:
-        recipe = recipe.with_preset(preset)
+        settings = settings.with_preset(preset)
 
     on_disks = job.source.by_name and not is_url(job.output.path)     # no need to look at each path
 
-    def item(p: Pair) -> Item:
+    def item(p: Pair) -> PhotoItem:
         depth, there = pairing.input(p.depth), p.output or Path()
         output = there if on_disks else target(said(there))
         # captures have confidence always, and it makes holes
         doubt = trust(p) if confidence is not None or p.camera is None else None
-        return Item(p.key, pairing.input(p.color), depth, output, below(output, root), metric(p), doubt,
+        return PhotoItem(p.key, pairing.input(p.color), depth, output, below(output, root), metric(p), doubt,
                     pairing.input(p.camera) if p.camera else None,
-                    neighbours(depth) if recipe.auto is not None else ())
+                    neighbours(depth) if settings.auto is not None else ())
 
-    items: Sequence[Item] = Made(pairing.pairs, item)
+    items: Sequence[PhotoItem] = MappedSequence(pairing.pairs, item)
     if isinstance(pairing.pairs, tuple):
         items = tuple(item(p) for p in pairing.pairs if p.output is not None)
     _check_samples(job, items)
     _check_outputs(job, items)
-    works: Sequence[Work] = items
+    works: Sequence[WorkItem] = items
     old: list[Path] = []
     if job.output.tars is not None:
         works = tars = gather(items, job.output.path, job.output.tars, root)
@@ -157,7 +157,7 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None, *, on_
     notes += [f"{d.reason}: {d.key}" for d in pairing.duplicates if d.shared]
     mine = works if shard is None else tuple(i for i in works if in_shard(i.key, shard))
     refused = tuple(r for r in pairing.refused if in_shard(r.key, shard))
-    return Plan(job, mine, root, pairing, recipe, tuple(notes), refused, preset=preset)
+    return Plan(job, mine, root, pairing, settings, tuple(notes), refused, preset=preset)
 
 
 def _beside(base: Path, pairing: Pairing, listed: Callable[[Pair], Path | None], leaf: str,
@@ -175,7 +175,7 @@ def _beside(base: Path, pairing: Pairing, listed: Callable[[Pair], Path | None],
     return lambda pair: pairing.input(found[pair.key])
 
 
-def _check_samples(job: Job, items: Sequence[Item]) -> None:
+def _check_samples(job: Job, items: Sequence[PhotoItem]) -> None:
     """A list may name metric samples; `refine.align` says what they are for, and then all photos have some. Where
     `refine.confidence` is asked for, some photos have it."""
     if job.refine.align is None and any(i.metric is not None for i in _told_apart(job, items)):
@@ -189,9 +189,9 @@ def _check_samples(job: Job, items: Sequence[Item]) -> None:
                          hint="refine.confidence.path, or a column confidence in source.pairs")
 
 
-def _check_outputs(job: Job, items: Sequence[Item]) -> None:
+def _check_outputs(job: Job, items: Sequence[PhotoItem]) -> None:
     """Outputs are of formats that are written, and none is what a map is refined with."""
-    aids = {path.resolve() for i in _told_apart(job, items) for path in i.beside.paths() if isinstance(path, Path)}
+    aids = {path.resolve() for i in _told_apart(job, items) for path in i.side_inputs.paths() if isinstance(path, Path)}
     if aids:
         refuse("outputs would write over what maps are refined with",
                [str(i.output) for i in items if isinstance(i.output, Path) and i.output.resolve() in aids],
@@ -207,23 +207,23 @@ def _check_outputs(job: Job, items: Sequence[Item]) -> None:
                                   + " ".join(MAPS_ALONE))
 
 
-def _told_apart(job: Job, items: Sequence[Item]) -> Sequence[Item]:
+def _told_apart(job: Job, items: Sequence[PhotoItem]) -> Sequence[PhotoItem]:
     """One item, where that is enough: pairs by name, and nothing beside the maps, are all alike."""
     alike = job.source.by_name and job.refine.align is None and job.refine.confidence is None
     return items[-1:] if alike else items
 
 
-def recipe_of(job: Job, base: Path) -> Recipe:
+def recipe_of(job: Job, base: Path) -> Settings:
     """The job's recipe, with what its donor gives, and its network. Raises what `registry.donor` raises,
     MissingInputError for a model that is not there."""
-    recipe = job.recipe()
+    settings = job.recipe()
     if job.source.network is not None:
         network = job.source.network.network(base, job.run.backend)
         network.check()
-        recipe = replace(recipe, network=network)
+        settings = replace(settings, network=network)
     if job.output.donor is None:
-        return recipe
-    return replace(recipe, donor=registry.donor(base / job.output.donor, recipe.limits))
+        return settings
+    return replace(settings, donor=registry.donor(base / job.output.donor, settings.limits))
 
 
 def output_root(base: Path, template: str) -> Path:

@@ -24,14 +24,14 @@ from ..attachment.output import atomic
 from ..errors import JobError, MissingInputError, UsageError
 from ..limits import Limits
 from ..pairing.pairs import Pairing
-from ..pairing.stores import Stored, Target, facts
+from ..pairing.stores import RemoteFile, Target, facts
 from ..settings.job import Job
 from .clip_plan import clip_options
 from .ledger import MOST_LINE
 from .plan import CAPTURES, SHOWN, Plan, job_hash, output_root, recipe_of
 from .plan_lines import HASH, REFUSED, Fields, LineError, Lines, as_line, parse
 from .shards import Shard
-from .work_item import Work
+from .work_item import WorkItem
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ def write_plan(plan: Plan, base: Path, path: Path | Target) -> None:
         digest.update(line)
         file.write(line)
 
-    head = {"gpudepth_plan": FORMAT, "job": job_hash(plan.job, plan.recipe),
+    head = {"gpudepth_plan": FORMAT, "job": job_hash(plan.job, plan.settings),
             "settings": settings_of(plan.job), "preset": plan.preset, "base": os.path.abspath(base),   # noqa: PTH100
             "notes": list(plan.notes)}
     with atomic(path) as file:
@@ -88,7 +88,7 @@ def read_plan(path: Path | Target, job: Job, base: Path, shard: Shard | None = N
     if isinstance(path, Target):
         with tempfile.TemporaryDirectory(prefix="gpudepth-") as folder:
             here = Path(folder) / "plan.jsonl"
-            Stored(path.url, *facts(path.url)).fetch(here, _ANY)
+            RemoteFile(path.url, *facts(path.url)).fetch(here, _ANY)
             lines = _opened(here, path.url)     # open it stays, without a name
     else:
         lines = _opened(path, str(path))
@@ -110,20 +110,20 @@ def _opened(path: Path, name: str) -> _LinesOf:
 
 def _plan_of(lines: _LinesOf, job: Job, base: Path, shard: Shard | None) -> Plan:
     head, found = lines.scan(shard)
-    recipe = recipe_of(job, base)
-    _check_job(head, job, job_hash(job, recipe), lines.name)
+    item_settings = recipe_of(job, base)
+    _check_job(head, job, job_hash(job, item_settings), lines.name)
     if head.preset is not None:
-        recipe = recipe.with_preset(head.preset)
+        item_settings = item_settings.with_preset(head.preset)
     options = clip_options(job) if job.source.video is not None else None
     workers = max(1, min(job.run.processes(), len(found.items)))
     root = output_root(base, job.output.path)
     codec = Lines(base, root, options, workers, anywhere=job.source.pairs is not None)
     refused = tuple(lines.told(place, codec.read_refused) for place in found.refused)
-    return Plan(job, PlannedItems(lines, found.items, codec), root, Pairing(()), recipe, head.notes, refused,
+    return Plan(job, PlannedItems(lines, found.items, codec), root, Pairing(()), item_settings, head.notes, refused,
                 preset=head.preset)
 
 
-class PlannedItems(Sequence[Work]):
+class PlannedItems(Sequence[WorkItem]):
     """Items that are read from the plan when they are asked for. Raises JobError for a line that is no item."""
 
     def __init__(self, lines: _LinesOf, places: array[int], codec: Lines) -> None:
@@ -133,17 +133,17 @@ class PlannedItems(Sequence[Work]):
         return len(self.places)
 
     @overload
-    def __getitem__(self, index: int) -> Work: ...
+    def __getitem__(self, index: int) -> WorkItem: ...
 
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Work]: ...
+    def __getitem__(self, index: slice) -> Sequence[WorkItem]: ...
 
-    def __getitem__(self, index: int | slice) -> Work | Sequence[Work]:
+    def __getitem__(self, index: int | slice) -> WorkItem | Sequence[WorkItem]:
         if isinstance(index, slice):
             return PlannedItems(self.lines, self.places[index], self.codec)
         return self.lines.told(self.places[index], self.codec.read)
 
-    def __iter__(self) -> Iterator[Work]:
+    def __iter__(self) -> Iterator[WorkItem]:
         return (self.lines.told(place, self.codec.read) for place in self.places)
 
 

@@ -23,12 +23,12 @@ from ..formats.archive.member import Member
 from ..formats.bytesource import Input
 from ..pairing.clips import Footage
 from ..pairing.pairs import Refused
-from ..pairing.stores import Stored, Target
+from ..pairing.stores import RemoteFile, Target
 from ..pairing.urls import is_url
 from ..settings.clip import ClipOptions
 from .clip_item import ClipItem
 from .tars import Tar
-from .work_item import Item, Work, below, key_hash
+from .work_item import PhotoItem, WorkItem, below, key_hash
 
 HASH = slice(9, 25)         # of a line: {"hash":"0123456789abcdef",
 REFUSED = b'","refused":'
@@ -50,7 +50,7 @@ class Lines:
         self.base, self.root, self.options, self.anywhere = base, root, options, anywhere
         self.threads = max(1, available_cores() // workers)
 
-    def write(self, item: Work) -> bytes:
+    def write(self, item: WorkItem) -> bytes:
         if isinstance(item, ClipItem):
             data: dict[str, Any] = {
                 "video": self._footage(item.video), "depth": item.depth and self._footage(item.depth),
@@ -59,13 +59,13 @@ class Lines:
         elif isinstance(item, Tar):
             data = {"output": self._path(item.output) if isinstance(item.output, Path) else item.output.url,
                     "photos": [{"key": one.key, **self._photo(one)} for one in item.items]}
-        elif isinstance(item, Item):
+        elif isinstance(item, PhotoItem):
             data = self._photo(item)
         else:
             raise TypeError(type(item).__name__)
         return as_line({"hash": f"{key_hash(item.key):016x}", "key": item.key, **data})
 
-    def _photo(self, item: Item) -> dict[str, Any]:
+    def _photo(self, item: PhotoItem) -> dict[str, Any]:
         data = {"photo": self._input(item.photo), "depth": self._input(item.depth),
                 "output": self._path(item.output) if isinstance(item.output, Path) else item.output.url}
         data |= {name: self._input(file) for name in _BESIDE if (file := getattr(item, name)) is not None}
@@ -79,13 +79,13 @@ class Lines:
                 "hint": error.hint}
         return as_line({"hash": f"{key_hash(refused.key):016x}", "refused": told})
 
-    def read(self, line: bytes) -> Work:
+    def read(self, line: bytes) -> WorkItem:
         """Raises LineError."""
         data = Fields(parse(line))
         key = data.take("key", str)
         self._agree(data, key)
         if "video" in data.left:
-            item: Work = self._clip(key, data)
+            item: WorkItem = self._clip(key, data)
         elif "photos" in data.left:
             item = self._tar(key, data)
         else:
@@ -94,10 +94,11 @@ class Lines:
         data.end()
         return item
 
-    def _read_photo(self, key: str, data: Fields, output: Path | Target, target: str) -> Item:
+    def _read_photo(self, key: str, data: Fields, output: Path | Target, target: str) -> PhotoItem:
         beside: dict[str, Any] = {n: self._read_input(data.left.pop(n)) for n in _BESIDE if n in data.left}
         aids = tuple(self._read_input(file) for file in data.take("aids", list, []))
-        return Item(key, self._read_input(data.take("photo")), self._read_input(data.take("depth")), output, target,
+        return PhotoItem(key, self._read_input(data.take("photo")), self._read_input(data.take("depth")), output,
+                         target,
                     **beside, aids=aids)
 
     def _tar(self, key: str, data: Fields) -> Tar:
@@ -158,7 +159,7 @@ class Lines:
         if isinstance(file, Member):
             told = {name: getattr(file, name) for name in _MEMBER}
             return {**told, "archive": self._path(file.archive)}
-        if isinstance(file, Stored):
+        if isinstance(file, RemoteFile):
             return {"url": file.url, "size": file.size, "etag": file.etag}
         if not isinstance(file, Path):
             raise TypeError(type(file).__name__)
@@ -183,8 +184,8 @@ class Lines:
         told.end()
         return member
 
-    def _stored(self, told: Fields) -> Stored:
-        stored = Stored(told.take("url", str), told.number("size"), told.take("etag", str))
+    def _stored(self, told: Fields) -> RemoteFile:
+        stored = RemoteFile(told.take("url", str), told.number("size"), told.take("etag", str))
         told.end()
         if not is_url(stored.url):
             raise LineError(f"{stored.url!r:.80} is no URL")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..attachment.decode import take
+from ..attachment.decode import decode_map
 from ..attachment.export import MAPS_ALONE
 from ..attachment.pipeline import photo_of
 from ..attachment.precision import foretell
@@ -20,83 +20,83 @@ from ..containers.base import Container
 from ..depth.encoding import DisparityRange, Encoding, Gray, Relative, ZBuffer
 from ..depth.pixel_format import Quantity, quantity_of
 from ..maps.record3d import read_capture
-from ..settings.settings import Recipe
-from .lazy_sequence import those
-from .work_item import Item
+from ..settings.settings import Settings
+from .lazy_sequence import select
+from .work_item import PhotoItem
 from .workers import run_tasks
 
 SAMPLES = 8
 
 
 @dataclass(frozen=True)
-class Look:
+class RangeProbe:
     """What a worker is asked."""
 
-    item: Item
-    recipe: Recipe
+    item: PhotoItem
+    settings: Settings
 
 
 @dataclass(frozen=True)
-class Seen:
+class ProbedRange:
     """The nearest and farthest metres of a map (NaN: none), and which preset was recognised."""
 
     near: float
     far: float
-    decided: str = ""
+    preset_reason: str = ""
 
 
-def look(task: Look) -> Seen:
+def look(task: RangeProbe) -> ProbedRange:
     """The range of one item's map, as it would be stored. Raises what reading it raises."""
-    item, recipe = task.item, task.recipe.settled(task.item.depth)
-    picture = photo_of(item.photo, recipe.limits)
-    frame = (picture.width, picture.height) if recipe.orientation == "display" else (
+    item, settings = task.item, task.settings.resolve_preset(task.item.depth)
+    picture = photo_of(item.photo, settings.limits)
+    frame = (picture.width, picture.height) if settings.orientation == "display" else (
         picture.coded_width, picture.coded_height)
-    size = read_capture(item.camera, recipe.limits).depth if item.camera else None
-    intake = take(item.depth, recipe, backend("numpy"), frame, size)
+    size = read_capture(item.camera, settings.limits).depth if item.camera else None
+    intake = decode_map(item.depth, settings, backend("numpy"), frame, size)
     span = intake.span or backend("numpy").span(intake.values)
     if not span.valid:
-        return Seen(math.nan, math.nan, recipe.decided)
+        return ProbedRange(math.nan, math.nan, settings.preset_reason)
     near, far = span.lo, span.hi
     if quantity_of(intake.fmt) is Quantity.DISPARITY:
         near, far = (1 / v if v > 0 else math.inf for v in (span.hi, span.lo))
-    return Seen(near, far, recipe.decided)
+    return ProbedRange(near, far, settings.preset_reason)
 
 
-def foresee(items: Sequence[Item], recipe: Recipe, seconds: float,
+def precision_warnings(items: Sequence[PhotoItem], settings: Settings, seconds: float,
             among: int | None = None) -> tuple[list[str], list[str]]:
     """(warnings, notes): ranges that cost too much, and what `--preset auto` takes the maps for. seconds: for a map.
     among: how many items there are, where these are some of them.
 
     Nothing is foretold of maps that are aligned first, or keep the codes of the files they come from.
     """
-    stored = those(items, lambda item: item.output.suffix.lower() not in MAPS_ALONE)
-    if recipe.align is not None or (recipe.encoding is None and recipe.auto is None) or not stored:
+    stored = select(items, lambda item: item.output.suffix.lower() not in MAPS_ALONE)
+    if settings.align is not None or (settings.encoding is None and settings.auto is None) or not stored:
         return [], []
-    named = known_range(recipe.encoding)
+    named = known_range(settings.encoding)
     if named is not None:
-        return _warn(*named, recipe, _container(stored[0]), "the range that the encoding names"), []
-    if recipe.network is not None:      # its maps are not there yet
+        return _warn(*named, settings, _container(stored[0]), "the range that the encoding names"), []
+    if settings.network is not None:      # its maps are not there yet
         return [], []
     chosen = evenly(stored, SAMPLES)
     notes, seen = [], []
-    for done in run_tasks(look, [Look(item, recipe) for item in chosen], 1, seconds):
+    for done in run_tasks(look, [RangeProbe(item, settings) for item in chosen], 1, seconds):
         if done.error is None:
             seen.append(done.result)
-            if done.result.decided:
-                notes.append(f"{done.task.item.key}: preset auto takes its map for {done.result.decided}")
-        elif recipe.auto is not None:
+            if done.result.preset_reason:
+                notes.append(f"{done.task.item.key}: preset auto takes its map for {done.result.preset_reason}")
+        elif settings.auto is not None:
             notes.append(f"{done.task.item.key}: preset auto: {done.error}")
     near = min((s.near for s in seen if s.near > 0), default=math.nan)
     far = max((s.far for s in seen if math.isfinite(s.far)), default=math.nan)
     number = among or len(items)
     of = "the map" if number == 1 else f"{len(seen)} of {number} maps" if len(seen) < number else f"{len(seen)} maps"
-    return _warn(near, far, recipe, _container(stored[0]), f"the range of {of}"), notes
+    return _warn(near, far, settings, _container(stored[0]), f"the range of {of}"), notes
 
 
-def other_formats(items: Sequence[Item], recipe: Recipe) -> list[str]:
+def other_formats(items: Sequence[PhotoItem], settings: Settings) -> list[str]:
     """Photos that would have to be encoded anew, which nobody asked for, so that they fail: of a few that are looked
     at, by their suffixes."""
-    odd = [item for item in evenly(items, SAMPLES) if _encoded_anew(item, recipe)]
+    odd = [item for item in evenly(items, SAMPLES) if _encoded_anew(item, settings)]
     if not odd:
         return []
     photo, output = odd[0].photo, odd[0].output
@@ -104,11 +104,11 @@ def other_formats(items: Sequence[Item], recipe: Recipe) -> list[str]:
             "format, or output.transcode: true for a JPEG that is to become a HEIC"]
 
 
-def _encoded_anew(item: Item, recipe: Recipe) -> bool:
+def _encoded_anew(item: PhotoItem, settings: Settings) -> bool:
     photo, output = (registry.by_suffix(file.suffix) for file in (item.photo, item.output))
     if photo is None or output is None or item.output.suffix.lower() in MAPS_ALONE or photo.name == output.name:
         return False
-    return not (recipe.transcode and photo.name == "jpeg" and output.name == "heif")
+    return not (settings.transcode and photo.name == "jpeg" and output.name == "heif")
 
 
 def known_range(encoding: Encoding | None) -> tuple[float, float] | None:
@@ -130,15 +130,15 @@ def evenly(items: Sequence[Any], count: int) -> list[Any]:
     return [items[round(i * (len(items) - 1) / (count - 1))] for i in range(count)]
 
 
-def _container(item: Item) -> Container | None:
+def _container(item: PhotoItem) -> Container | None:
     return registry.by_suffix(item.output.suffix)
 
 
-def _warn(near: float, far: float, recipe: Recipe, container: Container | None, of: str) -> list[str]:
-    if recipe.clamp is not None:
-        near, far = max(near, recipe.clamp[0]), min(far, recipe.clamp[1])
+def _warn(near: float, far: float, settings: Settings, container: Container | None, of: str) -> list[str]:
+    if settings.clamp is not None:
+        near, far = max(near, settings.clamp[0]), min(far, settings.clamp[1])
     if container is None or not 0 < near < far < math.inf:
         return []
-    bits = recipe.bits or container.bits[0]
-    return foretell(near, far, quantity_of(recipe.pixel_format), bits, most_bits=max(container.bits),
+    bits = settings.bits or container.bits[0]
+    return foretell(near, far, quantity_of(settings.pixel_format), bits, most_bits=max(container.bits),
                     of=of)

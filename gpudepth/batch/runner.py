@@ -22,21 +22,21 @@ from ..compute import backend as make_backend
 from ..compute.auto import AutoBackend
 from ..compute.cores import available_cores
 from ..errors import AccessError, GpudepthError, Interrupted, OutputError, UsageError
-from ..pairing.stores import Stored, look_at, target
+from ..pairing.stores import RemoteFile, look_at, target
 from ..pairing.urls import is_url, said
 from ..settings.job import Job, load_job
 from . import shards as parts
 from .clip_plan import make_clip_plan
-from .lazy_sequence import those
+from .lazy_sequence import select
 from .ledger import Ledger, Row, read_rows
 from .part_ledger import PartLedger
 from .plan import Plan, job_hash, make_plan
 from .plan_file import read_plan, write_plan
-from .preflight import SAMPLES, evenly, foresee, other_formats
+from .preflight import SAMPLES, evenly, other_formats, precision_warnings
 from .progress import Progress, Style
 from .sample import Estimate, estimate
 from .tars import Tar
-from .work_item import Item, Task, Work, alone, do_task, in_batches
+from .work_item import PhotoItem, Task, WorkItem, alone, do_task, in_batches
 from .workers import Done, run_tasks
 
 MOST_BUGS = 20
@@ -86,13 +86,14 @@ def plan(job: str | Path | Job, *, base: Path | None = None, settings: list[str]
     return _foreseen(paired, paired.items)
 
 
-def _foreseen(plan_: Plan, items: Sequence[Work], among: int | None = None) -> Plan:
-    """With what there is to warn of before these items are done; among: of `foresee`."""
+def _foreseen(plan_: Plan, items: Sequence[WorkItem], among: int | None = None) -> Plan:
+    """With what there is to warn of before these items are done; among: of `precision_warnings`."""
     if items and isinstance(items[0], Tar):
         items = [tar.items[0] for tar in evenly(items, SAMPLES)]
-    photos = those(items, lambda item: isinstance(item, Item))      # clips say it of their frames
-    warnings, notes = foresee(cast("Sequence[Item]", photos), plan_.recipe, plan_.job.limits.seconds_per_item, among)
-    anew = other_formats(cast("Sequence[Item]", photos), plan_.recipe)
+    photos = select(items, lambda item: isinstance(item, PhotoItem))      # clips say it of their frames
+    warnings, notes = precision_warnings(cast("Sequence[PhotoItem]", photos), plan_.settings,
+                                         plan_.job.limits.seconds_per_item, among)
+    anew = other_formats(cast("Sequence[PhotoItem]", photos), plan_.settings)
     return replace(plan_, warnings=(*anew, *warnings), notes=(*plan_.notes, *notes))
 
 
@@ -144,7 +145,7 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
     full or the folder cannot be written (what was done is in the ledger); Interrupted.
     """
     the_plan, base = pair_files(job, base, settings, shard, plan_file)
-    settings_hash = job_hash(the_plan.job, the_plan.recipe)
+    settings_hash = job_hash(the_plan.job, the_plan.settings)
     backend = _backend(the_plan.job)
     whole = ledger_path(the_plan, base)
     path = whole if shard is None else parts.shard_path(whole, shard)
@@ -169,10 +170,10 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
                 remove_stale(folder)
         verbose = logging.getLogger("gpudepth").getEffectiveLevel() <= logging.INFO
         there = None if scratch is None else str(scratch)
-        network, recipe = the_plan.recipe.network, the_plan.recipe
+        network, item_settings = the_plan.settings.network, the_plan.settings
         if network is not None:
-            recipe = replace(recipe, threads=max(1, available_cores() // the_plan.job.processes))
-        tasks = (Task(item, recipe, backend, settings_hash, verbose, there)
+            item_settings = replace(item_settings, threads=max(1, available_cores() // the_plan.job.processes))
+        tasks = (Task(item, item_settings, backend, settings_hash, verbose, there)
                  for item in in_batches(todo, network.batch if network is not None else 1))
         run_ = the_plan.job.run
         heartbeat = base / run_.heartbeat if run_.heartbeat else None
@@ -187,7 +188,8 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
 
 def _scratch(plan_: Plan, summary: RunSummary) -> Path | None:
     """A folder for what comes from object stores and goes there, which goes away with the summary; None without."""
-    if plan_.store is None and not any(isinstance(file, Stored) for item in plan_.items[:1] for file in item.inputs):
+    if plan_.store is None and not any(isinstance(file,
+                                                  RemoteFile) for item in plan_.items[:1] for file in item.inputs):
         return None
     try:
         folder = tempfile.mkdtemp(prefix="gpudepth-run-")
@@ -203,7 +205,7 @@ def looked_at(plan_: Plan, rows: Iterable[Row]) -> contextlib.AbstractContextMan
     return look_at(f"{root}/{row.output}" for row in rows if row.output_etag and is_url(root))
 
 
-def folders_of(items: Sequence[Work]) -> set[Path]:
+def folders_of(items: Sequence[WorkItem]) -> set[Path]:
     """Where outputs lie on disks."""
     return {item.output.parent for item in items if isinstance(item.output, Path)}
 
@@ -213,7 +215,7 @@ def sample(plan_: Plan, count: int) -> Estimate:
     backend = _backend(plan_.job)
     plan_ = replace(plan_, items=tuple(photo for item in plan_.items
                                        for photo in (item.items if isinstance(item, Tar) else (item,))))
-    return estimate(plan_, lambda item: Task(item, plan_.recipe, backend, "sample"), count)
+    return estimate(plan_, lambda item: Task(item, plan_.settings, backend, "sample"), count)
 
 
 def _backend(job: Job) -> str:
@@ -222,13 +224,13 @@ def _backend(job: Job) -> str:
     return (backend.settled() if isinstance(backend, AutoBackend) else backend).name
 
 
-def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) -> Sequence[Work]:
+def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) -> Sequence[WorkItem]:
     """The items that are left.
 
     on_existing: "resume" leaves out what the ledger knows as done, and writes over outputs it does not know (a kill
     between rename and row leaves such); "overwrite" does everything again; "error" refuses before anything runs.
     """
-    def is_left(item: Work) -> bool:
+    def is_left(item: WorkItem) -> bool:
         row = ledger.rows.get(item.key)
         known = row is not None and row.output == item.target
         if (plan_.job.run.on_existing != "overwrite" and row is not None and known
@@ -240,7 +242,7 @@ def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) 
                              hint="run.on_existing: overwrite, or another output.path")
         return True
 
-    return those(plan_.items, is_left)
+    return select(plan_.items, is_left)
 
 
 def _work(tasks: Iterable[Task], ledger: Ledger, settings_hash: str, summary: RunSummary, progress: Progress) -> None:

@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..timing import add
 from .plan import Plan
 from .preflight import evenly
-from .work_item import Item, Task, Work, do_task
+from .work_item import PhotoItem, Task, WorkItem, do_task
 from .workers import run_tasks
 
 
@@ -47,10 +47,10 @@ class Estimate:
         return out + [f"error: {error}" for error in self.errors]
 
 
-def estimate(plan: Plan, task: Callable[[Work], Task], count: int) -> Estimate:
+def estimate(plan: Plan, task: Callable[[WorkItem], Task], count: int) -> Estimate:
     """Do `count` of a plan's items, evenly taken, one at a time. task: what a worker gets for one. Raises UsageError
     for clips and for less than one."""
-    if count < 1 or not all(isinstance(item, Item) for item in plan.items):
+    if count < 1 or not all(isinstance(item, PhotoItem) for item in plan.items):
         raise UsageError("a sample is of one photo or more; clips are not sampled",
                          hint="source.clip.frames does a part of each clip")
     chosen = evenly(plan.items, count)
@@ -71,7 +71,7 @@ def estimate(plan: Plan, task: Callable[[Work], Task], count: int) -> Estimate:
                     plan.job.run.processes(), stages, tuple(errors[:5]))
 
 
-def _into(item: Item, folder: Path, number: int) -> Item:
+def _into(item: PhotoItem, folder: Path, number: int) -> PhotoItem:
     return replace(item, output=folder / f"{number}{item.output.suffix}")
 
 

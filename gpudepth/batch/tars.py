@@ -25,8 +25,8 @@ from ..pairing.stores import Target, target
 from ..pairing.tar_paths import INSIDE, NUMBER, tar_of
 from ..timing import add, rounded
 from .ledger import Row, sha256
-from .work_item import Item, Task, below, key_hash
-from .workers import alive
+from .work_item import PhotoItem, Task, below, key_hash
+from .workers import heartbeat
 
 NAMED = 5           # photos that failed, in a message
 WARNINGS = 20       # of a tar's members, in its row
@@ -38,7 +38,7 @@ class Tar:
     name, from the plan's root."""
 
     key: str
-    items: tuple[Item, ...]
+    items: tuple[PhotoItem, ...]
     output: Path | Target
 
     @property
@@ -64,7 +64,7 @@ class Tar:
         return row.members == self.members
 
     def do(self, task: Task) -> Row:
-        """See `Work.do`. Photos that fail are left out, and then named by PartialRunError when the tar is there."""
+        """See `WorkItem.do`. Photos that fail are left out, and then named by PartialRunError when the tar is there."""
         try:
             return self._do(task)
         except OSError as error:        # of the scratch folder; the others are ours already
@@ -80,7 +80,7 @@ class Tar:
             with whole as file:
                 with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
                     for n, item in enumerate(self.items):
-                        alive(n)
+                        heartbeat(n)
                         ASKED.let_go()      # what the photo before it took
                         try:
                             row = _member(archive, item, Path(name), task)
@@ -117,7 +117,7 @@ class Tar:
                    stages=rounded(spent))
 
 
-def _member(archive: tarfile.TarFile, item: Item, scratch: Path, task: Task) -> Row:
+def _member(archive: tarfile.TarFile, item: PhotoItem, scratch: Path, task: Task) -> Row:
     """Do one photo, and put it in."""
     here = scratch / f"photo{item.output.suffix}"
     row = replace(item, output=here).do(task)
@@ -132,9 +132,9 @@ def _member(archive: tarfile.TarFile, item: Item, scratch: Path, task: Task) -> 
     return row
 
 
-def gather(items: Iterable[Item], template: str, count: int, root: Path) -> tuple[Tar, ...]:
+def gather(items: Iterable[PhotoItem], template: str, count: int, root: Path) -> tuple[Tar, ...]:
     """The tars that items with outputs like `out/{tar}.tar/a.heic` go to, by number."""
-    found: dict[int, list[Item]] = {}
+    found: dict[int, list[PhotoItem]] = {}
     for item in items:
         found.setdefault(key_hash(item.key) % count, []).append(item)
     out = []
@@ -158,6 +158,6 @@ def left_over(tars: Sequence[Tar], template: str) -> list[Path]:
     return found
 
 
-def _inside(item: Item) -> Item:
+def _inside(item: PhotoItem) -> PhotoItem:
     name = str(item.output).partition(INSIDE)[2]
     return replace(item, output=Path(name), target=name)

@@ -17,16 +17,16 @@ from ..attachment.convert import export_item
 from ..attachment.estimate import estimated
 from ..attachment.export import MAPS_ALONE
 from ..attachment.pipeline import run_item
-from ..attachment.side_inputs import Beside
+from ..attachment.side_inputs import SideInputs
 from ..compute import backend
 from ..errors import GpudepthError, OutputError
 from ..formats.bytesource import Input
-from ..pairing.stores import Stored, Target
+from ..pairing.stores import RemoteFile, Target
 from ..pairing.urls import said
-from ..settings.settings import Recipe
+from ..settings.settings import Settings
 from ..timing import lap, rounded, stage
-from .ledger import FileState, Row, glimpse, states
-from .workers import alive
+from .ledger import FileState, Row, stat_signature, states
+from .workers import heartbeat
 
 if TYPE_CHECKING:
     pass
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 LONGEST_NAME = 200      # bytes of a file's; keys may have more
 
 
-def do_stored(item: Item, task: Task) -> Row:
-    """See `Work.do`. What is read is checked against its listing, before and after; the row is made when the output is
-    in the store."""
+def do_remote(item: PhotoItem, task: Task) -> Row:
+    """See `WorkItem.do`. What is read is checked against its listing, before and after; the row is made when the
+    output is in the store."""
     try:
         scratch_folder = tempfile.TemporaryDirectory(prefix="gpudepth-", dir=task.scratch)
     except OSError as error:
@@ -48,12 +48,12 @@ def do_stored(item: Item, task: Task) -> Row:
         called: dict[str, str] = {}
 
         def fetch(file: Input) -> Input:
-            if not isinstance(file, Stored):
+            if not isinstance(file, RemoteFile):
                 return file
             path = scratch / str(len(called)) / _shortened(file.name)
             path.parent.mkdir()
             called[str(path)] = file.url
-            file.fetch(path, task.recipe.limits)
+            file.fetch(path, task.settings.limits)
             return path
 
         output = item.output
@@ -70,10 +70,11 @@ def do_stored(item: Item, task: Task) -> Row:
             row = here.do(task)
         except GpudepthError as error:
             raise _renamed(error, called) from None
-        photo, depth, *beside = map(_state, (row.photo, row.depth, *row.beside), item.inputs)
+        photo, depth, *side_inputs = map(_state, (row.photo, row.depth, *row.beside), item.inputs)
         with stage("put"):
             etag = output.put(made)[1] if isinstance(output, Target) else ""
-    return replace(row, photo=photo, depth=depth, beside=tuple(state for state in beside if state), output_etag=etag,
+    return replace(row, photo=photo, depth=depth, beside=tuple(state for state in side_inputs if state),
+                   output_etag=etag,
                    stages={**fetched, **row.stages, **rounded(lap())})
 
 
@@ -84,7 +85,7 @@ def _shortened(name: str) -> str:
 
 def _state(state: FileState | None, file: Input) -> FileState | None:
     """What the ledger keeps of an object."""
-    if state is None or not isinstance(file, Stored):
+    if state is None or not isinstance(file, RemoteFile):
         return state
     return FileState(file.size, 0, 0, state.sha256, etag=file.etag)
 
@@ -99,9 +100,9 @@ def _renamed(error: GpudepthError, called: dict[str, str]) -> GpudepthError:
 
 
 @dataclass(frozen=True)
-class Item:
-    """key, output, target: as of `Work`. metric, confidence, camera: as of `Beside`. aids: what else its bytes depend
-    on. ahead: photos that the same worker gets next, for networks that take several at a time."""
+class PhotoItem:
+    """key, output, target: as of `WorkItem`. metric, confidence, camera: as of `SideInputs`. aids: what else its bytes
+    depend on. ahead: photos that the same worker gets next, for networks that take several at a time."""
 
     key: str
     photo: Input
@@ -115,52 +116,54 @@ class Item:
     ahead: tuple[Input, ...] = ()
 
     @property
-    def beside(self) -> Beside:
-        return Beside(self.metric, self.confidence, self.camera)
+    def side_inputs(self) -> SideInputs:
+        return SideInputs(self.metric, self.confidence, self.camera)
 
     @property
     def inputs(self) -> tuple[Input, ...]:
         """All files it is made of."""
-        return (self.photo, self.depth, *self.beside.paths(), *self.aids)
+        return (self.photo, self.depth, *self.side_inputs.paths(), *self.aids)
 
     def is_whole(self, row: Row) -> bool:
         """There is one file."""
         return True
 
     def do(self, task: Task) -> Row:
-        """See `Work.do`."""
-        if not isinstance(self.output, Path) or any(isinstance(file, Stored) for file in self.inputs):
-            return do_stored(self, task)
+        """See `WorkItem.do`."""
+        if not isinstance(self.output, Path) or any(isinstance(file, RemoteFile) for file in self.inputs):
+            return do_remote(self, task)
         lap()       # what a failed item before this one left
-        before = [glimpse(path) for path in self.inputs]
+        before = [stat_signature(path) for path in self.inputs]
         make = export_item if self.output.suffix.lower() in MAPS_ALONE else run_item
-        source = self.depth if task.recipe.network is None else estimated(self.photo, task.recipe, self.ahead, alive)
-        outcome = make(self.photo, source, self.output, task.recipe, backend(task.backend), beside=self.beside,
+        source = self.depth if task.settings.network is None else estimated(self.photo, task.settings, self.ahead,
+                                                                            heartbeat)
+        outcome = make(self.photo, source, self.output, task.settings, backend(task.backend),
+                       side_inputs=self.side_inputs,
                        make_folder=True)
         with stage("hash"):
-            written, (photo, depth, *beside) = FileState.of(self.output), states(self.inputs, before)
+            written, (photo, depth, *side_inputs) = FileState.of(self.output), states(self.inputs, before)
         near, far = (m if isfinite(m) else None for m in outcome.metres)
         return Row(self.key, "ok", task.job, photo, depth, self.target, written.size, written.sha256, outcome.line(),
                    (outcome.storage.lo, outcome.storage.hi), (near, far), outcome.filled, outcome.notices(),
-                   beside=tuple(beside), pixels=outcome.width * outcome.height, stages=rounded(lap()))
+                   beside=tuple(side_inputs), pixels=outcome.width * outcome.height, stages=rounded(lap()))
 
 
-def in_batches(items: Iterable[Work], size: int) -> Iterator[Work]:
+def in_batches(items: Iterable[WorkItem], size: int) -> Iterator[WorkItem]:
     """The items, each with the photos that come behind it in its batch."""
     source = iter(items)
     while batch := list(islice(source, size)):
         for i, item in enumerate(batch, 1):
-            ahead = tuple(one.photo for one in batch[i:] if isinstance(one, Item))
-            yield replace(item, ahead=ahead) if ahead and isinstance(item, Item) else item
+            ahead = tuple(one.photo for one in batch[i:] if isinstance(one, PhotoItem))
+            yield replace(item, ahead=ahead) if ahead and isinstance(item, PhotoItem) else item
 
 
 def alone(task: Task) -> Task:
     """The task without the rest of its batch."""
     item = task.item
-    return replace(task, item=replace(item, ahead=())) if isinstance(item, Item) and item.ahead else task
+    return replace(task, item=replace(item, ahead=())) if isinstance(item, PhotoItem) and item.ahead else task
 
 
-class Work(Protocol):
+class WorkItem(Protocol):
     """One item of a run: a photo, or a clip.
 
     key      names it: the path of its photo or video, relative to the job file
@@ -198,8 +201,8 @@ class Task:
     """What a worker gets. `job` is the hash of the settings; verbose: it says what runs where, on stderr; scratch: a
     folder for what comes from object stores and goes there."""
 
-    item: Work
-    recipe: Recipe
+    item: WorkItem
+    settings: Settings
     backend: str
     job: str
     verbose: bool = False
@@ -207,7 +210,7 @@ class Task:
 
 
 def do_task(task: Task) -> Row:
-    """One item; see `Work.do`."""
+    """One item; see `WorkItem.do`."""
     logger = logging.getLogger("gpudepth")
     if task.verbose and not logger.handlers:    # a worker is a process of its own
         logger.addHandler(logging.StreamHandler())

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from .. import limits
 from ..errors import GpudepthError
-from .memory import Allowance, Ask, Purse
+from .memory import LeaseRequest, MemoryBudget, MemoryLease
 
 Task = TypeVar("Task")
 
@@ -99,7 +99,7 @@ class _Pool:
         self.context = multiprocessing.get_context("spawn")
         self.function, self.count, self.seconds, self.beat, self.alone = function, count, seconds, beat, alone
         self.workers: list[_Worker] = []
-        self.free, self.purse = memory // 2 // max(1, count), Purse[_Worker](memory // 2)
+        self.free, self.purse = memory // 2 // max(1, count), MemoryBudget[_Worker](memory // 2)
 
     def start(self) -> _Worker:
         ours, theirs = self.context.Pipe()
@@ -149,7 +149,7 @@ class _Pool:
                     if isinstance(done, Alive):
                         worker.since = time.monotonic()
                         continue
-                    if isinstance(done, Ask):
+                    if isinstance(done, LeaseRequest):
                         self.purse.ask(worker, done.bytes)
                         worker.waits = True
                         continue
@@ -214,7 +214,7 @@ def _finished(pipe: Connection, deadline: float) -> bool:
     while pipe.poll(max(0.0, deadline - time.monotonic())):
         try:
             said = pipe.recv()
-            if isinstance(said, Ask):
+            if isinstance(said, LeaseRequest):
                 pipe.send(True)     # nothing new begins: there is room
             elif not isinstance(said, Alive):
                 return True
@@ -244,7 +244,7 @@ def _serve(pipe: Connection, function: Callable[[Any], Any], free: int) -> None:
     signal.signal(signal.SIGTERM, _end)
     _end_with_the_run()
     _VOICE.pipe = pipe
-    allowance = Allowance(free, lambda size: _ask(pipe, size))
+    allowance = MemoryLease(free, lambda size: _ask(pipe, size))
     if free:
         limits.ASKED.before_decoding, limits.ASKED.let_go = allowance.take, allowance.let_go
     while True:
@@ -263,7 +263,7 @@ def _serve(pipe: Connection, function: Callable[[Any], Any], free: int) -> None:
 def _ask(pipe: Connection, size: int) -> None:
     """Wait until there is memory for so much."""
     try:
-        pipe.send(Ask(size))
+        pipe.send(LeaseRequest(size))
         pipe.recv()
     except (EOFError, OSError):     # the run is gone
         sys.exit(1)
@@ -308,7 +308,7 @@ class _Voice:
 _VOICE = _Voice()
 
 
-def alive(done: int = 0) -> None:
+def heartbeat(done: int = 0) -> None:
     """Say that a long task goes on: its time limit starts anew. Free of charge when said often, or in no worker."""
     now = time.monotonic()
     if _VOICE.pipe is not None and now - _VOICE.spoke >= ALIVE_SECONDS:

@@ -55,7 +55,7 @@ def attach(
     from ..attachment.clips.attach import attach_clip, of_clips, parse_settings
     from ..attachment.estimate import estimated
     from ..attachment.pipeline import run_item
-    from ..attachment.side_inputs import Beside
+    from ..attachment.side_inputs import SideInputs
     from ..maps.network import SOURCES
     from ..settings.network_record import from_options
 
@@ -63,7 +63,7 @@ def attach(
         raise UsageError("is a folder, and attach takes one photo", where=photo,
                          hint=f"gpudepth init {shlex.quote(str(photo.parent))} makes a job of all photos and maps")
     target = o.target(photo, output, depth, in_place=in_place)
-    recipe = o.recipe(
+    settings = o.settings(
         encoding=o.encoding(preset=preset, near=near, far=far, white=white, curve=curve,
                             disparity_range=disparity_range, metric=metric, values=values, scale=scale, offset=offset,
                             invalid=invalid),
@@ -75,12 +75,12 @@ def attach(
         donor=o.donor(donor), donor_white=white, resize_method=resize_method,
         **o.refinement(smooth=smooth, align_to=align_to, align_scale=align_scale, align_in=align_in,
                        confidence=confidence, confidence_highest=confidence_highest, confidence_least=confidence_least))
-    recipe = o.with_preset(recipe, preset, align_in=align_in, near=near, far=far, scale=scale, focal_px=focal_px,
+    settings = o.with_preset(settings, preset, align_in=align_in, near=near, far=far, scale=scale, focal_px=focal_px,
                            baseline_m=baseline_m, doffs=doffs)
     if estimate is not None:
         if depth is not None:
             raise UsageError("a map is given, and --estimate would make another: one of the two", where=depth)
-        recipe = replace(recipe, network=from_options(estimate, network or [], backend))
+        settings = replace(settings, network=from_options(estimate, network or [], backend))
     elif depth is None:
         raise UsageError("no map is given", hint="gpudepth attach PHOTO MAP; or --estimate MODEL.onnx, and no map. "
                          + SOURCES[0].upper() + SOURCES[1:])
@@ -90,22 +90,23 @@ def attach(
         if depth is None:
             raise UsageError("--estimate is of photos", where=photo,
                              hint="write the frames as photos first, then a job over them with source.depth.kind: onnx")
-        settings = {"frames": frames, "stride": stride, **parse_settings(clip or [])}
-        tell_clip(attach_clip(photo, depth, output, recipe, o.engine(backend), settings=settings), output,
+        options = {"frames": frames, "stride": stride, **parse_settings(clip or [])}
+        tell_clip(attach_clip(photo, depth, output, settings, o.engine(backend), options=options), output,
                   as_json=as_json)
         return
     if frames is not None or stride != 1 or clip:
         raise UsageError("--frames, --stride and --clip speak of clips", hint="-o frames/%06d.heic, or a .mov")
-    source = estimated(photo, recipe) if depth is None else depth
+    source = estimated(photo, settings) if depth is None else depth
     try:
-        outcome = run_item(photo, source, target, recipe, o.engine(backend), beside=Beside(align_to, confidence))
+        outcome = run_item(photo, source, target, settings, o.engine(backend), side_inputs=SideInputs(align_to,
+                                                                                                      confidence))
     except (NoDepthError, UnsupportedError):
         if depth is not None and _swapped(photo, depth):
             raise UsageError("the photo comes first, then its map",
                              hint=shlex.join(["gpudepth", "attach", str(depth), str(photo)]) + " …") from None
         raise
     tell(outcome, fill, as_json=as_json)
-    doubt = doubtful(outcome, recipe.encoding)
+    doubt = doubtful(outcome, settings.encoding)
     if doubt:
         say(f"note: {doubt}")
 

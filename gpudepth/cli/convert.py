@@ -49,7 +49,7 @@ def convert(
     from ..attachment.convert import convert as run
 
     target = o.target(source, output, in_place=in_place)
-    recipe = o.recipe(
+    settings = o.settings(
         encoding=o.encoding(preset=preset, near=near, far=far, white=white, curve=curve,
                             disparity_range=disparity_range, metric=metric, values=values, scale=scale, offset=offset,
                             invalid=invalid),
@@ -58,8 +58,9 @@ def convert(
         also=tuple(also or ()), trailer=o.choice("trailer", trailer, ("keep", "drop", "refuse")),
         transcode=transcode, photo_quality=quality, key=key, donor=o.donor(donor), donor_white=white,
         resize_method=resize_method, rows=o.rows(shape, dtype, bytes_per_row), **o.refinement(smooth=smooth))
-    recipe = o.with_preset(recipe, preset, near=near, far=far, scale=scale, focal_px=focal_px, baseline_m=baseline_m,
+    settings = o.with_preset(settings, preset, near=near, far=far, scale=scale, focal_px=focal_px,
+                             baseline_m=baseline_m,
                            doffs=doffs)
-    outcome = run(source, target, recipe, o.engine(backend),
+    outcome = run(source, target, settings, o.engine(backend),
                   pixel_format=native(fmt) if fmt else None)
     tell(outcome, fill, as_json=as_json)

@@ -14,8 +14,8 @@ from ..containers.base import Donor
 from ..depth import encoding as enc
 from ..depth.pixel_format import native
 from ..errors import UsageError
-from ..maps.raw import RawRows
-from ..settings.settings import FILLS, METHODS, TURNS, Confidence, Recipe, Resize, Smooth
+from ..maps.raw import RawLayout
+from ..settings.settings import FILLS, METHODS, TURNS, Confidence, Resize, Settings, Smooth
 
 
 def _presets(typed: str) -> list[str]:
@@ -199,11 +199,11 @@ def turn(degrees: int) -> int:
     return TURNS[degrees]
 
 
-def rows(shape: str | None, dtype: str | None, bytes_per_row: int | None) -> RawRows | None:
+def rows(shape: str | None, dtype: str | None, bytes_per_row: int | None) -> RawLayout | None:
     """The layout of a map without a header; None when no option says that it has none."""
     if shape is None and dtype is None and bytes_per_row is None:
         return None
-    return RawRows.parse(shape, dtype, bytes_per_row)
+    return RawLayout.parse(shape, dtype, bytes_per_row)
 
 
 def pair(name: str, text: str) -> tuple[float, float]:
@@ -264,15 +264,15 @@ def encoding(*, preset: str | None = None, near: float | None, far: float | None
     return None
 
 
-def with_preset(recipe: Recipe, name: str | None, *, align_in: Any = None, **parameters: Any) -> Recipe:
+def with_preset(settings: Settings, name: str | None, *, align_in: Any = None, **parameters: Any) -> Settings:
     """The recipe with what --preset names, behind what is named otherwise. Raises UsageError."""
     if name is None:
         odd = [k for k in ("focal_px", "baseline_m", "doffs") if parameters.get(k) is not None]
         if odd:
             raise UsageError(f"--{odd[0].replace('_', '-')} speaks of --preset, which is not there",
                              hint="gpudepth presets lists them")
-        return recipe
-    return recipe.with_preset(name, align=align_in, **parameters)
+        return settings
+    return settings.with_preset(name, align=align_in, **parameters)
 
 
 def engine(name: str) -> Any:
@@ -304,11 +304,11 @@ def refinement(*, smooth: str | None = None, align_to: Path | None = None, align
             "confidence": Confidence(confidence_highest, least)}
 
 
-def recipe(*, encoding: enc.Encoding | None, clamp: str | None, resize_to: str | None, fill: str | None, fit: str,
+def settings(*, encoding: enc.Encoding | None, clamp: str | None, resize_to: str | None, fill: str | None, fit: str,
            coded: bool, fmt: str, accuracy: str | None, calibration: str, resize_method: str | None = None,
-           **rest: Any) -> Recipe:
+           **rest: Any) -> Settings:
     """The recipe that the options name."""
-    return Recipe(
+    return Settings(
         encoding=encoding, pixel_format=native(fmt), clamp=pair("clamp", clamp) if clamp else None,
         resize=resize(resize_to, resize_method), fill=choice("fill", fill, FILLS) if fill else None,
         fit=choice("fit", fit, ("error", "crop", "stretch")), orientation="coded" if coded else "display",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..depth.numeric import NAN16, NAN32, canonical
-from .threads import Room
+from .threads import Scratch
 
 INF16 = 0x7C00
 INF32 = 0x7F800000
@@ -46,7 +46,7 @@ def inf_of(bits: NDArray[Any]) -> int:
     return INF16 if bits.itemsize == 2 else INF32
 
 
-def pack(room: Room, v: NDArray[np.float32], out: NDArray[Any]) -> None:
+def pack(scratch: Scratch, v: NDArray[np.float32], out: NDArray[Any]) -> None:
     """float32 → `out` (float16 or float32): the bits of `numeric.pack`. `v` is overwritten."""
     u = v.view(np.uint32)
     most = top(u)
@@ -54,7 +54,7 @@ def pack(room: Room, v: NDArray[np.float32], out: NDArray[Any]) -> None:
         np.copyto(out, v if most <= INF32 else canonical(v))
     elif most < OVERFLOW16_AS_32 and bottom(u) >= NORMAL16_AS_32:
         # Half of a half's last bit, less one when its last bit is even: round to nearest even by integer addition.
-        odd = room.like(v, np.uint32, "odd")
+        odd = scratch.like(v, np.uint32, "odd")
         np.right_shift(u, 13, out=odd)
         np.bitwise_and(odd, 1, out=odd)
         np.add(u, odd, out=u)

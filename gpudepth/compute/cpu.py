@@ -22,7 +22,7 @@ from .interface import Array, Filled, Span
 from .refine import align, guided, inpaint, smooth, temporal
 from .refine.fill import fill
 from .refine.resize import resize
-from .threads import CHUNK, Room, spread, sweep
+from .threads import CHUNK, Scratch, map_chunks, parallel_map
 
 F32 = np.float32
 PAIRS_FROM = 1 << 16     # pixels from which the table of pairs is worth making
@@ -58,12 +58,14 @@ class NumpyBackend:
         if codes.dtype.kind != "f":
             rule = replace(rule, positive=False)    # it speaks of float sources only
         if factor is None:
-            sweep(lambda room, part, to: _convert_floats(room, part, rule, None, to), codes, out, threads=self.threads)
+            map_chunks(lambda scratch, part, to: _convert_floats(scratch, part, rule, None, to), codes, out,
+                       threads=self.threads)
         else:
             expect(factor, "f4")
             if factor.shape != codes.shape:
                 raise ValueError(f"factor is {factor.shape}, codes are {codes.shape}")
-            sweep(lambda room, part, to, times: _convert_floats(room, part, rule, times, to), codes, out, factor,
+            map_chunks(lambda scratch, part, to, times: _convert_floats(scratch, part, rule, times, to), codes, out,
+                       factor,
                   threads=self.threads)
         return out
 
@@ -79,7 +81,8 @@ class NumpyBackend:
     def span(self, values: Array) -> Span:
         """See `Backend.span`."""
         expect(values, "f2 f4")
-        parts = sweep(lambda room, part: bits.span(_plain(room, part)), values, threads=self.threads, chunk=SPAN_CHUNK)
+        parts = map_chunks(lambda scratch, part: bits.span(_plain(scratch, part)), values, threads=self.threads,
+                           chunk=SPAN_CHUNK)
         lo, hi, valid = bits.merge(parts)
         if not valid:
             return Span(nan, nan, 0, values.size)
@@ -92,17 +95,17 @@ class NumpyBackend:
         out = _destination(values, fmt.dtype, None)
         table = tables.of_stored(float(F32(lo)), float(F32(hi)), fmt) if values.itemsize == 2 else None
 
-        def stage(room: Room, part: Array, to: Array) -> int:
-            part = _plain(room, part)
+        def stage(scratch: Scratch, part: Array, to: Array) -> int:
+            part = _plain(scratch, part)
             gone = bits.holes(part)
             if table is None:
-                _store_floats(room, part, to, lo=F32(lo), hi=F32(hi), max_code=max_code)
+                _store_floats(scratch, part, to, lo=F32(lo), hi=F32(hi), max_code=max_code)
             else:
                 np.take(table, bits.of(part), mode="clip", out=to)
             return gone
 
         chunk = CHUNK if table is None else LOOK_UP_CHUNK
-        missing = sum(sweep(stage, values, out, threads=self.threads, chunk=chunk))
+        missing = sum(map_chunks(stage, values, out, threads=self.threads, chunk=chunk))
         if missing:
             raise holes_error(missing, values.size, fmt)
         return out
@@ -119,7 +122,8 @@ class NumpyBackend:
         if values.itemsize == 2:
             self._look_up(tables.of_reciprocals(fmt), values, out)
         else:
-            sweep(lambda room, part, to: bits.pack(room, np.divide(F32(1), part, out=room.like(part, F32, "v")), to),
+            map_chunks(lambda scratch, part, to: bits.pack(scratch, np.divide(F32(1), part, out=scratch.like(part, F32,
+                                                                                                             "v")), to),
                   values, out, threads=self.threads)
         return out
 
@@ -135,12 +139,12 @@ class NumpyBackend:
         height, width = flipped.shape
         out = np.empty((width, height), values.dtype)
 
-        def stage(_: Room, row: int) -> None:
+        def stage(_: Scratch, row: int) -> None:
             for column in range(0, width, TILE):
                 tile = flipped[row:row + TILE, column:column + TILE]
                 out[column:column + TILE, row:row + TILE] = tile.T
 
-        spread(stage, range(0, height, TILE), self.threads)
+        parallel_map(stage, range(0, height, TILE), self.threads)
         return out
 
     def fill(self, values: Array, how: str, quantity: Quantity) -> tuple[Array, Filled]:
@@ -187,11 +191,11 @@ class NumpyBackend:
         return temporal.blend(values, before, guide, guide_before, share)
 
     def _look_up(self, table: Array, codes: Array, out: Array, pairs: Array | None = None) -> None:
-        def stage(room: Room, part: Array, to: Array) -> None:
-            part = _plain(room, part)
+        def stage(scratch: Scratch, part: Array, to: Array) -> None:
+            part = _plain(scratch, part)
             part = part if part.dtype == np.uint8 else part.view(np.uint16)
             # take wants a contiguous target of the table's dtype; mode="clip" spares it a second pass over the indices
-            target = to if to.flags.c_contiguous else room.like(to, to.dtype, "target")
+            target = to if to.flags.c_contiguous else scratch.like(to, to.dtype, "target")
             if pairs is None:
                 np.take(table, part, mode="clip", out=target)
             else:
@@ -201,11 +205,11 @@ class NumpyBackend:
             if target is not to:
                 np.copyto(to, target)
 
-        sweep(stage, codes, out, threads=self.threads, chunk=LOOK_UP_CHUNK)
+        map_chunks(stage, codes, out, threads=self.threads, chunk=LOOK_UP_CHUNK)
 
 
-def _convert_floats(room: Room, codes: Array, rule: Linear, factor: Array | None, out: Array) -> None:
-    v = room.like(codes, F32, "v")
+def _convert_floats(scratch: Scratch, codes: Array, rule: Linear, factor: Array | None, out: Array) -> None:
+    v = scratch.like(codes, F32, "v")
     np.copyto(v, codes, casting="same_kind" if codes.dtype.kind == "f" else "unsafe")
     u = v.view(np.uint32)
     ordinary = bits.top(u) < bits.INF32     # finite, and no sign bit anywhere
@@ -226,7 +230,7 @@ def _convert_floats(room: Room, codes: Array, rule: Linear, factor: Array | None
         np.divide(v, F32(rule.divisor), out=v)
     # 0·(1−g) + 1·g is g itself, unless g is −0 or has overflowed.
     if not (rule.a == 0 and rule.b == 1 and ordinary and rule.divisor >= 1):
-        left = np.subtract(F32(1), v, out=room.like(v, F32, "left"))
+        left = np.subtract(F32(1), v, out=scratch.like(v, F32, "left"))
         np.multiply(F32(rule.a), left, out=left)
         np.multiply(F32(rule.b), v, out=v)
         np.add(left, v, out=v)
@@ -234,16 +238,16 @@ def _convert_floats(room: Room, codes: Array, rule: Linear, factor: Array | None
         np.multiply(v, factor, out=v, dtype=F32)
     if rule.reciprocal:
         np.divide(F32(1), v, out=v)
-    bits.pack(room, v, out)
+    bits.pack(scratch, v, out)
     if bad is not None:
         bits.put_nan(out, bad)
 
 
-def _store_floats(room: Room, v: Array, out: Array, *, lo: np.float32, hi: np.float32, max_code: int) -> None:
+def _store_floats(scratch: Scratch, v: Array, out: Array, *, lo: np.float32, hi: np.float32, max_code: int) -> None:
     if not hi > lo:
         out[...] = 0
         return
-    x = np.subtract(v, lo, out=room.like(v, F32, "x"))
+    x = np.subtract(v, lo, out=scratch.like(v, F32, "x"))
     np.divide(x, hi - lo, out=x)
     np.multiply(x, F32(max_code), out=x)
     np.clip(x, F32(0), F32(max_code), out=x)
@@ -251,11 +255,11 @@ def _store_floats(room: Room, v: Array, out: Array, *, lo: np.float32, hi: np.fl
     np.copyto(out, x, casting="unsafe")
 
 
-def _plain(room: Room, part: Array) -> Array:
+def _plain(scratch: Scratch, part: Array) -> Array:
     """`part` itself, or a copy in scratch when it is strided, misaligned or in the other byte order."""
     if part.flags.c_contiguous and part.flags.aligned and part.dtype.isnative:
         return part
-    copy = room.like(part, part.dtype.newbyteorder("="), "plain")
+    copy = scratch.like(part, part.dtype.newbyteorder("="), "plain")
     np.copyto(copy, part)
     return copy
 

@@ -21,7 +21,7 @@ CHUNK = 1 << 15
 """Elements of a piece: large enough to hide numpy's microseconds per call, small enough for a core's cache."""
 
 
-class Room:
+class Scratch:
     """Scratch buffers of one worker, kept from piece to piece so that they stay in the cache."""
 
     def __init__(self) -> None:
@@ -36,15 +36,15 @@ class Room:
         return held[:piece.size].reshape(piece.shape)
 
 
-def spread(work: Callable[[Room, J], T], jobs: Sequence[J], threads: int) -> list[T]:
+def parallel_map(work: Callable[[Scratch, J], T], jobs: Sequence[J], threads: int) -> list[T]:
     """[work(room, job) for each job], shared among `threads`; results in the order of the jobs.
 
     Floating point warnings are off inside: overflow and NaN are part of the contract.
     """
     def band(part: Sequence[J]) -> list[T]:
-        room = Room()
+        scratch = Scratch()
         with np.errstate(all="ignore"):
-            return [work(room, job) for job in part]
+            return [work(scratch, job) for job in part]
 
     workers = min(threads, len(jobs))
     if workers <= 1:
@@ -55,7 +55,7 @@ def spread(work: Callable[[Room, J], T], jobs: Sequence[J], threads: int) -> lis
         return [result for part in done for result in part]
 
 
-def sweep(stage: Callable[..., T], *arrays: NDArray[Any], threads: int = 1, chunk: int = CHUNK) -> list[T]:
+def map_chunks(stage: Callable[..., T], *arrays: NDArray[Any], threads: int = 1, chunk: int = CHUNK) -> list[T]:
     """stage(room, *pieces) over arrays of one shape, cut alike; results in order.
 
     Pieces are 1-D runs of `chunk` elements where every array is contiguous, else blocks of whole rows.
@@ -66,4 +66,5 @@ def sweep(stage: Callable[..., T], *arrays: NDArray[Any], threads: int = 1, chun
         arrays = tuple(a.reshape(-1) for a in arrays)
     length = len(arrays[0])
     step = max(1, chunk // (arrays[0].size // length))
-    return spread(lambda room, i: stage(room, *(a[i:i + step] for a in arrays)), range(0, length, step), threads)
+    return parallel_map(lambda scratch, i: stage(scratch, *(a[i:i + step] for a in arrays)), range(0, length, step),
+                        threads)

@@ -76,7 +76,7 @@ class Variant:
     truth: Truth
     orientation: int
     photo: str = ""
-    recipe: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     slack: int = 1
     native: PixelFormat | None = None
@@ -183,22 +183,22 @@ def _attach(kit: Kit, container: Container, variant: Variant) -> None:
     if source not in kit.expected:
         return
     # a profile writes its own metadata, whatever the map says
-    given = {} if "profile" in variant.recipe else variant.metadata
-    if isinstance(container, Jpeg | Dng) and "crf" in variant.recipe:
+    given = {} if "profile" in variant.settings else variant.metadata
+    if isinstance(container, Jpeg | Dng) and "crf" in variant.settings:
         return
     if isinstance(container, Jpeg):  # there is no lossless one: the best that it can do
-        variant = replace(variant, recipe={**variant.recipe, "jpeg_quality": 100}, slack=JPEG_CODES)
+        variant = replace(variant, settings={**variant.settings, "jpeg_quality": 100}, slack=JPEG_CODES)
     if isinstance(container, Dng):  # holds no quality, and its bits tell halves and singles apart
         given = {k: v for k, v in given.items() if k == "accuracy"}
         variant = replace(variant, metadata=given, native=_same_quantity(variant))
     api.attach(kit.folder / source, variant.truth.data(**given), kit.path(name), pixel_format=variant.truth.fmt,
-               **{"bits": variant.truth.bits, **variant.recipe})
+               **{"bits": variant.truth.bits, **variant.settings})
     kit.expected[name] = _expected(variant)
 
 
 def _same_quantity(variant: Variant) -> PixelFormat:
     """What 8 or 16 bits of a DNG are read as."""
-    eight = variant.recipe.get("bits", variant.truth.bits) == 8
+    eight = variant.settings.get("bits", variant.truth.bits) == 8
     if variant.truth.fmt.quantity is Quantity.DISPARITY:
         return HDIS if eight else FDIS
     return HDEP if eight else FDEP
@@ -215,25 +215,25 @@ def _specials() -> Iterator[Variant]:
     # ranges of float32 maps are widened to half floats: this base puts both ends on one
     yield Variant("fdis_12bit", "12 bits a value.", Truth.of(FDIS, 6, 12, 0.25 + 1 / 1024), 6)
     yield Variant("article", "Metadata as ImageIO writes it for the map of Apple's article.", Truth.of(HDIS, 6), 6,
-                  recipe={"profile": "article"}, metadata={"quality": "low", "filtered": False})
+                  settings={"profile": "article"}, metadata={"quality": "low", "filtered": False})
     yield Variant("metadata", "Absolute accuracy, low quality, not filtered.", Truth.of(FDEP, 3), 3,
                   metadata={"accuracy": "absolute", "quality": "low", "filtered": False})
     yield Variant("calibrated", "With a calibration from the photo's focal length.", Truth.of(HDIS, 6), 6, "focal",
-                  recipe={"calibration": "exif"})
+                  settings={"calibration": "exif"})
     yield Variant("alpha", "A photo with alpha beside its depth.", Truth.of(HDIS, 1), 1, "alpha")
     yield Variant("constant", "Every value is the same.", Truth.constant(HDIS, 1, 0.5), 1)
     yield Variant("infinity", "The upper left corner is infinitely far: disparity 0.", Truth.of(HDIS, 8, base=0.0), 8)
-    yield Variant("hdis_16bit", "16 bits a value, as DNG has them.", Truth.of(HDIS, 6), 6, recipe={"bits": 16})
-    yield Variant("lossy", "The map is coded lossy.", Truth.of(HDIS, 1), 1, recipe={"crf": 12}, slack=LOSSY_CODES)
+    yield Variant("hdis_16bit", "16 bits a value, as DNG has them.", Truth.of(HDIS, 6), 6, settings={"bits": 16})
+    yield Variant("lossy", "The map is coded lossy.", Truth.of(HDIS, 1), 1, settings={"crf": 12}, slack=LOSSY_CODES)
 
 
 def _expected(variant: Variant) -> dict[str, Any]:
     depth = variant.truth.expected(**variant.metadata, slack=variant.slack)
     if variant.native is not None:
         depth |= {"native_format": variant.native.name}
-    if "bits" in variant.recipe:
-        depth |= {"stored_format": stored(variant.recipe["bits"]).name}
-    if variant.recipe.get("calibration") == "exif":
+    if "bits" in variant.settings:
+        depth |= {"stored_format": stored(variant.settings["bits"]).name}
+    if variant.settings.get("calibration") == "exif":
         width, height = (pattern.ZOOM * side for side in pattern.displayed_size(variant.orientation))
         focal = FOCAL_35MM / 36 * max(width, height)
         depth["calibration"] = {"focal": [focal, focal], "center": [width / 2, height / 2],

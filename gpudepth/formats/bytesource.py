@@ -27,14 +27,14 @@ class ByteSource:
     Raises MissingInputError, UnsupportedError (not a regular file), LimitError (max_file) on opening.
     """
 
-    def __init__(self, file: str | os.PathLike[str] | bytes | Held, limits: Limits = DEFAULT) -> None:
+    def __init__(self, file: str | os.PathLike[str] | bytes | VirtualFile, limits: Limits = DEFAULT) -> None:
         self._file: BinaryIO | None = None
         self._data: bytes | None = None
         self.limits = limits
         if isinstance(file, bytes):
             self._data, self.name, self.size = file, "bytes", len(file)
             return
-        if isinstance(file, Held):
+        if isinstance(file, VirtualFile):
             self._data, self.name = file.read(limits), str(file)
             self.size = len(self._data)
             return
@@ -155,7 +155,7 @@ class Splice:
         return b"".join(self.chunks())
 
 
-class Held(ABC):
+class VirtualFile(ABC):
     """An input that is no file by itself. str() of it is what messages call it."""
 
     @property
@@ -185,16 +185,16 @@ class Held(ABC):
         return PurePath(self.path).stem
 
 
-Input = Path | Held
+Input = Path | VirtualFile
 
 
-def as_input(file: str | os.PathLike[str] | Held) -> Input:
-    return file if isinstance(file, Held) else Path(file)
+def as_input(file: str | os.PathLike[str] | VirtualFile) -> Input:
+    return file if isinstance(file, VirtualFile) else Path(file)
 
 
-def as_file(file: str | os.PathLike[str] | Held, limits: Limits = DEFAULT) -> Path | BinaryIO:
+def as_file(file: str | os.PathLike[str] | VirtualFile, limits: Limits = DEFAULT) -> Path | BinaryIO:
     """What libraries open: a path, or bytes as a file."""
-    return io.BytesIO(file.read(limits)) if isinstance(file, Held) else Path(file)
+    return io.BytesIO(file.read(limits)) if isinstance(file, VirtualFile) else Path(file)
 
 
 @contextlib.contextmanager
@@ -203,7 +203,7 @@ def as_path(file: Input, limits: Limits = DEFAULT) -> Iterator[str]:
 
     Raises UnsupportedError where the system has no such files.
     """
-    if not isinstance(file, Held):
+    if not isinstance(file, VirtualFile):
         yield os.fspath(file)
         return
     if not hasattr(os, "memfd_create"):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..depth.encoding import Depth, Distance, Encoding, Gray, Kinect, Relative, Stereo, ZBuffer, parse_scale
 from ..errors import UsageError
-from .raw import RawRows
+from .raw import RawLayout
 
 Make = Callable[..., Encoding]
 MOST_ALIKE = 4
@@ -43,7 +43,7 @@ class Preset:
     note: str = ""
     metric: bool = True
     certain: int | None = None
-    rows: RawRows | None = None
+    rows: RawLayout | None = None
 
     @property
     def accuracy(self) -> Literal["relative", "absolute"]:
@@ -175,7 +175,7 @@ PRESETS = (
            key="dataset"),
     Preset("eth3d", "ETH3D, high resolution", "rows without a header", _depth(1),
            "eth3d.net, documentation; Marigold, eth3d_dataset.py: float32 metres, infinity is no value",
-           rows=RawRows(), note="of the photo's size, or --shape 6048x4032"),
+           rows=RawLayout(), note="of the photo's size, or --shape 6048x4032"),
     Preset("2d3ds", "2D-3D-Semantics, DL3DV and Matterport as UniDepth has them", "PNG, 16 bits", _depth("1/512"),
            "UniDepth, datasets: depth_scale 512"),
     Preset("megadepth", "MegaDepth as UniDepth has it", "PNG, 16 bits", _depth("1/50"),

@@ -23,7 +23,7 @@ DTYPES["uint8"] = np.dtype(np.uint8)
 
 
 @dataclass(frozen=True)
-class RawRows:
+class RawLayout:
     """width and height in pixels, 0: the photo's. dtype: one of DTYPES. bytes_per_row: None where rows follow each
     other without a gap."""
 
@@ -41,7 +41,7 @@ class RawRows:
             raise UsageError(f"{self.bytes_per_row} bytes do not hold a row of {self.width} {self.dtype}")
 
     @classmethod
-    def parse(cls, shape: str | None = None, dtype: str | None = None, bytes_per_row: int | None = None) -> RawRows:
+    def parse(cls, shape: str | None = None, dtype: str | None = None, bytes_per_row: int | None = None) -> RawLayout:
         """shape: "256x192", width × height. Raises UsageError."""
         found = re.fullmatch(r"([0-9]{1,6})[x×]([0-9]{1,6})", shape) if shape is not None else None
         if shape is not None and found is None:
@@ -52,7 +52,7 @@ class RawRows:
         return cls(width, height, dtype or "float32", bytes_per_row)
 
 
-def read_raw(stream: BinaryIO, length: int, layout: RawRows, *, where: str, limits: Limits = DEFAULT,
+def read_raw(stream: BinaryIO, length: int, layout: RawLayout, *, where: str, limits: Limits = DEFAULT,
              photo_size: tuple[int, int] | None = None) -> NDArray[Any]:
     """(H, W), native byte order, of a file of `length` bytes.
 

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FileError, LimitError, TruncatedError, UnsupportedError
-from ..formats.bytesource import Held, Input, as_input
+from ..formats.bytesource import Input, VirtualFile, as_input
 from ..formats.missing import missing
 from ..limits import DEFAULT, Limits
 from . import arrays, exr, hdf5, pictures, record3d
 from . import headered as headed
 from .netpbm import read_pfm, read_pgm
-from .raw import RawRows, read_raw
+from .raw import RawLayout, read_raw
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +45,8 @@ class SourceMap:
 
 
 def read_map(
-    path: str | os.PathLike[str] | Held, *, limits: Limits = DEFAULT, key: str | None = None,
-    photo_size: tuple[int, int] | None = None, size: tuple[int, int] | None = None, rows: RawRows | None = None,
+    path: str | os.PathLike[str] | VirtualFile, *, limits: Limits = DEFAULT, key: str | None = None,
+    photo_size: tuple[int, int] | None = None, size: tuple[int, int] | None = None, rows: RawLayout | None = None,
 ) -> SourceMap:
     """Read a map from PNG, TIFF, BMP, JPEG, WebP, PGM, PFM, .npy, .npz, OpenEXR, HDF5 (and MAT v7.3), .dpt or COLMAP's
     .bin, Record3D's .depth and .conf; the content decides, not the suffix.
@@ -120,7 +120,7 @@ def _codes(values: NDArray[Any], where: str) -> NDArray[Any]:
 @contextmanager
 def _open(path: Input, where: str, limits: Limits) -> Iterator[tuple[BinaryIO, int]]:
     """The file and its size. Only regular files: a pipe would block, a device never end."""
-    if isinstance(path, Held):
+    if isinstance(path, VirtualFile):
         with _memory(where):
             data = path.read(limits)
             yield io.BytesIO(data), len(data)

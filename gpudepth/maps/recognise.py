@@ -16,7 +16,7 @@ from typing import Any
 
 from ..containers import registry
 from ..errors import FileError, RangeError, UsageError
-from ..formats.bytesource import ByteSource, Held, Input, as_file, as_path
+from ..formats.bytesource import ByteSource, Input, VirtualFile, as_file, as_path
 from ..limits import DEFAULT, Limits
 from . import arrays, exr, hdf5, headered, record3d
 from .calib import Calib, read_calib
@@ -48,7 +48,7 @@ class _Evidence:
 
     def __init__(self, file: Input, limits: Limits) -> None:
         self.file, self.limits = file, limits
-        self.path = file.path if isinstance(file, Held) else file.absolute()
+        self.path = file.path if isinstance(file, VirtualFile) else file.absolute()
         self.name = self.path.name
         self.folders = [folder.casefold() for folder in self.path.parts[:-1]]
         with ByteSource(file, limits) as source:
@@ -57,7 +57,7 @@ class _Evidence:
     def there(self, *names: str, up: int = 0) -> bool:
         """Are all of these files beside it, or `up` folders above? Nothing is known of what an archive holds."""
         folder = self.path.parents[up] if up < len(self.path.parents) else self.path.parent
-        return not isinstance(self.file, Held) and all((folder / name).is_file() for name in names)
+        return not isinstance(self.file, VirtualFile) and all((folder / name).is_file() for name in names)
 
     def inside(self, *folders: str) -> bool:
         """Is it in folders of these names, in this order, the last one its own?"""
@@ -129,7 +129,7 @@ class _Evidence:
 def neighbours(file: Input) -> tuple[Path, ...]:
     """What beside a map is read to tell what its values mean: Middlebury's calib.txt, or one with the same beginning of
     its name as the map's. They are inputs as the map is."""
-    if isinstance(file, Held) or file.suffix.lower() != ".pfm":
+    if isinstance(file, VirtualFile) or file.suffix.lower() != ".pfm":
         return ()
     names = [file.with_name("calib.txt"), *sorted(file.parent.glob("*_calib.txt"))]
     return tuple(path for path in names if path.is_file()

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
-from ..formats.bytesource import ByteSource, Held, Input
+from ..formats.bytesource import ByteSource, Input, VirtualFile
 from ..limits import DEFAULT, Limits
 from . import exr
 
@@ -60,7 +60,7 @@ def develop(light: NDArray[np.float32], transform: str) -> NDArray[np.uint8]:
 
 
 @dataclass(frozen=True)
-class Developed(Held):
+class Developed(VirtualFile):
     """A scene-linear picture as a PNG of what is shown of it, made when it is read."""
 
     file: Input
@@ -69,7 +69,7 @@ class Developed(Held):
 
     @property
     def path(self) -> Path:
-        return self.file.path if isinstance(self.file, Held) else self.file
+        return self.file.path if isinstance(self.file, VirtualFile) else self.file
 
     def __str__(self) -> str:
         return str(self.file)

@@ -38,7 +38,7 @@ SUFFIXES = (".tar", ".zip", ".r3d")
 
 
 @dataclass
-class Gathering:
+class PairCollector:
     """What has been found so far, in several archives. folders: the placeholders whose values may have `/` in them."""
 
     base: Path
@@ -112,7 +112,7 @@ def find_in_archives(base: Path, archive: str, color: str, depth: str, output: s
     Raises UsageError for a bad template, MissingInputError when there is no archive, or no photo in any.
     """
     outer = placeholders(archive) | {ARCHIVE}
-    gathered = Gathering(Path(base), outer | placeholders(color) | {"stem"}, output)
+    gathered = PairCollector(Path(base), outer | placeholders(color) | {"stem"}, output)
     for found, index in gathered.each(archive, limits):
         names = {member.inside: member for member in index.members}
 

@@ -12,7 +12,7 @@ from .urls import located
 
 
 @dataclass(frozen=True)
-class Every:
+class Stride:
     """Which files of a side take part: those from `start`, counted from 0, and of these each `stride`-th."""
 
     start: int = 0
@@ -22,11 +22,11 @@ class Every:
         return files[self.start :: self.stride]
 
 
-ALL = Every()
+ALL = Stride()
 
 
-def find_by_index(base: Path, color: str, depth: str, output: str | None = None, *, color_every: Every = ALL,
-                  depth_every: Every = ALL, allow_missing: bool = False) -> Pairing:
+def find_by_index(base: Path, color: str, depth: str, output: str | None = None, *, color_every: Stride = ALL,
+                  depth_every: Stride = ALL, allow_missing: bool = False) -> Pairing:
     """Pair the i-th photo with the i-th map, in natural order of their paths.
 
     color, depth   globs or templates; placeholders that both have make groups (`{scene}`), each counted by itself

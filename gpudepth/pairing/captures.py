@@ -10,7 +10,7 @@ from ..formats.archive.index import Index
 from ..formats.archive.member import Member
 from ..limits import DEFAULT, Limits
 from ..maps.record3d import read_capture
-from .archive import ARCHIVE, Gathering, outer_fields
+from .archive import ARCHIVE, PairCollector, outer_fields
 from .pairs import Pair, Pairing
 from .templates import placeholders
 
@@ -27,7 +27,7 @@ def find_in_captures(base: Path, archive: str, output: str | None = None, *, lim
     Raises UsageError for a bad template, MissingInputError when there is no capture, or none with frames.
     """
     names = placeholders(archive) | {ARCHIVE, FRAME, "stem"}
-    gathered = Gathering(Path(base), names, output)
+    gathered = PairCollector(Path(base), names, output)
     for found, index in gathered.each(archive, limits):
         try:
             frames, camera = _frames(index, limits)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import MissingInputError, UsageError
 from .by_name import nothing_found
-from .stores import Stored, check_url, listed
+from .stores import RemoteFile, check_url, listed
 from .templates import Fields, check_placeholders, search, search_names, wild
 from .urls import is_url
 
@@ -18,7 +18,7 @@ from .urls import is_url
 class Catalogue:
     """Where pairing looks: in folders, and in stores, whose objects are noted by the paths they have in pairs."""
 
-    def __init__(self, objects: MutableMapping[Path, Stored]) -> None:
+    def __init__(self, objects: MutableMapping[Path, RemoteFile]) -> None:
         self.objects = objects
 
     def search(self, base: Path, text: str, *, glob: bool = False) -> Iterator[tuple[Path, Fields]]:
@@ -54,7 +54,7 @@ def _split(text: str, glob: bool) -> tuple[str, str]:
     return f"{protocol}://{'/'.join(parts[:count])}", "/".join(parts[count:])
 
 
-class ObjectsOnDisk(MutableMapping[Path, Stored]):
+class ObjectsOnDisk(MutableMapping[Path, RemoteFile]):
     """Objects by their paths, in a database as `pair_table` has one."""
 
     def __init__(self) -> None:
@@ -63,15 +63,15 @@ class ObjectsOnDisk(MutableMapping[Path, Stored]):
         self.db.executescript("pragma journal_mode = off; pragma synchronous = off; create table object("
                               "path blob primary key, url text, size integer, etag text) without rowid; begin")
 
-    def __setitem__(self, path: Path, found: Stored) -> None:
+    def __setitem__(self, path: Path, found: RemoteFile) -> None:
         self.db.execute("insert or replace into object values (?, ?, ?, ?)",
                         (os.fsencode(path), found.url, found.size, found.etag))
 
-    def __getitem__(self, path: Path) -> Stored:
+    def __getitem__(self, path: Path) -> RemoteFile:
         row = self.db.execute("select url, size, etag from object where path = ?", (os.fsencode(path),)).fetchone()
         if row is None:
             raise KeyError(path)
-        return Stored(*row)
+        return RemoteFile(*row)
 
     def __delitem__(self, path: Path) -> None:
         self.db.execute("delete from object where path = ?", (os.fsencode(path),))

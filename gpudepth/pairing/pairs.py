@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from ..errors import GpudepthError, UsageError
 from ..formats.archive.member import Member
 from ..formats.bytesource import Input
-from .stores import Stored
+from .stores import RemoteFile
 from .templates import Fields, Template, check_placeholders, placeholders
 from .urls import said
 
@@ -89,7 +89,7 @@ class Pairing:
     members: Mapping[Path, Member] = field(default_factory=dict)
     refused: tuple[Refused, ...] = ()
     notes: tuple[str, ...] = ()
-    objects: MutableMapping[Path, Stored] = field(default_factory=dict)
+    objects: MutableMapping[Path, RemoteFile] = field(default_factory=dict)
 
     def input(self, path: Path) -> Input:
         """What stands behind a path of a pair: a file, a member of an archive, an object of a store."""

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
 from ..errors import AccessError, FileError, GpudepthError, MissingInputError, OutputError, UsageError
-from ..formats.bytesource import Held
+from ..formats.bytesource import VirtualFile
 from ..limits import DEFAULT, Limits
 from .urls import is_url
 
@@ -36,7 +36,7 @@ _CREDENTIALS = frozenset({
 
 
 @dataclass(frozen=True)
-class Stored(Held):
+class RemoteFile(VirtualFile):
     """An object that is read, as it was when it was listed."""
 
     url: str
@@ -181,7 +181,7 @@ def look_at(urls: Iterable[str]) -> Iterator[None]:
         _KNOWN.clear()
 
 
-def read_all(objects: Sequence[Stored]) -> Iterator[bytes]:
+def read_all(objects: Sequence[RemoteFile]) -> Iterator[bytes]:
     """The bytes of many objects, in their order, many at once."""
     start = 0
     while start < len(objects):
@@ -201,7 +201,7 @@ def put_bytes(url: str, data: bytes) -> None:
         store(url).pipe_file(url, data)
 
 
-def listed(folder: str) -> Iterator[Stored]:
+def listed(folder: str) -> Iterator[RemoteFile]:
     """All objects below a folder, as the store lists them, a page in memory at a time."""
     protocol, rest = folder.split("://", 1)
     with _told(folder):
@@ -214,7 +214,7 @@ def listed(folder: str) -> Iterator[Stored]:
         for entry in entries:
             if entry["type"] == "file":
                 size, etag = _facts(entry)
-                yield Stored(f"{protocol}://{str(entry['name']).lstrip('/')}", size, etag)
+                yield RemoteFile(f"{protocol}://{str(entry['name']).lstrip('/')}", size, etag)
 
 
 def _pages(system: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import UsageError
 from ..formats.archive.member import Member
 from ..limits import DEFAULT, Limits
-from .archive import Gathering, outer_fields
+from .archive import PairCollector, outer_fields
 from .pairs import Pair, Pairing, photo_key
 from .templates import placeholders
 
@@ -51,7 +51,7 @@ def find_in_shards(base: Path, shards: str, color: Sequence[str] = COLOR, depth:
     Raises UsageError for a bad template, MissingInputError when there is no shard, or no photo in any.
     """
     names = placeholders(shards) | {SHARD, KEY, "stem"}
-    gathered = Gathering(Path(base), names, output, folders=frozenset({KEY}))
+    gathered = PairCollector(Path(base), names, output, folders=frozenset({KEY}))
     colors, depths = [check_extension(e) for e in color], [check_extension(e) for e in depth]
     for found, index in gathered.each(shards, limits):
         samples: dict[str, dict[str, Member]] = defaultdict(dict)

@@ -13,8 +13,8 @@ from ..errors import GpudepthError
 from ..limits import DEFAULT
 from ..maps import presets
 from ..maps.reader import read_map
-from .meaning import Meaning, meaning_of
-from .pairing import Way, find_way
+from .meaning import EncodingGuess, meaning_of
+from .pairing import PairingPlan, find_way
 from .survey import survey
 
 WIDE = 46       # where comments begin
@@ -45,7 +45,7 @@ def draft(folder: Path) -> Draft:
     return Draft(_text(way, meaning, suffix, fit[0] if fit else None, found=found, out=_target(folder)), found, unsure)
 
 
-def _photo(way: Way) -> tuple[tuple[int, int], str]:
+def _photo(way: PairingPlan) -> tuple[tuple[int, int], str]:
     """Size as displayed, and the suffix to write; (0, 0) where no photo was looked at."""
     if way.photo is None:
         return (0, 0), ".jpg" if "archive" in way.source or "shards" in way.source else _PLAIN
@@ -58,7 +58,7 @@ def _photo(way: Way) -> tuple[tuple[int, int], str]:
     return (picture.width, picture.height), out
 
 
-def _fit(size: tuple[int, int], meaning: Meaning | None) -> tuple[str, str] | None:
+def _fit(size: tuple[int, int], meaning: EncodingGuess | None) -> tuple[str, str] | None:
     """What to do about maps of another aspect, and what to say of it."""
     if meaning is None or 0 in size or 0 in meaning.size:
         return None
@@ -71,7 +71,8 @@ def _fit(size: tuple[int, int], meaning: Meaning | None) -> tuple[str, str] | No
     return "stretch", f"fit: {sizes}: stretch if it shows the same, crop if it shows more"
 
 
-def _text(way: Way, meaning: Meaning | None, suffix: str, fit: str | None, *, found: list[str], out: str) -> str:
+def _text(way: PairingPlan, meaning: EncodingGuess | None, suffix: str, fit: str | None, *, found: list[str],
+          out: str) -> str:
     lines = ["# A job made by `gpudepth init` of what it found here:", *(f"#   {line}" for line in found), "#",
              "#   gpudepth run job.yaml --dry-run     what would be done",
              "#   gpudepth run job.yaml               do it; what is done is not done again",
@@ -101,7 +102,7 @@ def _text(way: Way, meaning: Meaning | None, suffix: str, fit: str | None, *, fo
     return "\n".join(lines) + "\n"
 
 
-def _confidence(way: Way, meaning: Meaning | None) -> list[str]:
+def _confidence(way: PairingPlan, meaning: EncodingGuess | None) -> list[str]:
     """How far pixels are to be trusted, where there are maps of that beside those of depth."""
     if way.confidence is None:
         return []

@@ -27,7 +27,7 @@ class Beside:
 
 
 @dataclass(frozen=True)
-class Way:
+class PairingPlan:
     """source: the section, in order. map, photo: one of them to look at. outputs: placeholders of output.path. why: in
     words."""
 
@@ -40,7 +40,7 @@ class Way:
     confidence: Beside | None = None
 
 
-def find_way(found: Survey) -> Way:
+def find_way(found: Survey) -> PairingPlan:
     """The first that fits. Raises UsageError, with what is there and what to do."""
     for rule in _RULES:
         way = rule(found)
@@ -49,7 +49,7 @@ def find_way(found: Survey) -> Way:
     raise UsageError(_nothing(found), where=str(found.base), hint=_advice(found))
 
 
-def _transforms(found: Survey) -> Way | None:
+def _transforms(found: Survey) -> PairingPlan | None:
     name = "transforms.json"
     if not found.has(name):
         return None
@@ -57,36 +57,38 @@ def _transforms(found: Survey) -> Way | None:
         text = read_input(found.base / name, replace(DEFAULT, max_file=DEFAULT.max_list))
         frames = json.loads(text)["frames"]
         first = next(frame for frame in frames if frame.get("depth_file_path"))
-        return Way({"transforms": name}, found.base / first["depth_file_path"], found.base / first["file_path"],
+        return PairingPlan({"transforms": name}, found.base / first["depth_file_path"], found.base / first["file_path"],
                    "{stem}", f"{name} of nerfstudio names photos and maps")
     except (GpudepthError, OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError):
         return None     # damaged, or another program's
 
 
-def _lists(found: Survey) -> Way | None:
+def _lists(found: Survey) -> PairingPlan | None:
     if found.has("rgb.txt", "depth.txt"):
         maps = [g for g in found.role("map") if PurePosixPath(g.folder).name == "depth"]
         photos = [g for g in found.role("photo") if PurePosixPath(g.folder).name == "rgb"]
         if maps and photos:
             source = {"color": "rgb.txt", "depth": "depth.txt", "match": "time", "allow_missing": True}
-            return Way(source, maps[0].path(found.base, maps[0].names[0]),
+            return PairingPlan(source, maps[0].path(found.base, maps[0].names[0]),
                        photos[0].path(found.base, photos[0].names[0]), "{stem}",
                        "TUM's lists rgb.txt and depth.txt name them with their times")
     for name in ("pairs.csv", "pairs.jsonl"):
         if found.has(name):
-            return Way({"pairs": name}, None, None, "{stem}", f"{name} lists them")
+            return PairingPlan({"pairs": name}, None, None, "{stem}", f"{name} lists them")
     return None
 
 
-def _archives(found: Survey) -> Way | None:
+def _archives(found: Survey) -> PairingPlan | None:
     if found.of(".r3d"):
-        return Way({"archive": str(found.of(".r3d")[0])}, None, None, "{archive}/{frame}", "captures of Record3D")
+        return PairingPlan({"archive": str(found.of(".r3d")[0])}, None, None, "{archive}/{frame}",
+                           "captures of Record3D")
     if found.of(".tar"):
-        return Way({"shards": str(found.of(".tar")[0])}, None, None, "{shard}/{key}", "tar shards, as WebDataset's")
+        return PairingPlan({"shards": str(found.of(".tar")[0])}, None, None, "{shard}/{key}",
+                           "tar shards, as WebDataset's")
     return None
 
 
-def _by_name(found: Survey) -> Way | None:
+def _by_name(found: Survey) -> PairingPlan | None:
     """Photos and maps whose names have the same stem, in one pair of folders or in many that look alike."""
     fitting = matches(found)
     if not fitting:
@@ -111,7 +113,7 @@ def _by_name(found: Survey) -> Way | None:
         notes.append(f"photos of other formats need a job of their own: {', '.join(map(str, left[:5]))}")
     trust = confidence_of(found, best)
     count = sum(len(g.names) for g in best.scenes or (photos,))
-    return Way(source, maps.path(found.base, maps.names[len(maps.names) // 2]),
+    return PairingPlan(source, maps.path(found.base, maps.names[len(maps.names) // 2]),
                photos.path(found.base, photos.names[len(photos.names) // 2]), best.outputs,
                f"{count} photos, and maps with the same names", notes, _confidence(found, best, trust))
 
@@ -124,7 +126,7 @@ def _confidence(found: Survey, match: Match, group: Group | None) -> Beside | No
                   group.path(found.base, group.names[len(group.names) // 2]))
 
 
-def _by_index(found: Survey) -> Way | None:
+def _by_index(found: Survey) -> PairingPlan | None:
     sides = photos_of(found), found.role("map")
     alone = [len(side) for side in sides] == [1, 1]
     for photos in sides[0]:
@@ -133,7 +135,7 @@ def _by_index(found: Survey) -> Way | None:
             apart = photos.folder != maps.folder and len(photos.names) > 1
             # of several scenes the first may not get the maps of the second
             if len(photos.names) == len(maps.names) and (alone or (near and apart and not _in_scenes(found))):
-                return Way({"color": str(photos), "depth": str(maps), "match": "index"},
+                return PairingPlan({"color": str(photos), "depth": str(maps), "match": "index"},
                            maps.path(found.base, maps.names[0]), photos.path(found.base, photos.names[0]), "{stem}",
                            "LOOK, no names agree: the first photo gets the first map, and so on")
     return None
@@ -144,13 +146,13 @@ def _in_scenes(found: Survey) -> bool:
     return len({g.folder for g in photos_of(found)} & {g.folder for g in found.role("map")}) > 1
 
 
-def _videos(found: Survey) -> Way | None:
+def _videos(found: Survey) -> PairingPlan | None:
     for videos in found.of(*VIDEOS):
         for maps in found.of(".npz", ".npy", ".mkv"):
             share, before, after = shared(videos, maps)
             if share >= ENOUGH and maps is not videos:
                 depth = f"{maps.folder}/" if maps.folder else ""
-                return Way({"video": str(videos), "depth": f"{depth}{before}{{stem}}{after}"},
+                return PairingPlan({"video": str(videos), "depth": f"{depth}{before}{{stem}}{after}"},
                            maps.path(found.base, maps.names[0]), None, "{stem}/{frame}",
                            f"{len(videos.names)} videos, and maps with the same names")
         numbered = [group for group in found.role("map") if _frames_of(videos, group) is not None]
@@ -159,12 +161,13 @@ def _videos(found: Survey) -> Way | None:
             name = f"{frames.beginning}{{frame}}{frames.ending}{frames.suffix}"
             source = {"video": str(PurePosixPath(videos.folder, videos.names[0])),
                       "depth": str(PurePosixPath(frames.folder, name)), "clip": {"match": "index"}}
-            return Way(source, frames.path(found.base, frames.names[0]), None, "{stem}/{frame}",
+            return PairingPlan(source, frames.path(found.base, frames.names[0]), None, "{stem}/{frame}",
                        f"a video, and {len(frames.names)} maps that are numbered: the first frame gets the first map")
     return None
 
 
-_RULES: tuple[Callable[[Survey], Way | None], ...] = (_transforms, _lists, _archives, _videos, _by_name, _by_index)
+_RULES: tuple[Callable[[Survey], PairingPlan | None], ...] = (_transforms, _lists, _archives, _videos, _by_name,
+                                                              _by_index)
 
 
 def _hold_depth(found: Survey) -> bool:

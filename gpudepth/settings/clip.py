@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from ..errors import UsageError
 from ..video.frames import Choice
-from .encoding_records import Record
+from .encoding_records import Config
 
 Half = Literal["left", "right", "top", "bottom"]
 Box = tuple[int, int, int, int]
@@ -51,7 +51,7 @@ class ClipOptions:
         return Choice.parse(self.frames, self.stride)
 
 
-class ClipRecord(Record):
+class ClipConfig(Config):
     """frames: "0:300", of the video, counted from 0, the end not included. stride: every n-th of them.
 
     match: time (the default where both sides have times: each other's nearest, less than tolerance seconds apart, half
@@ -77,7 +77,7 @@ class ClipRecord(Record):
     qp: int | None = Field(None, ge=0, le=4)
 
     @model_validator(mode="after")
-    def _check(self) -> ClipRecord:
+    def _check(self) -> ClipConfig:
         if isinstance(self.range, tuple) and not 0 < self.range[0] < self.range[1]:
             raise ValueError(f"range {list(self.range)}: two distances in metres, 0 < near < far")
         for crop in (self.color_crop, self.depth_crop):

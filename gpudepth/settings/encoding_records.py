@@ -25,17 +25,17 @@ Scale = Annotated[str, BeforeValidator(_scale)]
 Pair = tuple[float, float]
 
 
-class Record(BaseModel):
+class Config(BaseModel):
     """Frozen, and nothing but the known keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _EncodingRecord(Record):
+class _EncodingConfig(Config):
     """A record that must make a valid encoding: its errors become the job's."""
 
     @model_validator(mode="after")
-    def _check(self) -> _EncodingRecord:
+    def _check(self) -> _EncodingConfig:
         try:
             self.encoding()
         except GpudepthError as error:
@@ -46,7 +46,7 @@ class _EncodingRecord(Record):
         raise NotImplementedError
 
 
-class GrayRecord(_EncodingRecord):
+class GrayConfig(_EncodingConfig):
     """Gray 0 = black … 1 = white: near and far in metres, or `disparity: [at black, at white]` in 1/metres."""
 
     kind: Literal["gray"] = "gray"
@@ -66,7 +66,7 @@ class GrayRecord(_EncodingRecord):
         return enc.Gray(self.near, self.far, self.curve, self.white)
 
 
-class DepthRecord(_EncodingRecord):
+class DepthConfig(_EncodingConfig):
     """Metres = value · scale + offset; `scale` may be a number, a fraction (1/256) or a unit (mm)."""
 
     kind: Literal["depth"]
@@ -78,7 +78,7 @@ class DepthRecord(_EncodingRecord):
         return enc.Depth(enc.parse_scale(self.scale), self.offset, self.invalid)
 
 
-class DisparityRecord(_EncodingRecord):
+class DisparityConfig(_EncodingConfig):
     """1/metres = value · scale + offset."""
 
     kind: Literal["disparity"]
@@ -90,7 +90,7 @@ class DisparityRecord(_EncodingRecord):
         return enc.Disparity(enc.parse_scale(self.scale), self.offset, self.invalid)
 
 
-class StereoRecord(_EncodingRecord):
+class StereoConfig(_EncodingConfig):
     """Pixels of shift: disparity = (value · scale + doffs) / (focal_px · baseline_m)."""
 
     kind: Literal["stereo"]
@@ -104,7 +104,7 @@ class StereoRecord(_EncodingRecord):
         return enc.Stereo(self.focal_px, self.baseline_m, self.doffs, enc.parse_scale(self.scale), self.invalid)
 
 
-class ZBufferRecord(_EncodingRecord):
+class ZBufferConfig(_EncodingConfig):
     """A rendered depth buffer. `far: .inf` is allowed; reversed: 1 at the near plane; ndc: OpenGL's −1…1."""
 
     kind: Literal["zbuffer"]
@@ -117,7 +117,7 @@ class ZBufferRecord(_EncodingRecord):
         return enc.ZBuffer(self.near, self.far, self.reversed, self.ndc)
 
 
-class DistanceRecord(_EncodingRecord):
+class DistanceConfig(_EncodingConfig):
     """Metres along the ray; the focal length, in pixels of the map, turns them into depth along the axis."""
 
     kind: Literal["distance"]
@@ -131,7 +131,7 @@ class DistanceRecord(_EncodingRecord):
         return enc.Distance(enc.parse_scale(self.scale), 0.0, self.invalid, self.focal_px, self.cx, self.cy)
 
 
-class PresetRecord(_EncodingRecord):
+class PresetConfig(_EncodingConfig):
     """What a data set, a sensor or a model writes; `gpudepth presets` lists them and what each takes. A relative model
     needs near and far, or `refine.align`. auto: recognised file by file, where there is no doubt."""
 
@@ -149,13 +149,13 @@ class PresetRecord(_EncodingRecord):
         return self.model_dump(exclude={"kind", "preset"})
 
     def encoding(self) -> enc.Encoding | None:
-        """None for auto, and for a relative model: `Recipe.with_preset` knows whether it is aligned."""
+        """None for auto, and for a relative model: `Settings.with_preset` knows whether it is aligned."""
         if self.preset == AUTO:
             return None
         return presets.find(self.preset).encoding(aligned=True, **self.parameters)
 
 
-class EmbeddedRecord(_EncodingRecord):
+class EmbeddedConfig(_EncodingConfig):
     """The depth files hold depth and know their own range."""
 
     kind: Literal["embedded"]
@@ -164,12 +164,12 @@ class EmbeddedRecord(_EncodingRecord):
         return None
 
 
-EncodingRecord = Annotated[
-    GrayRecord | DepthRecord | DisparityRecord | StereoRecord | ZBufferRecord | DistanceRecord | EmbeddedRecord
-    | PresetRecord,
+EncodingConfig = Annotated[
+    GrayConfig | DepthConfig | DisparityConfig | StereoConfig | ZBufferConfig | DistanceConfig | EmbeddedConfig
+    | PresetConfig,
     Field(discriminator="kind")]
 
 KINDS: dict[str, type[BaseModel]] = {
-    "gray": GrayRecord, "depth": DepthRecord, "disparity": DisparityRecord, "stereo": StereoRecord,
-    "zbuffer": ZBufferRecord, "distance": DistanceRecord, "embedded": EmbeddedRecord,
-    "preset": PresetRecord}
+    "gray": GrayConfig, "depth": DepthConfig, "disparity": DisparityConfig, "stereo": StereoConfig,
+    "zbuffer": ZBufferConfig, "distance": DistanceConfig, "embedded": EmbeddedConfig,
+    "preset": PresetConfig}

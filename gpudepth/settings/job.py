@@ -15,17 +15,17 @@ from ..depth.encoding import Depth, parse_scale
 from ..depth.pixel_format import native
 from ..errors import GpudepthError, JobError, UsageError
 from ..pairing import tar_paths
-from .clip import ClipRecord
-from .encoding_records import KINDS, EmbeddedRecord, EncodingRecord, GrayRecord, PresetRecord, Record
-from .network_record import NetworkRecord
-from .refine_record import AlignRecord, ConfidenceRecord, RefineRecord, ResizeRecord
-from .run_record import LimitsRecord, RunRecord
-from .settings import TURNS, Confidence, Recipe, Smooth
-from .source_record import RowsRecord, SourceRecord
+from .clip import ClipConfig
+from .encoding_records import KINDS, Config, EmbeddedConfig, EncodingConfig, GrayConfig, PresetConfig
+from .network_record import NetworkConfig
+from .refine_record import AlignConfig, ConfidenceConfig, RefineConfig, ResizeConfig
+from .run_record import LimitsConfig, RunConfig
+from .settings import TURNS, Confidence, Settings, Smooth
+from .source_record import RowsConfig, SourceConfig
 from .strict_yaml import Document, load, parse, setting
 
 
-class MapRecord(Record):
+class MapConfig(Config):
     """What is stored. bits: 8 in HEIC and JPEG, 16 in DNG files without. crf: lossy HEVC with that rate factor;
     lossless without. jpeg_quality: of maps in JPEG files; Apple's quantisation table without. compression: of maps in
     DNG files; deflate without."""
@@ -41,7 +41,7 @@ class MapRecord(Record):
     calibration: Literal["source", "exif", "none"] = "source"
 
 
-class OutputRecord(Record):
+class OutputConfig(Config):
     """path: a template of the same placeholders (with source.pairs {id} and {stem}, for rows without out; the ledger
     lies in its folder); its suffix names the format, which `container` only confirms. Of clips: with {frame}, or a
     movie: .mov (an experiment), .mp4 (Android's MP4-AT) or .mkv (depth video alone). A .plist (ImageIO's dictionary),
@@ -78,16 +78,16 @@ class _AtError(ValueError):
         self.section = section
 
 
-class Job(Record):
+class Job(Config):
     """A whole job file."""
 
-    source: SourceRecord
-    output: OutputRecord
-    encoding: EncodingRecord = Field(default_factory=lambda: EmbeddedRecord(kind="embedded"))
-    refine: RefineRecord = RefineRecord()
-    map: MapRecord = MapRecord()
-    run: RunRecord = RunRecord()
-    limits: LimitsRecord = LimitsRecord()
+    source: SourceConfig
+    output: OutputConfig
+    encoding: EncodingConfig = Field(default_factory=lambda: EmbeddedConfig(kind="embedded"))
+    refine: RefineConfig = RefineConfig()
+    map: MapConfig = MapConfig()
+    run: RunConfig = RunConfig()
+    limits: LimitsConfig = LimitsConfig()
 
     @model_validator(mode="after")
     def _check(self) -> Job:
@@ -98,7 +98,7 @@ class Job(Record):
         try:
             recipe = self._with_preset(self._settings())
         except GpudepthError as error:
-            raise _AtError(("encoding",) if isinstance(self.encoding, PresetRecord) else (), str(error)) from None
+            raise _AtError(("encoding",) if isinstance(self.encoding, PresetConfig) else (), str(error)) from None
         try:
             if self.output.tars is not None:
                 if self.source.video is not None:
@@ -129,22 +129,22 @@ class Job(Record):
         """Those that output.container allows; none when it is not given."""
         return _CONTAINERS.get(self.output.container or "", ())
 
-    def recipe(self) -> Recipe:
+    def recipe(self) -> Settings:
         """What one item needs."""
         return self._with_preset(self._settings())
 
-    def _with_preset(self, recipe: Recipe) -> Recipe:
-        if not isinstance(self.encoding, PresetRecord):
+    def _with_preset(self, recipe: Settings) -> Settings:
+        if not isinstance(self.encoding, PresetConfig):
             return recipe
         align = self.refine.align
         return recipe.with_preset(self.encoding.preset, align=align.curve if align else None,
                                   **self.encoding.parameters)
 
-    def _settings(self) -> Recipe:
+    def _settings(self) -> Settings:
         """All of it but the preset."""
         resize = self.refine.resize.resize() if self.refine.resize else None
         align, trust = self.refine.align, self.refine.confidence
-        return Recipe(
+        return Settings(
             encoding=self.encoding.encoding(), pixel_format=native(self.map.pixel_format), key=self.source.key,
             color_transform=self.source.color_transform,
             rows=self.source.rows.rows() if self.source.rows else None, turn=TURNS[self.output.turn],
@@ -202,14 +202,14 @@ def _apply(data: dict[str, Any], text: str) -> tuple[str, ...]:
 
 
 _SECTIONS: dict[str, type[BaseModel]] = {
-    "source": SourceRecord, "output": OutputRecord, "refine": RefineRecord, "map": MapRecord, "run": RunRecord,
-    "limits": LimitsRecord}
+    "source": SourceConfig, "output": OutputConfig, "refine": RefineConfig, "map": MapConfig, "run": RunConfig,
+    "limits": LimitsConfig}
 
 
 _BELOW: dict[tuple[Any, ...], type[BaseModel]] = {
-    ("source", "clip"): ClipRecord, ("source", "depth"): NetworkRecord, ("source", "rows"): RowsRecord,
-    ("refine", "resize"): ResizeRecord,
-    ("refine", "align"): AlignRecord, ("refine", "confidence"): ConfidenceRecord}
+    ("source", "clip"): ClipConfig, ("source", "depth"): NetworkConfig, ("source", "rows"): RowsConfig,
+    ("refine", "resize"): ResizeConfig,
+    ("refine", "align"): AlignConfig, ("refine", "confidence"): ConfidenceConfig}
 
 
 def _explain(error: Any, document: Document, origins: dict[tuple[str, ...], str]) -> str:
@@ -234,7 +234,7 @@ def _suggest(key: str, loc: tuple[Any, ...]) -> str:
     record: type[BaseModel] = Job
     if len(loc) > 1:
         if loc[0] == "encoding":
-            record = KINDS.get(str(loc[1]), GrayRecord)
+            record = KINDS.get(str(loc[1]), GrayConfig)
         else:
             record = _SECTIONS.get(str(loc[0]), Job)
         record = _BELOW.get(loc[:2], record)

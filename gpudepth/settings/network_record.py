@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from ..errors import UsageError
 from ..maps.network import LARGEST, MEAN, MULTIPLE, STD, Fit, Network
-from .encoding_records import Record
+from .encoding_records import Config
 from .strict_yaml import setting
 
 Colour = tuple[float, float, float]
@@ -37,7 +37,7 @@ def _three(value: Any) -> Any:
     return (value,) * 3 if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-class NetworkRecord(Record):
+class NetworkConfig(Config):
     """model: an .onnx file that takes a picture (N, 3, H, W) and gives a map (N, H, W); relative to the job file.
 
     size: of its input, 518 or 640x384, for networks that take any. fit: letterbox (the picture's shape, the rest filled
@@ -60,7 +60,7 @@ class NetworkRecord(Record):
     device: Device = "auto"
 
     @model_validator(mode="after")
-    def _check(self) -> NetworkRecord:
+    def _check(self) -> NetworkConfig:
         try:
             self.network(Path(), "auto")
         except UsageError as error:
@@ -87,10 +87,10 @@ def from_options(model: Path, settings: Sequence[str], backend: str) -> Network:
         except ValueError as error:
             raise UsageError(f"--network {text!r}: {error}") from None
     try:
-        return NetworkRecord.model_validate(fields).network(Path(), backend)
+        return NetworkConfig.model_validate(fields).network(Path(), backend)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
-        known = ", ".join(k for k in NetworkRecord.model_fields if k not in ("kind", "model"))
+        known = ", ".join(k for k in NetworkConfig.model_fields if k not in ("kind", "model"))
         said = first["msg"].removeprefix("Value error, ")
         raise UsageError(f"--network {name}: {said}", hint=f"it takes {known}") from None

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from ..compute.cores import available_cores
 from ..limits import Limits
-from .encoding_records import Record
+from .encoding_records import Config
 
 _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
@@ -22,7 +22,7 @@ def _bytes(value: Any) -> Any:
 ByteSize = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
 
 
-class RunRecord(Record):
+class RunConfig(Config):
     """workers: processes, each with one item in flight; auto: one a core. memory: of decoded pictures and maps that all
     workers hold together, by what headers declare; 0: any. deterministic: the same input gives the same bytes; false
     lets an encoder be used for more than one frame of a clip, a little faster. on_existing: what to do about outputs
@@ -47,7 +47,7 @@ class RunRecord(Record):
         return self.workers if self.workers != "auto" else auto or available_cores()
 
 
-class LimitsRecord(Record):
+class LimitsConfig(Config):
     """0 switches a limit off."""
 
     max_pixels: int = Field(Limits.max_pixels, ge=0)

@@ -18,11 +18,11 @@ from ..containers.heif.photo_encoder import DEFAULT_QUALITY
 from ..depth.encoding import DisparityRange, Encoding, Gray
 from ..depth.pixel_format import HDIS, PixelFormat
 from ..errors import UsageError
-from ..formats.bytesource import Held, as_input
+from ..formats.bytesource import VirtualFile, as_input
 from ..limits import DEFAULT, Limits
 from ..maps import presets
 from ..maps.network import Network
-from ..maps.raw import RawRows
+from ..maps.raw import RawLayout
 from ..maps.recognise import recognise
 from ..maps.scene_linear import TRANSFORMS
 
@@ -95,14 +95,14 @@ class Confidence:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Settings:
     """All settings of one item; the defaults are the command line's.
 
     encoding      how codes mean metres; None when the map is a file that holds depth and knows itself
     align         the quantity that is fitted, scale and shift, to metric depth that comes beside the map; values that
                   no encoding explains are then relative, in that quantity
     unpack        codes → codes, before they are decoded (`sources.presets`)
-    auto          the preset is recognised from the map's file (`settled`); what else it is given
+    auto          the preset is recognised from the map's file (`resolve_preset`); what else it is given
     decided       which preset that was, and why
     color_transform   how a scene-linear photo becomes colours (`sources.scene_linear`); None: such photos are refused
     rows          the map's file has no header: how its rows lie
@@ -134,9 +134,9 @@ class Recipe:
     align: Literal["disparity", "depth"] | None = None
     unpack: Callable[[NDArray[Any]], NDArray[Any]] | None = None
     auto: dict[str, Any] | None = None
-    decided: str = ""
+    preset_reason: str = ""
     color_transform: str | None = None
-    rows: RawRows | None = None
+    rows: RawLayout | None = None
     turn: int = 1
     network: Network | None = None
     threads: int = 0
@@ -195,7 +195,7 @@ class Recipe:
             raise UsageError(f"photo quality {self.photo_quality} is not between 0 and 100 (-1: lossless)")
 
     def with_preset(self, name: str, *, align: Literal["disparity", "depth"] | None = None,
-                    **parameters: Any) -> Recipe:
+                    **parameters: Any) -> Settings:
         """The recipe with what a preset of `sources.presets` says, behind what is named here already.
 
         align: as it was named; without, an alignment is in the preset's own quantity. Raises UsageError.
@@ -212,25 +212,25 @@ class Recipe:
             confidence=trust, rows=self.rows or preset.rows,
             align=align or preset.relative or "disparity" if aligned else None)
 
-    def settled(self, depth: object) -> Recipe:
+    def resolve_preset(self, depth: object) -> Settings:
         """With the preset that `auto` asks for, of the map's file.
 
         Raises UsageError when it is not certain, and when the preset needs what is not given.
         """
         if self.auto is None:
             return self
-        if not isinstance(depth, str | Path | Held):
+        if not isinstance(depth, str | Path | VirtualFile):
             raise UsageError("an array does not say which preset it is of",
                              hint="name one: gpudepth presets lists them")
         found = recognise(as_input(depth), self.limits)
         if found.preset is None:
-            return replace(self, auto=None, decided=found.why)
+            return replace(self, auto=None, preset_reason=found.why)
         try:
             known = self.with_preset(found.preset, **{**found.parameters, **self.auto})
         except UsageError as error:
             raise UsageError(f"is of the preset {found.preset} ({found.why}): {error.message}", where=str(depth),
                              hint=error.hint) from None
-        return replace(known, auto=None, decided=f"{found.preset} ({found.why})")
+        return replace(known, auto=None, preset_reason=f"{found.preset} ({found.why})")
 
     def check_network(self) -> None:
         """Raises UsageError for a network whose values nothing explains, and for photos as they are stored."""

@@ -12,9 +12,9 @@ from pydantic_core import PydanticCustomError
 from ..errors import UsageError
 from ..formats.missing import missing
 from ..limits import DEFAULT, Limits
-from ..maps.raw import RawRows
+from ..maps.raw import RawLayout
 from ..pairing.archive import find_in_archives
-from ..pairing.by_index import Every, find_by_index
+from ..pairing.by_index import Stride, find_by_index
 from ..pairing.by_name import find_pairs
 from ..pairing.by_time import TOLERANCE, find_by_time
 from ..pairing.captures import find_in_captures
@@ -28,9 +28,9 @@ from ..pairing.transforms import find_in_transforms
 from ..pairing.urls import is_url
 from ..pairing.webdataset import COLOR, check_extension, find_in_shards
 from ..pairing.webdataset import DEPTH as DEPTH_EXTENSIONS
-from .clip import ClipRecord
-from .encoding_records import Record
-from .network_record import NetworkRecord
+from .clip import ClipConfig
+from .encoding_records import Config
+from .network_record import NetworkConfig
 
 _LISTS = ("pairs", "transforms", "shards", "archive")
 _INSIDE = ("shards", "archive")     # color and depth then say what of it
@@ -39,20 +39,20 @@ _ONLY_WITH = {"tolerance": "time", "offset": "time", "color_start": "index", "co
 
 
 def _kind(value: Any) -> str:
-    return "network" if isinstance(value, dict | NetworkRecord) else "text"
+    return "network" if isinstance(value, dict | NetworkConfig) else "text"
 
 
-Depth = Annotated[Annotated[str | list[str] | None, Tag("text")] | Annotated[NetworkRecord, Tag("network")],
+Depth = Annotated[Annotated[str | list[str] | None, Tag("text")] | Annotated[NetworkConfig, Tag("network")],
                   Discriminator(_kind)]
 
 
-def _extensions(value: str | list[str] | NetworkRecord | None) -> list[str]:
-    if isinstance(value, NetworkRecord):
+def _extensions(value: str | list[str] | NetworkConfig | None) -> list[str]:
+    if isinstance(value, NetworkConfig):
         return []
     return [value] if isinstance(value, str) else value or []
 
 
-class RowsRecord(Record):
+class RowsConfig(Config):
     """The maps have no header: width × height (the photo's without), the kind of number, and the bytes from one row to
     the next where rows are padded."""
 
@@ -61,18 +61,18 @@ class RowsRecord(Record):
     bytes_per_row: int | None = Field(None, ge=1)
 
     @model_validator(mode="after")
-    def _check(self) -> RowsRecord:
+    def _check(self) -> RowsConfig:
         try:
             self.rows()
         except UsageError as error:
             raise ValueError(str(error)) from None
         return self
 
-    def rows(self) -> RawRows:
-        return RawRows.parse(self.shape, self.dtype, self.bytes_per_row)
+    def rows(self) -> RawLayout:
+        return RawLayout.parse(self.shape, self.dtype, self.bytes_per_row)
 
 
-class SourceRecord(Record):
+class SourceConfig(Config):
     """color: a glob, or a template with {placeholders}; depth: a template. Relative to the job file.
 
     Or video: a glob or template of videos, or with {frame} or {time} in it of pictures in sequences; depth: a template
@@ -114,9 +114,9 @@ class SourceRecord(Record):
     color_stride: int | None = Field(None, ge=1)
     depth_start: int | None = Field(None, ge=0)
     depth_stride: int | None = Field(None, ge=1)
-    clip: ClipRecord | None = None
+    clip: ClipConfig | None = None
     key: str | None = None
-    rows: RowsRecord | None = None
+    rows: RowsConfig | None = None
     color_transform: Literal["srgb", "reinhard"] | None = None
     orientation: Literal["display", "coded"] = "display"
     allow_missing: bool = False
@@ -143,10 +143,10 @@ class SourceRecord(Record):
 
     @field_validator("color", "depth")
     @classmethod
-    def _files(cls, value: str | list[str] | NetworkRecord | None,
-               info: ValidationInfo) -> str | list[str] | NetworkRecord | None:
+    def _files(cls, value: str | list[str] | NetworkConfig | None,
+               info: ValidationInfo) -> str | list[str] | NetworkConfig | None:
         given = [name for name in _LISTS if info.data.get(name) is not None]
-        if isinstance(value, NetworkRecord):
+        if isinstance(value, NetworkConfig):
             others = [*given, *(["match"] if info.data.get("match", "name") != "name" else [])]
             if others:
                 raise ValueError(f"a network goes with source.color, and not with source.{others[0]}")
@@ -193,7 +193,7 @@ class SourceRecord(Record):
 
     @field_validator("clip")
     @classmethod
-    def _of_video(cls, value: ClipRecord | None, info: ValidationInfo) -> ClipRecord | None:
+    def _of_video(cls, value: ClipConfig | None, info: ValidationInfo) -> ClipConfig | None:
         if value is not None and info.data.get("video") is None:
             raise ValueError("goes with source.video")
         return value
@@ -204,9 +204,9 @@ class SourceRecord(Record):
         return self.pairs if self.pairs is not None else self.transforms
 
     @property
-    def network(self) -> NetworkRecord | None:
+    def network(self) -> NetworkConfig | None:
         """What depth is estimated with, if it is."""
-        return self.depth if isinstance(self.depth, NetworkRecord) else None
+        return self.depth if isinstance(self.depth, NetworkConfig) else None
 
     @property
     def by_name(self) -> bool:
@@ -242,8 +242,8 @@ class SourceRecord(Record):
                                 offset=self.offset or 0.0, allow_missing=missing)
         if self.match == "index":
             return find_by_index(base, color, depth, output, allow_missing=missing,
-                                 color_every=Every(self.color_start or 0, self.color_stride or 1),
-                                 depth_every=Every(self.depth_start or 0, self.depth_stride or 1))
+                                 color_every=Stride(self.color_start or 0, self.color_stride or 1),
+                                 depth_every=Stride(self.depth_start or 0, self.depth_stride or 1))
         where = Catalogue(ObjectsOnDisk() if on_disk else {})
         pairing = (find_pairs_on_disk if on_disk else find_pairs)(base, color, depth, output, look=where.search,
                                                                   nothing=where.nothing)

@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 AHEAD = 2       # items that wait, for each thread
 
 
-def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+def ordered_map(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
     """work(item) for each, on `threads` threads, in the order of the items. What `work` or `items` raises comes where
     it belongs in that order; items are taken only as results go out."""
     waiting: deque[Future[Result]] = deque()
@@ -40,7 +40,7 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int
                 close()
 
 
-def ahead(items: Iterator[Item], most: int = AHEAD) -> Iterator[Item]:
+def prefetch(items: Iterator[Item], most: int = AHEAD) -> Iterator[Item]:
     """The same items, made on a thread of their own, `most` of them before they are asked for.
 
     Left early, the thread ends before this does: decoders are closed by the thread that uses them.

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from .colormap import STEPS, coloured, table
 from .edges import Agreement
-from .shown import Shown, resized
+from .shown import DepthView, resized
 
 INK, FAINT, PAPER, BAD = (236, 236, 240), (150, 150, 160), (24, 25, 30), (255, 92, 92)
 ON, OFF = (64, 224, 120), (255, 64, 64)     # edges that sit on picture edges, and that do not
@@ -40,11 +40,11 @@ def metres(value: float) -> str:
     return f"{value:.3g} m"
 
 
-def depth_picture(shown: Shown, width: int, height: int) -> Image.Image:
+def depth_picture(shown: DepthView, width: int, height: int) -> Image.Image:
     return Image.fromarray(coloured(resized(shown.near(), width, height)))
 
 
-def legend(shown: Shown, width: int) -> Image.Image:
+def legend(shown: DepthView, width: int) -> Image.Image:
     """The colours with distances under them, and above them how many pixels have each."""
     canvas = Image.new("RGB", (width, 88), PAPER)
     near = shown.near()

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ..depth.data import DepthData
 from .preview import preview
-from .shown import Shown
+from .shown import DepthView
 
 LONG_SIDE = 480
 
@@ -16,6 +16,6 @@ LONG_SIDE = 480
 def png(data: DepthData) -> bytes:
     """The bytes of a PNG."""
     out = io.BytesIO()
-    image: Image.Image = preview(Shown("DepthData", data.displayed()), LONG_SIDE)
+    image: Image.Image = preview(DepthView("DepthData", data.displayed()), LONG_SIDE)
     image.save(out, "PNG")
     return out.getvalue()

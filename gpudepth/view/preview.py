@@ -7,13 +7,13 @@ from PIL import Image
 
 from .drawing import FAINT, PAPER, depth_picture, legend, metres, overlay, write
 from .edges import LOOKED_AT, Agreement, agreement
-from .shown import Shown, resized
+from .shown import DepthView, resized
 
 GAP = 12
 HEAD, FOOT = 44, 92
 
 
-def score(shown: Shown) -> Agreement | None:
+def score(shown: DepthView) -> Agreement | None:
     """How depth edges and picture edges agree; None where there is no picture."""
     if shown.picture is None:
         return None
@@ -22,7 +22,7 @@ def score(shown: Shown) -> Agreement | None:
     return agreement(small, resized(shown.near(), width, height))
 
 
-def facts(shown: Shown) -> str:
+def facts(shown: DepthView) -> str:
     """`768×576 hdis, 0.52 m to 11.9 m, relative; 3.1 % without a value`."""
     depth = shown.data.depth()
     finite = depth[np.isfinite(depth)]
@@ -41,7 +41,7 @@ def verdict(found: Agreement | None) -> str:
     return f"edges agree {found.score:.2f}  (1 all, 0.5 by chance)"
 
 
-def preview(shown: Shown, long_side: int = 640) -> Image.Image:
+def preview(shown: DepthView, long_side: int = 640) -> Image.Image:
     """Picture | depth | edges. Without a picture the depth alone."""
     width, height = shown.fitted(long_side)
     found = score(shown)

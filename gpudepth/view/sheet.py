@@ -13,7 +13,7 @@ from ..limits import DEFAULT, Limits
 from ..video import frames as clip
 from .drawing import BAD, FAINT, PAPER, depth_picture, metres, write
 from .preview import GAP, score
-from .shown import Shown, load
+from .shown import DepthView, load
 
 FRAMES = 24         # of a clip, at most; half as many at least
 LINES = 40          # pixels under each pair
@@ -51,7 +51,7 @@ def clip_sheet(path: Path, columns: int = 0, long_side: int = 200, limits: Limit
 
 
 def _of_frame(frame: clip.ClipFrame, long_side: int) -> Cell:
-    shown = Shown("", frame.data.displayed())
+    shown = DepthView("", frame.data.displayed())
     width, height = shown.fitted(long_side)
     return Cell(f"frame {frame.index}, {float(frame.seconds):.2f} s", depth_picture(shown, width, height), reach(shown))
 
@@ -71,7 +71,7 @@ def _of_file(path: Path, long_side: int, limits: Limits) -> Cell:
     return Cell(path.name, pair, f"{shown.data.width}×{shown.data.height}, {reach(shown)}{edges}")
 
 
-def reach(shown: Shown) -> str:
+def reach(shown: DepthView) -> str:
     """`0.52 m to 11.9 m`: what the colours reach over."""
     lo, hi = shown.span
     return " to ".join(metres(1 / v if v > 0 else float("inf")) for v in (hi, lo))

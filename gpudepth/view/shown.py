@@ -22,7 +22,7 @@ SPAN = (0.5, 99.5)      # per cent of the values that the colours tell apart; th
 
 
 @dataclass(frozen=True)
-class Shown:
+class DepthView:
     """data: in display orientation. picture: (H, W, 3) uint8, or None where there is none to show; why: then."""
 
     name: str
@@ -69,7 +69,7 @@ def resized(values: NDArray[Any], width: int, height: int) -> NDArray[Any]:
     return out
 
 
-def load(path: str | Path, long_side: int, limits: Limits = DEFAULT) -> Shown:
+def load(path: str | Path, long_side: int, limits: Limits = DEFAULT) -> DepthView:
     """Depth of a file, and its picture with that long side. Raises NoDepthError, FileError's kinds."""
     with ByteSource(path, limits) as source:
         container = registry.require(source)
@@ -80,9 +80,9 @@ def load(path: str | Path, long_side: int, limits: Limits = DEFAULT) -> Shown:
                            hint=f"gpudepth attach {Path(path).name} MAP -o OUT puts some in")
     data = data.displayed()
     if container.name == Dictionary.name:
-        return Shown(Path(path).name, data, None, "a map alone")
+        return DepthView(Path(path).name, data, None, "a map alone")
     try:
         picture = Guide(path, "display", limits).at(*fitted(about.width, about.height, long_side))
     except UnsupportedError:
-        return Shown(Path(path).name, data, None, "a raw photo, not developed")
-    return Shown(Path(path).name, data, picture)
+        return DepthView(Path(path).name, data, None, "a raw photo, not developed")
+    return DepthView(Path(path).name, data, picture)

@@ -13,7 +13,7 @@ from PIL import Image
 from ..limits import DEFAULT, Limits
 from .edges import LOOKED_AT
 from .preview import score
-from .shown import Shown, fitted, load, resized
+from .shown import DepthView, fitted, load, resized
 
 FOCAL = 0.8             # of the long side, where no calibration says it: about 64 degrees
 QUALITY = 80
@@ -76,7 +76,7 @@ def make(wanted: Wanted) -> Thumbnail:
                      found.score if found else None, shown.data.width, shown.data.height, float(1 - good.mean()))
 
 
-def _focal(shown: Shown) -> float:
+def _focal(shown: DepthView) -> float:
     camera = shown.data.calibration
     if camera is None:
         return FOCAL

@@ -16,7 +16,7 @@ from gpudepth.attachment.estimate import estimated
 from gpudepth.cli.app import run_command
 from gpudepth.errors import MalformedError, TruncatedError, UsageError
 from gpudepth.maps.network import MEAN, STD, Network
-from gpudepth.settings.settings import Recipe
+from gpudepth.settings.settings import Settings
 
 
 def photo(path: Path, width: int = 96, height: int = 64, orientation: int = 1, seed: int = 0) -> Path:
@@ -99,8 +99,8 @@ def test_aligned_to_samples(tmp_path: Path) -> None:
     assert np.abs(data.depth() / truth - 1).max() < 0.01
 
 
-def recipe(model: Path, **options: Any) -> Recipe:
-    return Recipe(network=Network(model, **options)).with_preset("midas", near=1, far=5)
+def settings(model: Path, **options: Any) -> Settings:
+    return Settings(network=Network(model, **options)).with_preset("midas", near=1, far=5)
 
 
 def test_batches_are_single_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_batches_are_single_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     photos = [photo(tmp_path / f"{n}.jpg", seed=n) for n in range(4)]
     photos.insert(2, tmp_path / "bad.jpg")
     photos[2].write_bytes(photos[0].read_bytes()[:300])
-    alone = [estimated(p, recipe(model)).codes for p in photos if p.stem != "bad"]
+    alone = [estimated(p, settings(model)).codes for p in photos if p.stem != "bad"]
     counts: list[int] = []
     run = Session.run
     monkeypatch.setattr(Session, "run", lambda self, pictures: counts.append(len(pictures)) or run(self, pictures))
@@ -119,9 +119,9 @@ def test_batches_are_single_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for i, p in enumerate(photos):
         if p.stem == "bad":
             with pytest.raises(TruncatedError):
-                estimated(p, recipe(model, batch=8), photos[i + 1 :])
+                estimated(p, settings(model, batch=8), photos[i + 1 :])
         else:
-            together.append(estimated(p, recipe(model, batch=8), photos[i + 1 :]).codes)
+            together.append(estimated(p, settings(model, batch=8), photos[i + 1 :]).codes)
     assert counts == [4]
     for a, b in zip(alone, together, strict=True):
         assert np.array_equal(a, b)
@@ -136,7 +136,7 @@ def test_a_photo_that_the_network_fails_over_fails_alone(tmp_path: Path, monkeyp
     options: dict[str, Any] = {"size": (48, 48), "fit": "aspect", "multiple": 2, "batch": 8}
     photos = [*wide[:2], photo(tmp_path / "tall.jpg", 48, 96, seed=7), photo(tmp_path / "white.jpg"), wide[2]]
     Image.new("RGB", (96, 64), "white").save(photos[3])
-    alone = [estimated(p, recipe(model, **options)).codes for p in wide]
+    alone = [estimated(p, settings(model, **options)).codes for p in wide]
     run = Session.run
 
     def fails(self: Session, pictures: list[np.ndarray]) -> list[np.ndarray]:
@@ -149,9 +149,9 @@ def test_a_photo_that_the_network_fails_over_fails_alone(tmp_path: Path, monkeyp
     for i, p in enumerate(photos):
         if i in (2, 3):
             with pytest.raises(MalformedError):
-                estimated(p, recipe(model, **options), photos[i + 1 :])
+                estimated(p, settings(model, **options), photos[i + 1 :])
         else:
-            found.append(estimated(p, recipe(model, **options), photos[i + 1 :]).codes)
+            found.append(estimated(p, settings(model, **options), photos[i + 1 :]).codes)
     for a, b in zip(alone, found, strict=True):
         assert np.array_equal(a, b)
 
@@ -160,7 +160,7 @@ def test_heic_photos(tmp_path: Path) -> None:
     """libheif turns what it decodes: the network sees it upright all the same."""
     model = kit.write(tmp_path / "m.onnx", size=(48, 48))
     source = heic(tmp_path / "p.heic", 96, 64, 6)
-    assert estimated(source, recipe(model)).codes.shape == (48, 32)
+    assert estimated(source, settings(model)).codes.shape == (48, 32)
 
 
 @pytest.mark.parametrize(("arguments", "said"), [

@@ -31,13 +31,13 @@ from gpudepth.errors import (
     UnsupportedError,
     UsageError,
 )
-from gpudepth.settings.settings import Recipe, Resize
+from gpudepth.settings.settings import Resize, Settings
 
-GRAY = Recipe(encoding=Gray(0.5, 12.0))
+GRAY = Settings(encoding=Gray(0.5, 12.0))
 
 
-def go(photo: Path, depth: Any, out: Path, recipe: Recipe = GRAY) -> Any:
-    return run_item(photo, depth, out, recipe, backend("numpy"))
+def go(photo: Path, depth: Any, out: Path, settings: Settings = GRAY) -> Any:
+    return run_item(photo, depth, out, settings, backend("numpy"))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -79,8 +79,8 @@ def test_coded_orientation(tmp_path: Path) -> None:
 def test_black_and_white_land_where_the_line_says(tmp_path: Path, white: str, curve: str, fmt: PixelFormat,
                                                   bits: int) -> None:
     photo = heic(tmp_path / "p.heic", 64, 48)
-    recipe = Recipe(encoding=Gray(0.5, 12.0, curve, white), pixel_format=fmt, bits=bits)  # type: ignore[arg-type]
-    out = go(photo, ramp(32, 24), tmp_path / "o.heic", recipe)
+    settings = Settings(encoding=Gray(0.5, 12.0, curve, white), pixel_format=fmt, bits=bits)  # type: ignore[arg-type]
+    out = go(photo, ramp(32, 24), tmp_path / "o.heic", settings)
     data = gpudepth.read(out.output)
     assert data is not None
     metres = data.depth()
@@ -96,12 +96,12 @@ def test_metric_maps(tmp_path: Path) -> None:
     photo = heic(tmp_path / "p.heic", 64, 48)
     metres = np.linspace(1, 9, 32 * 24, dtype=np.float32).reshape(24, 32)
     np.save(tmp_path / "d.npy", metres)
-    go(photo, tmp_path / "d.npy", tmp_path / "o.heic", Recipe(encoding=Depth(), pixel_format=NATIVE[2]))
+    go(photo, tmp_path / "d.npy", tmp_path / "o.heic", Settings(encoding=Depth(), pixel_format=NATIVE[2]))
     data = gpudepth.read(tmp_path / "o.heic")
     assert data is not None
     assert np.abs(data.depth() - metres).max() < 8 / 255 * 0.51 + 0.004
     Image.fromarray((metres * 1000).astype(np.uint16)).save(tmp_path / "mm.png")
-    out = go(photo, tmp_path / "mm.png", tmp_path / "o2.heic", Recipe(encoding=Depth(parse_scale("mm")), clamp=(2, 6)))
+    out = go(photo, tmp_path / "mm.png", tmp_path / "o2.heic", Settings(encoding=Depth(parse_scale("mm")), clamp=(2, 6)))
     assert out.metres == pytest.approx((2, 6), rel=1e-3)
 
 
@@ -112,7 +112,7 @@ def test_disparity_round_trip_through_npy(tmp_path: Path) -> None:
     coded = gpudepth.read(first.output, orientation="coded")
     assert coded is not None
     np.save(tmp_path / "d.npy", coded.disparity())
-    second = go(photo, tmp_path / "d.npy", tmp_path / "b.heic", Recipe(encoding=Disparity(), orientation="coded"))
+    second = go(photo, tmp_path / "d.npy", tmp_path / "b.heic", Settings(encoding=Disparity(), orientation="coded"))
     assert (tmp_path / "a.heic").read_bytes() == (tmp_path / "b.heic").read_bytes()
     assert second.storage == first.storage
 
@@ -122,7 +122,7 @@ def test_depth_from_another_file_keeps_values_and_calibration(tmp_path: Path, sa
     before = gpudepth.read(source)
     assert before is not None and before.calibration is not None
     edited = heic(tmp_path / "edited.heic", 400, 300)
-    out = go(edited, source, tmp_path / "o.heic", Recipe())
+    out = go(edited, source, tmp_path / "o.heic", Settings())
     after = gpudepth.read(out.output)
     assert after is not None and after.calibration is not None
     assert np.array_equal(before.map, after.map)
@@ -137,7 +137,7 @@ def test_calibration_is_turned_with_the_photo(tmp_path: Path) -> None:
     camera = Calibration(np.array([[50.0, 0, 10], [0, 50, 40], [0, 0, 1]]), 48, 64)
     shown = DepthData.from_values(np.linspace(1, 2, 48 * 64).reshape(64, 48), "hdis", calibration=camera)
     photo = heic(tmp_path / "p.heic", 128, 96, 6)
-    go(photo, shown, tmp_path / "o.heic", Recipe())
+    go(photo, shown, tmp_path / "o.heic", Settings())
     coded = gpudepth.read(tmp_path / "o.heic", orientation="coded")
     assert coded is not None and coded.calibration is not None
     assert coded.calibration.reference_width == 128
@@ -149,12 +149,12 @@ def test_calibration_is_turned_with_the_photo(tmp_path: Path) -> None:
 
 def test_calibration_from_exif(tmp_path: Path) -> None:
     photo = plain(tmp_path / "p.jpg", 120, 80, focal35=36)
-    recipe = replace(GRAY, calibration="exif", transcode=True)
-    out = go(photo, ramp(60, 40), tmp_path / "o.heic", recipe)
+    settings = replace(GRAY, calibration="exif", transcode=True)
+    out = go(photo, ramp(60, 40), tmp_path / "o.heic", settings)
     data = gpudepth.read(out.output)
     assert data is not None and data.calibration is not None
     assert data.calibration.focal == (120, 120)
-    bare = go(heic(tmp_path / "q.heic", 120, 80), ramp(60, 40), tmp_path / "o2.heic", recipe)
+    bare = go(heic(tmp_path / "q.heic", 120, 80), ramp(60, 40), tmp_path / "o2.heic", settings)
     assert any("35 mm" in w for w in bare.warnings)
 
 
@@ -189,25 +189,25 @@ def test_holes(tmp_path: Path, how: Any, value: float | None) -> None:
     metres[:, 0], metres[:, -1] = 2, 8
     metres[5:8, 10:13] = np.nan
     with pytest.raises(HolesError, match=r"9 of 768 pixels hold no finite value .*--fill nearest"):
-        go(photo, metres, tmp_path / "o.heic", Recipe(encoding=Depth()))
+        go(photo, metres, tmp_path / "o.heic", Settings(encoding=Depth()))
     assert not (tmp_path / "o.heic").exists()
-    out = go(photo, metres, tmp_path / "o.heic", Recipe(encoding=Depth(), fill=how))
+    out = go(photo, metres, tmp_path / "o.heic", Settings(encoding=Depth(), fill=how))
     data = gpudepth.read(out.output)
     assert data is not None
     assert out.filled == 9
     assert data.depth()[6, 11] == pytest.approx(value or 4.0, rel=0.01)
     with pytest.raises(HolesError, match="no valid value at all"):
-        go(photo, np.zeros((24, 32), np.float32), tmp_path / "x.heic", Recipe(encoding=Depth()))
+        go(photo, np.zeros((24, 32), np.float32), tmp_path / "x.heic", Settings(encoding=Depth()))
 
 
 def test_infinite_distances_can_be_clamped(tmp_path: Path) -> None:
     photo = heic(tmp_path / "p.heic", 64, 48)
     disparity = np.linspace(0, 2, 32 * 24, dtype=np.float32).reshape(24, 32)
-    out = go(photo, disparity, tmp_path / "o.heic", Recipe(encoding=Disparity()))
+    out = go(photo, disparity, tmp_path / "o.heic", Settings(encoding=Disparity()))
     assert out.metres == (0.5, float("inf"))
     with pytest.raises(HolesError):
-        go(photo, disparity, tmp_path / "o.heic", Recipe(encoding=Disparity(), pixel_format=NATIVE[2]))
-    out = go(photo, disparity, tmp_path / "o.heic", Recipe(encoding=Disparity(), pixel_format=NATIVE[2], clamp=(0.1, 40)))
+        go(photo, disparity, tmp_path / "o.heic", Settings(encoding=Disparity(), pixel_format=NATIVE[2]))
+    out = go(photo, disparity, tmp_path / "o.heic", Settings(encoding=Disparity(), pixel_format=NATIVE[2], clamp=(0.1, 40)))
     assert out.metres == pytest.approx((0.5, 40), rel=1e-3)
 
 
@@ -215,17 +215,17 @@ def test_a_far_outlier_is_warned_of_with_numbers(tmp_path: Path) -> None:
     photo = heic(tmp_path / "p.heic", 128, 96)
     metres = np.linspace(2, 3, 64 * 48, dtype=np.float32).reshape(48, 64)
     metres[0, 0] = 0.02
-    out = go(photo, metres, tmp_path / "o.heic", Recipe(encoding=Depth()))
+    out = go(photo, metres, tmp_path / "o.heic", Settings(encoding=Depth()))
     assert len(out.warnings) == 1
     for word in ("98 %", "of 256 codes", "0.02", "off by up to", "--clamp 2,3", "--bits 12"):
         assert word in out.warnings[0]
-    mended = go(photo, metres, tmp_path / "o.heic", Recipe(encoding=Depth(), clamp=(2, 3)))
+    mended = go(photo, metres, tmp_path / "o.heic", Settings(encoding=Depth(), clamp=(2, 3)))
     assert mended.warnings == ()
 
 
 def test_constant_maps(tmp_path: Path) -> None:
     photo = heic(tmp_path / "p.heic", 64, 48)
-    out = go(photo, np.full((24, 32), 4.0, np.float32), tmp_path / "o.heic", Recipe(encoding=Depth()))
+    out = go(photo, np.full((24, 32), 4.0, np.float32), tmp_path / "o.heic", Settings(encoding=Depth()))
     data = gpudepth.read(out.output)
     assert data is not None
     assert (data.depth() == 4).all()
@@ -235,7 +235,7 @@ def test_range_beyond_halves(tmp_path: Path) -> None:
     photo = heic(tmp_path / "p.heic", 64, 48)
     far = np.linspace(1, 70000, 32 * 24, dtype=np.float32).reshape(24, 32)
     with pytest.raises(RangeError, match="half floats"):
-        go(photo, far, tmp_path / "o.heic", Recipe(encoding=Depth(), pixel_format=NATIVE[3]))
+        go(photo, far, tmp_path / "o.heic", Settings(encoding=Depth(), pixel_format=NATIVE[3]))
 
 
 def test_outward_rounds_to_halves() -> None:
@@ -303,7 +303,7 @@ def test_broken_photos(tmp_path: Path) -> None:
 
 def test_no_encoding_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nothing says what its values mean"):
-        go(heic(tmp_path / "p.heic"), gray(tmp_path / "d.png"), tmp_path / "o.heic", Recipe())
+        go(heic(tmp_path / "p.heic"), gray(tmp_path / "d.png"), tmp_path / "o.heic", Settings())
     depthful = go(heic(tmp_path / "q.heic"), ramp(64, 48), tmp_path / "d.heic").output
     with pytest.raises(UsageError, match="knows its own range"):
         go(tmp_path / "p.heic", depthful, tmp_path / "o.heic")
@@ -311,7 +311,7 @@ def test_no_encoding_named(tmp_path: Path) -> None:
 
 def test_article_profile_and_disparity_range(tmp_path: Path) -> None:
     photo = heic(tmp_path / "p.heic", 64, 48)
-    out = go(photo, ramp(32, 24, 255), tmp_path / "o.heic", Recipe(encoding=DisparityRange(1, 4), profile="article"))
+    out = go(photo, ramp(32, 24, 255), tmp_path / "o.heic", Settings(encoding=DisparityRange(1, 4), profile="article"))
     data = gpudepth.read(out.output)
     assert data is not None
     assert (data.quality, data.filtered, data.calibration) == ("low", False, None)
@@ -324,7 +324,7 @@ def test_article_profile_and_disparity_range(tmp_path: Path) -> None:
 ])
 def test_recipes_check_themselves(fields: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
-        Recipe(**fields)
+        Settings(**fields)
 
 
 def test_resize_targets() -> None:

@@ -16,16 +16,16 @@ from PIL import Image
 import gpudepth
 from gpudepth.attachment.convert import export_item
 from gpudepth.attachment.pipeline import run_item
-from gpudepth.attachment.side_inputs import Beside
+from gpudepth.attachment.side_inputs import SideInputs
 from gpudepth.compute import backend
 from gpudepth.containers.heif.photo_encoder import encode_pixels
 from gpudepth.depth.data import DepthData
 from gpudepth.depth.encoding import Depth, Gray
 from gpudepth.depth.pixel_format import FDEP, HDEP, HDIS
 from gpudepth.errors import AspectError, GpudepthError, HolesError, MissingInputError, RangeError, UsageError
-from gpudepth.settings.settings import Confidence, Recipe, Resize, Smooth
+from gpudepth.settings.settings import Confidence, Resize, Settings, Smooth
 
-METRIC = Recipe(encoding=Depth())
+METRIC = Settings(encoding=Depth())
 NEAR, FAR = 1.0, 4.0
 
 
@@ -51,8 +51,8 @@ def depth_of(path: Path) -> Any:
     return data.depth()
 
 
-def go(photo: Path, depth: Any, recipe: Recipe, name: str = "numpy", **options: Any) -> Any:
-    return run_item(photo, depth, photo.with_name("out.heic"), recipe, backend(name), **options)
+def go(photo: Path, depth: Any, settings: Settings, name: str = "numpy", **options: Any) -> Any:
+    return run_item(photo, depth, photo.with_name("out.heic"), settings, backend(name), **options)
 
 
 def test_guided_edges_lie_on_the_picture_s(photo: Path) -> None:
@@ -120,7 +120,7 @@ def test_relative_maps_become_metric(photo: Path, curve: str) -> None:
     bad = rng.random(lidar.shape) < 0.2
     lidar[bad] = rng.uniform(1, 9, int(bad.sum()))
     lidar[0, 0] = np.nan
-    out = go(photo, relative, Recipe(align=curve, bits=12), beside=Beside(metric=lidar))     # type: ignore[arg-type]
+    out = go(photo, relative, Settings(align=curve, bits=12), side_inputs=SideInputs(metric=lidar))     # type: ignore[arg-type]
     assert f"relative {curve}, aligned by " in out.said
     assert depth_of(out.output) == pytest.approx(truth, rel=0.01)
     lo, hi = out.metres
@@ -134,7 +134,7 @@ def test_relative_values_may_be_anything(photo: Path, curve: str, low: float) ->
     truth = np.linspace(1, 5, 96 * 64, dtype=np.float32).reshape(64, 96)
     value = 1 / truth if curve == "disparity" else truth
     relative = ((value - value.min()) / (value.max() - value.min()) * (1 - low) + low).astype(np.float32)
-    out = go(photo, relative, Recipe(align=curve, bits=12), beside=Beside(metric=truth[4::8, 4::8]))    # type: ignore[arg-type]
+    out = go(photo, relative, Settings(align=curve, bits=12), side_inputs=SideInputs(metric=truth[4::8, 4::8]))    # type: ignore[arg-type]
     assert out.filled == 0
     assert depth_of(out.output) == pytest.approx(truth, rel=0.01)
 
@@ -142,25 +142,25 @@ def test_relative_values_may_be_anything(photo: Path, curve: str, low: float) ->
 def test_alignment_goes_before_cutting(photo: Path) -> None:
     """The samples show what the whole map shows, not what is left of it."""
     truth = np.linspace(1, 5, 96 * 96, dtype=np.float32).reshape(96, 96)
-    out = go(photo, 7 / truth, Recipe(align="disparity", bits=12, fit="crop"), beside=Beside(metric=truth))
+    out = go(photo, 7 / truth, Settings(align="disparity", bits=12, fit="crop"), side_inputs=SideInputs(metric=truth))
     assert depth_of(out.output) == pytest.approx(truth[16:80], rel=0.01)
 
 
 def test_samples_of_another_field_of_view(photo: Path) -> None:
     truth = np.linspace(1, 5, 96 * 64, dtype=np.float32).reshape(64, 96)
     with pytest.raises(AspectError, match=r"64×96 and the map 96×64.*turned by 90°"):
-        go(photo, 7 / truth, Recipe(align="disparity"), beside=Beside(metric=truth.T.copy()))
+        go(photo, 7 / truth, Settings(align="disparity"), side_inputs=SideInputs(metric=truth.T.copy()))
     with pytest.raises(AspectError, match="show the same field of view"):
-        go(photo, 7 / truth, Recipe(align="disparity"), beside=Beside(metric=truth[:, :64].copy()))
+        go(photo, 7 / truth, Settings(align="disparity"), side_inputs=SideInputs(metric=truth[:, :64].copy()))
 
 
 def test_a_doubtful_alignment_is_said(photo: Path) -> None:
     rng = np.random.default_rng(2)
     truth = np.linspace(1, 5, 96 * 64, dtype=np.float32).reshape(64, 96)
-    sure = go(photo, 7 / truth, Recipe(align="disparity", bits=12), beside=Beside(metric=truth))
+    sure = go(photo, 7 / truth, Settings(align="disparity", bits=12), side_inputs=SideInputs(metric=truth))
     assert not [w for w in sure.warnings if "doubtful" in w]
     vague = (1 / truth + rng.normal(0, 0.4, truth.shape)).astype(np.float32)
-    out = go(photo, vague, Recipe(align="disparity", bits=12, clamp=(0.5, 20)), beside=Beside(metric=truth))
+    out = go(photo, vague, Settings(align="disparity", bits=12, clamp=(0.5, 20)), side_inputs=SideInputs(metric=truth))
     assert [w for w in out.warnings if w.startswith("the alignment is doubtful")]
 
 
@@ -169,7 +169,7 @@ def test_metric_samples_may_be_larger_than_the_map(photo: Path) -> None:
     sparse = np.full((64, 96), np.nan, np.float32)
     sparse[::9, ::7] = truth[::9, ::7]
     relative = (10 / truth[1::2, 1::2]).astype(np.float32)
-    out = go(photo, relative, Recipe(align="disparity", bits=12), beside=Beside(metric=sparse))
+    out = go(photo, relative, Settings(align="disparity", bits=12), side_inputs=SideInputs(metric=sparse))
     assert depth_of(out.output) == pytest.approx(truth[1::2, 1::2], rel=0.02)
 
 
@@ -184,30 +184,30 @@ def test_metric_files(photo: Path, tmp_path: Path) -> None:
     from fractions import Fraction
 
     for name, encoding in (("mm.png", Depth(Fraction(1, 1000))), ("m.npy", None), ("holder.heic", None)):
-        recipe = Recipe(align="disparity", metric_encoding=encoding, bits=12)
-        out = go(photo, relative, recipe, beside=Beside(metric=tmp_path / name))
+        settings = Settings(align="disparity", metric_encoding=encoding, bits=12)
+        out = go(photo, relative, settings, side_inputs=SideInputs(metric=tmp_path / name))
         assert depth_of(out.output) == pytest.approx(truth, rel=0.01), name
     np.save(tmp_path / "mm.npy", (truth * 1000).astype(np.uint16))
     for name in ("mm.png", "mm.npy"):       # integers are of no known unit, whatever holds them
         with pytest.raises(UsageError, match=rf"{name}: nothing says what its values mean \(of metric samples: --align-scale mm"):
-            go(photo, relative, Recipe(align="disparity"), beside=Beside(metric=tmp_path / name))
+            go(photo, relative, Settings(align="disparity"), side_inputs=SideInputs(metric=tmp_path / name))
     tifffile.imwrite(tmp_path / "m.tiff", truth)
-    out = go(photo, relative, Recipe(align="disparity", bits=12), beside=Beside(metric=tmp_path / "m.tiff"))
+    out = go(photo, relative, Settings(align="disparity", bits=12), side_inputs=SideInputs(metric=tmp_path / "m.tiff"))
     assert depth_of(out.output) == pytest.approx(truth, rel=0.01)
     with pytest.raises(MissingInputError, match="no such file"):
-        go(photo, relative, Recipe(align="disparity"), beside=Beside(metric=tmp_path / "none.npy"))
+        go(photo, relative, Settings(align="disparity"), side_inputs=SideInputs(metric=tmp_path / "none.npy"))
 
 
 def test_alignment_that_cannot_be(photo: Path) -> None:
     truth = np.linspace(1, 5, 96 * 64, dtype=np.float32).reshape(64, 96)
     with pytest.raises(RangeError, match="runs against the samples"):
-        go(photo, truth, Recipe(align="disparity"), beside=Beside(metric=truth))
+        go(photo, truth, Settings(align="disparity"), side_inputs=SideInputs(metric=truth))
     with pytest.raises(UsageError, match="nothing to align to"):
-        go(photo, truth, Recipe(align="disparity"))
+        go(photo, truth, Settings(align="disparity"))
     few = np.full((8, 12), np.nan, np.float32)
     few[0, :5] = 1
     with pytest.raises(RangeError, match="5 samples cannot align"):
-        go(photo, truth, Recipe(align="disparity"), beside=Beside(metric=few))
+        go(photo, truth, Settings(align="disparity"), side_inputs=SideInputs(metric=few))
 
 
 def test_confidence_of_the_map(photo: Path, tmp_path: Path) -> None:
@@ -217,15 +217,15 @@ def test_confidence_of_the_map(photo: Path, tmp_path: Path) -> None:
     trust[30:40, 10:20] = 1
     path = tmp_path / "confidence.png"
     Image.fromarray(trust).save(path)
-    out = go(photo, depth, replace(METRIC, fill="nearest", confidence=Confidence(2)), beside=Beside(confidence=path))
+    out = go(photo, depth, replace(METRIC, fill="nearest", confidence=Confidence(2)), side_inputs=SideInputs(confidence=path))
     assert out.filled == 100
     assert depth_of(out.output)[10:20, 10:20] == pytest.approx(NEAR, rel=0.02)
-    out = go(photo, depth, replace(METRIC, fill="nearest", confidence=Confidence(2, 2)), beside=Beside(confidence=trust))
+    out = go(photo, depth, replace(METRIC, fill="nearest", confidence=Confidence(2, 2)), side_inputs=SideInputs(confidence=trust))
     assert out.filled == 200
     with pytest.raises(UsageError, match="is 32×32, and the map it speaks of 96×64"):
-        go(photo, depth, METRIC, beside=Beside(confidence=trust[:32, :32]))
+        go(photo, depth, METRIC, side_inputs=SideInputs(confidence=trust[:32, :32]))
     with pytest.raises(UsageError, match="int64"):
-        go(photo, depth, METRIC, beside=Beside(confidence=trust.astype(np.int64)))
+        go(photo, depth, METRIC, side_inputs=SideInputs(confidence=trust.astype(np.int64)))
 
 
 def test_confidence_of_the_samples(photo: Path) -> None:
@@ -233,7 +233,7 @@ def test_confidence_of_the_samples(photo: Path) -> None:
     truth = np.linspace(1, 5, 96 * 64, dtype=np.float32).reshape(64, 96)
     lidar, trust = truth[4::8, 4::8].copy(), np.full((8, 12), 255, np.uint8)
     lidar[:, 3:], trust[:, 3:] = 9, 0
-    out = go(photo, 7 / truth, Recipe(align="disparity", bits=12), beside=Beside(metric=lidar, confidence=trust))
+    out = go(photo, 7 / truth, Settings(align="disparity", bits=12), side_inputs=SideInputs(metric=lidar, confidence=trust))
     assert "by 24 of 24 samples" in out.said
     assert depth_of(out.output) == pytest.approx(truth, rel=0.01)
 
@@ -241,20 +241,20 @@ def test_confidence_of_the_samples(photo: Path) -> None:
 def test_confidence_is_cut_with_the_map(photo: Path) -> None:
     depth, trust = scene(24, 24), np.full((24, 24), 255, np.uint8)
     trust[:2] = 0
-    recipe = replace(METRIC, fit="crop", fill="inpaint", resize=Resize(192, 128, method="guided"))
+    settings = replace(METRIC, fit="crop", fill="inpaint", resize=Resize(192, 128, method="guided"))
     with pytest.raises(AspectError):
-        go(photo, depth, replace(recipe, fit="error"), beside=Beside(confidence=trust))
-    out = go(photo, depth, recipe, beside=Beside(confidence=trust))
+        go(photo, depth, replace(settings, fit="error"), side_inputs=SideInputs(confidence=trust))
+    out = go(photo, depth, settings, side_inputs=SideInputs(confidence=trust))
     assert out.filled == 0          # the rows without trust were cut off
 
 
 def test_a_map_alone_has_no_guide(tmp_path: Path, photo: Path) -> None:
-    recipe = replace(METRIC, resize=Resize(192, 128, method="guided"))
+    settings = replace(METRIC, resize=Resize(192, 128, method="guided"))
     with pytest.raises(UsageError, match="along the colours of a photo, and there is none"):
-        export_item(None, scene(), tmp_path / "out.npy", recipe, backend("numpy"))
+        export_item(None, scene(), tmp_path / "out.npy", settings, backend("numpy"))
     with pytest.raises(UsageError, match="smooth: bilateral"):
         export_item(None, scene(), tmp_path / "out.npy", replace(METRIC, smooth=Smooth("bilateral", 3)), backend("numpy"))
-    export_item(photo, scene(), tmp_path / "out.npy", recipe, backend("numpy"))
+    export_item(photo, scene(), tmp_path / "out.npy", settings, backend("numpy"))
     assert np.load(tmp_path / "out.npy").shape == (128, 192)
     # without a photo, holes are filled without colours
     depth = scene(24, 16)
@@ -268,22 +268,22 @@ def test_the_depth_of_a_photo_grows_along_its_own_colours(tmp_path: Path, photo:
     from gpudepth.attachment.convert import convert
 
     go(photo, scene(), METRIC)
-    recipe = Recipe(resize=Resize(192, 128, method="guided"))
-    convert(photo.with_name("out.heic"), tmp_path / "large.npy", recipe, backend("numpy"))
+    settings = Settings(resize=Resize(192, 128, method="guided"))
+    convert(photo.with_name("out.heic"), tmp_path / "large.npy", settings, backend("numpy"))
     found = np.load(tmp_path / "large.npy")
     assert (np.abs(found - np.where(np.arange(192) < 100, NEAR, FAR)) < 0.05).all()
 
 
 def test_infinitely_far_as_depth(photo: Path) -> None:
     disparity = DepthData(np.repeat(np.linspace(0, 1, 64, dtype=np.float16), 96).reshape(64, 96), HDIS)
-    recipe = Recipe(pixel_format=HDEP, smooth=Smooth("median", 3), fill="inpaint")
+    settings = Settings(pixel_format=HDEP, smooth=Smooth("median", 3), fill="inpaint")
     with pytest.raises(HolesError, match="96 of 6,144"):
-        go(photo, disparity, replace(recipe, fill=None))
-    assert go(photo, disparity, recipe).filled == 96        # as a map that was depth from the start
-    assert go(photo, disparity, replace(recipe, clamp=(0.1, 50.0))).metres[1] == pytest.approx(50, rel=0.01)
+        go(photo, disparity, replace(settings, fill=None))
+    assert go(photo, disparity, settings).filled == 96        # as a map that was depth from the start
+    assert go(photo, disparity, replace(settings, clamp=(0.1, 50.0))).metres[1] == pytest.approx(50, rel=0.01)
 
 
-def cases() -> list[tuple[str, Any, Recipe, dict[str, Any]]]:
+def cases() -> list[tuple[str, Any, Settings, dict[str, Any]]]:
     """Whole roads, good and bad."""
     rng = np.random.default_rng(3)
     holes = scene(48, 32)
@@ -307,11 +307,11 @@ def cases() -> list[tuple[str, Any, Recipe, dict[str, Any]]]:
 def test_the_kernels_write_the_same_file(photo: Path, case: Any) -> None:
     """Whole roads through the kernels, built by g++: the same bytes, or the same error, as numpy."""
     host()
-    _, depth, recipe, beside = case
+    _, depth, settings, side_inputs = case
     outcome: list[Any] = []
     for name in ("numpy", "hostcc"):
         try:
-            out = go(photo, depth, recipe, name, beside=Beside(**beside))
+            out = go(photo, depth, settings, name, side_inputs=SideInputs(**side_inputs))
             outcome.append((out.output.read_bytes(), out.line(), out.filled))
         except GpudepthError as error:
             outcome.append(f"{type(error).__name__}: {error}")
@@ -327,16 +327,16 @@ def test_a_gray_photo_and_orientations(tmp_path: Path) -> None:
         path = tmp_path / f"p{orientation}.heic"
         path.write_bytes(encode_pixels(Image.fromarray(picture), quality=95, orientation=orientation))
         coded = scene(18, 12, 75 / 144)
-        recipe = replace(METRIC, orientation="coded", resize=Resize(144, 96, method="guided"))
-        run_item(path, coded, tmp_path / "out.heic", recipe, backend("numpy"))
+        settings = replace(METRIC, orientation="coded", resize=Resize(144, 96, method="guided"))
+        run_item(path, coded, tmp_path / "out.heic", settings, backend("numpy"))
         data = gpudepth.read(tmp_path / "out.heic", orientation="coded")
         assert data is not None
         assert (np.abs(data.depth() - np.where(np.arange(144) < 75, NEAR, FAR)) < 0.3).all()
         shown = gpudepth.read(tmp_path / "out.heic")
         assert shown is not None
-        recipe = replace(METRIC, resize=Resize(shown.width, shown.height, method="guided"))
+        settings = replace(METRIC, resize=Resize(shown.width, shown.height, method="guided"))
         small = DepthData(coded, FDEP, orientation).displayed().map
-        run_item(path, small, tmp_path / "again.heic", recipe, backend("numpy"))
+        run_item(path, small, tmp_path / "again.heic", settings, backend("numpy"))
         again = gpudepth.read(tmp_path / "again.heic")
         assert again is not None
         np.testing.assert_array_equal(again.map, shown.map)

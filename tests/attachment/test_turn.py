@@ -22,7 +22,7 @@ from gpudepth.errors import UnsupportedError, UsageError
 from gpudepth.formats import jpeg
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.settings.job import parse_job
-from gpudepth.settings.settings import TURNS, Recipe
+from gpudepth.settings.settings import TURNS, Settings
 
 METRES = np.linspace(1, 3, 24 * 32, dtype=np.float32).reshape(24, 32)
 
@@ -95,8 +95,8 @@ def test_calibration_turns_too(tmp_path: Path) -> None:
 
 
 def test_maps_alone_are_turned_as_they_are_displayed(tmp_path: Path) -> None:
-    photo, recipe = plain(tmp_path / "p.jpg", 64, 48, orientation=3), Recipe(floats_are_metres=True, pixel_format=FDEP, turn=6)
-    export_item(photo, METRES, tmp_path / "m.npy", recipe, backend("numpy"))
+    photo, settings = plain(tmp_path / "p.jpg", 64, 48, orientation=3), Settings(floats_are_metres=True, pixel_format=FDEP, turn=6)
+    export_item(photo, METRES, tmp_path / "m.npy", settings, backend("numpy"))
     assert np.array_equal(np.load(tmp_path / "m.npy"), exif.apply(6, METRES))
 
 
@@ -105,7 +105,7 @@ def test_containers_that_know_refuse(tmp_path: Path) -> None:
         gpudepth.attach(heic(tmp_path / "p.heic", 64, 48), METRES, tmp_path / "o.heic", turn=6)
     assert not (tmp_path / "o.heic").exists()
     with pytest.raises(UsageError, match="a turn of 2"):
-        Recipe(turn=2)
+        Settings(turn=2)
 
 
 def test_jobs_and_exiftool(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_jobs_and_exiftool(tmp_path: Path) -> None:
     np.save(tmp_path / "p.npy", METRES)
     text = ('source: {color: "*.jpg", depth: "{stem}.npy"}\nencoding: {kind: depth}\n'
             'output: {path: "out/{stem}.jpg", turn: 90}\nrun: {workers: 1}\n')
-    assert parse_job(text).recipe().turn == 6
+    assert parse_job(text).settings().turn == 6
     (tmp_path / "job.yaml").write_text(text)
     summary = run(tmp_path / "job.yaml")
     assert summary.rows[0].warnings == ("changed: Exif Orientation: 1 → 6 (a new Exif segment)",)

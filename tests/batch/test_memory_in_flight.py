@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpudepth import limits
-from gpudepth.batch.memory import Allowance, Purse
+from gpudepth.batch.memory import MemoryBudget, MemoryLease
 from gpudepth.batch.workers import run_tasks
 from gpudepth.limits import Limits
 
@@ -24,7 +24,7 @@ class Name:
 
 def test_in_the_order_of_asking() -> None:
     a, b, c = Name(), Name(), Name()
-    purse = Purse[Name](100)
+    purse = MemoryBudget[Name](100)
     purse.ask(a, 60)
     assert purse.grants() == [a]
     purse.ask(b, 50)
@@ -37,7 +37,7 @@ def test_in_the_order_of_asking() -> None:
 def test_more_than_there_is() -> None:
     """Alone, and then only."""
     a, b = Name(), Name()
-    purse = Purse[Name](100)
+    purse = MemoryBudget[Name](100)
     purse.ask(a, 10)
     assert purse.grants() == [a]
     purse.ask(b, 500)
@@ -49,7 +49,7 @@ def test_more_than_there_is() -> None:
 def test_nobody_waits_for_ever() -> None:
     """Both hold something and want more: the first goes on."""
     a, b = Name(), Name()
-    purse = Purse[Name](100)
+    purse = MemoryBudget[Name](100)
     for one in (a, b):
         purse.ask(one, 50)
     assert purse.grants() == [a, b]
@@ -63,7 +63,7 @@ def test_nobody_waits_for_ever() -> None:
 @given(st.lists(st.lists(st.integers(1, 150), min_size=1, max_size=4), min_size=1, max_size=12), st.integers(1, 5), st.randoms())
 def test_every_item_ends(items: list[list[int]], workers: int, rng: random.Random) -> None:
     """Any asks, any order: all are served; more than the size is held by one alone, or where all who hold something wait."""
-    purse, todo, busy, done = Purse[Name](100), list(items), dict[Name, list[int]](), 0
+    purse, todo, busy, done = MemoryBudget[Name](100), list(items), dict[Name, list[int]](), 0
     while todo or busy:
         while todo and len(busy) < workers:
             busy[Name()] = list(todo.pop())
@@ -87,7 +87,7 @@ def test_every_item_ends(items: list[list[int]], workers: int, rng: random.Rando
 
 def test_a_share_is_free() -> None:
     asked: list[int] = []
-    allowance = Allowance(100, asked.append)
+    allowance = MemoryLease(100, asked.append)
     for size in (40, 60):
         allowance.take(size)
     assert asked == []

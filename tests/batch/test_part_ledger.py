@@ -12,7 +12,7 @@ from gpudepth.batch.ledger import FileState, Row
 from gpudepth.batch.part_ledger import PartLedger, read_parts, shards_of
 from gpudepth.batch.work_item import in_shard
 from gpudepth.errors import OutputError
-from gpudepth.pairing.stores import Stored, listed
+from gpudepth.pairing.stores import RemoteFile, listed
 
 pytest.importorskip("fsspec")
 
@@ -68,7 +68,7 @@ def test_parts_of_other_shards_are_not_fetched(folder: str, tmp_path: Path, monk
             ledger.add(row("k"))
     fetched: list[str] = []
 
-    def read_all(objects: list[Stored]) -> list[bytes]:
+    def read_all(objects: list[RemoteFile]) -> list[bytes]:
         fetched.extend(one.name for one in objects)
         return []
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gpudepth.batch.plan import make_plan
-from gpudepth.batch.work_item import Item, in_shard
+from gpudepth.batch.work_item import PhotoItem, in_shard
 from gpudepth.errors import UsageError
 from gpudepth.settings.job import parse_job
 
@@ -70,7 +70,7 @@ def test_an_output_that_is_an_input(tmp_path: Path) -> None:
 
 
 def test_shards_are_stable(tmp_path: Path) -> None:
-    items = [Item(f"p/{i}.heic", tmp_path, tmp_path, tmp_path, "") for i in range(400)]
+    items = [PhotoItem(f"p/{i}.heic", tmp_path, tmp_path, tmp_path, "") for i in range(400)]
     parts = [[i.key for i in items if in_shard(i.key, (n, 4))] for n in range(4)]
     assert sorted(k for part in parts for k in part) == sorted(i.key for i in items)
     assert all(70 < len(part) < 130 for part in parts)

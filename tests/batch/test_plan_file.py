@@ -43,7 +43,7 @@ def same(one: Plan, other: Plan) -> None:
     assert list(one.items) == list(other.items)
     assert [(r.key, type(r.error), str(r.error)) for r in one.refused] == [
         (r.key, type(r.error), str(r.error)) for r in other.refused]
-    assert (one.root, one.notes, one.recipe, one.ledger) == (other.root, other.notes, other.recipe, other.ledger)
+    assert (one.root, one.notes, one.settings, one.ledger) == (other.root, other.notes, other.settings, other.ledger)
 
 
 def round_trip(text: str, base: Path) -> Plan:

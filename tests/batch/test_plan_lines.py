@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from gpudepth.batch.clip_item import ClipItem
 from gpudepth.batch.plan_lines import HASH, REFUSED, LineError, Lines
 from gpudepth.batch.tars import Tar
-from gpudepth.batch.work_item import Item
+from gpudepth.batch.work_item import PhotoItem
 from gpudepth.errors import LimitError, MalformedError
 from gpudepth.formats.archive.member import Member
 from gpudepth.pairing.clips import Footage
 from gpudepth.pairing.pairs import Refused
-from gpudepth.pairing.stores import Stored, Target
+from gpudepth.pairing.stores import RemoteFile, Target
 from gpudepth.settings.clip import ClipOptions
 
 # the first 8 bytes of SHA-256("p/0.heic"), as sha256sum has it
 P0 = b'{"hash":"ea02f708938e56bc","key":"p/0.heic",'
-ITEM = Item("p/0.heic", Path("jobs/p/0.heic"), Path("/far/0.png"), Path("jobs/out/0.heic"), "0.heic")
+ITEM = PhotoItem("p/0.heic", Path("jobs/p/0.heic"), Path("/far/0.png"), Path("jobs/out/0.heic"), "0.heic")
 CODEC = Lines(Path("jobs"), Path("jobs/out"))
 
 
@@ -35,7 +35,7 @@ def test_a_file_is_a_path() -> None:
 
 def test_an_object_is_its_url_size_and_etag() -> None:
     codec = Lines(Path("jobs"), Path("s3://b/out"))
-    item = Item("p/0.heic", Stored("s3://b/p/0.heic", 7, "e"), Path("jobs/d.png"), Target("s3://b/out/0.heic"), "0.heic")
+    item = PhotoItem("p/0.heic", RemoteFile("s3://b/p/0.heic", 7, "e"), Path("jobs/d.png"), Target("s3://b/out/0.heic"), "0.heic")
     line = codec.write(item)
     assert line == (P0 + b'"photo":{"url":"s3://b/p/0.heic","size":7,"etag":"e"},"depth":"d.png",'
                     b'"output":"s3://b/out/0.heic"}\n')
@@ -47,7 +47,7 @@ def test_an_object_is_its_url_size_and_etag() -> None:
 
 def test_a_member_says_where_it_is() -> None:
     member = Member(Path("jobs/a.zip"), "zip", "p/x.jpg", 5, 9, 7, 8, 0, "")
-    item = Item("p/0.heic", member, Member(Path("jobs/a.tar"), "tar", "x", 512, 9, 9), Path("jobs/out/0.heic"), "0.heic")
+    item = PhotoItem("p/0.heic", member, Member(Path("jobs/a.tar"), "tar", "x", 512, 9, 9), Path("jobs/out/0.heic"), "0.heic")
     line = CODEC.write(item)
     assert b'{"archive":"a.zip","kind":"zip","inside":"p/x.jpg","offset":5,"size":9,"packed":7,"method":8,"crc":0,"problem":""}' in line
     assert CODEC.read(line) == item

@@ -13,10 +13,10 @@ from photo_kit import pixels
 from PIL import Image
 
 from gpudepth.batch import runner
-from gpudepth.batch.preflight import Look, evenly, foresee, known_range, look
-from gpudepth.batch.work_item import Item
+from gpudepth.batch.preflight import Look, evenly, known_range, look, precision_warnings
+from gpudepth.batch.work_item import PhotoItem
 from gpudepth.depth.encoding import Depth, DisparityRange, Gray, Relative, Stereo, ZBuffer
-from gpudepth.settings.settings import Recipe
+from gpudepth.settings.settings import Settings
 
 JOB = ('source: {color: "*.jpg", depth: "{stem}.png"}\nencoding: {preset: kitti-depth}\n'
        'output: {path: "out/{stem}.heic", transcode: true}\nrun: {workers: 1}\n')
@@ -67,12 +67,12 @@ def test_maps_that_cannot_be_read_are_the_items_business(tmp_path: Path) -> None
 
 
 def test_a_range_that_is_named_needs_no_map(tmp_path: Path) -> None:
-    item = Item("a.jpg", tmp_path / "none.jpg", tmp_path / "none.png", tmp_path / "o.heic", "o.heic")
-    warnings, notes = foresee([item], Recipe(encoding=Gray(0.5, 50)), 10)
+    item = PhotoItem("a.jpg", tmp_path / "none.jpg", tmp_path / "none.png", tmp_path / "o.heic", "o.heic")
+    warnings, notes = precision_warnings([item], Settings(encoding=Gray(0.5, 50)), 10)
     assert "over 0.5 to 50 m, the range that the encoding names" in warnings[0] and notes == []
-    assert foresee([item], Recipe(encoding=Gray(0.5, 50), clamp=(0.5, 10)), 10) == ([], [])
-    assert foresee([item], Recipe(encoding=ZBuffer(0.1)), 10) == ([], [])       # to infinity: nothing to say
-    assert foresee([item], Recipe(), 10) == ([], [])                            # codes are kept
+    assert precision_warnings([item], Settings(encoding=Gray(0.5, 50), clamp=(0.5, 10)), 10) == ([], [])
+    assert precision_warnings([item], Settings(encoding=ZBuffer(0.1)), 10) == ([], [])       # to infinity: nothing to say
+    assert precision_warnings([item], Settings(), 10) == ([], [])                            # codes are kept
 
 
 @pytest.mark.parametrize(("encoding", "wanted"), [
@@ -84,21 +84,21 @@ def test_known_ranges(encoding: Any, wanted: Any) -> None:
 
 
 def test_maps_are_chosen_evenly(tmp_path: Path) -> None:
-    items = [Item(str(i), tmp_path, tmp_path, tmp_path, "") for i in range(100)]
+    items = [PhotoItem(str(i), tmp_path, tmp_path, tmp_path, "") for i in range(100)]
     assert [i.key for i in evenly(items, 8)] == ["0", "14", "28", "42", "57", "71", "85", "99"]
     assert evenly(items[:8], 8) == items[:8]
 
 
 def test_what_is_seen_of_a_map(tmp_path: Path) -> None:
     photos(tmp_path, 1)
-    item = Item("0.jpg", tmp_path / "0.jpg", tmp_path / "0.png", tmp_path / "o.heic", "")
-    seen = look(Look(item, Recipe().with_preset("kitti-depth")))
+    item = PhotoItem("0.jpg", tmp_path / "0.jpg", tmp_path / "0.png", tmp_path / "o.heic", "")
+    seen = look(Look(item, Settings().with_preset("kitti-depth")))
     assert (seen.near, seen.far) == pytest.approx((2, 80), rel=1e-3)
-    guided = Recipe(smooth=None, fill="inpaint").with_preset("kitti-depth")
+    guided = Settings(smooth=None, fill="inpaint").with_preset("kitti-depth")
     assert (look(Look(item, guided)).far) == pytest.approx(80, rel=1e-3)
     np.save(tmp_path / "e.npy", np.full((4, 4), np.nan, np.float32))
-    empty = Item("0.jpg", tmp_path / "0.jpg", tmp_path / "e.npy", tmp_path / "o.heic", "")
-    assert math.isnan(look(Look(empty, Recipe(encoding=Depth()))).near)
+    empty = PhotoItem("0.jpg", tmp_path / "0.jpg", tmp_path / "e.npy", tmp_path / "o.heic", "")
+    assert math.isnan(look(Look(empty, Settings(encoding=Depth()))).near)
 
 
 def test_a_preset_that_is_recognised_is_told(tmp_path: Path) -> None:

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from photo_kit import gray, plain
 
-from gpudepth.batch.work_item import Item, Task
+from gpudepth.batch.work_item import PhotoItem, Task
 from gpudepth.depth.encoding import Gray
 from gpudepth.errors import AspectError, FileError, GpudepthError, LimitError
 from gpudepth.limits import Limits
-from gpudepth.pairing.stores import Stored, Target, listed, put_bytes
-from gpudepth.settings.settings import Recipe
+from gpudepth.pairing.stores import RemoteFile, Target, listed, put_bytes
+from gpudepth.settings.settings import Settings
 
 pytest.importorskip("fsspec")
-RECIPE = Recipe(encoding=Gray(0.5, 12.0))
+RECIPE = Settings(encoding=Gray(0.5, 12.0))
 
 
 @pytest.fixture
@@ -28,19 +28,19 @@ def url(tmp_path: Path) -> str:
     return url
 
 
-def stored(url: str, key: str) -> Stored:
+def stored(url: str, key: str) -> RemoteFile:
     [found] = [one for one in listed(url) if one.url == f"{url}/{key}"]
     return found
 
 
-def task(item: Item, folder: Path, recipe: Recipe = RECIPE) -> Task:
-    return Task(item, recipe, "numpy", "job", scratch=str(folder / "scratch"))
+def task(item: PhotoItem, folder: Path, settings: Settings = RECIPE) -> Task:
+    return Task(item, settings, "numpy", "job", scratch=str(folder / "scratch"))
 
 
 def test_the_same_bytes_as_on_a_disk(url: str, tmp_path: Path) -> None:
-    here = Item("k", tmp_path / "a.jpg", tmp_path / "a.png", tmp_path / "out.jpg", "out.jpg")
+    here = PhotoItem("k", tmp_path / "a.jpg", tmp_path / "a.png", tmp_path / "out.jpg", "out.jpg")
     row = here.do(task(here, tmp_path))
-    there = Item("k", stored(url, "p/a.jpg"), stored(url, "d/a.png"), Target(f"{url}/out/out.jpg"), "out.jpg")
+    there = PhotoItem("k", stored(url, "p/a.jpg"), stored(url, "d/a.png"), Target(f"{url}/out/out.jpg"), "out.jpg")
     made = there.do(task(there, tmp_path))
     out = stored(url, "out/out.jpg")
     assert out.read() == (tmp_path / "out.jpg").read_bytes()
@@ -59,7 +59,7 @@ def test_names_longer_than_file_systems_have_them(url: str, tmp_path: Path) -> N
     name = "深" * 300
     for key, kind in (("p/a.jpg", "jpg"), ("d/a.png", "png")):
         put_bytes(f"{url}/{key[0]}/{name}.{kind}", stored(url, key).read())
-    item = Item("k", stored(url, f"p/{name}.jpg"), stored(url, f"d/{name}.png"), Target(f"{url}/out/{name}.jpg"), f"{name}.jpg")
+    item = PhotoItem("k", stored(url, f"p/{name}.jpg"), stored(url, f"d/{name}.png"), Target(f"{url}/out/{name}.jpg"), f"{name}.jpg")
     row = item.do(task(item, tmp_path))
     assert row.output_size == stored(url, f"out/{name}.jpg").size and row.done("job", item.inputs, item.output)
 
@@ -70,10 +70,10 @@ def test_errors_name_what_is_in_the_store(url: str, tmp_path: Path) -> None:
     photo, target = stored(url, "p/a.jpg"), Target(f"{url}/out/a.jpg")
     for key, kind in (("d/wide.png", AspectError), ("d/junk.png", GpudepthError)):
         with pytest.raises(kind) as caught:
-            Item("k", photo, stored(url, key), target, "a.jpg").do(task(Item("k", photo, photo, target, ""), tmp_path))
+            PhotoItem("k", photo, stored(url, key), target, "a.jpg").do(task(PhotoItem("k", photo, photo, target, ""), tmp_path))
         assert f"{url}/{key}" in str(caught.value) and "scratch" not in str(caught.value)
-    small = Recipe(encoding=RECIPE.encoding, limits=Limits(max_file=50))
-    item = Item("k", photo, stored(url, "d/a.png"), target, "a.jpg")
+    small = Settings(encoding=RECIPE.encoding, limits=Limits(max_file=50))
+    item = PhotoItem("k", photo, stored(url, "d/a.png"), target, "a.jpg")
     with pytest.raises(LimitError, match="max_file"):
         item.do(task(item, tmp_path, small))
     put_bytes(f"{url}/d/a.png", b"other")
@@ -85,5 +85,5 @@ def test_errors_name_what_is_in_the_store(url: str, tmp_path: Path) -> None:
 def test_names_longer_than_files_have(url: str, tmp_path: Path) -> None:
     long = "x" * 400 + ".jpg"
     put_bytes(f"{url}/p/{long}", (tmp_path / "a.jpg").read_bytes())
-    item = Item("k", stored(url, f"p/{long}"), stored(url, "d/a.png"), Target(f"{url}/out/{long}"), long)
+    item = PhotoItem("k", stored(url, f"p/{long}"), stored(url, "d/a.png"), Target(f"{url}/out/{long}"), long)
     assert item.do(task(item, tmp_path)).status == "ok"

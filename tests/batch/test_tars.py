@@ -15,7 +15,7 @@ from run_kit import finish, make, start
 import gpudepth
 from gpudepth import limits
 from gpudepth.batch import tars as tar_files
-from gpudepth.batch.memory import Allowance
+from gpudepth.batch.memory import MemoryLease
 from gpudepth.batch.runner import pair_files
 from gpudepth.batch.work_item import Task
 from gpudepth.cli.app import run_command
@@ -128,15 +128,15 @@ def test_a_tar_holds_the_memory_of_one_photo(tmp_path: Path, monkeypatch: pytest
     [tar] = plan.items
     assert isinstance(tar, tar_files.Tar)
     asked: list[int] = []
-    allowance = Allowance(1, asked.append)
+    allowance = MemoryLease(1, asked.append)
     monkeypatch.setattr(limits, "ASKED", Asked(allowance.take, allowance.let_go))
     monkeypatch.setattr(tar_files, "ASKED", limits.ASKED)
     photo = replace(tar.items[0], output=tmp_path / "alone.jpg")
-    photo.do(Task(photo, plan.recipe, "numpy", "job"))
+    photo.do(Task(photo, plan.settings, "numpy", "job"))
     alone = sum(asked)
     allowance.reset()
     asked.clear()
-    tar.do(Task(tar, plan.recipe, "numpy", "job"))
+    tar.do(Task(tar, plan.settings, "numpy", "job"))
     assert 0 < sum(asked) < 4 * alone
 
 

@@ -10,17 +10,17 @@ import pytest
 from photo_kit import gray, plain
 
 from gpudepth.batch import work_item as room
-from gpudepth.batch.work_item import Item, Task
+from gpudepth.batch.work_item import PhotoItem, Task
 from gpudepth.depth.encoding import Gray
 from gpudepth.errors import FileError
-from gpudepth.settings.settings import Recipe
+from gpudepth.settings.settings import Settings
 
-RECIPE = Recipe(encoding=Gray(0.5, 12.0))
+RECIPE = Settings(encoding=Gray(0.5, 12.0))
 
 
 @pytest.fixture
-def item(tmp_path: Path) -> Item:
-    return Item("a.jpg", plain(tmp_path / "a.jpg", 64, 48), gray(tmp_path / "a.png", 32, 24), tmp_path / "out/a.jpg", "a.jpg")
+def item(tmp_path: Path) -> PhotoItem:
+    return PhotoItem("a.jpg", plain(tmp_path / "a.jpg", 64, 48), gray(tmp_path / "a.png", 32, 24), tmp_path / "out/a.jpg", "a.jpg")
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Any) -> None:
@@ -37,7 +37,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Any) -> None:
 
 @pytest.mark.parametrize("which", ["photo", "depth"])
 @pytest.mark.parametrize("what", ["written", "replaced", "removed"])
-def test_what_is_written_to_while_it_is_read_is_not_done(item: Item, which: str, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_written_to_while_it_is_read_is_not_done(item: PhotoItem, which: str, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the ledger would say that the output is made of the new file."""
     path: Path = getattr(item, which)
 
@@ -59,7 +59,7 @@ def test_what_is_written_to_while_it_is_read_is_not_done(item: Item, which: str,
     assert caught.value.where == str(path)
 
 
-def test_what_is_read_alone_is_done(item: Item, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_read_alone_is_done(item: PhotoItem, monkeypatch: pytest.MonkeyPatch) -> None:
     meanwhile(monkeypatch, lambda: None)
     row = item.do(Task(item, RECIPE, "numpy", "job"))
     assert row.done("job", item.inputs, item.output) and item.is_whole(row)

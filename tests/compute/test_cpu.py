@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from gpudepth.compute import Span
 from gpudepth.compute.bits import PIECE
 from gpudepth.compute.cpu import LOOK_UP_CHUNK, PAIRS_FROM, SPAN_CHUNK, NumpyBackend
-from gpudepth.compute.threads import CHUNK, Room, spread, sweep
+from gpudepth.compute.threads import CHUNK, Scratch, map_chunks, parallel_map
 from gpudepth.depth import numeric
 from gpudepth.depth.numeric import Linear
 from gpudepth.depth.pixel_format import FDEP, FDIS, HDEP, HDIS, L008, L010, L012, L016, NATIVE, STORED, PixelFormat
@@ -324,19 +324,19 @@ def test_threads_change_no_bit(threads: int) -> None:
 
 
 def test_threads_keep_the_order_and_pass_errors_on() -> None:
-    assert spread(lambda _, job: job * 2, range(11), 4) == [2 * i for i in range(11)]
-    assert spread(lambda _, job: job, [], 4) == []
-    assert sweep(lambda _, part: part.tolist(), np.arange(10).reshape(2, 5), threads=2, chunk=4) == [
+    assert parallel_map(lambda _, job: job * 2, range(11), 4) == [2 * i for i in range(11)]
+    assert parallel_map(lambda _, job: job, [], 4) == []
+    assert map_chunks(lambda _, part: part.tolist(), np.arange(10).reshape(2, 5), threads=2, chunk=4) == [
         [0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     strided = np.arange(12).reshape(3, 4)[:, :2]
-    assert sweep(lambda _, part: part.tolist(), strided, chunk=4) == [[[0, 1], [4, 5]], [[8, 9]]]
+    assert map_chunks(lambda _, part: part.tolist(), strided, chunk=4) == [[[0, 1], [4, 5]], [[8, 9]]]
     with pytest.raises(ZeroDivisionError):
-        spread(lambda _, job: 1 // job, [1, 0, 1], 2)
+        parallel_map(lambda _, job: 1 // job, [1, 0, 1], 2)
 
 
 def test_room_keeps_its_buffers() -> None:
-    room = Room()
-    first = room.like(np.empty((3, 4)), np.uint16, "a")
+    scratch = Scratch()
+    first = scratch.like(np.empty((3, 4)), np.uint16, "a")
     assert first.shape == (3, 4)
-    assert np.shares_memory(first, room.like(np.empty(5), np.uint16, "a"))
-    assert not np.shares_memory(first, room.like(np.empty(5), np.uint16, "b"))
+    assert np.shares_memory(first, scratch.like(np.empty(5), np.uint16, "a"))
+    assert not np.shares_memory(first, scratch.like(np.empty(5), np.uint16, "b"))

@@ -155,10 +155,10 @@ def test_padded_rows(kernels: KernelBackend) -> None:
     rng = np.random.default_rng(4)
     codes = rng.integers(0, 256, (5, 13), np.uint8)
     for backend in (kernels, TWIN):
-        room = np.full((5, 32), 7, np.float16)
-        out = backend.convert(codes, Linear(255, 1, 2), HDIS, out=room[:, :13])
+        scratch = np.full((5, 32), 7, np.float16)
+        out = backend.convert(codes, Linear(255, 1, 2), HDIS, out=scratch[:, :13])
         same(out, TWIN.convert(codes, Linear(255, 1, 2), HDIS))
-        assert (room[:, 13:] == 7).all()
+        assert (scratch[:, 13:] == 7).all()
 
 
 def test_holes_are_named(kernels: KernelBackend) -> None:

@@ -22,9 +22,9 @@ from gpudepth.depth.pixel_format import FDEP
 from gpudepth.errors import UsageError
 from gpudepth.maps.netpbm import write_pfm
 from gpudepth.maps.presets import PRESETS, find, kinect_codes, page, rotate_bits
-from gpudepth.maps.raw import RawRows
+from gpudepth.maps.raw import RawLayout
 from gpudepth.settings.job import parse_job
-from gpudepth.settings.settings import Confidence, Recipe
+from gpudepth.settings.settings import Confidence, Settings
 
 NAN = float("nan")
 INF = float("inf")
@@ -32,13 +32,13 @@ U16 = np.uint16
 BY_NAME = {p.name: p for p in PRESETS}
 
 
-def metres(path: Path, name: str, rows: RawRows | None = None, **parameters: Any) -> Any:
+def metres(path: Path, name: str, rows: RawLayout | None = None, **parameters: Any) -> Any:
     """What a file holds, by its preset: float32 metres."""
     preset = find(name)
-    recipe = Recipe(encoding=preset.encoding(**parameters), key=preset.key, unpack=preset.unpack, pixel_format=FDEP,
+    settings = Settings(encoding=preset.encoding(**parameters), key=preset.key, unpack=preset.unpack, pixel_format=FDEP,
                     rows=rows or preset.rows)
     out = path.with_name("metres.npy")
-    export_item(None, path, out, recipe, backend("numpy"))
+    export_item(None, path, out, settings, backend("numpy"))
     return np.load(out)
 
 
@@ -150,10 +150,10 @@ def test_rows_of_eth3d(tmp_path: Path) -> None:
     depth = np.array([[1, 2.5, INF, 40]] * 3, "<f4")
     (tmp_path / "DSC_1").write_bytes(depth.tobytes())
     wanted = np.where(np.isfinite(depth), depth, NAN)
-    np.testing.assert_array_equal(metres(tmp_path / "DSC_1", "eth3d", rows=RawRows(4, 3)), wanted)
+    np.testing.assert_array_equal(metres(tmp_path / "DSC_1", "eth3d", rows=RawLayout(4, 3)), wanted)
     plain(tmp_path / "DSC_1.png", 4, 3)
-    recipe = Recipe(pixel_format=FDEP).with_preset("eth3d")
-    export_item(tmp_path / "DSC_1.png", tmp_path / "DSC_1", tmp_path / "m.npy", recipe, backend("numpy"))
+    settings = Settings(pixel_format=FDEP).with_preset("eth3d")
+    export_item(tmp_path / "DSC_1.png", tmp_path / "DSC_1", tmp_path / "m.npy", settings, backend("numpy"))
     np.testing.assert_array_equal(np.load(tmp_path / "m.npy"), wanted)
     with pytest.raises(UsageError, match="nothing says how large"):
         metres(tmp_path / "DSC_1", "eth3d")
@@ -163,8 +163,8 @@ def test_frames_of_video_depth_anything(tmp_path: Path) -> None:
     """depths (T, H, W) in an .npz, largest = near, each frame stretched by itself; or an EXR a frame."""
     depths = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     np.savez_compressed(tmp_path / "v.npz", depths=depths)
-    recipe = Recipe(pixel_format=FDEP, key="depths[1]").with_preset("video-depth-anything", near=1, far=2)
-    export_item(None, tmp_path / "v.npz", tmp_path / "m.npy", recipe, backend("numpy"))
+    settings = Settings(pixel_format=FDEP, key="depths[1]").with_preset("video-depth-anything", near=1, far=2)
+    export_item(None, tmp_path / "v.npz", tmp_path / "m.npy", settings, backend("numpy"))
     OpenEXR.File({"type": OpenEXR.scanlineimage}, {"Z": depths[1]}).write(str(tmp_path / "frame_00001.exr"))
     wanted = 1 / (0.5 + (depths[1] - 12) / 11 * (1 - 0.5))
     np.testing.assert_allclose(np.load(tmp_path / "m.npy"), wanted, rtol=1e-6)
@@ -172,8 +172,8 @@ def test_frames_of_video_depth_anything(tmp_path: Path) -> None:
 
 
 def test_confidence_that_a_preset_knows() -> None:
-    assert [Recipe().with_preset(n).confidence.highest for n in ("arkitscenes", "polycam", "record3d")] == [2, None, 2]
-    assert Recipe(confidence=Confidence(7)).with_preset("record3d").confidence.highest == 7
+    assert [Settings().with_preset(n).confidence.highest for n in ("arkitscenes", "polycam", "record3d")] == [2, None, 2]
+    assert Settings(confidence=Confidence(7)).with_preset("record3d").confidence.highest == 7
 
 
 def test_bits_of_sun3d() -> None:
@@ -236,16 +236,16 @@ output:   {path: "out/{stem}.heic"}
 
 
 def test_in_jobs() -> None:
-    recipe = parse_job(JOB + "encoding: {preset: 7scenes}").recipe()
-    assert recipe.encoding == find("7scenes").encoding()
-    assert recipe.accuracy == "absolute"
-    recipe = parse_job(JOB + "encoding: {preset: sun3d}\nmap: {accuracy: relative}").recipe()
-    assert (recipe.unpack, recipe.accuracy) == (rotate_bits, "relative")
-    assert parse_job(JOB + "encoding: {preset: hypersim}").recipe().key == "dataset"
-    recipe = parse_job(JOB + "encoding: {preset: marigold}\nrefine: {align: {to: 'c/{stem}.png', scale: mm}}").recipe()
-    assert (recipe.encoding, recipe.align) == (None, "depth")
-    recipe = parse_job(JOB + "encoding: {preset: marigold}\nrefine: {align: {to: 'c/{stem}.png', curve: disparity}}").recipe()
-    assert recipe.align == "disparity"
+    settings = parse_job(JOB + "encoding: {preset: 7scenes}").settings()
+    assert settings.encoding == find("7scenes").encoding()
+    assert settings.accuracy == "absolute"
+    settings = parse_job(JOB + "encoding: {preset: sun3d}\nmap: {accuracy: relative}").settings()
+    assert (settings.unpack, settings.accuracy) == (rotate_bits, "relative")
+    assert parse_job(JOB + "encoding: {preset: hypersim}").settings().key == "dataset"
+    settings = parse_job(JOB + "encoding: {preset: marigold}\nrefine: {align: {to: 'c/{stem}.png', scale: mm}}").settings()
+    assert (settings.encoding, settings.align) == (None, "depth")
+    settings = parse_job(JOB + "encoding: {preset: marigold}\nrefine: {align: {to: 'c/{stem}.png', curve: disparity}}").settings()
+    assert settings.align == "disparity"
     for text, problem in (("{preset: midas}", "up to scale and shift only"), ("{preset: midass}", "did you mean midas"),
                           ("{preset: scannet, near: 1}", "no use for near"), ("{preset: middlebury, focal_px: 900}", "needs baseline_m")):
         with pytest.raises(UsageError, match=problem):

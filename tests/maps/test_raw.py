@@ -10,7 +10,7 @@ import pytest
 
 from gpudepth.errors import LimitError, MalformedError, TruncatedError, UsageError
 from gpudepth.limits import Limits
-from gpudepth.maps.raw import DTYPES, RawRows
+from gpudepth.maps.raw import DTYPES, RawLayout
 from gpudepth.maps.reader import read_map
 
 VALUES = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
@@ -28,7 +28,7 @@ def put(folder: Path, data: bytes) -> Path:
 def test_values(tmp_path: Path, dtype: str, gap: int) -> None:
     rows = [b"".join(struct.pack(CODES[dtype], v if dtype[0] == "f" else int(v)) for v in row) for row in VALUES]
     step = len(rows[0]) + gap if gap else None
-    layout = RawRows(3, 2, dtype, step)
+    layout = RawLayout(3, 2, dtype, step)
     whole = b"".join(row + b"\xee" * gap for row in rows)
     for data in (whole, whole[: len(whole) - gap]):     # the last row with its padding, and without
         found = read_map(put(tmp_path, data), rows=layout)
@@ -40,46 +40,46 @@ def test_values(tmp_path: Path, dtype: str, gap: int) -> None:
 def test_it_is_not_looked_at(tmp_path: Path) -> None:
     """What begins like another format is rows all the same, when that was said."""
     data = b"\x93NUMPY\1\0" + bytes(16)
-    assert read_map(put(tmp_path, data), rows=RawRows(3, 2)).codes.shape == (2, 3)
+    assert read_map(put(tmp_path, data), rows=RawLayout(3, 2)).codes.shape == (2, 3)
 
 
 def test_the_size_of_the_photo(tmp_path: Path) -> None:
     path = put(tmp_path, np.arange(6, dtype="<f4").tobytes())
-    assert read_map(path, rows=RawRows(), photo_size=(3, 2)).codes.shape == (2, 3)
-    assert read_map(path, rows=RawRows(2, 3), photo_size=(3, 2)).codes.shape == (3, 2)
+    assert read_map(path, rows=RawLayout(), photo_size=(3, 2)).codes.shape == (2, 3)
+    assert read_map(path, rows=RawLayout(2, 3), photo_size=(3, 2)).codes.shape == (3, 2)
     with pytest.raises(UsageError, match="nothing says how large the map is"):
-        read_map(path, rows=RawRows())
+        read_map(path, rows=RawLayout())
     with pytest.raises(TruncatedError, match=r"4×2, the photo's size, in float32 takes 32 bytes; 24 are there \(--shape"):
-        read_map(path, rows=RawRows(), photo_size=(4, 2))
+        read_map(path, rows=RawLayout(), photo_size=(4, 2))
 
 
 def test_sizes_that_do_not_fit(tmp_path: Path) -> None:
     with pytest.raises(TruncatedError, match="3×2 in float32 takes 24 bytes; 23 are there"):
-        read_map(put(tmp_path, bytes(23)), rows=RawRows(3, 2))
+        read_map(put(tmp_path, bytes(23)), rows=RawLayout(3, 2))
     with pytest.raises(MalformedError, match="25 are there"):
-        read_map(put(tmp_path, bytes(25)), rows=RawRows(3, 2))
+        read_map(put(tmp_path, bytes(25)), rows=RawLayout(3, 2))
     with pytest.raises(TruncatedError, match="is empty"):
-        read_map(put(tmp_path, b""), rows=RawRows(3, 2))
+        read_map(put(tmp_path, b""), rows=RawLayout(3, 2))
     with pytest.raises(LimitError):
-        read_map(put(tmp_path, bytes(24)), rows=RawRows(3, 2), limits=Limits(max_pixels=5))
+        read_map(put(tmp_path, bytes(24)), rows=RawLayout(3, 2), limits=Limits(max_pixels=5))
     with pytest.raises(LimitError):
-        read_map(put(tmp_path, bytes(24)), rows=RawRows(999_999, 999_999))
+        read_map(put(tmp_path, bytes(24)), rows=RawLayout(999_999, 999_999))
     with pytest.raises(UsageError, match="11 bytes do not hold a row of 3 float32"):
-        read_map(put(tmp_path, bytes(24)), rows=RawRows(bytes_per_row=11), photo_size=(3, 2))
+        read_map(put(tmp_path, bytes(24)), rows=RawLayout(bytes_per_row=11), photo_size=(3, 2))
 
 
 @pytest.mark.parametrize("shape", ["", "3", "3x", "x3", "3x2x1", "-3x2", "0x2", "3x0", "3 x 2", "9999999x1", "1e3x2"])
 def test_shapes_that_are_none(shape: str) -> None:
     with pytest.raises(UsageError, match="shape"):
-        RawRows.parse(shape)
+        RawLayout.parse(shape)
 
 
 def test_layouts() -> None:
-    assert RawRows.parse("256x192") == RawRows.parse("256×192") == RawRows(256, 192, "float32")
-    assert RawRows.parse(dtype="uint16", bytes_per_row=640) == RawRows(0, 0, "uint16", 640)
+    assert RawLayout.parse("256x192") == RawLayout.parse("256×192") == RawLayout(256, 192, "float32")
+    assert RawLayout.parse(dtype="uint16", bytes_per_row=640) == RawLayout(0, 0, "uint16", 640)
     with pytest.raises(UsageError, match="unknown kind of number 'int7'"):
-        RawRows.parse("3x2", "int7")
+        RawLayout.parse("3x2", "int7")
     with pytest.raises(UsageError, match="11 bytes do not hold"):
-        RawRows(3, 2, "float32", 11)
+        RawLayout(3, 2, "float32", 11)
     with pytest.raises(UsageError, match="shape of 3×0"):
-        RawRows(3, 0)
+        RawLayout(3, 0)

@@ -21,9 +21,9 @@ from gpudepth.attachment.convert import export_item
 from gpudepth.compute import backend
 from gpudepth.depth.encoding import Depth, Disparity, Distance, Stereo
 from gpudepth.depth.pixel_format import FDEP, FDIS, HDEP, HDIS, PixelFormat
-from gpudepth.maps.raw import RawRows
+from gpudepth.maps.raw import RawLayout
 from gpudepth.maps.reader import read_map
-from gpudepth.settings.settings import Recipe
+from gpudepth.settings.settings import Settings
 
 Sample = Callable[[str], Path]
 
@@ -69,10 +69,10 @@ def test_values(sample: Sample, name: str, judge: Any, dtype: Any, size: Any, lo
     assert (float(valid.min()), float(valid.max())) == pytest.approx((low, high), rel=1e-3 if dtype == np.float16 else 1e-6)
 
 
-def native(path: Path, out: Path, recipe: Recipe) -> Any:
+def native(path: Path, out: Path, settings: Settings) -> Any:
     """A map alone, as bare rows of a native format: the end of the road without any container."""
-    export_item(None, path, out, recipe, backend("numpy"), pixel_format=recipe.pixel_format)
-    return read_map(out, rows=RawRows(256, 256, "float16" if recipe.pixel_format in (HDIS, HDEP) else "float32")).codes
+    export_item(None, path, out, settings, backend("numpy"), pixel_format=settings.pixel_format)
+    return read_map(out, rows=RawLayout(256, 256, "float16" if settings.pixel_format in (HDIS, HDEP) else "float32")).codes
 
 
 @pytest.mark.parametrize("fmt", [HDIS, FDIS, HDEP, FDEP], ids=str)
@@ -85,7 +85,7 @@ def test_every_half_goes_through_bit_for_bit(sample: Sample, tmp_path: Path, fmt
     assert sorted(bits.ravel().tolist()) == list(range(65536))
     depth = fmt in (HDEP, FDEP)
     encoding = Depth() if depth else Disparity()
-    found = native(path, tmp_path / f"m.{fmt.name}", Recipe(encoding=encoding, key="R", pixel_format=fmt))
+    found = native(path, tmp_path / f"m.{fmt.name}", Settings(encoding=encoding, key="R", pixel_format=fmt))
     finite = (bits & 0x7C00) != 0x7C00
     kept = finite & (halves > 0) if depth else finite       # depth of 0 and less is no value
     wanted = np.where(kept, np.where(halves == 0, np.float16(0), halves), np.float16(np.nan)).astype(found.dtype)
@@ -97,7 +97,7 @@ def test_every_half_goes_through_bit_for_bit(sample: Sample, tmp_path: Path, fmt
 def test_every_half_in_a_dictionary(sample: Sample, tmp_path: Path) -> None:
     """ImageIO's dictionary holds floats, and gives them back."""
     path, out = sample("depth/openexr_AllHalfValues.exr"), tmp_path / "d.plist"
-    export_item(None, path, out, Recipe(encoding=Depth(), key="R", pixel_format=HDEP), backend("numpy"), pixel_format=HDEP)
+    export_item(None, path, out, Settings(encoding=Depth(), key="R", pixel_format=HDEP), backend("numpy"), pixel_format=HDEP)
     data = gpudepth.read(out)
     assert data is not None and data.pixel_format == HDEP
     bits = np.sort(data.map.view(np.uint16).ravel())
@@ -118,11 +118,11 @@ def test_doffs(sample: Sample) -> None:
 def test_distance_becomes_depth(sample: Sample, tmp_path: Path) -> None:
     """Hypersim: z = distance · f/√(x² + y² + f²), f = 886.81 px, from the middle; in the corner 0.811 of it."""
     path = sample(f"depth/{HYPERSIM}")
-    recipe = Recipe(pixel_format=FDEP).with_preset("hypersim")
-    export_item(None, path, tmp_path / "m.npy", recipe, backend("numpy"), pixel_format=FDEP)
+    settings = Settings(pixel_format=FDEP).with_preset("hypersim")
+    export_item(None, path, tmp_path / "m.npy", settings, backend("numpy"), pixel_format=FDEP)
     found, distance = np.load(tmp_path / "m.npy"), by_h5py(path).astype(np.float64)
     y, x = np.mgrid[:768, :1024]
     factor = 886.81 / np.sqrt((x - 511.5) ** 2 + (y - 383.5) ** 2 + 886.81**2)
     np.testing.assert_allclose(found, distance * factor, rtol=1e-6)
     assert factor[0, 0] == pytest.approx(0.811, abs=5e-4)
-    assert isinstance(recipe.encoding, Distance)
+    assert isinstance(settings.encoding, Distance)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gpudepth.errors import MissingInputError, UsageError
-from gpudepth.pairing.by_index import Every, find_by_index
+from gpudepth.pairing.by_index import Stride, find_by_index
 from gpudepth.pairing.pairs import Pairing
 
 
@@ -29,11 +29,11 @@ def test_natural_order_decides(tmp_path: Path) -> None:
 
 def test_start_and_stride(tmp_path: Path) -> None:
     make(tmp_path, *(f"rgb/{i}.jpg" for i in range(10)), *(f"d/{i}.png" for i in range(5)))
-    found = find_by_index(tmp_path, "rgb/*", "d/*", color_every=Every(2, 2), depth_every=Every(1))
+    found = find_by_index(tmp_path, "rgb/*", "d/*", color_every=Stride(2, 2), depth_every=Stride(1))
     assert told(found) == [(f"rgb/{2 * i}.jpg", f"{i}.png") for i in range(1, 5)]
     assert not found.unmatched_color and not found.unmatched_depth
     with pytest.raises(UsageError, match="no photo and no map is left"):
-        find_by_index(tmp_path, "rgb/*", "d/*", color_every=Every(10), depth_every=Every(5))
+        find_by_index(tmp_path, "rgb/*", "d/*", color_every=Stride(10), depth_every=Stride(5))
 
 
 def test_counts_have_to_agree(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_counts_have_to_agree(tmp_path: Path) -> None:
         find_by_index(tmp_path, "rgb/*", "d/*")
     found = find_by_index(tmp_path, "rgb/*", "d/*", allow_missing=True)
     assert len(found.pairs) == 3 and found.unmatched_color == (tmp_path / "rgb/3.jpg",)
-    found = find_by_index(tmp_path, "rgb/*", "d/*", color_every=Every(2), allow_missing=True)
+    found = find_by_index(tmp_path, "rgb/*", "d/*", color_every=Stride(2), allow_missing=True)
     assert told(found) == [("rgb/2.jpg", "0.png"), ("rgb/3.jpg", "1.png")]
     assert found.unmatched_depth == (tmp_path / "d/2.png",)
 

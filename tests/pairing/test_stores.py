@@ -12,7 +12,7 @@ import pytest
 from gpudepth.errors import AccessError, FileError, LimitError, MissingInputError, OutputError, UsageError
 from gpudepth.limits import DEFAULT, Limits
 from gpudepth.pairing import stores
-from gpudepth.pairing.stores import Stored, Target, known_facts, listed, look_at, put_bytes, read_all, target
+from gpudepth.pairing.stores import RemoteFile, Target, known_facts, listed, look_at, put_bytes, read_all, target
 
 pytest.importorskip("fsspec")
 
@@ -70,7 +70,7 @@ def test_what_is_not_as_it_was(url: str, tmp_path: Path) -> None:
     assert not (tmp_path / "copy").exists()
     for size, etag in ((2, one.etag), (3, "other")):
         with pytest.raises(FileError, match="has changed since it was listed"):
-            Stored(one.url, size, etag).read()
+            RemoteFile(one.url, size, etag).read()
     stores.store(url).rm_file(one.url)
     with pytest.raises(MissingInputError, match="no such object"):
         one.read()

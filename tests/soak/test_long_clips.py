@@ -80,22 +80,22 @@ def run(video: Path, maps: Path, output: str) -> dict[int, int]:
     return {int(k): v for k, v in json.loads(done.stdout).items()}
 
 
-def flat(what: str, rss: dict[int, int], count: int, settled: int) -> None:
+def flat(what: str, rss: dict[int, int], count: int, resolve_preset: int) -> None:
     """What is held at most around a frame: which of the frames in flight are whole at the moment makes the rest."""
     assert max(rss) == count
     window = count // 10
-    first = max(v for n, v in rss.items() if settled <= n < settled + window)
+    first = max(v for n, v in rss.items() if resolve_preset <= n < resolve_preset + window)
     last = max(v for n, v in rss.items() if n > count - window)
-    print(f"\n{what}: {first / 1e6:.1f} MB from frame {settled} on, {last / 1e6:.1f} MB at the end, {max(rss.values()) / 1e6:.1f} MB at most")
+    print(f"\n{what}: {first / 1e6:.1f} MB from frame {resolve_preset} on, {last / 1e6:.1f} MB at the end, {max(rss.values()) / 1e6:.1f} MB at most")
     assert last < 1.1 * first
     assert max(rss.values()) < 1.25 * first
 
 
-def check(folder: Path, count: int, settled: int, size: tuple[int, int], suffix: str) -> None:
+def check(folder: Path, count: int, resolve_preset: int, size: tuple[int, int], suffix: str) -> None:
     video, maps = make(folder, count, *size)
     for n, frame in enumerate(read_depth_video(maps)):      # FFV1 keeps every bit
         np.testing.assert_array_equal(frame.depth.map.view(np.uint16), metres(n).view(np.uint16))
-    flat("photos", run(video, maps, str(folder / f"out/{{frame}}{suffix}")), count, settled)
+    flat("photos", run(video, maps, str(folder / f"out/{{frame}}{suffix}")), count, resolve_preset)
     step = (2.0 - 0.125) / 255
     for n in range(count):
         path = folder / f"out/{n:06d}{suffix}"
@@ -109,7 +109,7 @@ def check(folder: Path, count: int, settled: int, size: tuple[int, int], suffix:
             import pillow_heif
 
             assert number_of(np.asarray(pillow_heif.open_heif(path).to_pillow().convert("RGB"))) == n
-    flat("movie", run(video, maps, str(folder / "out.mov")), count, settled)
+    flat("movie", run(video, maps, str(folder / "out.mov")), count, resolve_preset)
     with reader.open_depth(folder / "out.mov") as track:
         assert track.frames == count
         for found in reader.frames(track):

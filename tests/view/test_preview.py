@@ -16,18 +16,18 @@ from gpudepth.view.colormap import table
 from gpudepth.view.drawing import FAINT, OFF, ON, legend, metres, write
 from gpudepth.view.notebook import png
 from gpudepth.view.preview import GAP, HEAD, facts, preview
-from gpudepth.view.shown import Shown, load
+from gpudepth.view.shown import DepthView, load
 
 
 def depth_photo(tmp_path: Path, name: str = "o.jpg") -> Path:
     return gpudepth.attach(plain(tmp_path / "p.jpg", 160, 120), gray(tmp_path / "d.png", 40, 30), tmp_path / name, near=0.5, far=12)
 
 
-def shown(**fields: object) -> Shown:
+def shown(**fields: object) -> DepthView:
     """Left half near, right half far; the picture is split there, too."""
     values = np.where(np.arange(40) < 20, 1.0, 4.0)[None].repeat(30, 0)
     picture = np.where(np.arange(160)[None, :, None] < 80, 240, 20).repeat(120, 0).repeat(3, 2).astype(np.uint8)
-    return Shown("two halves", DepthData.from_values(values, "fdep", quantity="depth", **fields), picture)
+    return DepthView("two halves", DepthData.from_values(values, "fdep", quantity="depth", **fields), picture)
 
 
 def test_panels() -> None:
@@ -42,7 +42,7 @@ def test_panels() -> None:
     third = image[top : top + 120, 2 * (160 + GAP) + GAP :][:, :160].reshape(-1, 3).tolist()
     assert list(ON) in third
     assert list(OFF) not in third
-    flat = Shown("no edge in the picture", shown().data, np.full((120, 160, 3), 90, np.uint8))
+    flat = DepthView("no edge in the picture", shown().data, np.full((120, 160, 3), 90, np.uint8))
     pixels = np.asarray(preview(flat, 160)).reshape(-1, 3).tolist()
     assert list(OFF) in pixels
     assert list(ON) not in pixels
@@ -60,7 +60,7 @@ def test_words() -> None:
     assert [metres(v) for v in (0.0851, 1.234, 34, 250.4, float("inf"))] == ["0.0851 m", "1.23 m", "34 m", "250 m", "inf"]
     assert facts(shown(accuracy="absolute")) == "40×30 fdep, 1 m to 4 m, absolute"
     holes = DepthData.from_values(np.array([[1.0, np.nan], [2, 3]]), "fdep", quantity="depth")
-    assert facts(Shown("x", holes)) == "2×2 fdep, 1 m to 3 m, relative; 25.0% without a value (hatched)"
+    assert facts(DepthView("x", holes)) == "2×2 fdep, 1 m to 3 m, relative; 25.0% without a value (hatched)"
 
 
 def test_text_is_cut() -> None:

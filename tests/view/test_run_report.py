@@ -22,7 +22,7 @@ from gpudepth.errors import MissingInputError, UsageError
 from gpudepth.view import report as room
 from gpudepth.view.page import in_script
 from gpudepth.view.report import report
-from gpudepth.view.shown import Shown
+from gpudepth.view.shown import DepthView
 from gpudepth.view.thumbnail import Sizes, Thumbnail, Wanted, _focal
 from gpudepth.view.thumbnail import make as thumbnail
 
@@ -117,7 +117,7 @@ def test_what_is_held_meanwhile_has_a_limit_too(monkeypatch: pytest.MonkeyPatch)
     """Of any number of items, in any order, the worst keep their pictures."""
     monkeypatch.setattr(room, "BYTES", 1000)
     scores = np.random.default_rng(1).permutation(500) / 500
-    items = [room.Item(Row(f"{n}", "ok", "j"), Path("o"), Thumbnail(bytes(60), bytes(40), 0, 1, 1, float(score), 4, 3, 0)) for n, score in enumerate(scores)]
+    items = [room.PhotoItem(Row(f"{n}", "ok", "j"), Path("o"), Thumbnail(bytes(60), bytes(40), 0, 1, 1, float(score), 4, 3, 0)) for n, score in enumerate(scores)]
     pictured, most = room._Pictured(), 0
     for item in items:
         pictured.add(item)
@@ -146,7 +146,7 @@ def test_a_focal_length_that_is_none(fx: float, side: float, focal: float) -> No
     """One file with odd numbers makes no page that nothing parses."""
     data = DepthData(np.ones((6, 8), np.float32), FDEP, calibration=Calibration(np.diag([fx, fx, 1.0]), side, side * 0.75))
     with np.errstate(all="ignore"):
-        assert _focal(Shown("a", data)) == focal
+        assert _focal(DepthView("a", data)) == focal
 
 
 def test_sizes() -> None:

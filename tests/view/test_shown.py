@@ -11,7 +11,7 @@ from photo_kit import gray, heic, plain
 import gpudepth
 from gpudepth.depth.data import DepthData
 from gpudepth.errors import NoDepthError
-from gpudepth.view.shown import Shown, fitted, load, resized
+from gpudepth.view.shown import DepthView, fitted, load, resized
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
@@ -29,7 +29,7 @@ def test_upright(tmp_path: Path, orientation: int) -> None:
 def test_near_is_one(tmp_path: Path) -> None:
     metres = np.linspace(1, 4, 40 * 30).reshape(30, 40)
     metres[0, 0] = np.nan
-    near = Shown("x", DepthData.from_values(metres, "fdep", quantity="depth")).near()
+    near = DepthView("x", DepthData.from_values(metres, "fdep", quantity="depth")).near()
     assert np.isnan(near[0, 0])
     assert near[0, 1] == 1
     assert near[-1, -1] == 0
@@ -37,11 +37,11 @@ def test_near_is_one(tmp_path: Path) -> None:
 
 
 def test_maps_without_a_span() -> None:
-    flat = Shown("x", DepthData.from_values(np.full((4, 4), 2.0), "fdep", quantity="depth"))
+    flat = DepthView("x", DepthData.from_values(np.full((4, 4), 2.0), "fdep", quantity="depth"))
     assert (flat.near() == 0.5).all()
-    empty = Shown("x", DepthData.from_values(np.full((4, 4), np.nan), "fdep", quantity="depth"))
+    empty = DepthView("x", DepthData.from_values(np.full((4, 4), np.nan), "fdep", quantity="depth"))
     assert np.isnan(empty.near()).all()
-    far = Shown("x", DepthData.from_values(np.array([[0.0, 0.5], [1, 2]]), "fdis", quantity="disparity"))    # 0: infinity
+    far = DepthView("x", DepthData.from_values(np.array([[0.0, 0.5], [1, 2]]), "fdis", quantity="disparity"))    # 0: infinity
     assert far.near().min() == 0
 
 

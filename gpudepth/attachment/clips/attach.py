@@ -12,13 +12,13 @@ from ...compute import Backend
 from ...compute.cores import available_cores
 from ...errors import UsageError
 from ...pairing.clips import FRAME, footage
-from ...settings.clip import ClipRecord
-from ...settings.settings import Recipe
+from ...settings.clip import ClipConfig
+from ...settings.settings import Settings
 from ...settings.strict_yaml import setting
 from . import movie as clip_movie
 from . import photos as clip_stills
 from .photos import MARK, Outcome, writes_over
-from .span import Means
+from .span import ClipContext
 
 _NUMBER = re.compile(r"%0?[0-9]?d")
 
@@ -29,26 +29,26 @@ def of_clips(out: str | Path) -> bool:
     return bool(_NUMBER.search(name)) or MARK in name or Path(out).suffix.lower() in clip_movie.SUFFIXES
 
 
-def attach_clip(video: str | Path, depth: str | Path, out: str | Path, recipe: Recipe, backend: Backend, *,
-                settings: dict[str, Any]) -> Outcome:
+def attach_clip(video: str | Path, depth: str | Path, out: str | Path, settings: Settings, backend: Backend, *,
+                options: dict[str, Any]) -> Outcome:
     """video, depth: a file, or a sequence: `depth/%06d.png`, `depth/{time}.png`; the same file twice holds both.
-    out: `out/%06d.heic`, or a movie. settings: of `ClipRecord`.
+    out: `out/%06d.heic`, or a movie. options: of `ClipConfig`.
 
     Raises UsageError, and what `clip_stills.write` and `clip_movie.write` raise.
     """
     try:
-        record = ClipRecord.model_validate(settings)
+        record = ClipConfig.model_validate(options)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"][:1])
         raise UsageError(f"clip {name}: {first['msg'].removeprefix('Value error, ')}",
                          hint="the keys are those of source.clip in a job: gpudepth config schema") from None
-    options = record.options(allow_missing=False, quality=recipe.photo_quality, deterministic=True)
+    means_options = record.options(allow_missing=False, quality=settings.photo_quality, deterministic=True)
     pictures, maps = footage(_template(video)), footage(_template(depth))
     goal, own = _template(out), maps == pictures
     if writes_over(goal, {*pictures.files, *maps.files}):
         raise UsageError("would be written over what it is made of", where=out, hint="another folder, another name")
-    means = Means(options, recipe, backend, available_cores())
+    means = ClipContext(means_options, settings, backend, available_cores())
     if MARK in Path(goal).name:
         return clip_stills.write(pictures, None if own else maps, goal, means)
     return clip_movie.write(pictures, None if own else maps, Path(goal), means)

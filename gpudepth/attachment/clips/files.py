@@ -79,6 +79,6 @@ def save_lerobot(path: str | Path, out: str | Path, quantiser: Quantiser | None 
             for frame in frames(path, choice, oriented=not coded, limits=limits):
                 video.write(frame.data if coded else frame.data.displayed(), frame.seconds)
                 number += 1
-        with atomic(out.with_suffix(".json")) as beside:
-            beside.write(video.metadata())
+        with atomic(out.with_suffix(".json")) as side_inputs:
+            side_inputs.write(video.metadata())
     return number, video.notes()

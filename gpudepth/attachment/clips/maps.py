@@ -21,7 +21,7 @@ from ...maps.stacks import is_stack_file, read_stack
 from ...maps.video_codes import codes
 from ...pairing.clips import Footage
 from ...settings.clip import Box, ClipOptions
-from ...settings.settings import Recipe
+from ...settings.settings import Settings
 from ...video import frames as clip
 from ...video import reader as video_room
 from ...video.mp4at import reader as mp4at_reader
@@ -46,7 +46,7 @@ class MapStream:
     notes: tuple[str, ...] = ()
 
 
-def open_maps(depth: Footage | None, video: Path, options: ClipOptions, recipe: Recipe) -> MapStream:
+def open_maps(depth: Footage | None, video: Path, options: ClipOptions, settings: Settings) -> MapStream:
     """depth: None when the video holds it. Raises NoDepthError, UsageError for an encoding of what knows itself,
     FileError's kinds."""
     fps = Fraction(str(options.fps)) if options.fps else None
@@ -54,12 +54,12 @@ def open_maps(depth: Footage | None, video: Path, options: ClipOptions, recipe: 
         return _sequence(depth, fps)
     path = video if depth is None else depth.path
     if depth is not None and is_stack_file(path):
-        stack = read_stack(path, recipe.key, limits=recipe.limits)
+        stack = read_stack(path, settings.key, limits=settings.limits)
         return MapStream(stack.maps, steady(range(stack.maps), fps), stack.frames)
-    known = _known(path, recipe)
+    known = _known(path, settings)
     if known is not None:
         return known
-    return _codes(path, options, recipe.limits, embedded=depth is None)
+    return _codes(path, options, settings.limits, embedded=depth is None)
 
 
 def box_of(crop: str | Box | None, width: int, height: int, where: str) -> Box | None:
@@ -89,31 +89,31 @@ def steady(numbers: Sequence[int], fps: Fraction | None) -> tuple[Fraction, ...]
     return tuple((n - numbers[0]) / fps for n in numbers) if fps else None
 
 
-def _known(path: Path, recipe: Recipe) -> MapStream | None:
+def _known(path: Path, settings: Settings) -> MapStream | None:
     """A depth video that says what its values mean, or None."""
-    if not clip.is_clip(path, recipe.limits):
+    if not clip.is_clip(path, settings.limits):
         return None
     try:
-        about = clip.about(path, limits=recipe.limits)
+        about = clip.about(path, limits=settings.limits)
     except NoDepthError:
         return None
-    if recipe.encoding is not None:
+    if settings.encoding is not None:
         raise UsageError("knows its own range in metres; an encoding does not apply", where=path,
                          hint="leave the encoding out")
     opener = {"quicktime": reader.open_depth, "mp4-at": mp4at_reader.open_depth}.get(about["container"])
     if opener is None:      # nothing but depth: FFmpeg knows its times
-        times = read_video(path, limits=recipe.limits).times
+        times = read_video(path, limits=settings.limits).times
     else:
-        with opener(path, recipe.limits) as track:
+        with opener(path, settings.limits) as track:
             times = tuple(track.seconds(n) for n in range(track.frames))
-    oriented = recipe.orientation == "display"
+    oriented = settings.orientation == "display"
 
     def read(wanted: Sequence[int]) -> Maps:
         if not wanted:
             return
         due = set(wanted)
         chosen = clip.Choice(wanted[0], wanted[-1] + 1)
-        for frame in clip.frames(path, chosen, oriented=oriented, limits=recipe.limits):
+        for frame in clip.frames(path, chosen, oriented=oriented, limits=settings.limits):
             if frame.index in due:
                 yield frame.index, frame.data
 

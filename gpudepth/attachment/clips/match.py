@@ -12,9 +12,9 @@ from typing import Any
 from ...errors import GpudepthError, UsageError
 from ...pairing.clips import Footage
 from ...settings.clip import ClipOptions
-from ...settings.settings import Recipe
+from ...settings.settings import Settings
 from ...video.matching import Matched, by_place, by_time
-from ...video.ordered import ahead
+from ...video.ordered import prefetch
 from ..decode import DepthInput
 from .maps import MapStream, open_maps
 from .pictures import PictureStream, open_pictures
@@ -44,8 +44,8 @@ class Streams:
 
     def read(self) -> Iterator[Read]:
         """Each pair, in order, its sides decoded on threads of their own."""
-        pictures = ahead(self.pictures.read([p for p, _ in self.pairs]))
-        maps = ahead(_to_the_end(self.maps.read([m for _, m in self.pairs])))
+        pictures = prefetch(self.pictures.read([p for p, _ in self.pairs]))
+        maps = prefetch(_to_the_end(self.maps.read([m for _, m in self.pairs])))
         with closing(pictures), closing(maps):  # type: ignore[type-var]
             picture, depth = next(pictures, None), next(maps, None)
             for frame, place in self.pairs:
@@ -58,14 +58,14 @@ class Streams:
                            depth if isinstance(depth, GpudepthError) else None)
 
 
-def open_clip(video: Footage, depth: Footage | None, options: ClipOptions, recipe: Recipe) -> Streams:
+def open_clip(video: Footage, depth: Footage | None, options: ClipOptions, settings: Settings) -> Streams:
     """Open both sides and match them. depth None: the video holds it.
 
     Raises UsageError for frames without a map, unless they may be missing, and for frames that are not there;
     NoDepthError, FileError's kinds.
     """
-    pictures = open_pictures(video, options, recipe.limits, with_depth=depth is None)
-    maps = open_maps(depth, video.path, options, recipe)
+    pictures = open_pictures(video, options, settings.limits, with_depth=depth is None)
+    maps = open_maps(depth, video.path, options, settings)
     matched = _match(pictures, maps, options)
     wanted = _wanted(pictures.count, options, video.path)
     pairs = tuple(pair for pair in matched.pairs if pair[0] in wanted)

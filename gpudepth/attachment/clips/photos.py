@@ -23,13 +23,13 @@ from ...errors import FileError, GpudepthError, OutputError
 from ...formats.bytesource import ByteSource
 from ...pairing.clips import FRAME, Footage
 from ...timing import add, lap, stage
-from ...video.ordered import in_order
+from ...video.ordered import ordered_map
 from .. import pipeline
 from ..decode import DepthInput
 from ..guide import FrameGuide
 from ..output import atomic
 from .match import Read, Streams, open_clip
-from .span import Means, find_span
+from .span import ClipContext, find_span
 from .still import StillEncoder, rgb, warnings_of
 
 COLUMNS = ("frame", "seconds", "file", "bytes", "map", "map_seconds", "near", "far", "error")
@@ -68,30 +68,30 @@ class Outcome:
     stages: dict[str, float] = field(default_factory=dict)
 
 
-def write(video: Footage, depth: Footage | None, output: str, means: Means) -> Outcome:
+def write(video: Footage, depth: Footage | None, output: str, means: ClipContext) -> Outcome:
     """Write the photos; `output` is their path with {frame} in it, of six digits.
 
     Raises what `open_clip` and `find_span` raise; OutputError at once; FileError when frames failed or the video was
     cut off: the others are written, and the table says which.
     """
-    means = means.settled(depth)
-    streams = open_clip(video, depth, means.options, means.recipe)
+    means = means.resolve_preset(depth)
+    streams = open_clip(video, depth, means.options, means.settings)
     found = find_span(streams.maps, [m for _, m in streams.pairs], means)
-    means = replace(means, recipe=replace(means.recipe, span=found.span, encoding=found.encoding))
+    means = replace(means, settings=replace(means.settings, span=found.span, encoding=found.encoding))
     coder = _Coder(output, pipeline.target_of(Path(output)), streams.pictures.orientation, means,
                    os.stat(video.path))     # noqa: PTH116
     table, rows = table_of(output), list[Row]()
     try:
-        with closing(in_order(coder, streams.read(), means.threads)) as results:    # type: ignore[type-var]
+        with closing(ordered_map(coder, streams.read(), means.threads)) as results:    # type: ignore[type-var]
             for row in results:
                 if isinstance(row.error, OutputError):
                     raise row.error
                 rows.append(row)
-                means.alive(len(rows))
+                means.heartbeat(len(rows))
     finally:
         if rows:
             _write_table(table, rows, streams)
-    return _outcome(video, rows, streams, table, found.said, known=means.recipe.encoding is None)
+    return _outcome(video, rows, streams, table, found.said, known=means.settings.encoding is None)
 
 
 def table_of(output: str) -> Path:
@@ -126,7 +126,7 @@ class _Coder:
     output: str
     container: Container
     orientation: int
-    means: Means
+    means: ClipContext
     stat: os.stat_result
     own: threading.local = field(default_factory=threading.local)
 
@@ -140,7 +140,7 @@ class _Coder:
                 raise read.error or FileError(f"its map, {read.map}, does not come out of the decoder: damaged or cut "
                                               "off")
             if isinstance(read.picture, Path):
-                outcome = pipeline.run_item(read.picture, read.depth, path, self.means.recipe, self.means.backend,
+                outcome = pipeline.run_item(read.picture, read.depth, path, self.means.settings, self.means.backend,
                                         make_folder=True)
                 warnings = outcome.notices()
             else:
@@ -152,19 +152,19 @@ class _Coder:
                    warnings, pixels=outcome.width * outcome.height, stages=lap())
 
     def attach(self, frame: Any, depth: DepthInput, path: Path) -> pipeline.Outcome:
-        recipe = self.means.recipe
+        settings = self.means.settings
         picture = Picture(frame.width, frame.height, self.orientation)
-        guide = FrameGuide(lambda: rgb(frame), self.orientation, recipe.orientation)
-        prepared = pipeline.prepare(depth, picture, recipe, self.means.backend, self.container, guide=guide)
-        shown = exif.then(self.orientation, recipe.turn)
+        guide = FrameGuide(lambda: rgb(frame), self.orientation, settings.orientation)
+        prepared = pipeline.prepare(depth, picture, settings, self.means.backend, self.container, guide=guide)
+        shown = exif.then(self.orientation, settings.turn)
         with stage("encode"):
             photo = self.encoder.encode(frame, path.suffix, shown)
         with ByteSource(photo) as source:
             with stage("encode"):
-                edit = self.container.attach(source, prepared.coded, replace(recipe, turn=1).placement())
+                edit = self.container.attach(source, prepared.coded, replace(settings, turn=1).placement())
             with stage("write"), atomic(path, like=self.stat, make_folder=True) as file:
                 edit.splice.write(file)
-        return pipeline.outcome_of(path, prepared, picture, recipe, edit)
+        return pipeline.outcome_of(path, prepared, picture, settings, edit)
 
     @property
     def encoder(self) -> StillEncoder:

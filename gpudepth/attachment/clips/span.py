@@ -20,69 +20,69 @@ from ...errors import RangeError, UsageError
 from ...maps.reader import SourceMap, read_map
 from ...pairing.clips import Footage
 from ...settings.clip import ClipOptions
-from ...settings.settings import Recipe
-from ...video.ordered import ahead, in_order
-from ..decode import DepthInput, finite_ends, take
+from ...settings.settings import Settings
+from ...video.ordered import ordered_map, prefetch
+from ..decode import DepthInput, decode_map, finite_ends
 from ..pipeline import outward
 from ..refine import clamp
 from .maps import MapStream
 
 
 @dataclass(frozen=True)
-class Means:
+class ClipContext:
     """What a clip is worked on with. threads: of encoders and the like. alive: called now and then with the number of
     frames that are done."""
 
     options: ClipOptions
-    recipe: Recipe
+    settings: Settings
     backend: Backend
     threads: int = 1
-    alive: Callable[[int], None] = lambda _: None
+    heartbeat: Callable[[int], None] = lambda _: None
 
-    def settled(self, depth: Footage | None) -> Means:
+    def resolve_preset(self, depth: Footage | None) -> ClipContext:
         """With the preset that `auto` asks for, of the first file of the depth. Raises UsageError."""
-        return replace(self, recipe=self.recipe.settled(depth.path)) if depth is not None else self
+        return replace(self, settings=self.settings.resolve_preset(depth.path)) if depth is not None else self
 
 
 @dataclass(frozen=True)
 class Found:
-    """span: as of `Recipe`, None for a range of each frame's own. encoding: the recipe's, with what had to be found."""
+    """span: as of `Settings`, None for a range per frame. encoding: the recipe's, with what had to be found."""
 
     span: tuple[float, float] | None
     encoding: Encoding | None
     said: str = ""
 
 
-def find_span(maps: MapStream, places: Sequence[int], means: Means) -> Found:
+def find_span(maps: MapStream, places: Sequence[int], means: ClipContext) -> Found:
     """Raises UsageError for an alignment, RangeError when no frame holds a value."""
-    options, recipe, backend = means.options, means.recipe, means.backend
-    if recipe.align is not None:
+    options, settings, backend = means.options, means.settings, means.backend
+    if settings.align is not None:
         raise UsageError("frames are not aligned one by one: each would get a scale of its own",
                          hint="near and far for the clip; or align single frames with gpudepth attach")
-    encoding = recipe.encoding
+    encoding = settings.encoding
     if isinstance(encoding, Relative):
         encoding = _extremes(encoding, maps, places, means)
-        recipe = replace(recipe, encoding=encoding)
+        settings = replace(settings, encoding=encoding)
     if options.range == "frame":
         return Found(None, encoding, ", each frame over its own range")
     if not isinstance(options.range, str):
-        return Found(span_of(options.range, recipe.pixel_format), encoding)
-    fmt = recipe.pixel_format
+        return Found(span_of(options.range, settings.pixel_format), encoding)
+    fmt = settings.pixel_format
 
     def span(entry: tuple[int, DepthInput]) -> tuple[float, float]:
-        taken = take(entry[1], recipe, backend, None)
+        taken = decode_map(entry[1], settings, backend, None)
         found = taken.span or backend.span(taken.values)
         ends = np.array([found.lo, found.hi], taken.fmt.dtype)
-        if recipe.clamp is not None:
-            ends = clamp(ends, quantity_of(taken.fmt), recipe.clamp)
+        if settings.clamp is not None:
+            ends = clamp(ends, quantity_of(taken.fmt), settings.clamp)
         if taken.fmt != fmt:
             same = quantity_of(taken.fmt) is quantity_of(fmt)
             ends = numeric.pack(ends.astype(np.float32) if same else numeric.reciprocal(ends), fmt)
         return float(ends.min()), float(ends.max())
 
     los, his = [], []
-    for lo, hi in in_order(span, ahead(maps.read(places)), means.threads):
-        means.alive(0)
+    for lo, hi in ordered_map(span, prefetch(maps.read(places)), means.threads):
+        means.heartbeat(0)
         if isfinite(lo):
             los.append(lo)
         if isfinite(hi):
@@ -98,19 +98,19 @@ def span_of(metres: tuple[float, float], fmt: PixelFormat) -> tuple[float, float
     return outward(near, far) if quantity_of(fmt) is Quantity.DEPTH else outward(1 / far, 1 / near)
 
 
-def _extremes(encoding: Relative, maps: MapStream, places: Sequence[int], means: Means) -> Encoding:
+def _extremes(encoding: Relative, maps: MapStream, places: Sequence[int], means: ClipContext) -> Encoding:
     """Of a model's floats, near and far belong to the least and greatest of the whole clip; codes have their own."""
 
     def ends(entry: tuple[int, DepthInput]) -> tuple[float, float] | None:
         source = entry[1]
         if isinstance(source, str) or hasattr(source, "__fspath__"):
-            source = read_map(source, limits=means.recipe.limits, key=means.recipe.key)
+            source = read_map(source, limits=means.settings.limits, key=means.settings.key)
         codes = source.codes if isinstance(source, SourceMap) else np.asarray(source)
         return finite_ends(codes) if codes.dtype.kind == "f" else None
 
     found = []
-    for pair in in_order(ends, ahead(maps.read(places)), means.threads):
-        means.alive(0)
+    for pair in ordered_map(ends, prefetch(maps.read(places)), means.threads):
+        means.heartbeat(0)
         found.append(pair)
     floats = [pair for pair in found if pair is not None]
     if not floats:

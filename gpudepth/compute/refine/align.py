@@ -108,9 +108,9 @@ def _best_line(values: NDArray[np.float64], targets: NDArray[np.float64],
     run = values[second] - values[first]
     # two samples of almost one value say nothing of the scale; and a few values far out nothing of what is almost one
     low, high = np.percentile(values, (5, 95))
-    spread = high - low if high > low else values.max() - values.min()
-    use = np.abs(run) > 1e-3 * spread
-    if not spread > 0 or not use.any():
+    parallel_map = high - low if high > low else values.max() - values.min()
+    use = np.abs(run) > 1e-3 * parallel_map
+    if not parallel_map > 0 or not use.any():
         raise RangeError("the map is the same everywhere: nothing can be fitted to it")
     first, second = first[use][:LINES], second[use][:LINES]
     slope = (targets[second] - targets[first]) / run[use][:LINES]

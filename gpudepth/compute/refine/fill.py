@@ -25,7 +25,7 @@ from ...depth.pixel_format import Quantity
 from ...errors import HolesError, UsageError
 from .. import bits
 from ..interface import Filled, Span
-from ..threads import CHUNK, Room, spread
+from ..threads import CHUNK, Scratch, parallel_map
 
 METHODS = ("nearest", "far", "near")
 MAX_SIDE = 1 << 14
@@ -86,23 +86,23 @@ def _nearest(height: int, width: int, hole: NDArray[np.intp], threads: int) -> N
     flat[hole] = NO_SEED
     found = np.empty_like(home)
     for step in steps(max(height, width)):
-        def stage(room: Room, start: int, step: int = step) -> None:
+        def stage(scratch: Scratch, start: int, step: int = step) -> None:
             part = slice(start, start + CHUNK)
-            _pass(room, seeds, step, (hole[part], home[part]), found[part])
+            _pass(scratch, seeds, step, (hole[part], home[part]), found[part])
 
-        spread(stage, range(0, hole.size, CHUNK), threads)
+        parallel_map(stage, range(0, hole.size, CHUNK), threads)
         flat[hole] = found     # only now: a pass must not see its own results
     chosen = found.astype(np.intp)
     return (chosen >> 16) * width + (chosen & 0xFFFF)
 
 
-def _pass(room: Room, seeds: NDArray[np.int32], step: int, holes: tuple[NDArray[np.intp], NDArray[np.int32]],
+def _pass(scratch: Scratch, seeds: NDArray[np.int32], step: int, holes: tuple[NDArray[np.intp], NDArray[np.int32]],
           found: NDArray[np.int32]) -> None:
     """One pass over `holes` (their raster indices, and y << 16 | x): the best seed of the nine into `found`."""
     (height, width), (at, home) = seeds.shape, holes
     y, x = home >> 16, home & 0xFFFF
-    where, key, best = (room.like(at, np.int64, name) for name in ("where", "key", "best"))
-    seed, dy, dx = (room.like(at, np.int32, name) for name in ("seed", "dy", "dx"))
+    where, key, best = (scratch.like(at, np.int64, name) for name in ("where", "key", "best"))
+    seed, dy, dx = (scratch.like(at, np.int32, name) for name in ("seed", "dy", "dx"))
     best.fill(np.iinfo(np.int64).max)
     outside = {-step: x < step, 0: None, step: x >= width - step}
     for jump in (-step, 0, step):

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UsageError
-from ..threads import Room, spread
+from ..threads import Scratch, parallel_map
 from . import weights
 
 F32 = np.float32
@@ -93,7 +93,7 @@ def guided(values: NDArray[np.float32], guide: NDArray[np.uint8], confidence: ND
     out = np.empty((out_height, out_width), F32)
     work = _Work(source, colours, trust, guide, down, across, out)
     bands = [list(rows) for _, rows in groupby(range(out_height), key=lambda y: int(down.first[y]))]
-    spread(work.band, bands, threads)
+    parallel_map(work.band, bands, threads)
     return out
 
 
@@ -109,7 +109,7 @@ class _Work:
     across: Axis
     out: NDArray[np.float32]
 
-    def band(self, _: Room, rows: list[int]) -> None:
+    def band(self, _: Scratch, rows: list[int]) -> None:
         """Output rows whose taps are the same four rows of samples: all that depends on samples is a row of numbers."""
         y, step = int(self.down.first[rows[0]]), max(1, BLOCK // len(rows))
         simple = self._simple(y)

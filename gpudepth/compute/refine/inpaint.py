@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import HolesError, UsageError
-from ..threads import CHUNK, Room, spread
+from ..threads import CHUNK, Scratch, parallel_map
 from . import weights
 
 F32 = np.float32
@@ -97,7 +97,7 @@ def pull(fine: NDArray[np.float32], guide: NDArray[np.uint8] | None, coarse: NDA
     table, (height, width) = weights.of_colour(SIGMA_COLOUR), coarse.shape
     flat = fine.reshape(-1)
 
-    def stage(_: Room, start: int) -> None:
+    def stage(_: Scratch, start: int) -> None:
         at = hole[start : start + CHUNK]
         y, x = at // fine.shape[1], at % fine.shape[1]
         p, q = y >> 1, x >> 1
@@ -119,4 +119,4 @@ def pull(fine: NDArray[np.float32], guide: NDArray[np.uint8] | None, coarse: NDA
                 np.maximum(high, value, out=high, where=inside)
         flat[at] = np.minimum(np.maximum(total / mass.astype(F32), low), high) + F32(0)
 
-    spread(stage, range(0, hole.size, CHUNK), threads)
+    parallel_map(stage, range(0, hole.size, CHUNK), threads)

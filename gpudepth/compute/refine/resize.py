@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from ...errors import UsageError
 from .. import bits
-from ..threads import CHUNK, Room, spread
+from ..threads import CHUNK, Scratch, parallel_map
 
 F32 = np.float32
 METHODS = ("area", "bilinear", "nearest")
@@ -108,16 +108,16 @@ def _across(values: NDArray[Any], along: Taps, threads: int) -> Planes:
     planes = Planes(*(np.empty(shape, F32) for _ in range(4)))
     step = max(1, CHUNK // max(values.shape[1], shape[1]))
 
-    def stage(room: Room, row: int) -> None:
+    def stage(scratch: Scratch, row: int) -> None:
         band = slice(row, row + step)
-        source = room.like(values[band], F32, "source")
+        source = scratch.like(values[band], F32, "source")
         np.copyto(source, values[band])
         whole = int(source.view(np.uint32).max()) < bits.INF32
         if not whole:
             np.copyto(source, F32(np.nan), where=~np.isfinite(source))
         sums, weights, low, high = (p[band] for p in (planes.sums, planes.weights, planes.low, planes.high))
         sums[...], weights[...], low[...], high[...] = 0, 0, np.nan, np.nan
-        tap = room.like(sums, F32, "tap")
+        tap = scratch.like(sums, F32, "tap")
         for index, weight in zip(along.index, along.weight, strict=True):
             np.take(source, index, axis=1, mode="clip", out=tap)
             np.fmin(low, tap, out=low)
@@ -131,7 +131,7 @@ def _across(values: NDArray[Any], along: Taps, threads: int) -> Planes:
             np.multiply(tap, weight, out=tap)
             np.add(sums, tap, out=sums)
 
-    spread(stage, range(0, shape[0], step), threads)
+    parallel_map(stage, range(0, shape[0], step), threads)
     return planes
 
 
@@ -140,9 +140,9 @@ def _down(planes: Planes, along: Taps, dtype: np.dtype[Any], threads: int) -> ND
     out = np.empty((along.index.shape[1], planes.sums.shape[1]), dtype)
     step = max(1, CHUNK // out.shape[1])
 
-    def stage(room: Room, row: int) -> None:
+    def stage(scratch: Scratch, row: int) -> None:
         to = out[row:row + step]
-        sums, weights, low, high, tap = (room.like(to, F32, name) for name in ("S", "T", "low", "high", "tap"))
+        sums, weights, low, high, tap = (scratch.like(to, F32, name) for name in ("S", "T", "low", "high", "tap"))
         sums[...], weights[...], low[...], high[...] = 0, 0, np.nan, np.nan
         for index, weight in zip(along.index[:, row:row + step], along.weight[:, row:row + step, None], strict=True):
             for total, plane in ((sums, planes.sums), (weights, planes.weights)):
@@ -155,7 +155,7 @@ def _down(planes: Planes, along: Taps, dtype: np.dtype[Any], threads: int) -> ND
         np.maximum(sums, low, out=sums)
         np.minimum(sums, high, out=sums)
         np.add(sums, F32(0), out=sums)
-        bits.pack(room, sums, to)
+        bits.pack(scratch, sums, to)
 
-    spread(stage, range(0, out.shape[0], step), threads)
+    parallel_map(stage, range(0, out.shape[0], step), threads)
     return out

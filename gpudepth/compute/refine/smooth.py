@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UsageError
-from ..threads import Room, spread
+from ..threads import Scratch, parallel_map
 from . import weights
 from .inpaint import check
 
@@ -51,15 +51,15 @@ def median(values: NDArray[np.float32], size: int, *, threads: int = 1) -> NDArr
     step = max(1, BAND // max(width, 1))
     pairs = _network(size * size)
 
-    def stage(room: Room, row: int) -> None:
+    def stage(scratch: Scratch, row: int) -> None:
         rows = min(step, height - row)
-        taps = [room.like(out[row : row + rows], F32, f"tap{k}") for k in range(size * size)]
-        number = room.like(out[row : row + rows], np.int32, "number")
+        taps = [scratch.like(out[row : row + rows], F32, f"tap{k}") for k in range(size * size)]
+        number = scratch.like(out[row : row + rows], np.int32, "number")
         number.fill(0)
         for k, tap in enumerate(taps):
             np.copyto(tap, padded[row + k // size : row + k // size + rows, k % size : k % size + width])
             number += tap < np.inf
-        spare = room.like(taps[0], F32, "spare")
+        spare = scratch.like(taps[0], F32, "spare")
         for a, b in pairs:
             np.minimum(taps[a], taps[b], out=spare)
             np.maximum(taps[a], taps[b], out=taps[b])
@@ -75,7 +75,7 @@ def median(values: NDArray[np.float32], size: int, *, threads: int = 1) -> NDArr
         middle = padded[row + reach : row + reach + rows, reach : reach + width]
         np.copyto(to, F32(np.nan), where=middle == np.inf)
 
-    spread(stage, range(0, height, step), threads)
+    parallel_map(stage, range(0, height, step), threads)
     return out
 
 
@@ -91,7 +91,7 @@ def bilateral(values: NDArray[np.float32], radius: int, guide: NDArray[np.uint8]
     out = np.empty((height, width), F32)
     step = max(1, BAND // max(width, 1))
 
-    def stage(room: Room, row: int) -> None:
+    def stage(scratch: Scratch, row: int) -> None:
         rows = slice(row, min(row + step, height))
         to = out[rows]
 
@@ -101,7 +101,7 @@ def bilateral(values: NDArray[np.float32], radius: int, guide: NDArray[np.uint8]
 
         middle = np.ascontiguousarray(window(padded, 0, 0))
         limit = np.abs(middle) * TAU
-        total, mass, gap, size = (room.like(to, F32, n) for n in ("total", "mass", "gap", "size"))
+        total, mass, gap, size = (scratch.like(to, F32, n) for n in ("total", "mass", "gap", "size"))
         total[...], mass[...] = 0, 0
         weight = np.full(to.shape, 1, np.int32)
         here = None if colours is None else window(colours, 0, 0).copy()
@@ -110,7 +110,7 @@ def bilateral(values: NDArray[np.float32], radius: int, guide: NDArray[np.uint8]
                 np.subtract(window(padded, dy, dx), middle, out=gap)
                 near = np.abs(gap, out=size) <= limit
                 if here is not None and colours is not None:
-                    np.take(table, _difference(room, here, window(colours, dy, dx)), mode="clip", out=weight)
+                    np.take(table, _difference(scratch, here, window(colours, dy, dx)), mode="clip", out=weight)
                 np.multiply(weight, np.int32(bell[dy + radius] * bell[dx + radius]), out=size, casting="unsafe")
                 np.multiply(size, near, out=size)
                 np.add(mass, size, out=mass)
@@ -121,14 +121,14 @@ def bilateral(values: NDArray[np.float32], radius: int, guide: NDArray[np.uint8]
         np.add(middle, to, out=to)
         np.copyto(to, F32(np.nan), where=np.isnan(middle))
 
-    spread(stage, range(0, height, step), threads)
+    parallel_map(stage, range(0, height, step), threads)
     return out
 
 
-def _difference(room: Room, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.uint16]:
+def _difference(scratch: Scratch, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.uint16]:
     """|ΔR| + |ΔG| + |ΔB| of (3, rows, width) planes."""
-    total, larger, smaller = (room.like(a[0], np.uint16, "total16"), room.like(a[0], np.uint8, "larger"),
-                              room.like(a[0], np.uint8, "smaller"))
+    total, larger, smaller = (scratch.like(a[0], np.uint16, "total16"), scratch.like(a[0], np.uint8, "larger"),
+                              scratch.like(a[0], np.uint8, "smaller"))
     for c in range(3):
         np.maximum(a[c], b[c], out=larger)
         np.minimum(a[c], b[c], out=smaller)

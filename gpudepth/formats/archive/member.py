@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ...errors import FileError, LimitError, MalformedError, TruncatedError, UnsupportedError
 from ...limits import DEFAULT, Limits
-from ..bytesource import Held
+from ..bytesource import VirtualFile
 
 if TYPE_CHECKING:
     from ..bytesource import ByteSource
@@ -28,7 +28,7 @@ RATIO_FROM = 16 << 20       # bytes; below, a map of one value everywhere may be
 
 
 @dataclass(frozen=True)
-class Member(Held):
+class Member(VirtualFile):
     """One regular file of an archive.
 
     inside   its path in the archive, `/` between the parts

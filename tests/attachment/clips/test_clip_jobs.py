@@ -16,7 +16,7 @@ from video_kit import colour, depth
 
 from gpudepth.batch.clip_item import ClipItem
 from gpudepth.batch.runner import plan, run
-from gpudepth.batch.workers import alive, run_tasks
+from gpudepth.batch.workers import heartbeat, run_tasks
 from gpudepth.cli.app import run_command
 from gpudepth.errors import JobError, MissingInputError, UsageError
 from gpudepth.settings.job import parse_job
@@ -129,7 +129,7 @@ def test_mistakes_in_the_plan(tmp_path: Path, text: str, error: type[Exception],
 def slow(task: float) -> str:
     for n in range(16):
         time.sleep(task / 16)
-        alive(n)
+        heartbeat(n)
     return "done"
 
 

@@ -21,9 +21,9 @@ from gpudepth.errors import GpudepthError, NoDepthError, UsageError
 from gpudepth.maps.reader import SourceMap
 from gpudepth.pairing.clips import Footage, find_clips
 from gpudepth.settings.clip import ClipOptions
-from gpudepth.settings.settings import Recipe
+from gpudepth.settings.settings import Settings
 
-GRAY = Recipe(encoding=Gray(0.5, 8))
+GRAY = Settings(encoding=Gray(0.5, 8))
 
 
 def footage(path: Path) -> Footage:
@@ -57,13 +57,13 @@ def same(*numbers: int) -> list[tuple[int, int, int]]:
 def test_depth_video_of_ours(tmp_path: Path) -> None:
     """Milliseconds in Matroska against 1/90000 in MP4."""
     video, maps = colour(tmp_path / "c.mp4", 12, options={"bf": "2"}), depth(tmp_path / "d.mkv", 12)
-    streams = open_clip(footage(video), footage(maps), ClipOptions(), Recipe())
+    streams = open_clip(footage(video), footage(maps), ClipOptions(), Settings())
     assert read(streams) == same(*range(12))
     assert streams.notes == ()
     chosen = ClipOptions(frames="2:10", stride=3)
-    assert read(open_clip(footage(video), footage(maps), chosen, Recipe())) == same(2, 5, 8)
+    assert read(open_clip(footage(video), footage(maps), chosen, Settings())) == same(2, 5, 8)
     with pytest.raises(UsageError, match=r"has 12 frames, and clip\.frames starts at 20"):
-        open_clip(footage(video), footage(maps), ClipOptions(frames="20:"), Recipe())
+        open_clip(footage(video), footage(maps), ClipOptions(frames="20:"), Settings())
     with pytest.raises(UsageError, match="knows its own range"):
         open_clip(footage(video), footage(maps), ClipOptions(), GRAY)
 
@@ -239,7 +239,7 @@ def test_variable_frame_rate_and_times_in_names(tmp_path: Path) -> None:
 
 def test_different_lengths(tmp_path: Path) -> None:
     video, maps = footage(colour(tmp_path / "c.mp4", 6)), footage(depth(tmp_path / "d.mkv", 9))
-    streams = open_clip(video, maps, ClipOptions(), Recipe())
+    streams = open_clip(video, maps, ClipOptions(), Settings())
     assert read(streams) == same(*range(6))
     assert streams.notes == ("3 of 9 maps belong to no frame",)
 
@@ -249,7 +249,7 @@ def test_missing_frames_of_depth(tmp_path: Path) -> None:
     left = [0, 1, 4, 5]
     maps = depth(tmp_path / "d.mkv", times=[seconds_of(6)[n] for n in left], numbers=left)
     video = footage(colour(tmp_path / "c.mp4", 6))
-    assert read(open_clip(video, footage(maps), ClipOptions(allow_missing=True), Recipe())) == same(*left)
+    assert read(open_clip(video, footage(maps), ClipOptions(allow_missing=True), Settings())) == same(*left)
 
 
 def test_a_movie_that_holds_its_depth(tmp_path: Path) -> None:
@@ -263,12 +263,12 @@ def test_a_movie_that_holds_its_depth(tmp_path: Path) -> None:
         times = writer.colour_times(source)
         maps = ((t, DepthData(metres(n), "hdep")) for n, t in enumerate(times))  # type: ignore[arg-type]
         writer.write(source, maps, file, (0.5, 8))
-    streams = open_clip(footage(path), None, ClipOptions(), Recipe())
+    streams = open_clip(footage(path), None, ClipOptions(), Settings())
     values = [float(r.depth.depth()[24, 24]) for r in streams.read() if isinstance(r.depth, DepthData)]
     np.testing.assert_allclose(values, [1 + n / 64 for n in range(6)], atol=0.01)
     (tmp_path / "other.MOV").write_bytes(depth_movie())
     with pytest.raises(GpudepthError):
-        open_clip(footage(tmp_path / "other.MOV"), None, ClipOptions(), Recipe())     # nobody decodes its colour
+        open_clip(footage(tmp_path / "other.MOV"), None, ClipOptions(), Settings())     # nobody decodes its colour
 
 
 def test_hue_comes_with_a_warning(tmp_path: Path) -> None:

@@ -16,22 +16,22 @@ from video_kit import colour, depth, metres, number_of
 
 import gpudepth
 from gpudepth.attachment.clips import photos as clip_stills
-from gpudepth.attachment.clips.span import Means
+from gpudepth.attachment.clips.span import ClipContext
 from gpudepth.compute.cpu import NumpyBackend
 from gpudepth.depth.encoding import Depth, Gray
 from gpudepth.depth.pixel_format import HDEP
 from gpudepth.errors import FileError, OutputError
 from gpudepth.pairing.clips import Footage, find_clips
 from gpudepth.settings.clip import ClipOptions
-from gpudepth.settings.settings import Recipe, Resize
+from gpudepth.settings.settings import Resize, Settings
 
 
 def footage(path: Path) -> Footage:
     return Footage((path,))
 
 
-def means(recipe: Recipe | None = None, threads: int = 2, **options: Any) -> Means:
-    return Means(ClipOptions(**options), recipe or Recipe(), NumpyBackend(), threads)
+def means(settings: Settings | None = None, threads: int = 2, **options: Any) -> ClipContext:
+    return ClipContext(ClipOptions(**options), settings or Settings(), NumpyBackend(), threads)
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -80,8 +80,8 @@ def test_a_range_of_each_frames_own(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", depths=np.stack([np.linspace(1, 2 + n, 64 * 48, dtype=np.float32).reshape(48, 64) for n in range(3)]))
     pattern = str(tmp_path / "{frame}.heic")
     for how, wanted in (("frame", [2, 3, 4]), ("clip", [4, 4, 4]), ((0.5, 8.0), [8, 8, 8])):
-        recipe = Recipe(encoding=Depth(), pixel_format=HDEP)
-        clip_stills.write(footage(video), footage(tmp_path / "d.npz"), pattern, means(recipe, range=how))
+        settings = Settings(encoding=Depth(), pixel_format=HDEP)
+        clip_stills.write(footage(video), footage(tmp_path / "d.npz"), pattern, means(settings, range=how))
         storages = [gpudepth.read(tmp_path / f"{n:06d}.heic").storage for n in range(3)]  # type: ignore[union-attr]
         assert [round(s.hi, 3) for s in storages if s] == wanted
 
@@ -92,15 +92,15 @@ def test_rotated_video(tmp_path: Path, suffix: str) -> None:
     video = colour(tmp_path / "c.mp4", 2, rotation=-90)
     upright = np.linspace(1, 4, 96 * 128, dtype=np.float32).reshape(128, 96)
     np.savez(tmp_path / "d.npz", depths=np.stack([upright] * 2))
-    clip_stills.write(footage(video), footage(tmp_path / "d.npz"), str(tmp_path / f"{{frame}}{suffix}"), means(Recipe(encoding=Depth())))
+    clip_stills.write(footage(video), footage(tmp_path / "d.npz"), str(tmp_path / f"{{frame}}{suffix}"), means(Settings(encoding=Depth())))
     data = gpudepth.read(tmp_path / f"000001{suffix}", orientation="coded")
     assert data is not None
     assert (data.orientation, data.width, data.height) == (6, 128, 96)
     np.testing.assert_allclose(data.displayed().depth(), upright, rtol=0.03)
     coded = np.rot90(upright)
     np.savez(tmp_path / "d.npz", depths=np.stack([coded] * 2))
-    recipe = Recipe(encoding=Depth(), orientation="coded")
-    clip_stills.write(footage(video), footage(tmp_path / "d.npz"), str(tmp_path / f"{{frame}}{suffix}"), means(recipe))
+    settings = Settings(encoding=Depth(), orientation="coded")
+    clip_stills.write(footage(video), footage(tmp_path / "d.npz"), str(tmp_path / f"{{frame}}{suffix}"), means(settings))
     np.testing.assert_allclose(gpudepth.read(tmp_path / f"000000{suffix}").depth(), upright, rtol=0.03)  # type: ignore[union-attr]
 
 
@@ -109,7 +109,7 @@ def test_turned_on_top(tmp_path: Path) -> None:
     video = colour(tmp_path / "c.mp4", 1)
     lying = np.linspace(1, 4, 96 * 128, dtype=np.float32).reshape(96, 128)
     np.savez(tmp_path / "d.npz", depths=lying[None])
-    clip_stills.write(footage(video), footage(tmp_path / "d.npz"), str(tmp_path / "{frame}.jpg"), means(Recipe(encoding=Depth(), turn=6)))
+    clip_stills.write(footage(video), footage(tmp_path / "d.npz"), str(tmp_path / "{frame}.jpg"), means(Settings(encoding=Depth(), turn=6)))
     data = gpudepth.read(tmp_path / "000000.jpg")
     assert data is not None
     np.testing.assert_allclose(data.depth(), np.rot90(lying, -1), rtol=0.03)
@@ -119,8 +119,8 @@ def test_refining_along_the_frame(tmp_path: Path) -> None:
     """Guided upsampling takes the frame's own pixels; the size is that of the photo as displayed."""
     video = colour(tmp_path / "c.mp4", 2)
     np.savez(tmp_path / "d.npz", depths=np.stack([np.where(np.arange(32) < 16, 1, 3)[None].repeat(24, 0).astype(np.float32)] * 2))
-    recipe = Recipe(encoding=Depth(), resize=Resize(long_side=128, method="guided"), fill="inpaint", smooth=None)
-    outcome = clip_stills.write(footage(video), footage(tmp_path / "d.npz"), str(tmp_path / "{frame}.jpg"), means(recipe))
+    settings = Settings(encoding=Depth(), resize=Resize(long_side=128, method="guided"), fill="inpaint", smooth=None)
+    outcome = clip_stills.write(footage(video), footage(tmp_path / "d.npz"), str(tmp_path / "{frame}.jpg"), means(settings))
     data = gpudepth.read(tmp_path / "000000.jpg")
     assert data is not None
     assert (data.width, data.height) == (128, 96)
@@ -169,9 +169,9 @@ def test_a_bad_frame_costs_itself(tmp_path: Path) -> None:
     Image.fromarray(np.full((48, 30), 100, np.uint16)).save(tmp_path / "d/2.png")
     Image.fromarray(np.zeros((48, 64), np.uint16)).save(tmp_path / "d/4.png")
     clip = find_clips(tmp_path, "c.mp4", "d/{frame}.png", "out/{frame}.jpg").clips[0]
-    recipe = Recipe(encoding=Depth())
+    settings = Settings(encoding=Depth())
     with pytest.raises(FileError, match="3 of 6 frames failed, the others are written: frame 1: ") as caught:
-        clip_stills.write(clip.video, clip.depth, clip.output, means(recipe, range=(50.0, 150.0)))
+        clip_stills.write(clip.video, clip.depth, clip.output, means(settings, range=(50.0, 150.0)))
     assert "frame 2: " in str(caught.value)
     rows = table(tmp_path / "out")
     assert [bool(row["error"]) for row in rows] == [False, True, True, False, True, False]
@@ -221,8 +221,8 @@ def test_codes_say_what_they_mean(tmp_path: Path) -> None:
     from video_kit import gray
 
     maps = gray(tmp_path / "d.mkv", [np.full((48, 64), 1000 * n, np.uint16) for n in range(3)])
-    recipe = replace(Recipe(), encoding=Gray(0.5, 8))
-    outcome = clip_stills.write(footage(colour(tmp_path / "c.mp4", 3)), footage(maps), str(tmp_path / "{frame}.jpg"), means(recipe))
+    settings = replace(Settings(), encoding=Gray(0.5, 8))
+    outcome = clip_stills.write(footage(colour(tmp_path / "c.mp4", 3)), footage(maps), str(tmp_path / "{frame}.jpg"), means(settings))
     assert outcome.said.startswith("3 frames, black = 0.50 m, white = 8.00 m, linear in depth, 64×48, hdis as L008, 0.5 to 0.")
     assert outcome.said.endswith("all over one range")
 

@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from gpudepth.video.ordered import AHEAD, ahead, in_order
+from gpudepth.video.ordered import AHEAD, ordered_map, prefetch
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -18,7 +18,7 @@ def test_in_the_order_of_the_items(threads: int) -> None:
         time.sleep(0.02 if n % 5 == 0 else 0)
         return n * n
 
-    assert list(in_order(slow_first, range(40), threads)) == [n * n for n in range(40)]
+    assert list(ordered_map(slow_first, range(40), threads)) == [n * n for n in range(40)]
 
 
 def test_never_many_at_once() -> None:
@@ -32,7 +32,7 @@ def test_never_many_at_once() -> None:
             assert made - given <= 2 * AHEAD + 1
             yield n
 
-    for _ in in_order(lambda n: n, items(), 2):
+    for _ in ordered_map(lambda n: n, items(), 2):
         given += 1
     assert given == 50
 
@@ -45,24 +45,24 @@ def test_errors_come_where_they_belong() -> None:
 
     got = []
     with pytest.raises(ValueError, match="7"):
-        got.extend(in_order(work, range(20), 3))
+        got.extend(ordered_map(work, range(20), 3))
 
     got = []
     with pytest.raises(ValueError, match="7"):
-        for n in in_order(work, range(20), 3):
+        for n in ordered_map(work, range(20), 3):
             got.append(n)
     assert got == list(range(7))
 
 
 def test_ahead() -> None:
-    assert list(ahead(iter(range(100)))) == list(range(100))
-    assert list(ahead(iter([None, None]))) == [None, None]
+    assert list(prefetch(iter(range(100)))) == list(range(100))
+    assert list(prefetch(iter([None, None]))) == [None, None]
 
     def fails() -> Iterator[int]:
         yield 1
         raise KeyError("x")
 
-    items = ahead(fails())
+    items = prefetch(fails())
     assert next(items) == 1
     with pytest.raises(KeyError):
         next(items)
@@ -81,10 +81,10 @@ def test_left_early_nothing_stays_behind() -> None:
         finally:
             closed.append(threading.current_thread() is not threading.main_thread())
 
-    with closing(ahead(endless())) as items:  # type: ignore[type-var]
+    with closing(prefetch(endless())) as items:  # type: ignore[type-var]
         assert [next(items) for _ in range(3)] == [0, 1, 2]
     assert closed == [True]
-    with closing(in_order(lambda n: n, ahead(endless()), 2)) as items:  # type: ignore[type-var]
+    with closing(ordered_map(lambda n: n, prefetch(endless()), 2)) as items:  # type: ignore[type-var]
         next(items)
     deadline = time.monotonic() + 5
     while threading.active_count() > before and time.monotonic() < deadline:
