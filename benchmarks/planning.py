@@ -47,13 +47,13 @@ output:   {path: "s3://bucket/out/{stem}.jpg"}
 def make_up(pairs: int) -> None:
     """Every folder of a store lists so many objects."""
     from gpudepth.pairing import catalogue
-    from gpudepth.pairing.stores import Stored
+    from gpudepth.pairing.stores import RemoteFile
 
-    def listed(folder: str) -> Iterator[Stored]:
+    def list_objects(folder: str) -> Iterator[RemoteFile]:
         suffix = "jpg" if folder.endswith("photos") else "png"
-        return (Stored(f"{folder}/{n:08}.{suffix}", n, f"{n:032x}") for n in range(pairs))
+        return (RemoteFile(f"{folder}/{n:08}.{suffix}", n, f"{n:032x}") for n in range(pairs))
 
-    catalogue.listed = listed
+    catalogue.list_objects = list_objects
 
 
 def resident(kind: str = "VmRSS") -> float:

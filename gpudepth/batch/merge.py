@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from ..attachment.output import remove_stale
 from ..errors import LockedError, UsageError
-from ..pairing.urls import said as said_path
+from ..pairing.urls import display_path
 from ..settings.job import Job
 from .ledger import Ledger, Row, read_rows
 from .part_ledger import read_parts, shards_of
@@ -55,8 +55,8 @@ class Merged:
         return ", ".join(parts + ([f"{outdated} outdated"] if outdated else []))
 
     def to_dict(self) -> dict[str, Any]:
-        return {"ledger": said_path(self.ledger), "shards": list(self.shards), "added": self.added, "done": self.done,
-                **{state: self.count(state) for state in ("failed", "missing", "outdated")},
+        return {"ledger": display_path(self.ledger), "shards": list(self.shards), "added": self.added,
+                "done": self.done, **{state: self.count(state) for state in ("failed", "missing", "outdated")},
                 "left": [{"key": one.key, "state": one.state, **({"message": one.message} if one.message else {})}
                          for one in self.left]}
 

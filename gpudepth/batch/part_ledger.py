@@ -15,7 +15,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 from ..errors import GpudepthError, MissingInputError
-from ..pairing.stores import listed, put_bytes, read_all
+from ..pairing.stores import list_objects, put_bytes, read_all
 from .ledger import Ledger, Row
 from .shards import Shard
 from .work_item import in_shard
@@ -67,7 +67,7 @@ def read_parts(folder: str, shard: Shard | None = None) -> dict[str, Row]:
     """The last row of each key, in all parts that may have one of the shard."""
     found = []
     with suppress(MissingInputError):
-        for part in listed(folder):
+        for part in list_objects(folder):
             name = _NAME.fullmatch(part.name)
             if name is None or (shard and name[2] and int(name[3]) == shard[1] and int(name[2]) != shard[0]):
                 continue
@@ -84,5 +84,5 @@ def read_parts(folder: str, shard: Shard | None = None) -> dict[str, Row]:
 
 def shards_of(folder: str) -> list[str]:
     """Which shards have parts, `all` for runs of everything."""
-    names = {match[1] for part in listed(folder) if (match := _NAME.fullmatch(part.name))}
+    names = {match[1] for part in list_objects(folder) if (match := _NAME.fullmatch(part.name))}
     return sorted(name.replace("-of-", "/") for name in names)

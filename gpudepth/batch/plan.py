@@ -20,7 +20,7 @@ from ..pairing.pairs import Pair, Pairing, Refused
 from ..pairing.stores import check_url, target
 from ..pairing.tar_paths import for_pairing
 from ..pairing.templates import placeholders
-from ..pairing.urls import is_url, located, said
+from ..pairing.urls import display_path, is_url, located
 from ..settings.job import Job
 from ..settings.settings import Settings
 from .lazy_sequence import MappedSequence
@@ -55,7 +55,7 @@ class Plan:
     @property
     def store(self) -> str | None:
         """The folder in an object store where the ledger's parts lie; None: the ledger is a file."""
-        root = said(self.root)
+        root = display_path(self.root)
         return f"{root}/{PARTS}" if is_url(root) and self.job.run.ledger is None else None
 
     def lines(self) -> Iterator[str]:
@@ -77,7 +77,7 @@ def _said(depth: object) -> object:
     """What holds the depth: a file, a member of an archive, a sequence; None: the video itself."""
     if depth is None:
         return "its own depth"
-    return said(depth.path) if isinstance(depth, VirtualFile) else depth
+    return display_path(depth.path) if isinstance(depth, VirtualFile) else depth
 
 
 def job_hash(job: Job, settings: Settings | None = None) -> str:
@@ -102,13 +102,14 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None, *, on_
     template = job.output.path if job.output.tars is None else for_pairing(job.output.path)
     pairing = job.source.find(base, template, job.limits.limits(), on_disk=on_disk)
     refuse("several pairs would write the same file",
-            [f"{said(c.output)} ({c.reason}): {', '.join(c.keys[:SHOWN])}" for c in pairing.collisions],
+            [f"{display_path(c.output)} ({c.reason}): {', '.join(c.keys[:SHOWN])}" for c in pairing.collisions],
             _mending(pairing, job.output.path))
     refuse("more than one map for a photo",
-            [f"{d.key}: {', '.join(map(said, d.paths[:SHOWN]))}" for d in pairing.duplicates if not d.shared],
+            [f"{d.key}: {', '.join(map(display_path, d.paths[:SHOWN]))}" for d in pairing.duplicates if not d.shared],
             "each photo has one map: make source.depth more specific, or move the others away")
     if not job.source.allow_missing:
-        refuse("no map for some photos", MappedSequence(pairing.unmatched_color, said), job.source.why_unmatched(base))
+        refuse("no map for some photos", MappedSequence(pairing.unmatched_color, display_path),
+               job.source.why_unmatched(base))
     check_url(job.output.path)
     settings = recipe_of(job, base)
     root = output_root(base, job.output.path)
@@ -125,7 +126,7 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None, *, on_
 
     def item(p: Pair) -> PhotoItem:
         depth, there = pairing.input(p.depth), p.output or Path()
-        output = there if on_disks else target(said(there))
+        output = there if on_disks else target(display_path(there))
         # captures have confidence always, and it makes holes
         doubt = trust(p) if confidence is not None or p.camera is None else None
         return PhotoItem(p.key, pairing.input(p.color), depth, output, below(output, root), metric(p), doubt,

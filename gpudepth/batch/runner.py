@@ -23,7 +23,7 @@ from ..compute.auto import AutoBackend
 from ..compute.cores import available_cores
 from ..errors import AccessError, GpudepthError, Interrupted, OutputError, UsageError
 from ..pairing.stores import RemoteFile, look_at, target
-from ..pairing.urls import is_url, said
+from ..pairing.urls import display_path, is_url
 from ..settings.job import Job, load_job
 from . import shards as parts
 from .clip_plan import make_clip_plan
@@ -201,7 +201,7 @@ def _scratch(plan_: Plan, summary: RunSummary) -> Path | None:
 
 def looked_at(plan_: Plan, rows: Iterable[Row]) -> contextlib.AbstractContextManager[None]:
     """What the store says of the outputs that are done by these rows, known while the block runs."""
-    root = said(plan_.root)
+    root = display_path(plan_.root)
     return look_at(f"{root}/{row.output}" for row in rows if row.output_etag and is_url(root))
 
 

@@ -22,7 +22,7 @@ from ..compute import backend
 from ..errors import GpudepthError, OutputError
 from ..formats.bytesource import Input
 from ..pairing.stores import RemoteFile, Target
-from ..pairing.urls import said
+from ..pairing.urls import display_path
 from ..settings.settings import Settings
 from ..timing import lap, rounded, stage
 from .ledger import FileState, Row, stat_signature, states
@@ -230,7 +230,7 @@ def in_shard(key: str, shard: tuple[int, int] | None) -> bool:
 
 def below(path: Path | Target, root: Path) -> str:
     """The path relative to the root, with `/`."""
-    text, start = (path.as_posix() if isinstance(path, Path) else path.url), said(root).rstrip("/") + "/"
+    text, start = (path.as_posix() if isinstance(path, Path) else path.url), display_path(root).rstrip("/") + "/"
     if text.startswith(start) or not isinstance(path, Path):
         return text.removeprefix(start)
     return Path(os.path.relpath(path, root)).as_posix()

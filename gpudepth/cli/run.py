@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import PartialRunError, UsageError
-from ..pairing.urls import said
+from ..pairing.urls import display_path
 from . import options as o
 from .telling import say
 
@@ -62,7 +62,7 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
         if as_json:
             print(row.to_json())
         elif row.status == "ok":
-            print(f"{said(summary.plan.root / row.output)}: {row.said}")
+            print(f"{display_path(summary.plan.root / row.output)}: {row.said}")
     for note in summary.plan.notes:
         say(f"note: {note}")
     if as_json:
@@ -82,6 +82,6 @@ def _where(summary: RunSummary, job: Path) -> str:
     if summary.plan.store is not None:
         return f"gpudepth merge {job}"
     if summary.plan.job.run.ledger is not None:
-        return f"gpudepth report {said(summary.ledger)} --outputs {said(summary.plan.root)}"
+        return f"gpudepth report {display_path(summary.ledger)} --outputs {display_path(summary.plan.root)}"
     usual = summary.ledger == summary.plan.ledger
-    return f"gpudepth report {said(summary.ledger.parent if usual else summary.ledger)}"
+    return f"gpudepth report {display_path(summary.ledger.parent if usual else summary.ledger)}"

@@ -1,1 +1,1 @@
-"""Which depth map belongs to which photo: by name, index, time, manifest, archive, or in the photo itself."""
+"""Finds the depth map of each photo: by name, index, time, manifest or archive, or in the photo itself."""

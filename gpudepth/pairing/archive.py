@@ -1,7 +1,8 @@
-"""Pairs inside archives: each archive is listed once, and what pairs in it is read by place. Nothing is extracted.
+"""Finds pairs inside archives. Each archive is indexed once and its members are read in place; nothing is extracted.
 
-In pairs a member is a path that goes on behind its archive: `scenes/one.zip/rgb/001.jpg`; `Pairing.input` says what
-stands behind it. What is wrong with an archive, or a member's name, is an item that fails, and the rest is done.
+A `Pair` names a member by a path that continues behind its archive, `scenes/one.zip/rgb/001.jpg`; `Pairing.input` maps
+such a path to the member. A damaged archive or an unsafe member name becomes an item that fails; the others are
+processed.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from ..formats.archive.index import Index, read_index
 from ..formats.archive.member import Member, explain
 from ..limits import DEFAULT, Limits
 from .by_name import find_beside, find_pairs
-from .files import Found, list_files
+from .files import FoundFile, list_files
 from .pairs import (
     Duplicate,
     Pair,
     Pairing,
     Refused,
     find_collisions,
-    in_order,
     natural_key,
+    natural_sorted,
     output_template,
     photo_key,
     shared_maps,
@@ -39,7 +40,23 @@ SUFFIXES = (".tar", ".zip", ".r3d")
 
 @dataclass
 class PairCollector:
-    """What has been found so far, in several archives. folders: the placeholders whose values may have `/` in them."""
+    """Collects the pairs, leftovers and problems of several archives.
+
+    Attributes:
+        base: Folder that relative paths start from.
+        known: Names of all placeholders.
+        output: Template of the output path, or None.
+        folders: Placeholders whose values may contain `/`.
+        pairs: Pairs found so far.
+        unmatched_color: Photos without a map.
+        unmatched_depth: Maps without a photo.
+        duplicates: Photos with several maps, and maps with several photos.
+        previews: Pictures of maps, which are not photos.
+        members: Archive members by the paths that pairs use.
+        refused: Archives and members that cannot be read.
+        notes: Remarks for the user.
+        archives: Archives visited so far.
+    """
 
     base: Path
     known: frozenset[str]
@@ -58,10 +75,12 @@ class PairCollector:
     def __post_init__(self) -> None:
         self._goals = output_template(self.output, self.known)
 
-    def each(self, text: str, limits: Limits = DEFAULT) -> Iterator[tuple[Found, Index]]:
-        """All archives that a glob or template finds, in order; those that cannot be listed are refused.
+    def iter_archives(self, text: str, limits: Limits = DEFAULT) -> Iterator[tuple[FoundFile, Index]]:
+        """Yield each archive that a glob or template matches, in order, with its index; refuse the unreadable ones.
 
-        Raises UsageError, MissingInputError when there are none.
+        Raises:
+            UsageError: The template is bad.
+            MissingInputError: No archive matches.
         """
         for found in list_files(self.base, text).files:
             self.archives.append(found.path)
@@ -81,39 +100,50 @@ class PairCollector:
         self.refused.append(Refused(photo_key(archive, self.base), error))
 
     def add(self, pair: Pair, fields: Fields) -> None:
-        """One pair, with all the placeholders of it; its key and output follow from them."""
+        """Add one pair with the values of its placeholders, from which its key and its output follow."""
         goal = located(self.base, self._goals.format(fields, self.folders)) if self._goals else None
         self.pairs.append(replace(pair, key=photo_key(pair.color, self.base), fields=fields, output=goal))
 
-    def use(self, members: Iterable[Member]) -> None:
+    def register(self, members: Iterable[Member]) -> None:
+        """Remember members, so that `Pairing.input` finds them by path."""
         self.members.update((member.path, member) for member in members)
 
     def pairing(self) -> Pairing:
-        """All of it. Raises MissingInputError when there is neither a pair nor anything refused or unmatched."""
+        """Return the result. Raises MissingInputError when nothing was found and nothing was refused or left over."""
         if not (self.pairs or self.refused or self.unmatched_color or self.duplicates):
-            raise MissingInputError("no photo of source.color is in the archives", where=self.archives[0],
+            raise MissingInputError("the archives hold no photo that source.color matches", where=self.archives[0],
                                     hint="; ".join(self.notes[:3]) or None)
         self.pairs.sort(key=lambda pair: natural_key(pair.color))
         return Pairing(
-            tuple(self.pairs), in_order(self.unmatched_color), in_order(self.unmatched_depth),
+            tuple(self.pairs), natural_sorted(self.unmatched_color), natural_sorted(self.unmatched_depth),
             (*self.duplicates, *shared_maps(self.pairs)),
-            find_collisions(self.pairs, [*self.archives, *self.members]), in_order(self.previews), self.known,
+            find_collisions(self.pairs, [*self.archives, *self.members]), natural_sorted(self.previews), self.known,
             self.members, tuple(self.refused), tuple(self.notes))
 
 
 def find_in_archives(base: Path, archive: str, color: str, depth: str, output: str | None = None, *,
                      limits: Limits = DEFAULT) -> Pairing:
-    """Pair photos and maps of the same archive, a zip or a tar, by name.
+    """Pair photos and maps of the same zip or tar archive by name.
 
-    archive   a glob or template of archives
-    color     a glob or template of paths inside; depth: a template of color's placeholders and {stem}
-    output    a template of these, of the archive's placeholders, and {archive}: the archive's name without .zip
+    Args:
+        base: Folder that relative paths start from.
+        archive: Glob or template of the archives.
+        color: Glob or template of the photos' paths inside an archive.
+        depth: Template of the maps' paths, made of color's placeholders and {stem}.
+        output: Template of the output, made of these, the archive's placeholders and {archive}, the archive's name
+            without suffix.
+        limits: What an archive may ask for.
 
-    Raises UsageError for a bad template, MissingInputError when there is no archive, or no photo in any.
+    Returns:
+        The pairs of all archives in natural order.
+
+    Raises:
+        UsageError: A template is bad.
+        MissingInputError: There is no archive, or no photo in any of them.
     """
     outer = placeholders(archive) | {ARCHIVE}
     gathered = PairCollector(Path(base), outer | placeholders(color) | {"stem"}, output)
-    for found, index in gathered.each(archive, limits):
+    for found, index in gathered.iter_archives(archive, limits):
         names = {member.inside: member for member in index.members}
 
         def look(root: Path, text: str, *, glob: bool = False, names: Iterable[str] = names) -> Iterator[
@@ -124,9 +154,9 @@ def find_in_archives(base: Path, archive: str, color: str, depth: str, output: s
             inside = find_pairs(found.path, color, depth, look=look,
                                 nothing=lambda root, text: MissingInputError("", where=root))
         except MissingInputError:
-            gathered.notes.append(f"{photo_key(found.path, gathered.base)} holds no {color!r}, but {_holds(names)}")
+            gathered.notes.append(f"{photo_key(found.path, gathered.base)} holds no {color!r}; it holds {_holds(names)}")
             continue
-        gathered.use(index.members)
+        gathered.register(index.members)
         for pair in inside.pairs:
             gathered.add(pair, {**outer_fields(found, archive), **pair.fields})
         gathered.unmatched_color += inside.unmatched_color
@@ -138,7 +168,7 @@ def find_in_archives(base: Path, archive: str, color: str, depth: str, output: s
 
 
 def find_beside_members(base: Path, template: str, pairing: Pairing) -> dict[str, Path]:
-    """`find_beside` of pairs in archives: in the photo's own archive, or, when that has no such member, beside it."""
+    """Find one more file for each pair as `find_beside` does, in the photo's archive or in the base folder."""
     inside, groups = defaultdict(list), defaultdict(list)
     for member in pairing.members.values():
         inside[member.archive].append(member.inside)
@@ -146,25 +176,26 @@ def find_beside_members(base: Path, template: str, pairing: Pairing) -> dict[str
         groups[pairing.members[pair.color].archive].append(pair)
     found: dict[str, Path] = {}
     for archive, pairs in groups.items():
-        there = [(archive / name, fields) for name, fields in search_names(inside[archive], template)]
-        if there:
-            found |= find_beside(archive, template, pairs, pairing.names, look=partial(_given, there))
+        matches = [(archive / name, fields) for name, fields in search_names(inside[archive], template)]
+        if matches:
+            found |= find_beside(archive, template, pairs, pairing.names, look=partial(_matches, matches))
         else:
             found |= find_beside(base, template, pairs, pairing.names)
     return found
 
 
-def _given(there: list[tuple[Path, Fields]], base: Path, text: str) -> list[tuple[Path, Fields]]:
-    """What was searched already."""
-    return there
+def _matches(matches: list[tuple[Path, Fields]], base: Path, text: str) -> list[tuple[Path, Fields]]:
+    """Return search results that are known already, in the signature of `templates.search`."""
+    return matches
 
 
-def outer_fields(found: Found, text: str, name: str = ARCHIVE) -> Fields:
-    """The placeholders of an archive's own path, and its name without suffix as `name`."""
+def outer_fields(found: FoundFile, text: str, name: str = ARCHIVE) -> Fields:
+    """Return the placeholders of an archive's own path, and its name without suffix as `name`."""
     stem = found.path.stem if found.path.suffix.lower() in SUFFIXES else found.path.name
     return {**{key: found.fields[key] for key in placeholders(text)}, name: stem}
 
 
 def _holds(names: Iterable[str]) -> str:
+    """Describe the five most frequent kinds of files: `12 rgb/*.jpg, 12 depth/*.png`."""
     kinds = Counter(f"{PurePosixPath(name).parent}/*{PurePosixPath(name).suffix}".removeprefix("./") for name in names)
     return listing((f"{count} {kind}" for kind, count in kinds.most_common(5)), min(len(kinds), 5))

@@ -1,4 +1,4 @@
-"""Pairs by place in the order: the first photo with the first map, and so on."""
+"""Finds pairs by position: the first photo belongs to the first map, and so on."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UsageError
-from .files import Found, by_group, common_names, list_files, without_maps
-from .pairs import Pair, Pairing, find_collisions, in_order, natural_key, output_template, photo_key
+from .files import FoundFile, by_group, common_names, list_files, without_maps
+from .pairs import Pair, Pairing, find_collisions, natural_key, natural_sorted, output_template, photo_key
 from .urls import located
 
 
 @dataclass(frozen=True)
 class Stride:
-    """Which files of a side take part: those from `start`, counted from 0, and of these each `stride`-th."""
+    """Selects the files of one side that take part.
+
+    Attributes:
+        start: Index of the first file, counted from 0.
+        stride: Take every `stride`-th file from there.
+    """
 
     start: int = 0
     stride: int = 1
 
-    def of(self, files: list[Found]) -> list[Found]:
+    def select(self, files: list[FoundFile]) -> list[FoundFile]:
         return files[self.start :: self.stride]
 
 
@@ -29,11 +34,22 @@ def find_by_index(base: Path, color: str, depth: str, output: str | None = None,
                   depth_every: Stride = ALL, allow_missing: bool = False) -> Pairing:
     """Pair the i-th photo with the i-th map, in natural order of their paths.
 
-    color, depth   globs or templates; placeholders that both have make groups (`{scene}`), each counted by itself
-    output         a template of color's placeholders and {stem}
-    allow_missing  where counts differ the last files stay over and are unmatched, not wrong
+    Args:
+        base: Folder that relative paths start from.
+        color: Glob or template of the photos. Placeholders that color and depth share make groups (`{scene}`), and
+            each group is counted separately.
+        depth: Glob or template of the maps.
+        output: Template of the output, made of color's placeholders and {stem}.
+        color_every: Which photos take part.
+        depth_every: Which maps take part.
+        allow_missing: Leave the last files unmatched where the counts differ, instead of raising an error.
 
-    Raises UsageError for counts that differ and bad templates, MissingInputError when a side finds nothing.
+    Returns:
+        The pairs in natural order.
+
+    Raises:
+        UsageError: The counts differ, or a template is bad.
+        MissingInputError: There are no photos or no maps.
     """
     base = Path(base)
     maps = list_files(base, depth)
@@ -43,10 +59,10 @@ def find_by_index(base: Path, color: str, depth: str, output: str | None = None,
     left, right = by_group(photos, shared), by_group(maps, shared)
     pairs, over_color, over_depth, uneven = [], list[Path](), list[Path](), []
     for group in sorted(left.keys() | right.keys(), key=lambda values: [natural_key(value) for value in values]):
-        mine, theirs = color_every.of(left.get(group, [])), depth_every.of(right.get(group, []))
+        mine, theirs = color_every.select(left.get(group, [])), depth_every.select(right.get(group, []))
         if len(mine) != len(theirs):
             of = "".join(f"{{{name}}} {value}: " for name, value in zip(shared, group, strict=True))
-            uneven.append(f"{of}{len(mine)} photos and {len(theirs)} maps")
+            uneven.append(f"{of}{_counted(mine, 'photo')} and {_counted(theirs, 'map')}")
         for photo, map_ in zip(mine, theirs, strict=False):
             goal = located(base, goals.format(photo.fields)) if goals else None
             pairs.append(Pair(photo_key(photo.path, base), photo.path, map_.path, photo.fields, goal))
@@ -54,11 +70,15 @@ def find_by_index(base: Path, color: str, depth: str, output: str | None = None,
         over_depth += [file.path for file in theirs[len(mine) :]]
     if uneven and not allow_missing:
         more = f", and {len(uneven) - 5} more" if len(uneven) > 5 else ""
-        raise UsageError(f"as many photos as maps are needed: {'; '.join(uneven[:5])}{more}",
-                         hint="source.color_start, color_stride, depth_start and depth_stride choose; "
-                              "source.allow_missing: true leaves out the last")
+        raise UsageError(f"pairing by index needs as many photos as maps: {'; '.join(uneven[:5])}{more}",
+                         hint="select files with source.color_start, color_stride, depth_start and depth_stride; "
+                              "source.allow_missing: true leaves out the surplus")
     if not pairs:
-        raise UsageError("no photo and no map is left", hint="source.color_start or depth_start is too large")
+        raise UsageError("no photo and no map is left", hint="lower source.color_start or source.depth_start")
     pairs.sort(key=lambda pair: natural_key(pair.color))
-    return Pairing(tuple(pairs), in_order(over_color), in_order(over_depth), (),
+    return Pairing(tuple(pairs), natural_sorted(over_color), natural_sorted(over_depth), (),
                    find_collisions(pairs, [*photos.paths, *maps.paths, *previews]), previews, photos.names)
+
+
+def _counted(files: list[FoundFile], noun: str) -> str:
+    return f"{len(files)} {noun}{'s' * (len(files) != 1)}"

@@ -1,4 +1,4 @@
-"""Which map belongs to which photo: found before anything is decoded, and the same on every file system."""
+"""Finds the map of each photo by name, before anything is decoded and with the same result on every file system."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .pairs import (
     Pair,
     Pairing,
     find_collisions,
-    in_order,
     natural_key,
+    natural_sorted,
     pairing_templates,
     photo_key,
     shared_maps,
@@ -28,16 +28,23 @@ Search = Callable[..., Iterable[tuple[Path, Fields]]]
 
 def find_pairs(base: Path, color: str, depth: str, output: str | None = None, *, look: Search = search,
                nothing: Callable[[Path, str], MissingInputError] | None = None) -> Pairing:
-    """Pair photos with maps.
+    """Pair photos with maps by name.
 
-    base    the folder that relative paths start from
-    color   a glob (`photos/*.heic`, `**`), a template (`image_02/{drive}/{frame}.png`), or both in one
-    depth   a template of color's placeholders and `{stem}`, the photo's name less its last suffix; it may end in `.*`
-    output  a template of the same, or None
-    look    finds files as `templates.search` does, elsewhere; nothing: what to say when it finds no photo
+    Args:
+        base: Folder that relative paths start from.
+        color: Glob (`photos/*.heic`, `**`), template (`image_02/{drive}/{frame}.png`), or both in one.
+        depth: Template of color's placeholders and `{stem}`, the photo's name without its last suffix. It may end
+            in `.*`, which stands for any suffix.
+        output: Template of the same placeholders, or None.
+        look: Function with the signature of `templates.search` that finds files somewhere else.
+        nothing: Function that makes the error for a search without photos.
 
-    Raises UsageError for a bad template and for an output with `..` after its beginning, MissingInputError when no
-    photo matches. All else (no map for a photo, several, …) is told in the result.
+    Returns:
+        The pairs. Photos without a map, photos with several maps and so on are part of the result, not errors.
+
+    Raises:
+        UsageError: A template is bad, or the output has `..` after its beginning.
+        MissingInputError: No photo matches.
     """
     base = Path(base)
     known, depth_template, goals = pairing_templates(color, depth, output)
@@ -46,7 +53,7 @@ def find_pairs(base: Path, color: str, depth: str, output: str | None = None, *,
     for path, fields in look(base, color, glob=True):
         colors.setdefault(path, {"stem": path.stem, **fields})
     if not colors:
-        raise (nothing or nothing_found)(base, color)
+        raise (nothing or no_match_error)(base, color)
     maps: dict[tuple[str, ...], list[Path]] = defaultdict(list)
     names = sorted(depth_template.names)
     for path, fields in look(base, depth):
@@ -55,7 +62,7 @@ def find_pairs(base: Path, color: str, depth: str, output: str | None = None, *,
     pairs, unmatched, duplicates = [], [], []
     for path in sorted(colors, key=natural_key):
         fields, key = colors[path], photo_key(path, base)
-        candidates = in_order(p for p in maps.get(tuple(fields[name] for name in names), ()) if p != path)
+        candidates = natural_sorted(p for p in maps.get(tuple(fields[name] for name in names), ()) if p != path)
         if len(candidates) == 1:
             pairs.append(Pair(key, path, candidates[0], fields))
         elif candidates:
@@ -63,7 +70,7 @@ def find_pairs(base: Path, color: str, depth: str, output: str | None = None, *,
         else:
             unmatched.append(path)
 
-    # Beside `a.png`, `*.png` also finds `a_depth.png`: what is the map of a photo is no photo itself.
+    # Beside `a.png`, `*.png` also finds `a_depth.png`: a file that is the map of a photo is not a photo itself.
     claimed = {path for duplicate in duplicates for path in duplicate.paths}
     photos = []
     for pair in pairs:
@@ -76,20 +83,30 @@ def find_pairs(base: Path, color: str, depth: str, output: str | None = None, *,
     return Pairing(
         tuple(pairs),
         tuple(path for path in unmatched if path not in claimed and path not in previews),
-        in_order(path for path in every_map if path not in claimed and path not in colors),
+        natural_sorted(path for path in every_map if path not in claimed and path not in colors),
         (*duplicates, *shared_maps(pairs)),
         find_collisions(pairs, [*colors, *every_map]),
-        in_order(previews),
+        natural_sorted(previews),
         known,
     )
 
 
 def find_beside(base: Path, template: str, pairs: Iterable[Pair], known: frozenset[str], *,
                 look: Search = search) -> dict[str, Path]:
-    """What else comes with a pair, by the pair's key: one file that `template`, of the placeholders `known`, names.
-    look: as of `find_pairs`.
+    """Find one more file for each pair, such as its confidence map.
 
-    Raises UsageError for a bad template, for pairs with no such file and for pairs with several.
+    Args:
+        base: Folder that relative paths start from.
+        template: Template of these files, made of the placeholders `known`.
+        pairs: The pairs.
+        known: Names of the pairs' placeholders.
+        look: As for `find_pairs`.
+
+    Returns:
+        The file of each pair, by the pair's key.
+
+    Raises:
+        UsageError: The template is bad, or a pair has no such file or several.
     """
     wanted = Template(template)
     wanted.check_names(known)
@@ -103,10 +120,10 @@ def find_beside(base: Path, template: str, pairs: Iterable[Pair], known: frozens
         if len(paths) == 1:
             found[pair.key] = paths[0]
         else:
-            odd.append(f"{len(paths) or 'none'} for {pair.key}")
+            odd.append(f"{len(paths) or 'no'} file{'s' * (len(paths) != 1)} for {pair.key}")
     if odd:
         more = f", and {len(odd) - 5} more" if len(odd) > 5 else ""
-        raise UsageError(f"{template!r} has to name one file for each photo: {'; '.join(odd[:5])}{more}")
+        raise UsageError(f"{template!r} must match exactly one file for each photo: {'; '.join(odd[:5])}{more}")
     return found
 
 
@@ -114,15 +131,16 @@ def _with_output(pair: Pair, base: Path, goals: Template | None) -> Pair:
     return pair if goals is None else replace(pair, output=located(base, goals.format(pair.fields)))
 
 
-def nothing_found(base: Path, color: str) -> MissingInputError:
+def no_match_error(base: Path, color: str) -> MissingInputError:
+    """Make the error for a glob or template without a match; its hint lists what the folder holds."""
     folder = search_root(base, color)
     if not folder.is_dir():
         there = folder
         while not there.is_dir() and there != there.parent:
             there = there.parent
-        folders = in_order(Path(e.path) for e in entries(there) if is_folder(e) and not e.name.startswith("."))
+        folders = natural_sorted(Path(e.path) for e in entries(there) if is_folder(e) and not e.name.startswith("."))
         names = ", ".join(f"{path.name}/" for path in folders[:8]) or "no folders"
-        return MissingInputError(f"{color!r} names a folder that does not exist", where=folder,
+        return MissingInputError(f"the folder named by {color!r} does not exist", where=folder,
                                  hint=f"{there} holds {names}")
     suffixes, beside = Counter[str](), 0
     for entry in entries(folder):
@@ -131,7 +149,7 @@ def nothing_found(base: Path, color: str) -> MissingInputError:
         if is_folder(entry):
             beside += 1
         else:
-            suffixes[Path(entry.name).suffix or "without a suffix"] += 1
+            suffixes[Path(entry.name).suffix or "without suffix"] += 1
     there_is = [f"{count} {suffix}" for suffix, count in suffixes.most_common(8)]
     there_is += [f"{beside} folder{'s' * (beside > 1)}"] if beside else []
     return MissingInputError(f"no file matches {color!r}", where=folder,

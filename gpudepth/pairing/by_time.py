@@ -1,7 +1,7 @@
-"""Pairs by time: the photo and the map whose time stamps are nearest, each used once, as TUM's associate.py does.
+"""Finds pairs by time: photos and maps with the nearest time stamps, each used once, as TUM's associate.py does.
 
-Times are decimals, exactly; in TUM's lists and by default they are seconds, but any unit will do that tolerance and
-offset share.
+Times are exact decimals. They are seconds in TUM's lists and by default; any other unit works as long as tolerance and
+offset use it as well.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from ..errors import UsageError
-from .files import Found, Listing, by_group, common_names, list_files, without_maps
+from .files import FoundFile, Listing, by_group, common_names, list_files, without_maps
 from .manifest import ListFile
-from .pairs import Pair, Pairing, find_collisions, in_order, natural_key, output_template, photo_key
+from .pairs import Pair, Pairing, find_collisions, natural_key, natural_sorted, output_template, photo_key
 from .templates import placeholders
 from .urls import located
 
@@ -29,7 +29,13 @@ _WILD = re.compile(r"[*?{}]")
 
 @dataclass(frozen=True)
 class _Side:
-    """Photos or maps with their times, in order. gone: files that a list names and that are not there."""
+    """Photos or maps with their times, in order.
+
+    Attributes:
+        listing: The files.
+        times: Time of each file that has a valid one.
+        gone: Files that a list names and that do not exist.
+    """
 
     listing: Listing
     times: dict[Path, Decimal]
@@ -37,14 +43,24 @@ class _Side:
 
 
 def parse_time(text: str) -> Decimal | None:
-    """A time stamp of at most 28 characters; None for what is none."""
+    """Return the time stamp that a text of at most 28 characters holds, or None when it is not one."""
     return Decimal(text) if _STAMP.fullmatch(text) else None
 
 
 def associate(first: Sequence[Decimal], second: Sequence[Decimal], tolerance: Decimal) -> list[tuple[int, int]]:
-    """Indices of pairs that differ by less than `tolerance`: the nearest first, each used once, earlier before later.
+    """Match times that differ by less than `tolerance`: the nearest first, each used once, earlier before later.
 
-    The times of a side are all different. Then the nearest two of those left over are neighbours, whatever was taken.
+    Times of one side are all different, so the two nearest of the remaining times are always neighbours.
+
+    Args:
+        first: Times of one side.
+        second: Times of the other side, in the same unit.
+        tolerance: Upper bound of the difference, exclusive.
+
+    Returns:
+        Pairs of indices into `first` and `second`, in rising order.
+
+    Source: TUM RGB-D benchmark tools, associate.py.
     """
     times = sorted([(t, 0, i) for i, t in enumerate(first)] + [(t, 1, i) for i, t in enumerate(second)])
     after, before = list(range(1, len(times) + 1)), list(range(-1, len(times) - 1))
@@ -77,16 +93,24 @@ def associate(first: Sequence[Decimal], second: Sequence[Decimal], tolerance: De
 
 def find_by_time(base: Path, color: str, depth: str, output: str | None = None, *, tolerance: float = TOLERANCE,
                  offset: float = 0.0, allow_missing: bool = False) -> Pairing:
-    """Pair photos with the maps of about the same time.
+    """Pair photos with the maps whose time is nearest.
 
-    color, depth   TUM's rgb.txt and depth.txt (a line for each file: its time and its path, from the list's folder); or
-                   globs or templates with {time}. Other placeholders that both have make groups, each for itself
-    output         a template of color's placeholders, {time} and {stem}
-    tolerance      times differ by less
-    offset         added to the times of the maps
-    allow_missing  a listed map that is not there leaves its photo unmatched, and is not wrong
+    Args:
+        base: Folder that relative paths start from.
+        color: TUM's rgb.txt (one line per file: its time and its path relative to the list), or a glob or template with
+            {time}. Other placeholders that both sides share make groups, which are matched separately.
+        depth: TUM's depth.txt, or a glob or template with {time}.
+        output: Template of the output, made of color's placeholders, {time} and {stem}.
+        tolerance: Times differ by less than this, in the unit of the times.
+        offset: Added to the times of the maps.
+        allow_missing: Leave a photo unmatched when its listed map does not exist, instead of raising an error.
 
-    Raises JobError with every mistake of a list, UsageError for a bad template and times that are none or there twice.
+    Returns:
+        The pairs in natural order.
+
+    Raises:
+        JobError: A list has mistakes; all of them are reported.
+        UsageError: A template is bad, or a time is invalid or occurs twice.
     """
     base = Path(base)
     maps = _side(base, "depth", depth, allow_missing=allow_missing)
@@ -115,8 +139,8 @@ def find_by_time(base: Path, color: str, depth: str, output: str | None = None, 
                 pairs.append(Pair(photo_key(photo.path, base), photo.path, theirs[j].path, photo.fields, goal))
     pairs.sort(key=lambda pair: natural_key(pair.color))
     return Pairing(
-        tuple(pairs), in_order(path for path in listing.paths if path not in matched),
-        in_order(path for path in maps.listing.paths if path not in matched and path not in maps.gone), (),
+        tuple(pairs), natural_sorted(path for path in listing.paths if path not in matched),
+        natural_sorted(path for path in maps.listing.paths if path not in matched and path not in maps.gone), (),
         find_collisions(pairs, [*listing.paths, *maps.listing.paths, *previews]), previews, listing.names)
 
 
@@ -128,8 +152,8 @@ def _side(base: Path, what: str, text: str, *, allow_missing: bool = False) -> _
     if _is_list(text):
         return _read_times(base, what, text, allow_missing=allow_missing)
     if TIME not in placeholders(text):
-        raise UsageError(f"{text!r} does not say where in it the time is", where=f"source.{what}",
-                         hint="rgb/{time}.png, or a list of times and files: rgb.txt")
+        raise UsageError(f"{text!r} has no {{time}} placeholder", where=f"source.{what}",
+                         hint="write rgb/{time}.png, or name a list of times and files: rgb.txt")
     listing = list_files(base, text)
     times = {file.path: parse_time(file.fields[TIME]) for file in listing.files}
     return _Side(listing, {path: time for path, time in times.items() if time is not None})
@@ -142,12 +166,12 @@ def _read_times(base: Path, what: str, text: str, *, allow_missing: bool) -> _Si
         stamp, name = _split(words)
         time = parse_time(stamp)
         if time is None or not name:
-            source.wrong(line, f"{words.strip()[:60]!r} is no time and file, such as "
+            source.wrong(line, f"{words.strip()[:60]!r} is not a time and a file, such as "
                                "1305031102.175304 rgb/1305031102.175304.png")
             continue
         path = source.resolve(name)
         if path in lines:
-            source.wrong(line, f"{name!r} is in line {lines[path]} already")
+            source.wrong(line, f"{name!r} is already in line {lines[path]}")
             continue
         lines[path] = line
         if not source.has(name):
@@ -155,11 +179,11 @@ def _read_times(base: Path, what: str, text: str, *, allow_missing: bool) -> _Si
                 source.named(line, what, name)
             gone.add(path)
         times[path] = time
-        files.append(Found(path, {"stem": path.stem, TIME: stamp}))
+        files.append(FoundFile(path, {"stem": path.stem, TIME: stamp}))
     source.check()
     if not files:
-        raise UsageError("lists no files", where=source.path, hint="a line for each: its time and its path")
-    files.sort(key=lambda file: natural_key(file.path))
+        raise UsageError("the list names no files", where=source.path,
+                         hint="write one line per file: its time and its path")
     return _Side(Listing(tuple(files), frozenset({"stem", TIME})), times, frozenset(gone))
 
 
@@ -172,14 +196,14 @@ def _check_times(what: str, listing: Listing, times: dict[Path, Decimal]) -> Non
     odd = [file for file in listing.files if file.path not in times]
     if odd:
         more = f" ({len(odd)} such files)" if len(odd) > 1 else ""
-        raise UsageError(f"{odd[0].fields[TIME]!r} is no time stamp{more}", where=odd[0].path,
-                         hint=f"source.{what}: {{time}} has to take digits, with one point at most")
+        raise UsageError(f"{odd[0].fields[TIME]!r} is not a time stamp{more}", where=odd[0].path,
+                         hint=f"in source.{what}, {{time}} must match digits with at most one decimal point")
 
 
-def _check_twice(what: str, files: Sequence[Found], times: dict[Path, Decimal]) -> None:
+def _check_twice(what: str, files: Sequence[FoundFile], times: dict[Path, Decimal]) -> None:
     first: dict[Decimal, Path] = {}
     for file in files:
         other = first.setdefault(times[file.path], file.path)
         if other != file.path:
-            raise UsageError(f"has the time of {other.name}, {times[file.path]}", where=file.path,
-                             hint=f"source.{what}: one file for each time; another placeholder keeps cameras apart")
+            raise UsageError(f"the file has the same time as {other.name}, {times[file.path]}", where=file.path,
+                             hint=f"in source.{what}, times must differ; use another placeholder to separate cameras")

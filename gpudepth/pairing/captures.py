@@ -1,4 +1,4 @@
-"""Pairs inside Record3D captures: each frame of an `.r3d` archive with its map, confidence and camera."""
+"""Finds pairs inside Record3D captures: each frame of an `.r3d` archive with its map, confidence and camera."""
 
 from __future__ import annotations
 
@@ -20,21 +20,31 @@ _FRAME = re.compile(r"rgbd/([0-9]{1,9})\.(jpg|depth|conf)")
 
 
 def find_in_captures(base: Path, archive: str, output: str | None = None, *, limits: Limits = DEFAULT) -> Pairing:
-    """The frames of captures, each with its map, confidence and camera.
+    """Find the frames of captures, each with its map, confidence and camera.
 
-    output   a template of the archive's placeholders, {archive}, {frame} and {stem}: the frame's number
+    Args:
+        base: Folder that relative paths start from.
+        archive: Glob or template of the captures.
+        output: Template of the output, made of the archive's placeholders, {archive}, {frame} and {stem}, which is the
+            frame's number.
+        limits: What an archive may ask for.
 
-    Raises UsageError for a bad template, MissingInputError when there is no capture, or none with frames.
+    Returns:
+        The pairs of all captures in natural order.
+
+    Raises:
+        UsageError: A template is bad.
+        MissingInputError: There is no capture, or none with frames.
     """
     names = placeholders(archive) | {ARCHIVE, FRAME, "stem"}
     gathered = PairCollector(Path(base), names, output)
-    for found, index in gathered.each(archive, limits):
+    for found, index in gathered.iter_archives(archive, limits):
         try:
             frames, camera = _frames(index, limits)
         except FileError as error:
             gathered.refuse(found.path, error)
             continue
-        gathered.use(index.members)
+        gathered.register(index.members)
         for number, frame in frames.items():
             photo, depth = frame.get("jpg"), frame.get("depth")
             if photo and depth:
@@ -57,7 +67,7 @@ def _frames(index: Index, limits: Limits) -> tuple[dict[str, dict[str, Member]],
         if match is not None:
             frames.setdefault(match[1], {}).setdefault(match[2], member)
     if camera is None or not frames:
-        raise UnsupportedError("is no capture of Record3D: it has no metadata, or no rgbd/0.jpg", where=index.archive,
-                               hint="of other archives say what is where: source.color and source.depth")
+        raise UnsupportedError("not a Record3D capture: metadata or rgbd/0.jpg is missing", where=index.archive,
+                               hint="for other archives, set source.color and source.depth")
     read_capture(camera, limits)
     return frames, camera

@@ -1,4 +1,4 @@
-"""Where pairing looks: in folders, and in object stores, whose listing says of each object what it is known by."""
+"""Searches for files in folders and in object stores, whose listings identify each object."""
 
 from __future__ import annotations
 
@@ -9,53 +9,57 @@ from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
 from ..errors import MissingInputError, UsageError
-from .by_name import nothing_found
-from .stores import RemoteFile, check_url, listed
+from .by_name import no_match_error
+from .stores import RemoteFile, check_url, list_objects
 from .templates import Fields, check_placeholders, search, search_names, wild
 from .urls import is_url
 
 
 class Catalogue:
-    """Where pairing looks: in folders, and in stores, whose objects are noted by the paths they have in pairs."""
+    """Searches folders and object stores, and notes each object under the path that pairs use for it.
+
+    Attributes:
+        objects: The objects found, by path.
+    """
 
     def __init__(self, objects: MutableMapping[Path, RemoteFile]) -> None:
         self.objects = objects
 
     def search(self, base: Path, text: str, *, glob: bool = False) -> Iterator[tuple[Path, Fields]]:
-        """As `templates.search`."""
+        """Find files or objects as `templates.search` does."""
         if not is_url(text):
             yield from search(base, text, glob=glob)
             return
         check_placeholders(text)
         check_url(text)
         fixed, rest = _split(text, glob)
-        for found in listed(fixed):
-            name = found.url.removeprefix(f"{fixed}/")      # a//b is another object than a/b, and no path says so
+        for found in list_objects(fixed):
+            name = found.url.removeprefix(f"{fixed}/")
             if any(part in {"", ".", ".."} for part in name.split("/")):
-                continue        # a folder's mark, or no path
+                continue        # a folder marker, or a key that no path can express: a//b is not the object a/b
             for _, fields in search_names([name], rest, glob=glob):
                 self.objects[found.path] = found
                 yield found.path, fields
 
     def nothing(self, base: Path, text: str) -> MissingInputError:
-        """What to say when nothing is found."""
+        """Make the error for a search without a match."""
         if not is_url(text):
-            return nothing_found(base, text)
+            return no_match_error(base, text)
         return MissingInputError(f"no object matches {text!r}", where=_split(text, glob=True)[0])
 
 
 def _split(text: str, glob: bool) -> tuple[str, str]:
-    """The folder that a template or glob begins with, and the rest."""
+    """Split a template or glob into the folder that it begins with and the rest."""
     protocol, rest = text.split("://", 1)
     parts = [part for part in rest.split("/") if part not in {"", "."}]
     if len(parts) < 2 or wild(parts[0], glob=True):
-        raise UsageError(f"{text!r} names no bucket and object", hint="s3://bucket/photos/*.jpg")
+        raise UsageError(f"{text!r} must name a bucket and an object", hint="for example s3://bucket/photos/*.jpg")
     count = next((i for i, part in enumerate(parts[:-1]) if wild(part, glob=glob)), len(parts) - 1)
     return f"{protocol}://{'/'.join(parts[:count])}", "/".join(parts[count:])
 
 
 class ObjectsOnDisk(MutableMapping[Path, RemoteFile]):
-    """Objects by their paths, in a database as `pair_table` has one."""
+    """Stores objects by path in a temporary database on the disk, as `pair_table` does."""
 
     def __init__(self) -> None:
         self.db = sqlite3.connect("", isolation_level=None)

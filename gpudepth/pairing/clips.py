@@ -1,7 +1,7 @@
-"""Clips: a video, or a sequence of numbered or timed pictures, and what holds its depth; found by templates.
+"""Finds clips by templates: a video or a sequence of numbered or timed pictures, and the file that holds its depth.
 
-`{frame}` in a template makes it a sequence: all files whose other placeholders agree are one clip, in the order of
-their numbers. `{time}` does the same with times.
+With `{frame}` in a template, all files that agree in their other placeholders form one clip, in the order of their
+numbers. `{time}` does the same with times.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from ..errors import UsageError
-from .by_name import nothing_found
+from .by_name import no_match_error
 from .by_time import TIME, parse_time
 from .pairs import natural_key, output_template, photo_key
 from .templates import Fields, Template, placeholders, search
@@ -25,9 +25,13 @@ _OWN = (FRAME, TIME, "stem")
 
 @dataclass(frozen=True)
 class Footage:
-    """One side of a clip: a single file, or a sequence of files.
+    """One side of a clip: a single file or a sequence of files.
 
-    numbers    of {frame}, rising; times of {time}, rising, in the unit of the names; else None
+    Attributes:
+        files: The file, or the files of the sequence in order.
+        sequence: Whether it is a sequence.
+        numbers: Values of {frame}, rising, or None.
+        times: Values of {time}, rising, in the unit of the names, or None.
     """
 
     files: tuple[Path, ...]
@@ -46,8 +50,15 @@ class Footage:
 
 @dataclass(frozen=True)
 class Clip:
-    """A video and its depth; None: the video holds it. key: the video's path, relative to the base. output: the path
-    with {frame} left in it, or that of a movie. fields: what the placeholders were."""
+    """A video and its depth.
+
+    Attributes:
+        key: The video's path relative to the base.
+        video: The video.
+        depth: The file or sequence that holds the depth; None when the video holds it.
+        output: Path of the output movie, or of its pictures with {frame} left in it.
+        fields: Values of the placeholders.
+    """
 
     key: str
     video: Footage
@@ -58,7 +69,13 @@ class Clip:
 
 @dataclass(frozen=True)
 class Clips:
-    """All that was found, in natural order."""
+    """All clips found, in natural order.
+
+    Attributes:
+        clips: The clips with depth.
+        without_depth: Videos that have no depth.
+        without_video: Depth that has no video.
+    """
 
     clips: tuple[Clip, ...]
     without_depth: tuple[str, ...] = ()
@@ -66,18 +83,25 @@ class Clips:
 
 
 def find_clips(base: Path, video: str, depth: str | None, output: str) -> Clips:
-    """Pair videos with what holds their depth.
+    """Pair videos with the files that hold their depth.
 
-    video    a glob or template; with {frame} or {time} in it, sequences
-    depth    a template of video's placeholders and {stem}, and {frame} or {time} of its own; None: the videos hold it
-    output   a template of video's placeholders, {stem} and {frame}
+    Args:
+        base: Folder that relative paths start from.
+        video: Glob or template of the videos; with {frame} or {time} in it, of sequences.
+        depth: Template of video's placeholders and {stem}, and {frame} or {time} of its own. None when the videos
+            hold the depth.
+        output: Template of video's placeholders, {stem} and {frame}.
 
-    Raises UsageError for bad templates, several files where one was meant, sequences with numbers or times that are
-    none or there twice; MissingInputError when there is no video.
+    Returns:
+        The clips in natural order, and the videos and maps left over.
+
+    Raises:
+        UsageError: A template is bad, several files match one clip, or a frame number or time is invalid or repeated.
+        MissingInputError: There is no video.
     """
     videos = _group(base, "video", video)
     if not videos:
-        raise nothing_found(base, video)
+        raise no_match_error(base, video)
     names = frozenset().union(*(fields for fields, _ in videos.values()))
     output_template(output, names | {FRAME})
     depths: dict[tuple[str, ...], tuple[Fields, Footage]] = {}
@@ -108,26 +132,32 @@ def find_clips(base: Path, video: str, depth: str | None, output: str) -> Clips:
 
 
 def footage(text: str) -> Footage:
-    """One side of a clip by its path, or by a template with {frame} or {time}. Raises UsageError, MissingInputError."""
+    """Return one side of a clip, given by a path or by a template with {frame} or {time}.
+
+    Raises:
+        UsageError: The template has other placeholders.
+        MissingInputError: No file matches.
+    """
     names = placeholders(text)
     if not names:
         return Footage((Path(text),))
     if names - {FRAME, TIME}:
-        raise UsageError(f"{text!r}: of a single clip only {{{FRAME}}} or {{{TIME}}} is known")
+        raise UsageError(f"{text!r}: the template of a single clip can only use {{{FRAME}}} or {{{TIME}}}")
     members = list(search(Path(), text))
     if not members:
-        raise nothing_found(Path(), text)
+        raise no_match_error(Path(), text)
     return _footage("depth", members, text)
 
 
 def _fill(base: Path, output: str, fields: Fields) -> str:
-    """The output with everything but {frame} filled in."""
+    """Return the output with every placeholder except {frame} filled in."""
     mark = "{" + FRAME + "}"
     parts = output.split(mark)
     if len(parts) > 2:
-        raise UsageError(f"{output!r} names {mark} more than once")
+        raise UsageError(f"{output!r} uses {mark} more than once")
     if len(parts) == 2 and "/" in parts[1]:
-        raise UsageError(f"{output!r} has {mark} in a folder", hint=f"out/{{stem}}/{mark}.heic")
+        raise UsageError(f"{output!r} uses {mark} in a folder name",
+                         hint=f"use it in the file name: out/{{stem}}/{mark}.heic")
     token = "0frame0"
     while any(token in value for value in fields.values()) or token in output:
         token += "0"
@@ -136,7 +166,7 @@ def _fill(base: Path, output: str, fields: Fields) -> str:
 
 def _group(base: Path, what: str, text: str,
            by: Sequence[str] | None = None) -> dict[tuple[str, ...], tuple[Fields, Footage]]:
-    """Files by their placeholders but {frame}, {time} and {stem} (of sequences); each a footage."""
+    """Group files by all placeholders except {frame}, {time} and, for sequences, {stem}; each group is one footage."""
     sequence = bool(placeholders(text) & {FRAME, TIME})
     groups: dict[tuple[str, ...], list[tuple[Path, Fields]]] = defaultdict(list)
     for path, found in search(base, text, glob=True):
@@ -161,16 +191,16 @@ def _footage(what: str, members: list[tuple[Path, Fields]], text: str) -> Footag
     names = placeholders(text)
     if not names & {FRAME, TIME}:
         if len(members) > 1:
-            raise UsageError(f"{text!r} finds {len(members)} files for one clip: "
+            raise UsageError(f"{text!r} matches {len(members)} files for one clip: "
                              + ", ".join(str(path) for path, _ in members[:5]),
-                             hint="source.depth needs another placeholder; {frame} makes it a sequence")
+                             hint="add a placeholder to source.depth, or {frame} to make it a sequence")
         return Footage((members[0][0],))
     if FRAME in names:
         values: dict[Path, int] = {}
         for path, fields in members:
             if not fields[FRAME].isdecimal():
-                raise UsageError(f"{fields[FRAME]!r} is no frame number", where=path,
-                                 hint=f"source.{what}: {{frame}} has to take digits")
+                raise UsageError(f"{fields[FRAME]!r} is not a frame number", where=path,
+                                 hint=f"in source.{what}, {{frame}} must match digits")
             values[path] = int(fields[FRAME])
         files = sorted(values, key=lambda path: values[path])
         _rising(files, [values[path] for path in files])
@@ -179,8 +209,8 @@ def _footage(what: str, members: list[tuple[Path, Fields]], text: str) -> Footag
     for path, fields in members:
         time = parse_time(fields[TIME])
         if time is None:
-            raise UsageError(f"{fields[TIME]!r} is no time stamp", where=path,
-                             hint=f"source.{what}: {{time}} has to take digits, with one point at most")
+            raise UsageError(f"{fields[TIME]!r} is not a time stamp", where=path,
+                             hint=f"in source.{what}, {{time}} must match digits with at most one decimal point")
         times[path] = time
     files = sorted(times, key=lambda path: times[path])
     _rising(files, [times[path] for path in files])
@@ -190,5 +220,6 @@ def _footage(what: str, members: list[tuple[Path, Fields]], text: str) -> Footag
 def _rising(files: list[Path], values: Sequence[int | Decimal]) -> None:
     for i in range(1, len(files)):
         if values[i] == values[i - 1]:
-            raise UsageError(f"has the place of {files[i - 1].name}, {values[i]}", where=files[i],
-                             hint="another placeholder keeps cameras apart")
+            raise UsageError(f"the file has the same number or time as {files[i - 1].name}, {values[i]}",
+                             where=files[i],
+                             hint="use another placeholder to separate cameras")

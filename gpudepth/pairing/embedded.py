@@ -1,4 +1,4 @@
-"""Pairs of one file each: the map is in the photo, as in an OpenEXR render with colours and a Z channel."""
+"""Finds pairs that are one file each, such as OpenEXR renders that hold colours and a Z channel."""
 
 from __future__ import annotations
 
@@ -10,11 +10,19 @@ from .urls import located
 
 
 def find_embedded(base: Path, color: str, output: str | None = None) -> Pairing:
-    """Every photo that `color`, a glob or template, finds, with itself as its map.
+    """Pair every photo that matches with itself.
 
-    output   a template of color's placeholders and {stem}
+    Args:
+        base: Folder that relative paths start from.
+        color: Glob or template of the photos.
+        output: Template of the output, made of color's placeholders and {stem}.
 
-    Raises UsageError for a bad template, MissingInputError when there is none.
+    Returns:
+        One pair per photo, in natural order.
+
+    Raises:
+        UsageError: A template is bad.
+        MissingInputError: No photo matches.
     """
     base = Path(base)
     photos = list_files(base, color)

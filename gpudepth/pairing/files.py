@@ -1,4 +1,4 @@
-"""The files a glob or template finds, in natural order: what is paired by time or by place in the order."""
+"""Lists the files that a glob or template matches, in natural order, for pairing by time or by index."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import MissingInputError, UsageError, listing
-from .by_name import nothing_found
+from .by_name import no_match_error
 from .pairs import natural_key
 from .previews import Previews
 from .templates import ANY_SUFFIX, Fields, check_placeholders, placeholders, search
 
 
 @dataclass(frozen=True)
-class Found:
-    """A photo or map, and what the placeholders were."""
+class FoundFile:
+    """A photo or map.
+
+    Attributes:
+        path: Its path.
+        fields: Values of the placeholders.
+    """
 
     path: Path
     fields: Fields
@@ -24,9 +29,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Listing:
-    """What was found of one side, in natural order. names: the placeholders, {stem} too."""
+    """The files of one side.
 
-    files: tuple[Found, ...]
+    Attributes:
+        files: The files in natural order.
+        names: The placeholders, including {stem}.
+    """
+
+    files: tuple[FoundFile, ...]
     names: frozenset[str]
 
     @property
@@ -35,9 +45,15 @@ class Listing:
 
 
 def list_files(base: Path, text: str) -> Listing:
-    """All files that a glob, a template, or both in one find; `.*` after a template is one suffix, as ever.
+    """List all files that a glob, a template, or a mixture of both matches; `.*` after a template is any one suffix.
 
-    Raises UsageError, MissingInputError when there are none.
+    Args:
+        base: Folder that relative paths start from.
+        text: The glob or template.
+
+    Raises:
+        UsageError: The template is bad.
+        MissingInputError: No file matches.
     """
     check_placeholders(text)
     found: dict[Path, Fields] = {}
@@ -45,39 +61,45 @@ def list_files(base: Path, text: str) -> Listing:
     for path, fields in search(base, text, glob=not template):
         found.setdefault(path, {"stem": path.stem, **fields})
     if not found:
-        raise nothing_found(base, text)
-    files = tuple(Found(path, found[path]) for path in sorted(found, key=natural_key))
+        raise no_match_error(base, text)
+    files = tuple(FoundFile(path, found[path]) for path in sorted(found, key=natural_key))
     return Listing(files, placeholders(text) | {"stem"})
 
 
 def without_maps(color: Listing, maps: Listing) -> tuple[Listing, tuple[Path, ...]]:
-    """Photos that are neither maps nor previews of maps; and these previews. Raises MissingInputError without any."""
-    known, beside = set(maps.paths), Previews(maps.paths)
+    """Split photos into those that are neither maps nor previews of maps, and these previews.
+
+    Raises:
+        MissingInputError: No photo is left.
+    """
+    known, previews_of = set(maps.paths), Previews(maps.paths)
     rest = [file for file in color.files if file.path not in known]
-    previews = tuple(file.path for file in rest if beside.by_name(file.path))
-    photos = tuple(file for file in rest if not beside.by_name(file.path))
+    previews = tuple(file.path for file in rest if previews_of.by_name(file.path))
+    photos = tuple(file for file in rest if not previews_of.by_name(file.path))
     if not photos:
-        raise MissingInputError("source.color finds nothing but maps", where=color.files[0].path.parent)
+        raise MissingInputError("source.color matches only depth maps", where=color.files[0].path.parent)
     return Listing(photos, color.names), previews
 
 
 def common_names(color: Listing, maps: Listing, depth: str, own: Iterable[str] = ()) -> tuple[str, ...]:
-    """The placeholders both sides have beside {stem} and each side's `own`: files pair where these are equal.
+    """Return the placeholders that both sides share, except {stem} and each side's `own`; files pair where these agree.
 
-    Raises UsageError when `depth`, the maps' template, has some that the photos' does not.
+    Raises:
+        UsageError: `depth`, the template of the maps, uses a placeholder that the photos' template lacks.
     """
     mine = placeholders(depth) - set(own)
     known = color.names - {"stem"}
     if mine - known:
         names = sorted(known | set(own))
-        said = listing((f"{{{name}}}" for name in names), len(names), none="none")
-        raise UsageError(f"{depth!r} uses {{{min(mine - known)}}}, which nothing defines", hint=f"known here: {said}")
+        available = listing((f"{{{name}}}" for name in names), len(names), none="none")
+        raise UsageError(f"{depth!r} uses the undefined placeholder {{{min(mine - known)}}}",
+                         hint=f"it can use {available}")
     return tuple(sorted(mine & known & maps.names))
 
 
-def by_group(listing: Listing, names: tuple[str, ...]) -> dict[tuple[str, ...], list[Found]]:
-    """The files by the values of some placeholders, each group in natural order."""
-    groups: dict[tuple[str, ...], list[Found]] = defaultdict(list)
+def by_group(listing: Listing, names: tuple[str, ...]) -> dict[tuple[str, ...], list[FoundFile]]:
+    """Group files by the values of some placeholders, each group in natural order."""
+    groups: dict[tuple[str, ...], list[FoundFile]] = defaultdict(list)
     for file in listing.files:
         groups[tuple(file.fields[name] for name in names)].append(file)
     return dict(groups)

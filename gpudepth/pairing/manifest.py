@@ -1,4 +1,4 @@
-"""A file that names files: a list of pairs, a list of time stamps, transforms.json. Its mistakes are told together."""
+"""Reads a file that names other files (pairs, time stamps, transforms.json) and reports all its mistakes together."""
 
 from __future__ import annotations
 
@@ -15,9 +15,16 @@ SHOWN = 20
 
 
 class ListFile:
-    """The text of one, and what is wrong with it. Files are named relative to its folder.
+    """The text of a list, whose entries are relative to its folder, and the mistakes found in it.
 
-    Raises MissingInputError when it is not there, FileError when it cannot be read, JobError when it is not UTF-8.
+    Args:
+        path: Path of the list.
+        limits: What the list may ask for.
+
+    Raises:
+        MissingInputError: It does not exist.
+        FileError: It cannot be read.
+        JobError: It is not UTF-8.
     """
 
     def __init__(self, path: Path, limits: Limits = DEFAULT) -> None:
@@ -26,7 +33,7 @@ class ListFile:
         self._problems: list[str] = []
         try:
             if not path.is_file():
-                raise MissingInputError("no such list of files", where=path)
+                raise MissingInputError("the list of files does not exist", where=path)
             with path.open("rb") as file:
                 raw = file.read((limits.max_list or -2) + 1)
         except OSError as error:
@@ -36,32 +43,32 @@ class ListFile:
             self.text = raw.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = raw[: error.start].count(b"\n") + 1
-            raise JobError([f"{path}:{line}: is not UTF-8: {error.reason} at byte {error.start}"], where=path) from None
+            raise JobError([f"{path}:{line}: not UTF-8: {error.reason} at byte {error.start}"], where=path) from None
 
     def lines(self) -> Iterator[tuple[int, str]]:
-        """Number, from 1, and text of each line that is neither blank nor a `#` comment."""
+        """Yield the number, counted from 1, and the text of each line that is neither blank nor a `#` comment."""
         for number, line in enumerate(self.text.split("\n"), 1):
             if line.strip() and not line.lstrip().startswith("#"):
                 yield number, line.removesuffix("\r")
 
     def json(self) -> Any:
-        """The whole file as JSON. Raises JobError."""
+        """Parse the whole file as JSON. Raises JobError."""
         try:
             return json.loads(self.text)
         except json.JSONDecodeError as error:
-            raise JobError([f"{self.path}:{error.lineno}: is no JSON: {error.msg}"], where=self.path) from None
-        except ValueError as error:     # a number of thousands of digits
-            raise JobError([f"{self.path}: is no JSON: {error}"], where=self.path) from None
+            raise JobError([f"{self.path}:{error.lineno}: not JSON: {error.msg}"], where=self.path) from None
+        except ValueError as error:     # a number with thousands of digits
+            raise JobError([f"{self.path}: not JSON: {error}"], where=self.path) from None
         except RecursionError:
-            raise JobError([f"{self.path}: is nested too deeply"], where=self.path) from None
+            raise JobError([f"{self.path}: the JSON is nested too deeply"], where=self.path) from None
 
     def wrong(self, place: int | str, message: str) -> None:
-        """Note a mistake, in a line or at a path of keys."""
+        """Note a mistake in a line or at a path of keys."""
         self._problems.append(f"{self.path}:{place}: {message}" if isinstance(place, int)
                               else f"{self.path}: {place}: {message}")
 
     def check(self) -> None:
-        """Raise JobError when something was wrong so far."""
+        """Raise JobError when mistakes were noted."""
         if self._problems:
             more = len(self._problems) - SHOWN
             raise JobError(self._problems[:SHOWN] + [f"{self.path}: and {more} more"] * (more > 0), where=self.path)
@@ -70,12 +77,12 @@ class ListFile:
         return self.folder / name
 
     def has(self, name: str) -> bool:
-        """Is there such a file?"""
+        """Return whether the list's folder has such a file."""
         return bool(name) and "\0" not in name and os.path.isfile(self.resolve(name))     # noqa: PTH113 (never raises)
 
     def named(self, place: int | str, what: str, name: str) -> Path | None:
-        """A file that has to be there; None, and a mistake, when it is not."""
+        """Return the path of a required file; note a mistake and return None when it does not exist."""
         if self.has(name):
             return self.resolve(name)
-        self.wrong(place, f"{what} {name!r} is not there" if name else f"names no {what}")
+        self.wrong(place, f"{what} {name!r} does not exist" if name else f"{what} is missing")
         return None

@@ -1,8 +1,8 @@
-"""Pairs by name of more files than memory holds: the rules of `pairing`, worked out in a database on the disk.
+"""Finds pairs by name among more files than memory holds, by the rules of `by_name` in a database on the disk.
 
-The database is SQLite's, without a name: it goes away with the process, whatever ends that. It lies where SQLITE_TMPDIR
-says, or in /var/tmp, and takes about 700 bytes a pair. What is odd (collisions, several maps for a photo) is held in
-memory as ever, and told in the same words.
+The database is an unnamed one of SQLite, which disappears with the process however that ends. It is in SQLITE_TMPDIR or
+/var/tmp and takes about 700 bytes per pair. Problems (collisions, several maps for a photo) are kept in memory and
+reported in the same words.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from ..errors import MissingInputError, OutputError
-from .by_name import Search, nothing_found
+from .by_name import Search, no_match_error
 from .pairs import (
     MOST_FOLDERS,
     Duplicate,
     Pair,
     Pairing,
     find_collisions,
-    in_order,
     natural_bytes,
+    natural_sorted,
     pairing_templates,
     photo_key,
     real_paths,
@@ -62,26 +62,26 @@ _PAIR = ("select c.path, c.fields, m.path from pair p cross join color c on c.id
 def find_pairs_on_disk(base: Path, color: str, depth: str, output: str | None = None, *,
                        look: Search = search,
                        nothing: Callable[[Path, str], MissingInputError] | None = None) -> Pairing:
-    """What `pairing.find_pairs` finds, in sequences that are read from the disk when they are asked for."""
+    """Pair photos with maps as `by_name.find_pairs` does; the result's sequences are read from the disk on demand."""
     base = Path(base)
     known, depth_template, goals = pairing_templates(color, depth, output)
-    with _room():
+    with _disk_errors():
         table = _Table(base, goals, sorted(depth_template.names))
         table.load(look(base, color, glob=True), look(base, depth))
     if not table.one("select count(*) from color"):
-        raise (nothing or nothing_found)(base, color)
-    with _room():
+        raise (nothing or no_match_error)(base, color)
+    with _disk_errors():
         duplicates = table.match()
         table.choose()
         shared = shared_maps(table.shared())
         collisions = find_collisions(*table.colliding())
-    return Pairing(Rows(table, "pair", _PAIR, table.pair), Rows(table, "unmatched", *_PATHS),
-                   Rows(table, "extra", *_PATHS), (*duplicates, *shared), collisions,
-                   Rows(table, "shown", *_PATHS), known)
+    return Pairing(TableRows(table, "pair", _PAIR, table.pair), TableRows(table, "unmatched", *_PATHS),
+                   TableRows(table, "extra", *_PATHS), (*duplicates, *shared), collisions,
+                   TableRows(table, "shown", *_PATHS), known)
 
 
-class Rows(Sequence[T]):
-    """The rows of a table, numbered from 1; each is made into what it stands for when it is asked for."""
+class TableRows(Sequence[T]):
+    """The rows of a table as a sequence; each row is converted when it is accessed. Row numbers start at 1."""
 
     def __init__(self, table: _Table, name: str, select: str, make: Callable[..., T]) -> None:
         self.table, self.make = table, make
@@ -109,13 +109,13 @@ class Rows(Sequence[T]):
 
 
 @contextlib.contextmanager
-def _room() -> Iterator[None]:
-    """Raise OutputError when the disk is full."""
+def _disk_errors() -> Iterator[None]:
+    """Convert errors of a full disk into OutputError."""
     try:
         yield
     except sqlite3.OperationalError as error:
         raise OutputError(f"the table of pairs cannot be written: {error}",
-                          hint="SQLITE_TMPDIR names a folder with more room") from None
+                          hint="set SQLITE_TMPDIR to a folder with more space") from None
 
 
 def _path(data: bytes) -> Path:
@@ -126,7 +126,7 @@ _PATHS: tuple[str, Callable[[bytes], Path]] = ("select p.path from {0} p", _path
 
 
 class _Table:
-    """The database, and the steps of pairing; names: the placeholders by which maps are looked up."""
+    """The database and the steps of pairing; `names` are the placeholders by which maps are looked up."""
 
     def __init__(self, base: Path, goals: Template | None, names: list[str]) -> None:
         self.base, self.goals, self.names = base, goals, names
@@ -146,7 +146,7 @@ class _Table:
         return row[0] if row else None
 
     def load(self, colors: Iterable[tuple[Path, Fields]], maps: Iterable[tuple[Path, Fields]]) -> None:
-        """All files of both sides; photos in natural order, each once, as it was found first."""
+        """Store all files of both sides; photos in natural order, each once, with the fields of its first match."""
         names = self.names
 
         def found() -> Iterator[tuple[bytes, str, str]]:
@@ -171,19 +171,20 @@ class _Table:
         self.db.execute("create index color_path on color(path)")
 
     def match(self) -> list[Duplicate]:
-        """The one map of each photo; those that have several."""
+        """Store the one map of each photo, and return the photos that have several."""
         self.db.execute("insert into first select c.id, count(m.id), min(m.id) from color c left join map m "
                         "on m.key = c.key and m.path != c.path group by c.id")
         several = []
         for path, key in self.rows("select c.path, c.key from first f cross join color c on c.id = f.id "
                                    "where f.maps > 1 order by f.id"):
-            maps = in_order(_path(m) for m, in self.rows("select path from map where key = ? and path != ?", key, path))
+            maps = natural_sorted(_path(m) for m, in self.rows(
+                "select path from map where key = ? and path != ?", key, path))
             several.append(Duplicate("several maps for one photo", photo_key(_path(path), self.base), maps))
             self.db.executemany("insert or ignore into claimed values (?)", ((os.fsencode(m),) for m in maps))
         return several
 
     def choose(self) -> None:
-        """Which pairs there are: what is a map of a photo before it, or a preview of a map, is no photo."""
+        """Store the pairs. A file that is the map of an earlier photo, or the preview of a map, is not a photo."""
         dropped = self._dropped()
         self.db.execute("insert into photo select id, map from first where maps = 1")
         self.db.executemany("delete from photo where id = ?", ((number,) for number in dropped))
@@ -201,7 +202,7 @@ class _Table:
         self.db.execute("insert into shown(path) select path from preview order by place(path)")
 
     def _dropped(self) -> list[int]:
-        """Photos that are maps. Asked in order, for what is dropped claims no map itself."""
+        """Return the photos that are maps. Order matters, because a dropped photo claims no map itself."""
         dropped = []
         for number, photo, depth in self.rows(
                 "select f.id, c.path, m.path from first f cross join color c on c.id = f.id cross join map m "
@@ -229,10 +230,10 @@ class _Table:
                     "select c.path from photo p cross join color c on c.id = p.id where p.map = ? order by p.id",
                     number)]
 
-        known = Previews.known(_Named(self, "root"), _Named(self, "stem"))
+        known = Previews.from_index(_Named(self, "root"), _Named(self, "stem"))
         unmatched = (_path(path) for path, in self.rows(alone))
-        self.db.executemany("insert or ignore into preview values (?)",
-                            ((os.fsencode(path),) for path in known.each(unmatched, used, groups())))
+        self.db.executemany("insert or ignore into preview values (?)", (
+            (os.fsencode(path),) for path in known.iter_previews(unmatched, used, groups())))
 
     def pair(self, color: bytes, text: str, depth: bytes) -> Pair:
         fields, path = json.loads(text), _path(color)
@@ -240,12 +241,12 @@ class _Table:
         return Pair(photo_key(path, self.base), path, _path(depth), fields, goal)
 
     def shared(self) -> Iterator[Pair]:
-        """The pairs whose map others have, too."""
+        """Return the pairs whose map belongs to other pairs as well."""
         return (self.pair(*row) for row in self.rows(
             _PAIR + " where p.map in (select map from pair group by map having count(*) > 1) order by p.id"))
 
     def colliding(self) -> tuple[list[Pair], list[Path]]:
-        """The pairs whose output others write, or that is an input; and these inputs."""
+        """Return the pairs whose output is written by others or is an input, and these inputs."""
         if self.goals is None:
             return [], []
         real, folders = real_paths(), set[str]()
@@ -273,7 +274,7 @@ class _Table:
 
 
 class _Named(Mapping[Name, set[Path]]):
-    """Maps by folder and name."""
+    """Looks up maps by folder and name in the table."""
 
     def __init__(self, table: _Table, kind: str) -> None:
         self.table, self.kind = table, kind

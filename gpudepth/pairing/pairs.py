@@ -1,4 +1,4 @@
-"""What pairing comes to: photos, each with its map and where the result goes; and what is odd about them."""
+"""Pairing results and problems."""
 
 from __future__ import annotations
 
@@ -14,16 +14,24 @@ from ..formats.archive.member import Member
 from ..formats.bytesource import Input
 from .stores import RemoteFile
 from .templates import Fields, Template, check_placeholders, placeholders
-from .urls import said
+from .urls import display_path
 
-MOST_FOLDERS = 1 << 14      # whose real paths are remembered
+MOST_FOLDERS = 1 << 14      # folders whose real paths are remembered
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A photo and its map. `key` names the pair: the photo's path, relative to the base, with `/`.
+    """A photo and its map.
 
-    metric, confidence: what else a list names beside the map. camera: a file that says how it was taken.
+    Attributes:
+        key: Name of the pair: the photo's path relative to the base, with `/`.
+        color: Path of the photo.
+        depth: Path of the map.
+        fields: Values of the placeholders.
+        output: Path of the result, or None.
+        metric: A second map with metric values to align to, or None.
+        confidence: Confidence map, or None.
+        camera: File with the camera's parameters, or None.
     """
 
     key: str
@@ -38,7 +46,12 @@ class Pair:
 
 @dataclass(frozen=True)
 class Refused:
-    """What is there, and known to fail before anything runs: an archive, or a member of one. It is an item, too."""
+    """An archive, or a member of one, that is known to fail before anything runs; it counts as an item.
+
+    Attributes:
+        key: Name of the item.
+        error: Why it fails.
+    """
 
     key: str
     error: GpudepthError
@@ -46,9 +59,13 @@ class Refused:
 
 @dataclass(frozen=True)
 class Duplicate:
-    """More than one file where one was expected: `paths`, for the photo `key`.
+    """Several files where one was expected. A photo with several maps is not paired; photos that share a map are.
 
-    Several maps for one photo: no pair is made of it. Several photos for one map (`shared`): each is paired.
+    Attributes:
+        reason: What is duplicated.
+        key: The photo's key.
+        paths: The files.
+        shared: Whether several photos share one map.
     """
 
     reason: str
@@ -61,7 +78,11 @@ class Duplicate:
 class Collision:
     """An output that several pairs would write, or that is an input.
 
-    differ: the placeholders that would tell the pairs apart.
+    Attributes:
+        output: The path.
+        keys: Keys of the pairs that would write it.
+        reason: What is wrong.
+        differ: Placeholders that would distinguish the pairs.
     """
 
     output: Path
@@ -72,11 +93,20 @@ class Collision:
 
 @dataclass(frozen=True)
 class Pairing:
-    """All that was found; the caller decides what of it is an error. Everything is in natural order.
+    """Everything that was found, in natural order; the caller decides which problems are errors.
 
-    previews: pictures of maps that are there as well, taken for no photos. names: the placeholders each pair fills in.
-    members: what those paths are that go on behind an archive; objects: that stand for URLs. notes: what else there is
-    to say.
+    Attributes:
+        pairs: Photos with their maps.
+        unmatched_color: Photos without a map.
+        unmatched_depth: Maps without a photo.
+        duplicates: Photos with several maps, and maps of several photos.
+        collisions: Outputs that several pairs would write, or that are inputs.
+        previews: Pictures of maps that were found as well; they are not photos.
+        names: The placeholders that each pair has values for.
+        members: Archive members by the paths that stand for them.
+        refused: Archives and members that cannot be read.
+        notes: Remarks for the user.
+        objects: Objects in stores by the paths that stand for their URLs.
     """
 
     pairs: Sequence[Pair]
@@ -92,7 +122,7 @@ class Pairing:
     objects: MutableMapping[Path, RemoteFile] = field(default_factory=dict)
 
     def input(self, path: Path) -> Input:
-        """What stands behind a path of a pair: a file, a member of an archive, an object of a store."""
+        """Return the input that a pair's path stands for: a file, a member of an archive or an object in a store."""
         return self.members.get(path) or self.objects.get(path) or path
 
 
@@ -100,17 +130,17 @@ _DIGITS = re.compile("([0-9]+)")
 
 
 def natural_key(path: str | os.PathLike[str]) -> tuple[object, ...]:
-    """Sort key that compares numbers by value (`img2` before `img10`) and folders component by component."""
+    """Return a sort key that compares numbers by value (`img2` before `img10`) and folders component by component."""
     text = path.as_posix() if isinstance(path, PurePath) else Path(path).as_posix()
     parts = [_DIGITS.split(part.casefold()) for part in text.split("/")]
     return ([[int(piece) if i % 2 else piece for i, piece in enumerate(part)] for part in parts], text)
 
 
 def natural_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The same order as bytes, for what sorts nothing else: a database.
+    """Return the natural sort key as bytes that sort in the same order, for a database.
 
-    0 ends a piece of text, no name has it; then 2 and a number (how many digits, the digits), or 1, the end of the
-    name; behind that 1 and the next name, or 0 and the whole text.
+    Each name is a sequence of text ended by 0, which no name contains, and then either 2, the number of digits and the
+    digits, or 1, the end of the name. After that follows 1 and the next name, or 0 and the whole text.
     """
     text = path.as_posix() if isinstance(path, PurePath) else Path(path).as_posix()
     out = bytearray()
@@ -126,17 +156,19 @@ def natural_bytes(path: str | os.PathLike[str]) -> bytes:
     return bytes(out) + text.encode("utf-8", "surrogatepass")
 
 
-def in_order(paths: Iterable[Path]) -> tuple[Path, ...]:
+def natural_sorted(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Sort paths in natural order."""
     return tuple(sorted(paths, key=natural_key))
 
 
 def photo_key(path: Path, base: Path) -> str:
-    return path.relative_to(base).as_posix() if path.is_relative_to(base) else said(path)
+    """Return a photo's path relative to the base, with `/`; its full path or URL when it is elsewhere."""
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else display_path(path)
 
 
 def pairing_templates(color: str, depth: str,
                       output: str | None) -> tuple[frozenset[str], Template, Template | None]:
-    """(what color's fields are called, the template of maps, that of outputs). Raises UsageError for bad ones."""
+    """Return the names of color's placeholders and the templates of maps and outputs. Raises UsageError."""
     check_placeholders(color)
     known = placeholders(color) | {"stem"}
     depth_template = Template(depth)
@@ -145,24 +177,24 @@ def pairing_templates(color: str, depth: str,
 
 
 def output_template(output: str | None, known: frozenset[str]) -> Template | None:
-    """Raises UsageError for a bad template, names that are not `known`, and `..` after the beginning."""
+    """Return the template of outputs. Raises UsageError for bad ones, unknown names and `..` after the beginning."""
     if output is None:
         return None
     template = Template(output)
     template.check_names(known)
     if template.any_suffix:
-        raise UsageError(f"{output!r} does not say which suffix to write")
+        raise UsageError(f"{output!r} must end in a definite suffix, because outputs are written to it")
     parts = output.split("/")
     climb = next((i for i, part in enumerate(parts) if part != ".."), 0)
     if ".." in parts[climb:]:
-        raise UsageError(f"the output {output!r} climbs up in its middle", hint="put the ../ first")
+        raise UsageError(f"the output {output!r} has ../ after its beginning", hint="put the ../ first")
     return template
 
 
 def real_paths() -> Callable[[Path], str]:
-    """A function that follows links in a path's folders; a link in its last component is replaced, not followed.
+    """Return a function that resolves links in a path's folders; a link in the last component is replaced when written.
 
-    Text in, text out: of a hundred thousand paths, objects would take most of the time.
+    The function returns text: with a hundred thousand paths, Path objects would take most of the time.
     """
     folders: dict[str, str] = {}
 
@@ -178,6 +210,7 @@ def real_paths() -> Callable[[Path], str]:
 
 
 def shared_maps(pairs: Iterable[Pair]) -> list[Duplicate]:
+    """Return the maps that several pairs share."""
     users = defaultdict(list)
     for pair in pairs:
         users[pair.depth].append(pair)
@@ -186,6 +219,7 @@ def shared_maps(pairs: Iterable[Pair]) -> list[Duplicate]:
 
 
 def find_collisions(pairs: Iterable[Pair], inputs: Iterable[Path]) -> tuple[Collision, ...]:
+    """Return the outputs that several pairs would write, and those that are inputs."""
     real = real_paths()
     writers = defaultdict(list)
     for pair in pairs:
@@ -205,7 +239,7 @@ def find_collisions(pairs: Iterable[Pair], inputs: Iterable[Path]) -> tuple[Coll
 
 
 def _differ(group: Sequence[Pair]) -> tuple[str, ...]:
-    """The placeholders that tell all of a group apart, each alone; else those that differ at all."""
+    """Return the placeholders that each distinguish all pairs of a group, or else those that differ at all."""
     names = sorted(set[str]().union(*(pair.fields for pair in group)))
     values = {name: {pair.fields.get(name) for pair in group} for name in names}
     alone = tuple(name for name in names if len(values[name]) == len(group))

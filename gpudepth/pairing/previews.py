@@ -1,7 +1,7 @@
-"""Pictures that depth models write beside their maps for people to look at: no photos, though globs find them.
+"""Recognises pictures that depth models write beside their maps; globs find them, but they are not photos.
 
-Depth Anything's `x_depth.png`, Marigold's `x_depth_colored.png`, any `x_vis.png`; Depth Pro's `x.jpg` beside `x.npz`.
-Nothing is a preview unless the map it shows was found in the same folder.
+Examples are Depth Anything's `x_depth.png`, Marigold's `x_depth_colored.png`, any `x_vis.png`, and Depth Pro's `x.jpg`
+beside `x.npz`. A picture is a preview only if the map it shows was found in the same folder.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TypeAlias
 from .pairs import Pair
 
 Name: TypeAlias = tuple[Path, str]
-"""A folder, and what of a name counts in it."""
+"""A folder, and the part of a file name that is compared within it."""
 
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 _PREVIEW = re.compile(r"[_-](depth|vis|colou?red|colou?rized)$", re.IGNORECASE)
@@ -23,7 +23,7 @@ _TAIL = re.compile(r"(?<=.)([_-](raw|depth|disp|disparity|meter|pred|img|vis|col
 
 
 class Previews:
-    """What the names of maps say about pictures that lie beside them."""
+    """Recognises previews by the names of the maps beside them."""
 
     def __init__(self, maps: Iterable[Path]) -> None:
         roots, stems = defaultdict[Name, set[Path]](set), defaultdict[Name, set[Path]](set)
@@ -34,27 +34,33 @@ class Previews:
         self._stems: Mapping[Name, set[Path]] = stems
 
     @classmethod
-    def known(cls, roots: Mapping[Name, set[Path]], stems: Mapping[Name, set[Path]]) -> Previews:
-        """Of maps that are sorted already, by `root_of` and `stem_of`."""
+    def from_index(cls, roots: Mapping[Name, set[Path]], stems: Mapping[Name, set[Path]]) -> Previews:
+        """Make one from maps that are indexed already by `root_of` and `stem_of`."""
         made = cls(())
         made._roots, made._stems = roots, stems
         return made
 
     def by_name(self, picture: Path) -> bool:
-        """Does the name say so: `x_vis.png`, and there is the map `x.npy`, `x_depth.npy`, …?"""
+        """Return whether a name is that of a preview: `x_vis.png` beside the map `x.npy`, `x_depth.npy`, …"""
         return (picture.suffix.lower() in _SUFFIXES and _PREVIEW.search(picture.stem) is not None
                 and bool(self._roots.get(root_of(picture), set()) - {picture}))
 
     def among(self, pairs: Sequence[Pair], unmatched: Iterable[Path]) -> set[Path]:
-        """The previews among photos: of those without a map, and of those that have one together with other photos."""
+        """Return the previews among photos without a map, and among photos that share one map."""
         users: dict[Path, list[Path]] = defaultdict(list)
         for pair in pairs:
             users[pair.depth].append(pair.color)
-        return set(self.each(unmatched, users.__contains__, users.values()))
+        return set(self.iter_previews(unmatched, users.__contains__, users.values()))
 
-    def each(self, unmatched: Iterable[Path], used: Callable[[Path], bool],
-             groups: Iterable[Sequence[Path]]) -> Iterator[Path]:
-        """The same. used: is a map that of a photo? groups: the photos of each map."""
+    def iter_previews(self, unmatched: Iterable[Path], used: Callable[[Path], bool],
+                      groups: Iterable[Sequence[Path]]) -> Iterator[Path]:
+        """Yield the previews among photos.
+
+        Args:
+            unmatched: Photos without a map.
+            used: Function that tells whether a map belongs to a photo.
+            groups: The photos of each map.
+        """
         for path in unmatched:
             if self.by_name(path) or any(map(used, self._shows(path))):
                 yield path
@@ -64,7 +70,7 @@ class Previews:
                 yield from previews if len(previews) < len(photos) else ()
 
     def _shows(self, picture: Path) -> set[Path]:
-        """The maps of the very same name, which alone proves nothing: photos lie beside their maps as well."""
+        """Return maps of the same name. That alone proves nothing, because photos lie beside their maps as well."""
         if picture.suffix.lower() not in _SUFFIXES:
             return set()
         return self._stems.get(stem_of(picture), set()) - {picture}

@@ -1,8 +1,8 @@
-"""Object stores, by whatever fsspec has for a URL (`pip install gpudepth[s3]`): listing, reading, writing.
+"""Lists, reads and writes objects in stores through fsspec (`pip install gpudepth[s3]`).
 
-An object is told by what the store says of it, ETag and size; nothing is hashed to know whether it has changed.
-Credentials and the address of a store come from where its own tools take them (AWS_…, ~/.aws), never from a job, and
-what a store says of them goes into no message. Requests are repeated by the store's own client, and by nobody else.
+An object is identified by the ETag and size that the store reports; nothing is hashed to detect changes. Credentials
+and the address of a store come from the usual sources (AWS_…, ~/.aws), never from a job, and messages never quote what
+a store reports about them. Only the store's own client repeats requests.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from ..formats.bytesource import VirtualFile
 from ..limits import DEFAULT, Limits
 from .urls import is_url
 
-AT_ONCE = 64        # requests
-PAGE = 1000         # objects of a listing
-MOST_READ = 64 << 20        # bytes of many objects
+AT_ONCE = 64        # simultaneous requests
+PAGE = 1000         # objects per page of a listing
+MOST_READ = 64 << 20        # bytes of objects that are fetched together
 Facts: TypeAlias = tuple[int, str]
-"""Size and ETag."""
+"""Size in bytes, and ETag."""
 
 _CREDENTIALS = frozenset({
     "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "NoCredentialsError", "PartialCredentialsError",
@@ -37,7 +37,13 @@ _CREDENTIALS = frozenset({
 
 @dataclass(frozen=True)
 class RemoteFile(VirtualFile):
-    """An object that is read, as it was when it was listed."""
+    """An object to read, as it was when it was listed.
+
+    Attributes:
+        url: Its URL.
+        size: Its size in bytes.
+        etag: Its ETag.
+    """
 
     url: str
     size: int
@@ -54,32 +60,32 @@ class RemoteFile(VirtualFile):
         return os.stat_result((0, 0, 0, 0, 0, 0, self.size, 0, 0, 0))
 
     def read(self, limits: Limits = DEFAULT) -> bytes:
-        """All its bytes. Raises LimitError before anything is fetched, FileError when it is not what was listed."""
+        """Return all its bytes. Raises LimitError before fetching, FileError when it differs from the listing."""
         limits.check("max_file", self.size, where=self.url)
-        self._check(self.size)      # what has grown since is not fetched
-        with _told(self.url):
+        self._check(self.size)      # an object that has grown since is not fetched
+        with _store_errors(self.url):
             data: bytes = store(self.url).cat_file(self.url)
         self._check(len(data))
         return data
 
     def fetch(self, path: Path, limits: Limits) -> None:
-        """Write it to a file. Raises as `read`, and OutputError."""
+        """Write it to a file. Raises the errors of `read`, and OutputError."""
         limits.check("max_file", self.size, where=self.url)
         self._check(self.size)
-        with _told(self.url):
+        with _store_errors(self.url):
             store(self.url).get_file(self.url, str(path))
         self._check(path.stat().st_size)
 
     def _check(self, size: int) -> None:
-        """What came is what the store has now; that has to be what was listed."""
+        """Check that the object is still what was list_objects. Raises FileError."""
         if size != self.size or facts(self.url) != (self.size, self.etag):
-            raise FileError("has changed since it was listed", where=self.url,
-                            hint="run again; or, where a plan was written, gpudepth plan job.yaml -o …")
+            raise FileError("the object changed after it was listed", where=self.url,
+                            hint="run again, or write the plan file again with gpudepth plan job.yaml -o …")
 
 
 @dataclass(frozen=True)
 class Target:
-    """An object that is written."""
+    """An object to write."""
 
     url: str
 
@@ -98,17 +104,17 @@ class Target:
         return known_facts(self.url) is not None
 
     def put(self, path: Path) -> Facts:
-        """Write a file there; what the store says of it. Raises OutputError, AccessError."""
-        with _told(self.url, writing=True):
+        """Upload a file and return what the store reports about it. Raises OutputError, AccessError."""
+        with _store_errors(self.url, writing=True):
             store(self.url).put_file(str(path), self.url)
             size, etag = facts(self.url)
         if size != path.stat().st_size:
-            raise OutputError(f"the store keeps {size:,} of {path.stat().st_size:,} bytes", where=self.url)
+            raise OutputError(f"the store kept only {size:,} of {path.stat().st_size:,} bytes", where=self.url)
         return size, etag
 
 
 def target(text: str) -> Path | Target:
-    """What a job writes: a file, or an object. Raises UsageError for credentials in a URL."""
+    """Return the file or object that a job writes. Raises UsageError for credentials in a URL."""
     if not is_url(text):
         return Path(text)
     check_url(text)
@@ -116,7 +122,7 @@ def target(text: str) -> Path | Target:
 
 
 def store(url: str) -> Any:
-    """The file system that fsspec has for a URL, one for each protocol. Raises UsageError."""
+    """Return fsspec's file system for a URL, one per protocol. Raises UsageError."""
     return _system(url.partition("://")[0])
 
 
@@ -130,24 +136,24 @@ def _system(protocol: str) -> Any:
             options["config_kwargs"] = {"max_pool_connections": AT_ONCE}
         system = fsspec.filesystem(protocol, **options)
     except ImportError as error:
-        raise UsageError(f"{protocol}:// needs a package that is not installed: {error}",
-                         hint="pip install 'gpudepth[s3]', or what fsspec names for that protocol") from None
+        raise UsageError(f"{protocol}:// requires a package that is not installed: {error}",
+                         hint="pip install 'gpudepth[s3]', or the package fsspec names for that protocol") from None
     except ValueError as error:
-        raise UsageError(f"{protocol}:// is no store: {error}") from None
+        raise UsageError(f"{protocol}:// is not a known kind of store: {error}") from None
     if protocol in ("s3", "s3a"):
-        system.retries = 1      # botocore repeats what is worth it
+        system.retries = 1      # botocore already retries what is worth it
     return system
 
 
 def check_url(url: str) -> None:
     """Raise UsageError for credentials in a URL."""
     if "@" in url.partition("://")[2].partition("/")[0]:
-        raise UsageError("a job names no credentials", hint="they are taken from the environment")
+        raise UsageError("URLs must not contain credentials", hint="credentials are taken from the environment")
 
 
 def facts(url: str) -> Facts:
-    """Of an object. Raises MissingInputError when it is not there."""
-    with _told(url):
+    """Ask the store for an object's size and ETag. Raises MissingInputError when it does not exist."""
+    with _store_errors(url):
         return _facts(store(url).info(url))
 
 
@@ -155,7 +161,7 @@ _KNOWN: dict[str, Facts | None] = {}
 
 
 def known_facts(url: str) -> Facts | None:
-    """The same, of `look_at` when that has looked; None: it is not there."""
+    """Return an object's size and ETag, from `look_at` when that has asked; None when the object does not exist."""
     if url not in _KNOWN:
         try:
             return facts(url)
@@ -166,7 +172,7 @@ def known_facts(url: str) -> Facts | None:
 
 @contextlib.contextmanager
 def look_at(urls: Iterable[str]) -> Iterator[None]:
-    """Ask for the facts of many objects, many at once; they are known while the block runs."""
+    """Ask for the facts of many objects at once and remember them while the block runs."""
     try:
         source = iter(urls)
         while some := list(itertools.islice(source, PAGE)):
@@ -174,15 +180,15 @@ def look_at(urls: Iterable[str]) -> Iterator[None]:
                 if isinstance(found, FileNotFoundError):
                     _KNOWN[url] = None
                     continue
-                with _told(url):
-                    _KNOWN[url] = _facts(_sound(found))
+                with _store_errors(url):
+                    _KNOWN[url] = _facts(_raise_error(found))
         yield
     finally:
         _KNOWN.clear()
 
 
 def read_all(objects: Sequence[RemoteFile]) -> Iterator[bytes]:
-    """The bytes of many objects, in their order, many at once."""
+    """Yield the bytes of many objects in their order; several are fetched at once."""
     start = 0
     while start < len(objects):
         end, size = start + 1, objects[start].size
@@ -190,24 +196,24 @@ def read_all(objects: Sequence[RemoteFile]) -> Iterator[bytes]:
             size, end = size + objects[end].size, end + 1
         some, start = [one.url for one in objects[start:end]], end
         for url, found in zip(some, _at_once(some, "_cat_file", "cat_file"), strict=True):
-            with _told(url):
-                data: bytes = _sound(found)
+            with _store_errors(url):
+                data: bytes = _raise_error(found)
             yield data
 
 
 def put_bytes(url: str, data: bytes) -> None:
     """Write an object. Raises OutputError, AccessError."""
-    with _told(url, writing=True):
+    with _store_errors(url, writing=True):
         store(url).pipe_file(url, data)
 
 
-def listed(folder: str) -> Iterator[RemoteFile]:
-    """All objects below a folder, as the store lists them, a page in memory at a time."""
+def list_objects(folder: str) -> Iterator[RemoteFile]:
+    """Yield all objects below a folder; only one page of the listing is in memory at a time."""
     protocol, rest = folder.split("://", 1)
-    with _told(folder):
+    with _store_errors(folder):
         system = store(folder)
         bucket, _, prefix = rest.rstrip("/").partition("/")
-        if not hasattr(system, "_iterdir"):     # s3fs has it; else all at once
+        if not hasattr(system, "_iterdir"):     # only s3fs lists page by page
             entries: Iterable[dict[str, Any]] = system.find(folder, detail=True).values()
         else:
             entries = _pages(system, bucket, f"{prefix}/" if prefix else "")
@@ -234,11 +240,11 @@ def _pages(system: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
 
 
 def _at_once(urls: list[str], name: str, plain: str) -> list[Any]:
-    """A method's result, or error, for each URL."""
-    with _told(urls[0]):
+    """Call a method for each URL concurrently and return its result or error."""
+    with _store_errors(urls[0]):
         system = store(urls[0])
         if not getattr(system, "async_impl", False):
-            return [_tried(getattr(system, plain), url) for url in urls]
+            return [_result_or_error(getattr(system, plain), url) for url in urls]
         from fsspec.asyn import _run_coros_in_chunks, sync
 
         async def ask() -> list[Any]:
@@ -250,33 +256,33 @@ def _at_once(urls: list[str], name: str, plain: str) -> list[Any]:
         return asked
 
 
-def _tried(function: Any, url: str) -> Any:
+def _result_or_error(function: Any, url: str) -> Any:
     try:
         return function(url)
     except Exception as error:
         return error
 
 
-def _sound(found: Any) -> Any:
+def _raise_error(found: Any) -> Any:
+    """Return a result, or raise it when it is an error."""
     if isinstance(found, BaseException):
         raise found
     return found
 
 
 def _facts(entry: dict[str, Any]) -> Facts:
-    """S3 says ETag, others etag; what says neither, when it was changed, as a date or as seconds."""
+    """Return size and ETag of an entry; where there is no ETag, the time of its last change as a date or in seconds."""
     for name in ("ETag", "etag", "mtime", "LastModified", "last_modified", "created"):
         value = entry.get(name)
         if value:
             seconds = value.timestamp() if isinstance(value, datetime) else value
-            said = f"{seconds:.6f}" if isinstance(seconds, int | float) else str(value).strip('"')
-            return int(entry["size"]), said
+            return int(entry["size"]), f"{seconds:.6f}" if isinstance(seconds, int | float) else str(value).strip('"')
     return int(entry["size"]), ""
 
 
 @contextlib.contextmanager
-def _told(url: str, *, writing: bool = False) -> Iterator[None]:
-    """Errors of a store as ours: what it refuses is usage, what fails is I/O. No text of theirs, but the kind."""
+def _store_errors(url: str, *, writing: bool = False) -> Iterator[None]:
+    """Convert a store's errors: refusals are usage errors, failures I/O errors. Only the kind of error is quoted."""
     try:
         yield
     except GpudepthError:
@@ -284,26 +290,26 @@ def _told(url: str, *, writing: bool = False) -> Iterator[None]:
     except Exception as error:
         kind = _kind(error)
         if kind in _CREDENTIALS:
-            raise AccessError(f"the store takes no such credentials: {kind}", where=url, hint=_WHENCE) from None
+            raise AccessError(f"the store rejects the credentials: {kind}", where=url, hint=_WHENCE) from None
         if kind == "NoSuchBucket" or (writing and isinstance(error, FileNotFoundError)):
-            raise AccessError("there is no such bucket", where=url) from None
+            raise AccessError("the bucket does not exist", where=url) from None
         if isinstance(error, FileNotFoundError):
-            raise MissingInputError("no such object", where=url) from None
+            raise MissingInputError("the object does not exist", where=url) from None
         if isinstance(error, PermissionError):
             if writing:
-                raise AccessError(f"the store refuses to write: {kind}", where=url, hint=_WHENCE) from None
-            raise MissingInputError(f"the store refuses to give it: {kind}", where=url, hint=_WHENCE) from None
+                raise AccessError(f"the store denies writing: {kind}", where=url, hint=_WHENCE) from None
+            raise MissingInputError(f"the store denies reading: {kind}", where=url, hint=_WHENCE) from None
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OutputError("the scratch folder is full", where=url, hint="TMPDIR names another one") from None
-        raise OutputError(f"the store fails: {kind}", where=url,
-                          hint="run it again: what is done is not done again") from None
+            raise OutputError("the temporary folder is full", where=url, hint="set TMPDIR to another folder") from None
+        raise OutputError(f"the store failed: {kind}", where=url,
+                          hint="run again; finished items are not processed again") from None
 
 
-_WHENCE = "credentials, profile and address are taken from the environment, as AWS's own tools do"
+_WHENCE = "credentials, profile and address are taken from the environment, as by AWS's own tools"
 
 
 def _kind(error: BaseException | None) -> str:
-    """The code that the store gave, or the name of the error."""
+    """Return the error code that the store gave, or the name of the error."""
     first = type(error).__name__
     while error is not None:
         response = getattr(error, "response", None)

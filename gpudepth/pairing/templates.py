@@ -1,6 +1,6 @@
-"""Path templates: `depth/{stem}.png`, `image_02/{drive}/{frame}.png`; and the search for files that match.
+"""Fills in and searches for path templates such as `depth/{stem}.png` and `image_02/{drive}/{frame}.png`.
 
-Fields are filled in and nothing else: no attribute access, no format specs, nothing of `str.format`.
+Only fields are filled in; attribute access, format specs and the rest of `str.format` are not supported.
 """
 
 from __future__ import annotations
@@ -18,16 +18,20 @@ Fields = dict[str, str]
 
 _PART = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}|([{}])")
 _GLOB = re.compile(r"\*\*?|\?|\[!?[^\]]+\]")
-MAX_ANY_DEPTH = 4       # times `**` in one pattern
+MAX_ANY_DEPTH = 4       # occurrences of `**` in one pattern
 ANY_SUFFIX = ".*"
-"""At the end of a template: one suffix, whichever it is."""
+"""Stands for any one suffix at the end of a template."""
 
 
 @dataclass(frozen=True)
 class Template:
-    """A path with `{placeholders}`, `/` between its parts. It may end in `.*`.
+    """A path with `{placeholders}` and with `/` between its components. It may end in `.*`.
 
-    Raises UsageError for braces that are no placeholder, and for other wildcards.
+    Attributes:
+        text: The template.
+
+    Raises:
+        UsageError: It has braces that are not placeholders, or other wildcards.
     """
 
     text: str
@@ -35,8 +39,8 @@ class Template:
     def __post_init__(self) -> None:
         check_placeholders(self.text)
         if "*" in self.text.removesuffix(ANY_SUFFIX):
-            raise UsageError(f"{self.text!r} is a template, and the only wildcard of one is '.*' at its end",
-                             hint="use placeholders, for instance {stem}")
+            raise UsageError(f"{self.text!r} is a template, whose only wildcard is '.*' at its end",
+                             hint="use placeholders, for example {stem}")
 
     @property
     def names(self) -> frozenset[str]:
@@ -52,21 +56,26 @@ class Template:
         return compile_part("/" * start.is_absolute() + "/".join(parts))
 
     def match(self, relative_path: str | os.PathLike[str]) -> Fields | None:
-        """The fields of a path that the template can produce, or None.
+        """Return the fields of a path that the template can produce, or None.
 
-        A placeholder takes one character or more of one path component, as few as will do; a repeated one must be equal
-        each time. The rest is compared without regard to case.
+        A placeholder matches one or more characters of one path component, as few as possible; a repeated placeholder
+        must match the same text each time. The rest is compared without regard to case.
         """
         found = self._pattern.fullmatch(Path(relative_path).as_posix())
         return found.groupdict() if found else None
 
     def format(self, fields: Mapping[str, str], folders: frozenset[str] = frozenset()) -> str:
-        """The path with `fields` filled in; those of `folders` may have `/` in them.
+        """Return the path with `fields` filled in.
 
-        Raises UsageError for unknown names and values that are no file name.
+        Args:
+            fields: Value of each placeholder.
+            folders: Placeholders whose values may contain `/`.
+
+        Raises:
+            UsageError: A name is unknown, or a value cannot be part of a file name.
         """
         if self.any_suffix:
-            raise UsageError(f"{self.text!r} does not say which suffix to write")
+            raise UsageError(f"{self.text!r} must end in a definite suffix, because outputs are written to it")
         self.check_names(fields)
         for name in sorted(self.names):
             value = fields[name]
@@ -76,30 +85,30 @@ class Template:
         return _PART.sub(lambda found: fields[found[1]], self.text)
 
     def check_names(self, known: Mapping[str, str] | frozenset[str]) -> None:
-        """Raise UsageError when the template uses a name that is not among `known`."""
+        """Raise UsageError when the template uses a name that is not in `known`."""
         unknown = sorted(self.names - set(known))
         if unknown:
-            raise UsageError(f"{self.text!r} uses {{{unknown[0]}}}, which nothing defines",
-                             hint="known here: " + listing((f"{{{name}}}" for name in sorted(known)), len(known)))
+            raise UsageError(f"{self.text!r} uses the undefined placeholder {{{unknown[0]}}}",
+                             hint="it can use " + listing((f"{{{name}}}" for name in sorted(known)), len(known)))
 
 
 def placeholders(text: str) -> frozenset[str]:
-    """The names between braces."""
+    """Return the names between braces."""
     return frozenset(found[1] for found in _PART.finditer(text) if found[1])
 
 
 def check_placeholders(text: str) -> None:
-    """Raise UsageError for an empty path, and for braces that are no placeholder."""
+    """Raise UsageError for an empty path and for braces that are not placeholders."""
     if not text.strip() or "\0" in text:
-        raise UsageError(f"{text!r} is no path")
+        raise UsageError(f"{text!r} is not a path")
     for found in _PART.finditer(text):
         if found[2]:
-            raise UsageError(f"{text!r}: {found[2]!r} at column {found.start() + 1} belongs to no placeholder",
-                             hint="a placeholder is {name}: letters, digits and underscores")
+            raise UsageError(f"{text!r}: {found[2]!r} at column {found.start() + 1} is not part of a placeholder",
+                             hint="a placeholder is {name}, with letters, digits and underscores")
 
 
 def compile_part(text: str, *, glob: bool = False) -> re.Pattern[str]:
-    """A path, or one component of it, as a regular expression; with `glob`, `*`, `?` and `[…]` are wildcards."""
+    """Compile a path or one of its components to a regular expression; `glob` makes `*`, `?` and `[…]` wildcards."""
     suffix = "" if glob or not text.endswith(ANY_SUFFIX) else r"\.[^./]+"
     body = text.removesuffix(ANY_SUFFIX) if suffix else text
     pattern, end, seen = "", 0, set[str]()
@@ -112,15 +121,20 @@ def compile_part(text: str, *, glob: bool = False) -> re.Pattern[str]:
     try:
         return re.compile(pattern + _literal(body[end:], glob) + suffix, re.IGNORECASE | re.DOTALL)
     except re.error as error:           # [z-a]
-        raise UsageError(f"{text!r} is no pattern: {error}") from error
+        raise UsageError(f"{text!r} is not a valid pattern: {error}") from error
 
 
 def search(base: Path, text: str, *, glob: bool = False) -> Iterator[tuple[Path, Fields]]:
-    """All regular files under `base` that match, and the fields of each; in no particular order.
+    """Yield all regular files under `base` that match, in no particular order, each with its fields.
 
-    `text` is a template or, with `glob`, may have wildcards as well, `**` among them (any number of folders; it does
-    not enter links to folders, so that it ends). A literal component that exists as written is meant; otherwise case is
-    ignored. Hidden names match only components that begin with a dot.
+    A component without placeholders that exists as written matches only that name; otherwise case is ignored. Hidden
+    names match only components that begin with a dot. `**` stands for any number of folders and does not follow links
+    to folders, so that the search ends.
+
+    Args:
+        base: Folder that relative paths start from.
+        text: A template; with `glob` it may also have wildcards.
+        glob: Whether wildcards are allowed.
     """
     start, parts = _split(base, text)
     for path, fields in _walk(start, parts, {}, glob):
@@ -129,7 +143,7 @@ def search(base: Path, text: str, *, glob: bool = False) -> Iterator[tuple[Path,
 
 
 def search_names(names: Iterable[str], text: str, *, glob: bool = False) -> Iterator[tuple[str, Fields]]:
-    """The same among names with `/` between their parts, of an archive's members; case is ignored throughout."""
+    """Yield the matching names with their fields, as `search` does, among names of archive members; case is ignored."""
     parts = _parts(text)
     patterns = [None if glob and part == "**" else compile_part(part, glob=glob) for part in parts]
     hidden = [part.startswith(".") for part in parts]
@@ -157,7 +171,7 @@ def search_names(names: Iterable[str], text: str, *, glob: bool = False) -> Iter
 
 
 def search_root(base: Path, text: str) -> Path:
-    """The folder that a search starts in: `base` and the components before the first with a placeholder or wildcard."""
+    """Return the folder that a search starts in: `base` and all components before the first placeholder or wildcard."""
     start, parts = _split(base, text)
     for part in parts[:-1]:
         if _exists(start / part):
@@ -170,7 +184,7 @@ def search_root(base: Path, text: str) -> Path:
 
 
 def entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """What a folder holds, hidden names too, one at a time; nothing, when it is not there or may not be read."""
+    """Yield a folder's entries, including hidden ones; nothing when it does not exist or may not be read."""
     try:
         with os.scandir(folder) as found:
             yield from found
@@ -179,12 +193,12 @@ def entries(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def wild(part: str, *, glob: bool) -> bool:
-    """Does a component of a path have placeholders or, with `glob`, wildcards in it?"""
+    """Return whether a path component has placeholders or, with `glob`, wildcards."""
     return bool(_PART.search(part) or (glob and _GLOB.search(part)) or part.endswith(ANY_SUFFIX))
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """False, too, for a link that goes round in a circle."""
+    """Return whether an entry is a folder; False for a link that points to itself."""
     try:
         return entry.is_dir()
     except OSError:
@@ -192,11 +206,11 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _parts(text: str) -> list[str]:
-    """Its components. Raises UsageError for more than 4 of `**`, each of which multiplies what has to be tried."""
+    """Return the components. Raises UsageError for more than 4 `**`, each of which multiplies the search."""
     parts = [part for part in text.split("/") if part not in {"", "."}]
-    parts = [part for n, part in enumerate(parts) if part != "**" or n == 0 or parts[n - 1] != "**"]    # twice is once
+    parts = [part for n, part in enumerate(parts) if part != "**" or n == 0 or parts[n - 1] != "**"]   # **/** is **
     if parts.count("**") > MAX_ANY_DEPTH:
-        raise UsageError(f"{text[:100]!r} has {parts.count('**')} times '**', and {MAX_ANY_DEPTH} at most are searched")
+        raise UsageError(f"{text[:100]!r} has '**' {parts.count('**')} times; at most {MAX_ANY_DEPTH} are supported")
     return parts
 
 
@@ -235,7 +249,7 @@ def _exists(path: Path) -> bool:
 def _literal(text: str, glob: bool) -> str:
     if not glob:
         return re.escape(text)
-    runs, end = [""], 0     # what is between asterisks
+    runs, end = [""], 0     # the parts between asterisks
     for found in _GLOB.finditer(text):
         runs[-1] += re.escape(text[end : found.start()])
         if found[0][0] == "*":
@@ -245,7 +259,7 @@ def _literal(text: str, glob: bool) -> str:
         end = found.end()
     runs[-1] += re.escape(text[end:])
     first, *rest = runs
-    # Before another asterisk the first place that fits is as good as any: without that, a few take for ever.
+    # Before another asterisk the first match is as good as any. The atomic group avoids exponential backtracking.
     return first + "".join(f"(?>[^/]*?{run})" for run in rest[:-1]) + "".join(f"[^/]*{run}" for run in rest[-1:])
 
 

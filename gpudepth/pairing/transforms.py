@@ -1,4 +1,4 @@
-"""Pairs from nerfstudio's transforms.json: `file_path` and `depth_file_path` of each frame; all else is left alone."""
+"""Reads pairs from the frames in nerfstudio's transforms.json: `file_path` and `depth_file_path`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .pairs import (
     Pair,
     Pairing,
     find_collisions,
-    in_order,
     natural_key,
+    natural_sorted,
     output_template,
     photo_key,
     real_paths,
@@ -24,13 +24,21 @@ NAMES = frozenset({"stem"})
 
 def find_in_transforms(base: Path, transforms: str, output: str | None = None, *,
                        allow_missing: bool = False) -> Pairing:
-    """The pairs of the frames; those without a depth_file_path are unmatched.
+    """Read the pairs of the frames; frames without a depth_file_path are unmatched.
 
-    base           the folder that `transforms` and `output` start from; frames start from the folder of transforms.json
-    output         a template of {stem}
-    allow_missing  photos whose map is not there are unmatched, not wrong
+    Args:
+        base: Folder that `transforms` and `output` start from. Paths in frames start from the folder of
+            transforms.json.
+        transforms: Path of transforms.json.
+        output: Template of {stem}.
+        allow_missing: Leave photos unmatched when their map does not exist, instead of raising an error.
 
-    Raises JobError with every mistake, each with its frame; UsageError for a bad template and what holds no frames.
+    Returns:
+        The pairs in natural order.
+
+    Raises:
+        JobError: The file has mistakes; all of them are reported with their frames.
+        UsageError: The template is bad, or the file has no frames.
     """
     base = Path(base)
     goals = output_template(output, NAMES)
@@ -44,7 +52,7 @@ def find_in_transforms(base: Path, transforms: str, output: str | None = None, *
             continue
         first = seen.setdefault(real(color), place)
         if first != place:
-            source.wrong(place, f"file_path {names['file_path']!r} is in {first} already")
+            source.wrong(place, f"file_path {names['file_path']!r} is already in {first}")
             continue
         inputs.append(color)
         depth = names["depth_file_path"]
@@ -59,15 +67,15 @@ def find_in_transforms(base: Path, transforms: str, output: str | None = None, *
     source.check()
     pairs.sort(key=lambda pair: natural_key(pair.color))
     collisions = find_collisions(pairs, [*inputs, *(pair.depth for pair in pairs)])
-    return Pairing(tuple(pairs), in_order(unmatched), (), tuple(shared_maps(pairs)), collisions, names=NAMES)
+    return Pairing(tuple(pairs), natural_sorted(unmatched), (), tuple(shared_maps(pairs)), collisions, names=NAMES)
 
 
 def _frames(source: ListFile) -> list[dict[str, object]]:
     data = source.json()
     frames = data.get("frames") if isinstance(data, dict) else None
     if not isinstance(frames, list) or not frames or not all(isinstance(frame, dict) for frame in frames):
-        raise UsageError("has no frames", where=source.path,
-                         hint='nerfstudio\'s {"frames": [{"file_path": …, "depth_file_path": …}, …]}')
+        raise UsageError("the file has no frames", where=source.path,
+                         hint='nerfstudio writes {"frames": [{"file_path": …, "depth_file_path": …}, …]}')
     return frames
 
 
@@ -76,6 +84,6 @@ def _text(source: ListFile, place: str, frame: dict[str, object], key: str) -> s
     if value is None:
         return ""
     if not isinstance(value, str):
-        source.wrong(place, f"{key} is no text")
+        source.wrong(place, f"{key} is not a string")
         return ""
     return value

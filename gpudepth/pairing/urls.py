@@ -1,7 +1,7 @@
-"""URLs of object stores where paths stand: `s3://bucket/photos/a.jpg`.
+"""Handles URLs of object stores that stand where paths do: `s3://bucket/photos/a.jpg`.
 
-In pairs an object is a path like any other, so that all rules of pairing hold; as a path it has one slash behind the
-colon, and `said` gives the other one back.
+Pairs hold an object as a `Path`, so that all pairing rules apply to it. A `Path` keeps only one slash after the colon;
+`display_path` restores the other.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ def is_url(text: str) -> bool:
 
 
 def located(base: Path, text: str) -> Path:
-    """What a path of a job stands for: below the base, unless it is absolute or a URL."""
+    """Return the path that a job's path stands for: below the base, unless it is absolute or a URL."""
     return Path(text) if is_url(text) else base / text
 
 
-def said(path: PurePath) -> str:
-    """The path, or the URL it stands for, with `/`."""
+def display_path(path: PurePath) -> str:
+    """Return the path, or the URL that it stands for, with `/`."""
     text = path.as_posix()
     return _AS_PATH.sub(r"\1://", text, count=1) if _AS_PATH.match(text) else text

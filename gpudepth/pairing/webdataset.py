@@ -1,8 +1,10 @@
-"""Pairs in WebDataset's tar shards: files of one sample share the name up to its first dot.
+"""Finds pairs in WebDataset's tar shards, where the files of one sample share the name up to its first dot.
 
     000001.jpg, 000001.depth.png, 000001.json   key 000001; extensions jpg, depth.png, json
 
-Source: webdataset, tariterators.py, base_plus_ext: `^((?:.*/|)[^.]+)[.]([^/]*)$`. Extensions ignore case there, too.
+Extensions ignore case, as in webdataset.
+
+Source: webdataset, tariterators.py, base_plus_ext: `^((?:.*/|)[^.]+)[.]([^/]*)$`.
 """
 
 from __future__ import annotations
@@ -27,15 +29,16 @@ _EXTENSION = re.compile(r"[^./\\*?{}\0]+(\.[^./\\*?{}\0]+)*")
 
 
 def split_name(inside: str) -> tuple[str, str] | None:
-    """(key, extension in lower case) of a member; None for names that no sample has."""
+    """Return key and lower-case extension of a member, or None for names that cannot belong to a sample."""
     found = _SAMPLE.fullmatch(inside)
     return (found[1], found[2].lower()) if found else None
 
 
 def check_extension(text: str) -> str:
-    """An extension as it is written in a job, without a dot before it. Raises UsageError."""
+    """Return an extension of a job, written without a leading dot, in lower case. Raises UsageError."""
     if not _EXTENSION.fullmatch(text):
-        raise UsageError(f"{text!r} is no extension", hint="jpg, depth.png: what follows the first dot of a name")
+        raise UsageError(f"{text!r} is not an extension",
+                         hint="for example jpg or depth.png: all after a name's first dot")
     return text.lower()
 
 
@@ -43,23 +46,32 @@ def find_in_shards(base: Path, shards: str, color: Sequence[str] = COLOR, depth:
                    output: str | None = None, *, limits: Limits = DEFAULT) -> Pairing:
     """Pair the photos and maps of the samples in tar files.
 
-    shards         a glob or template of tar files
-    color, depth   extensions; the first that a sample has is taken
-    output         a template of the shards' placeholders, {shard}: a tar's name without .tar, {key} and {stem}: the
-                   last part of the key
+    Args:
+        base: Folder that relative paths start from.
+        shards: Glob or template of the tar files.
+        color: Extensions of photos; the first that a sample has is used.
+        depth: Extensions of maps; the first that a sample has is used.
+        output: Template of the shards' placeholders, {shard} (a tar's name without .tar), {key} and {stem} (the last
+            part of the key).
+        limits: What an archive may ask for.
 
-    Raises UsageError for a bad template, MissingInputError when there is no shard, or no photo in any.
+    Returns:
+        The pairs of all shards in natural order.
+
+    Raises:
+        UsageError: A template or extension is bad.
+        MissingInputError: There is no shard, or no photo in any of them.
     """
     names = placeholders(shards) | {SHARD, KEY, "stem"}
     gathered = PairCollector(Path(base), names, output, folders=frozenset({KEY}))
     colors, depths = [check_extension(e) for e in color], [check_extension(e) for e in depth]
-    for found, index in gathered.each(shards, limits):
+    for found, index in gathered.iter_archives(shards, limits):
         samples: dict[str, dict[str, Member]] = defaultdict(dict)
         for member in index.members:
             parts = split_name(member.inside)
             if parts is not None:
                 samples[parts[0]].setdefault(parts[1], member)
-        gathered.use(index.members)
+        gathered.register(index.members)
         before = len(gathered.pairs) + len(gathered.unmatched_color)
         for key, sample in samples.items():
             photo, map_ = _first(sample, colors), _first(sample, depths)
@@ -72,8 +84,8 @@ def find_in_shards(base: Path, shards: str, color: Sequence[str] = COLOR, depth:
                 gathered.unmatched_depth.append(map_.path)
         if len(gathered.pairs) + len(gathered.unmatched_color) == before:
             there = sorted({extension for sample in samples.values() for extension in sample})
-            gathered.notes.append(f"{photo_key(found.path, gathered.base)} has no sample with {' or '.join(colors)}, "
-                                  f"but {', '.join(there[:8]) or 'none at all'}")
+            gathered.notes.append(f"{photo_key(found.path, gathered.base)} has no sample with {' or '.join(colors)}; "
+                                  f"its extensions are {', '.join(there[:8]) or 'none'}")
     return gathered.pairing()
 
 

@@ -12,7 +12,7 @@ from gpudepth.batch.ledger import FileState, Row
 from gpudepth.batch.part_ledger import PartLedger, read_parts, shards_of
 from gpudepth.batch.work_item import in_shard
 from gpudepth.errors import OutputError
-from gpudepth.pairing.stores import RemoteFile, listed
+from gpudepth.pairing.stores import RemoteFile, list_objects
 
 pytest.importorskip("fsspec")
 
@@ -32,14 +32,14 @@ def test_parts_of_some_rows_and_the_rest(folder: str, tmp_path: Path) -> None:
         assert not ledger.rows
         for n in range(5):
             ledger.add(row(f"k{n}"))
-            assert len(list(listed(folder))) == (n + 1) // 2
-    names = sorted(one.name for one in listed(folder))
+            assert len(list(list_objects(folder))) == (n + 1) // 2
+    names = sorted(one.name for one in list_objects(folder))
     assert [name[:7] for name in names] == ["1-of-4-"] * 3 and [name[-12:] for name in names] == [f"{n:06}.jsonl" for n in range(3)]
     assert shards_of(folder) == ["1/4"]
     assert read_parts(folder) == {f"k{n}": row(f"k{n}") for n in range(5)}
     with PartLedger(tmp_path / "again.jsonl", folder=folder) as again:
         assert len(again.rows) == 5
-    assert len(list(listed(folder))) == 3       # nothing new, no part
+    assert len(list(list_objects(folder))) == 3       # nothing new, no part
 
 
 def test_the_last_row_of_a_key_counts(folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

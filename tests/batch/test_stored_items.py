@@ -12,7 +12,7 @@ from gpudepth.batch.work_item import PhotoItem, Task
 from gpudepth.depth.encoding import Gray
 from gpudepth.errors import AspectError, FileError, GpudepthError, LimitError
 from gpudepth.limits import Limits
-from gpudepth.pairing.stores import RemoteFile, Target, listed, put_bytes
+from gpudepth.pairing.stores import RemoteFile, Target, list_objects, put_bytes
 from gpudepth.settings.settings import Settings
 
 pytest.importorskip("fsspec")
@@ -29,7 +29,7 @@ def url(tmp_path: Path) -> str:
 
 
 def stored(url: str, key: str) -> RemoteFile:
-    [found] = [one for one in listed(url) if one.url == f"{url}/{key}"]
+    [found] = [one for one in list_objects(url) if one.url == f"{url}/{key}"]
     return found
 
 

@@ -52,9 +52,9 @@ def test_groups_by_what_both_sides_name(tmp_path: Path) -> None:
     found = find_by_index(tmp_path, "{scene}/rgb/{n}.jpg", "{scene}/d/*.png", "out/{scene}_{n}.jpg")
     assert told(found) == [("s2/rgb/1.jpg", "a.png"), ("s2/rgb/2.jpg", "b.png"), ("s10/rgb/1.jpg", "x.png")]
     make(tmp_path, "s10/d/y.png", "s11/d/y.png")
-    with pytest.raises(UsageError, match=r"\{scene\} s10: 1 photos and 2 maps; \{scene\} s11: 0 photos and 1 maps"):
+    with pytest.raises(UsageError, match=r"\{scene\} s10: 1 photo and 2 maps; \{scene\} s11: 0 photos and 1 map"):
         find_by_index(tmp_path, "{scene}/rgb/*.jpg", "{scene}/d/*.png")
-    with pytest.raises(UsageError, match=r"\{take\}, which nothing defines \(known here: \{scene\}\)"):
+    with pytest.raises(UsageError, match=r"'\{scene\}/d/\{take\}\.png' uses the undefined placeholder \{take\} \(it can use \{scene\}\)"):
         find_by_index(tmp_path, "{scene}/rgb/*.jpg", "{scene}/d/{take}.png")
 
 

@@ -57,7 +57,7 @@ def test_values_that_are_no_file_name(value: str) -> None:
 
 
 def test_unknown_names_list_the_known() -> None:
-    with pytest.raises(UsageError, match=r"\{frame\}, which nothing defines \(known here: \{drive\}, \{stem\}\)"):
+    with pytest.raises(UsageError, match=r"placeholder \{frame\} \(it can use \{drive\}, \{stem\}\)"):
         Template("{frame}").format({"stem": "a", "drive": "b"})
 
 
@@ -182,7 +182,7 @@ def test_globs_ignore_case_and_brackets_may_be_names(tmp_path: Path) -> None:
     found = find_pairs(tmp_path, "Photos [1]/IMG_[0-9].jpg", "D/{stem}.png")
     assert told(found, tmp_path) == [("Photos [1]/IMG_1.JPG", "d/IMG_1.png"), ("Photos [1]/img_2.jpg", "d/img_2.png")]
     assert [p.key for p in find_pairs(tmp_path, "photos*/img_[!0-9].j?g", "d/{stem}.png").pairs] == []
-    with pytest.raises(UsageError, match="no pattern"):
+    with pytest.raises(UsageError, match="not a valid pattern"):
         find_pairs(tmp_path, "[z-a].jpg", "d/{stem}.png")
 
 
@@ -211,9 +211,9 @@ def test_what_makes_no_sense(tmp_path: Path) -> None:
 def test_nothing_found_says_what_was_there(tmp_path: Path) -> None:
     make(tmp_path, *(f"Photos/{name}" for name in ("a.jpg", "b.jpg", "c.png", "README", ".x.jpg", "sub/d.heic")))
     with pytest.raises(MissingInputError, match=re.escape(
-            "Photos: no file matches 'photos/*.heic' (the folder holds 2 .jpg, 1 .png, 1 without a suffix, 1 folder)")):
+            "no file matches 'photos/*.heic' (the folder holds 2 .jpg, 1 .png, 1 without suffix, 1 folder)")):
         find_pairs(tmp_path, "photos/*.heic", "d/{stem}.png")
-    with pytest.raises(MissingInputError, match=r"names a folder that does not exist \(.* holds Photos/\)"):
+    with pytest.raises(MissingInputError, match=r"the folder named by 'pictures/raw/\*\.heic' does not exist"):
         find_pairs(tmp_path, "pictures/raw/*.heic", "d/{stem}.png")
 
 
@@ -269,7 +269,7 @@ def test_any_depth_many_times(tmp_path: Path) -> None:
     assert [n for n, _ in search_names(["a/b/1.jpg"], "/".join(["**"] * 50) + "/{stem}.jpg", glob=True)] == ["a/b/1.jpg"]
     many = "/".join(["**/*"] * 5) + "/{stem}.png"
     for look in (lambda: list(search(tmp_path, many, glob=True)), lambda: list(search_names(["a/b"], many, glob=True))):
-        with pytest.raises(UsageError, match=r"has 5 times '\*\*', and 4 at most are searched"):
+        with pytest.raises(UsageError, match=r"has '\*\*' 5 times; at most 4 are supported"):
             look()
 
 

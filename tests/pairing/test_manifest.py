@@ -15,12 +15,12 @@ def test_lines_with_their_numbers(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(MissingInputError, match="no such list"):
+    with pytest.raises(MissingInputError, match="the list of files does not exist"):
         ListFile(tmp_path / "nothing.csv")
     with pytest.raises(MissingInputError):
         ListFile(tmp_path)
     (tmp_path / "a.csv").write_bytes(b"color\n\xff\xfe\n")
-    with pytest.raises(JobError, match=r"a\.csv:2: is not UTF-8"):
+    with pytest.raises(JobError, match=r"a\.csv:2: not UTF-8"):
         ListFile(tmp_path / "a.csv")
 
 
@@ -45,8 +45,8 @@ def test_all_mistakes_up_to_a_number(tmp_path: Path) -> None:
         source.check()
     assert caught.value.exit_code == 2
     assert len(caught.value.problems) == SHOWN + 1
-    assert caught.value.problems[0] == f"{path}:1: color 'a.jpg' is not there"
-    assert caught.value.problems[1] == f"{path}:2: names no color"
+    assert caught.value.problems[0] == f"{path}:1: color 'a.jpg' does not exist"
+    assert caught.value.problems[1] == f"{path}:2: color is missing"
     assert caught.value.problems[-1] == f"{path}: and 3 more"
 
 
@@ -58,8 +58,8 @@ def test_named_files(tmp_path: Path) -> None:
     assert source.named(1, "color", "../a.jpg") == tmp_path / "lists/../a.jpg"
     assert source.named(1, "color", str(tmp_path / "a.jpg")) == tmp_path / "a.jpg"
     assert not source.has("a\0b") and not source.has("..") and not source.has("x" * 5000)
-    with pytest.raises(JobError, match=r"x\.json:2: is no JSON"):
+    with pytest.raises(JobError, match=r"x\.json:2: not JSON"):
         source.json()
     (tmp_path / "lists/x.json").write_text("[" * 200_000)
-    with pytest.raises(JobError, match=r"nested too deeply|is no JSON"):
+    with pytest.raises(JobError, match=r"nested too deeply|not JSON"):
         ListFile(tmp_path / "lists/x.json").json()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gpudepth.errors import UsageError
-from gpudepth.pairing.pairs import Pair, find_collisions, in_order, output_template, photo_key, shared_maps
+from gpudepth.pairing.pairs import Pair, find_collisions, natural_sorted, output_template, photo_key, shared_maps
 
 
 def pair(key: str, depth: str, output: str | None = None, **fields: str) -> Pair:
@@ -38,12 +38,12 @@ def test_shared_maps() -> None:
 def test_keys_and_order() -> None:
     assert photo_key(Path("/x/p/a.jpg"), Path("/x")) == "p/a.jpg"
     assert photo_key(Path("/y/a.jpg"), Path("/x")) == "/y/a.jpg"
-    assert in_order([Path("a10"), Path("a9")]) == (Path("a9"), Path("a10"))
+    assert natural_sorted([Path("a10"), Path("a9")]) == (Path("a9"), Path("a10"))
 
 
 def test_output_templates() -> None:
     assert output_template(None, frozenset()) is None
-    with pytest.raises(UsageError, match=r"\{id\}, which nothing defines"):
+    with pytest.raises(UsageError, match=r"'out/\{id\}\.heic' uses the undefined placeholder \{id\}"):
         output_template("out/{id}.heic", frozenset({"stem"}))
-    with pytest.raises(UsageError, match="climbs up"):
+    with pytest.raises(UsageError, match="after its beginning"):
         output_template("out/../{stem}.heic", frozenset({"stem"}))

@@ -12,7 +12,7 @@ import pytest
 from gpudepth.errors import AccessError, FileError, LimitError, MissingInputError, OutputError, UsageError
 from gpudepth.limits import DEFAULT, Limits
 from gpudepth.pairing import stores
-from gpudepth.pairing.stores import RemoteFile, Target, known_facts, listed, look_at, put_bytes, read_all, target
+from gpudepth.pairing.stores import RemoteFile, Target, known_facts, list_objects, look_at, put_bytes, read_all, target
 
 pytest.importorskip("fsspec")
 
@@ -25,7 +25,7 @@ def url() -> str:
 def test_read_write_list(url: str, tmp_path: Path) -> None:
     put_bytes(f"{url}/a.bin", b"abc")
     put_bytes(f"{url}/sub/b.bin", b"defg")
-    found = sorted(listed(url), key=str)
+    found = sorted(list_objects(url), key=str)
     assert [(one.name, one.size) for one in found] == [("a.bin", 3), ("b.bin", 4)]
     assert [one.read() for one in found] == list(read_all(found)) == [b"abc", b"defg"]
     assert (found[0].stem, found[0].suffix, found[0].stat().st_size, str(found[0])) == ("a", ".bin", 3, f"{url}/a.bin")
@@ -55,24 +55,24 @@ def test_many_are_read_a_few_megabytes_at_a_time(url: str, monkeypatch: pytest.M
     monkeypatch.setattr(stores, "AT_ONCE", 3)
     for n, size in enumerate([20, 1, 2, 3, 4, 6, 5, 9]):
         put_bytes(f"{url}/{n}", b"x" * size)
-    assert [len(data) for data in read_all(sorted(listed(url), key=str))] == [20, 1, 2, 3, 4, 6, 5, 9]
+    assert [len(data) for data in read_all(sorted(list_objects(url), key=str))] == [20, 1, 2, 3, 4, 6, 5, 9]
     assert asked == [1, 3, 2, 1, 1]
     assert list(read_all([])) == []
 
 
 def test_what_is_not_as_it_was(url: str, tmp_path: Path) -> None:
     put_bytes(f"{url}/a", b"abc")
-    [one] = listed(url)
+    [one] = list_objects(url)
     with pytest.raises(LimitError, match="max_file is 2"):
         one.read(Limits(max_file=2))
     with pytest.raises(LimitError):
         one.fetch(tmp_path / "copy", Limits(max_file=2))
     assert not (tmp_path / "copy").exists()
     for size, etag in ((2, one.etag), (3, "other")):
-        with pytest.raises(FileError, match="has changed since it was listed"):
+        with pytest.raises(FileError, match="changed after it was listed"):
             RemoteFile(one.url, size, etag).read()
     stores.store(url).rm_file(one.url)
-    with pytest.raises(MissingInputError, match="no such object"):
+    with pytest.raises(MissingInputError, match="the object does not exist"):
         one.read()
 
 
@@ -90,25 +90,25 @@ def caused(error: Exception, cause: Exception) -> Exception:
 @pytest.mark.parametrize(("error", "writing", "kind", "message"), [
     (caused(PermissionError("AKIA-SECRET"), RefusedError("InvalidAccessKeyId")), False, AccessError, "InvalidAccessKeyId"),
     (caused(PermissionError("AKIA-SECRET"), RefusedError("ExpiredToken")), True, AccessError, "ExpiredToken"),
-    (caused(PermissionError("AKIA-SECRET"), RefusedError("AccessDenied")), True, AccessError, "refuses to write: AccessDenied"),
-    (caused(PermissionError("AKIA-SECRET"), RefusedError("AccessDenied")), False, MissingInputError, "refuses to give it: AccessDenied"),
-    (caused(FileNotFoundError("AKIA-SECRET"), RefusedError("NoSuchBucket")), False, AccessError, "no such bucket"),
-    (FileNotFoundError("AKIA-SECRET"), True, AccessError, "no such bucket"),
-    (FileNotFoundError("AKIA-SECRET"), False, MissingInputError, "no such object"),
-    (caused(OSError(5, "AKIA-SECRET"), RefusedError("SlowDown")), False, OutputError, "the store fails: SlowDown"),
-    (RefusedError("<AKIA-SECRET>"), False, OutputError, "the store fails: RefusedError"),
-    (ConnectionResetError("AKIA-SECRET"), True, OutputError, "the store fails: ConnectionResetError"),
-    (ValueError("AKIA-SECRET"), False, OutputError, "the store fails: ValueError"),
-    (OSError(28, "AKIA-SECRET"), False, OutputError, "the scratch folder is full.*TMPDIR"),
+    (caused(PermissionError("AKIA-SECRET"), RefusedError("AccessDenied")), True, AccessError, "denies writing: AccessDenied"),
+    (caused(PermissionError("AKIA-SECRET"), RefusedError("AccessDenied")), False, MissingInputError, "denies reading: AccessDenied"),
+    (caused(FileNotFoundError("AKIA-SECRET"), RefusedError("NoSuchBucket")), False, AccessError, "the bucket does not exist"),
+    (FileNotFoundError("AKIA-SECRET"), True, AccessError, "the bucket does not exist"),
+    (FileNotFoundError("AKIA-SECRET"), False, MissingInputError, "the object does not exist"),
+    (caused(OSError(5, "AKIA-SECRET"), RefusedError("SlowDown")), False, OutputError, "the store failed: SlowDown"),
+    (RefusedError("<AKIA-SECRET>"), False, OutputError, "the store failed: RefusedError"),
+    (ConnectionResetError("AKIA-SECRET"), True, OutputError, "the store failed: ConnectionResetError"),
+    (ValueError("AKIA-SECRET"), False, OutputError, "the store failed: ValueError"),
+    (OSError(28, "AKIA-SECRET"), False, OutputError, r"the temporary folder is full \(set TMPDIR"),
 ])
 def test_errors_of_stores(error: Exception, writing: bool, kind: type[Exception], message: str) -> None:
-    with pytest.raises(kind, match=message) as caught, stores._told("s3://b/x", writing=writing):
+    with pytest.raises(kind, match=message) as caught, stores._store_errors("s3://b/x", writing=writing):
         raise error
     assert "SECRET" not in str(caught.value) and caught.value.__cause__ is None and caught.value.__suppress_context__
 
 
 def test_errors_of_ours_stay() -> None:
-    with pytest.raises(LimitError), stores._told("s3://b/x"):
+    with pytest.raises(LimitError), stores._store_errors("s3://b/x"):
         raise LimitError("too much")
 
 
@@ -129,7 +129,7 @@ def test_nothing_of_it_is_loaded_without_a_url() -> None:
 
 def test_no_target_names_credentials() -> None:
     """A plan's URL neither: it would be in messages, and the store sees a bucket of that name."""
-    with pytest.raises(UsageError, match="no credentials") as caught:
+    with pytest.raises(UsageError, match="must not contain credentials") as caught:
         target("s3://me:secret@bucket/plan.jsonl")
     assert "secret" not in str(caught.value)
     assert target("s3://bucket/a@b.jsonl") == Target("s3://bucket/a@b.jsonl")

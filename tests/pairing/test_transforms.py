@@ -45,10 +45,10 @@ def test_what_is_missing_or_there_twice(base: Path) -> None:
         find(base, *frames)
     place = f"{base}/scene/transforms.json: frames"
     assert caught.value.problems == [
-        f"{place}[1]: file_path './images/frame_3.jpg' is not there",
-        f"{place}[2]: depth_file_path 'depth/frame_3.png' is not there",
-        f"{place}[3]: file_path './images/frame_1.jpg' is in frames[0] already",
-        f"{place}[4]: names no file_path", f"{place}[5]: file_path is no text", f"{place}[5]: names no file_path"]
+        f"{place}[1]: file_path './images/frame_3.jpg' does not exist",
+        f"{place}[2]: depth_file_path 'depth/frame_3.png' does not exist",
+        f"{place}[3]: file_path './images/frame_1.jpg' is already in frames[0]",
+        f"{place}[4]: file_path is missing", f"{place}[5]: file_path is not a string", f"{place}[5]: file_path is missing"]
     found = find(base, frame(1, 1), frame(2, 3), allow_missing=True)
     assert len(found.pairs) == 1 and [path.name for path in found.unmatched_color] == ["frame_2.jpg"]
 
@@ -69,5 +69,5 @@ def test_no_frames(tmp_path: Path, text: str) -> None:
 
 def test_bad_templates(base: Path) -> None:
     (base / "transforms.json").write_text("{}")
-    with pytest.raises(UsageError, match="nothing defines"):
+    with pytest.raises(UsageError, match="the undefined placeholder"):
         find_in_transforms(base, "transforms.json", "out/{frame}.jpg")

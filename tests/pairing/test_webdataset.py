@@ -61,12 +61,12 @@ def test_a_zip_is_read_by_the_same_rule(tmp_path: Path) -> None:
 
 def test_no_samples(tmp_path: Path) -> None:
     tar(tmp_path / "0.tar", dict.fromkeys(["1.image.bmp", "1.txt"], b"x"))
-    with pytest.raises(MissingInputError, match=r"0.tar has no sample with jpg or png, but image.bmp, txt"):
+    with pytest.raises(MissingInputError, match=r"\(0\.tar has no sample with jpg or png; its extensions are image\.bmp, txt\)"):
         find_in_shards(tmp_path, "*.tar", ["jpg", "png"])
 
 
 @pytest.mark.parametrize("text", ["", ".jpg", "*.jpg", "a/b", "{stem}.png", "jpg."])
 def test_what_is_no_extension(text: str) -> None:
-    with pytest.raises(UsageError, match="no extension"):
+    with pytest.raises(UsageError, match="is not an extension"):
         check_extension(text)
     assert check_extension("Depth.PNG") == "depth.png"
