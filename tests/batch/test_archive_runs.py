@@ -245,7 +245,7 @@ def test_confidence_and_samples_in_the_archive_or_beside_it(tmp_path: Path) -> N
     assert failures(do(tmp_path, text)) == {}
     assert np.array_equal(np.isnan(np.load(tmp_path / "out/a/1.npy")), trust[:, ::-1] == 0)
     (tmp_path / "conf/1.png").unlink()
-    with pytest.raises(UsageError, match=r"has to name one file for each photo: none for a.zip/rgb/1.jpg"):
+    with pytest.raises(UsageError, match=r"must match exactly one file for each photo: no files for a.zip/rgb/1.jpg"):
         do(tmp_path, text)
 
 

@@ -150,7 +150,7 @@ def test_an_input_that_changed_after_the_plan(job: Path, server: Server, tmp_pat
     summary = run(job, plan_file=plan)
     assert summary.line() == f"{COUNT - 2} done, 0 already done, 2 failed"
     told = {row.key: row.message for row in summary.rows if row.status == "error"}
-    assert "s3://bucket/photos/p02.jpg: has changed since it was listed" in told["s3://bucket/photos/p02.jpg"]
+    assert "s3://bucket/photos/p02.jpg: the object changed after it was listed" in told["s3://bucket/photos/p02.jpg"]
     assert "s3://bucket/depth/p04.png: no such object" in told["s3://bucket/photos/p04.jpg"]
     assert len(server.objects()) == COUNT - 2
 
@@ -290,7 +290,7 @@ def test_too_large_is_told_before_anything_is_fetched(job: Path, server: Server)
 
 def test_what_the_store_refuses(job: Path, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for setting in ("source.color=s3://nowhere/photos/*.jpg", "output.path=s3://nowhere/{stem}.jpg"):
-        with pytest.raises(AccessError, match="there is no such bucket"):
+        with pytest.raises(AccessError, match="the bucket does not exist"):
             run(job, settings=[setting])
     with pytest.raises(MissingInputError, match="no object matches 's3://bucket/none"):
         run(job, settings=["source.color=s3://bucket/none/*.jpg"])
@@ -304,7 +304,7 @@ def test_what_the_store_refuses(job: Path, server: Server, monkeypatch: pytest.M
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     assert run_command(["run", str(job)]) == 2
-    assert "takes no such credentials: NoCredentialsError" in capsys.readouterr().err
+    assert "rejects the credentials: NoCredentialsError" in capsys.readouterr().err
     forget()
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)

@@ -77,7 +77,7 @@ def test_errors_name_what_is_in_the_store(url: str, tmp_path: Path) -> None:
     with pytest.raises(LimitError, match="max_file"):
         item.do(task(item, tmp_path, small))
     put_bytes(f"{url}/d/a.png", b"other")
-    with pytest.raises(FileError, match="has changed since it was listed"):
+    with pytest.raises(FileError, match="changed after it was listed"):
         item.do(task(item, tmp_path))
     assert not target.exists() and not list((tmp_path / "scratch").iterdir())
 

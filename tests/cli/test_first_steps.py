@@ -155,7 +155,7 @@ CASES = [
     ("run preset.yaml", 2, "preset.yaml:2: encoding", "did you mean midas?"),
     ("run nophotos.yaml", 2, "'photo/*' names a folder that does not exist", "photos/"),
     ("run nomaps.yaml", 2, "no map for some photos", "did you mean depth?", "source.allow_missing: true"),
-    ("run placeholder.yaml", 2, "{step}, which nothing defines", "{stem}"),
+    ("run placeholder.yaml", 2, "undefined placeholder {step}", "{stem}"),
     ("run onefile.yaml", 2, "would write the same file", "{stem}"),
     ("run job.yaml --set encoding.fra=12", 2, "did you mean far?"),
     ("run job.yaml --set encoding.far", 2, "not key=value", "--set encoding.far=12"),

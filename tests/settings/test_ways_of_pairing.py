@@ -118,7 +118,7 @@ def test_by_time_and_by_place(folder: Path) -> None:
 
 def test_missing_maps_of_a_list(folder: Path) -> None:
     (folder / "pairs.csv").write_text("color,depth\na/0.00.heic,b/0.01.png\na/1.00.heic,b/none.png\n")
-    with pytest.raises(JobError, match=r"pairs\.csv:3: depth 'b/none\.png' is not there"):
+    with pytest.raises(JobError, match=r"pairs\.csv:3: depth 'b/none\.png' does not exist"):
         run(job(folder, "{pairs: pairs.csv}"))
     assert not (folder / "out").exists()
     summary = run(job(folder, "{pairs: pairs.csv, allow_missing: true}"))
