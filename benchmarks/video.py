@@ -35,7 +35,7 @@ from gpudepth.depth.data import DepthData
 from gpudepth.depth.pixel_format import HDEP
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.pairing.clips import Footage
-from gpudepth.settings.clip import ClipOptions
+from gpudepth.settings.clip import ClipSettings
 from gpudepth.settings.settings import Settings
 from gpudepth.video.matroska.depth_video import DepthVideoWriter, read_depth_video
 from gpudepth.video.reader import read_video
@@ -135,7 +135,7 @@ def rows() -> list[Row]:
         out += [Row(f"{what}, one core", ms, "ms/frame", "", True) for what, ms in measured]
         serial = max(ms for _, ms in measured[:2]) / 1000
         for suffix, frames, quality in ((".jpg", FRAMES, 90), (".heic", HEIC_FRAMES, 80)):
-            means = ClipContext(ClipOptions(frames=f"0:{frames}", quality=quality, range=(1.0, 8.0)), Settings(),
+            means = ClipContext(ClipSettings(frames=f"0:{frames}", quality=quality, range=(1.0, 8.0)), Settings(),
                           backend("numpy"), CORES)
             pattern = str(folder / suffix[1:] / f"{{frame}}{suffix}")
             wall, cpu = timed(lambda p=pattern, m=means: clip_stills.write(  # type: ignore[misc]
@@ -144,7 +144,7 @@ def rows() -> list[Row]:
             out.append(Row(f"clip → {suffix[1:].upper()} with depth, two cores", frames / wall, "frames/s", "", True))
             out.append(Row("… against the least that two cores need", wall / bound, "×", f"≤ {MOST}",
                            wall / bound <= MOST))
-        means = ClipContext(ClipOptions(range=(1.0, 8.0)), Settings(), backend("numpy"), CORES)
+        means = ClipContext(ClipSettings(range=(1.0, 8.0)), Settings(), backend("numpy"), CORES)
         wall, cpu = timed(lambda: clip_movie.write(Footage((video,)), Footage((depth,)), folder / "o.mov", means))
         bound = max(serial * FRAMES, cpu / CORES)
         out.append(Row("clip → QuickTime with a depth track", FRAMES / wall, "frames/s", "", True))

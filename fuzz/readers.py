@@ -24,9 +24,8 @@ from gpudepth.formats.archive.index import read_index
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.maps import calib, recognise, scene_linear, stacks
 from gpudepth.maps import reader as map_room
-from gpudepth.maps import record3d as capture_room
 from gpudepth.maps.raw import RawLayout
-from gpudepth.pairing import by_time, csv, transforms
+from gpudepth.pairing import by_time, captures, csv, transforms
 from gpudepth.settings.job import load_job
 from gpudepth.settings.settings import Settings
 from gpudepth.video import frames as clip
@@ -127,7 +126,7 @@ def _video(file: Path, kit: Kit) -> object:
 def _clip(video: Path, depth: Path, kit: Kit) -> object:
     settings = Settings(encoding=Gray(0.5, 12.0), fit="stretch", fill="nearest")
     return clip_attach.attach_clip(video, depth, kit.out / "%06d.jpg", settings, backend("numpy"),
-                                   settings={"frames": f"0:{FRAMES}"})
+                                   options={"frames": f"0:{FRAMES}"})
 
 
 def _attach_clip(file: Path, kit: Kit) -> object:
@@ -151,7 +150,7 @@ def _archive(file: Path, kit: Kit) -> object:
                 read(member)
             except GpudepthError as error:
                 errors.append(str(error))
-    return errors, capture_room.find_in_captures(file.parent, file.name)
+    return errors, captures.find_in_captures(file.parent, file.name)
 
 
 def _list(file: Path, kit: Kit) -> object:

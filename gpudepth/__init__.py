@@ -10,9 +10,10 @@ The names below are all there is to know; they are loaded when first used.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from .api import attach, check, convert, from_model, inspect, read, remove, run
@@ -38,6 +39,21 @@ def __getattr__(name: str) -> Any:
     data = importlib.import_module(".depth.data", __name__).DepthData
     data.drawn = _drawn     # what a map is drops no hint of how it looks: it knows nothing of pictures
     return found
+
+
+class _Renamed:
+    """Finds modules by the names that they had in version 0.1."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
+        if not name.startswith(("gpudepth.sources", "gpudepth.pipeline", "gpudepth.containers.", "gpudepth.formats.")):
+            return None
+        from .deprecated import find_spec
+
+        return find_spec(name)
+
+
+sys.meta_path.append(_Renamed)
 
 
 def _drawn(data: DepthData) -> bytes:

@@ -12,7 +12,9 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,22 +27,28 @@ from .attachment.inspection import Report
 from .attachment.output import atomic
 from .attachment.side_inputs import SideInputs
 from .containers import registry
+from .containers.heif.photo_encoder import DEFAULT_QUALITY
 from .containers.rules import Verdicts
+from .deprecated import renamed_keywords as _renamed
 from .depth.data import DepthData
-from .depth.encoding import Depth, Encoding, Gray, Relative
+from .depth.encoding import Depth, Encoding, Relative
 from .depth.pixel_format import PixelFormat, native
-from .errors import UsageError
+from .errors import UsageError, render
 from .formats.bytesource import ByteSource
 from .limits import DEFAULT, Limits
 from .maps.network import Network
 from .maps.tensors import as_map, is_map
-from .settings.settings import Method, Resize, Settings, Smooth
+from .settings.build import item_settings
+from .settings.declare import unknown
+from .settings.options import names
+from .settings.settings import Settings
+from .settings.values import Fill, Fit, Method, Orientation
 from .video import checks
 
 if TYPE_CHECKING:
     from .batch.runner import RunSummary
 
-Orientation = Literal["display", "coded"]
+renamed_keywords = functools.partial(_renamed, unknown)
 
 
 def read(path: str | Path, *, orientation: Orientation = "display", limits: Limits = DEFAULT) -> DepthData | None:
@@ -59,89 +67,149 @@ def read(path: str | Path, *, orientation: Orientation = "display", limits: Limi
     return data if data is None or orientation == "coded" else data.displayed()
 
 
+@renamed_keywords(method="resize_method", align="align_in")
 def attach(
     photo: str | Path, depth: Any = None, out: str | Path | None = None, *,
-    near: float | None = None, far: float | None = None, curve: Literal["depth", "disparity"] = "depth",
-    white: Literal["far", "near"] = "far", encoding: Encoding | None = None, preset: str | None = None,
-    pixel_format: str | PixelFormat = "hdis", profile: str | None = None, replace_depth: bool = False,
-    resize: tuple[int, int] | int | None = None, method: Method = "area", smooth: str | None = None,
-    metric: DepthInput | None = None, confidence: str | Path | NDArray[Any] | None = None,
-    donor: str | Path | None = None, estimate: str | Path | Network | None = None, in_place: bool = False,
-    backend: str = "auto", **options: Any,
+    near: float | None = None, far: float | None = None, white: Literal["far", "near"] = "far",
+    curve: Literal["depth", "disparity"] = "depth", disparity_range: tuple[float, float] | None = None,
+    metric: bool | DepthInput = False, values: Literal["depth", "disparity"] | None = None,
+    scale: str | float | None = None, offset: float = 0.0, invalid: Sequence[int] | None = None,
+    preset: str | None = None, focal_px: float | None = None, baseline_m: float | None = None,
+    doffs: float | None = None, encoding: Encoding | None = None,
+    clamp: tuple[float, float] | None = None, smooth: str | None = None,
+    resize: tuple[int, int] | int | str | None = None, resize_method: Method | None = None, fill: Fill | None = None,
+    fit: Fit = "error", align_to: DepthInput | None = None, align_scale: str | float | None = None,
+    align_in: Literal["disparity", "depth"] | None = None, confidence: str | Path | NDArray[Any] | None = None,
+    confidence_highest: int | None = None, confidence_least: float | None = None,
+    estimate: str | Path | Network | None = None, key: str | None = None, shape: str | None = None,
+    dtype: str | None = None, bytes_per_row: int | None = None, orientation: Orientation = "display",
+    turn: Literal[0, 90, 180, 270] = 0, color_transform: str | None = None,
+    pixel_format: str | PixelFormat = "hdis", bits: Literal[8, 10, 12, 16] | None = None, crf: int | None = None,
+    jpeg_quality: int | None = None, compression: Literal["none", "deflate", "ljpeg", "jpegxl"] | None = None,
+    accuracy: Literal["relative", "absolute"] | None = None, quality: Literal["high", "low"] | None = None,
+    filtered: bool | None = None, calibration: Literal["source", "exif", "none"] = "source",
+    profile: str | None = None, also: Sequence[str] = (), donor: str | Path | None = None,
+    trailer: Literal["keep", "drop", "refuse"] = "keep", replace_depth: bool = False, transcode: bool = False,
+    photo_quality: int = DEFAULT_QUALITY, in_place: bool = False, backend: str = "auto", limits: Limits = DEFAULT,
 ) -> Path:
-    """Attach a depth map to a photo without re-encoding the picture; returns the path written.
+    """Attach a depth map to a photo without re-encoding the picture.
 
-    photo         HEIC, JPEG or DNG; PNG, TIFF and others are encoded into a HEIC, once
-    depth         a map file, a file that holds depth, a DepthData, or an array (H, W) of any library (numpy, torch,
-                  CuPy…, Pillow): uint8 and uint16 are gray codes, floats are gray 0…1 with near and far, and metres
-                  without. One on a GPU is converted where it lies. `from_model` is for what relative models return
-    estimate      instead of a map: the ONNX file of a network that makes one of the photo (extra `estimate`), or a
-                  `gpudepth.maps.network.Network`
-    near, far     metres at the ends of gray; `white` says which end is far; `curve` what is linear in gray
-    encoding      any rule of `gpudepth.depth.encoding` instead
-    preset        what a data set, a sensor or a model writes, by name (`gpudepth presets`); takes near and far where it
-                  needs them
-    resize        (width, height) in display orientation, or the long side
-    method        of the resize: area, bilinear, nearest, or guided: along the edges of the photo
-    smooth        median3, median5, bilateral or bilateral1…bilateral8
-    metric        depth in metres, sparse or small, that a relative map is aligned to; what the map's own values are
-                  is then theirs up to scale and shift, in disparity (or in depth: align="depth")
-    confidence    a map of how far each pixel is to be trusted, 0 not at all: of `metric`, or without it of `depth`
-    pixel_format  what the values are stored as: "hdis", "fdis" (disparity, 1/metres), "hdep", "fdep" (depth, metres)
-    profile       the layout that is written, by name; None: the container's first
-    replace_depth   put the new map in the place of an old one
-    donor         for the profile apple-portrait: a photo of Portrait mode that gives its rendering parameters
-    out           where to write; the suffix is the photo's, or .heic
-    backend       auto, numpy or cupy; the bits are the same
-    in_place      write over the photo (the file is replaced whole or not at all)
-    recipe        any other field of `gpudepth.settings.settings.Settings`: fill, clamp, fit, bits, crf, accuracy…
+    The values of the map mean depth by exactly one of: `near` and `far`; `disparity_range`; `metric`, `values` or
+    `scale`; `preset`; `encoding`. A file that holds depth, a `DepthData` and an array of floats (metres) need none.
 
-    Warns (UserWarning) of what is right but not good: a range that wastes the codes, a signature that breaks; and of
-    each tag of the photo's own that a profile changes.
-    Raises errors of `gpudepth.errors`; nothing is left behind when it does.
+        gpudepth.attach("photo.heic", "depth.png", "out.heic", near=0.5, far=12, white="near")
+        gpudepth.attach("photo.jpg", "lidar.png", "out.jpg", scale="mm", fill="nearest")
+
+    Args:
+        photo: HEIC, JPEG or DNG; PNG, TIFF and others are encoded as HEIC, once.
+        depth: A map file, a file that holds depth, a `DepthData`, or an array (H, W) of any library (numpy, torch,
+            CuPy, Pillow, …). Integers are codes; floats are gray 0…1 with near and far, and metres without. An array
+            on a GPU is converted there. Use `from_model` for what relative models return.
+        out: The file to write; its suffix is the photo's, or .heic.
+        near: Metres at the near end of gray.
+        far: Metres at the far end of gray.
+        white: The end that white is: "far" (Apple's article) or "near" (most depth networks).
+        curve: The quantity that is linear in gray.
+        disparity_range: 1/metres at black and at white, instead of near and far.
+        metric: The values are metres.
+        values: What the values are: "depth" (metres) or "disparity" (1/metres).
+        scale: One unit of the values in metres: 0.001, "1/256", "mm", "cm".
+        offset: Added after the scale, in metres or 1/metres.
+        invalid: Codes that mean no value; 0 unless named.
+        preset: What a data set, a sensor or a model writes (`gpudepth presets`), or "auto".
+        focal_px: For presets: the focal length in pixels of the map.
+        baseline_m: For presets of stereo: metres between the cameras.
+        doffs: For the preset middlebury: pixels between the principal points.
+        encoding: Any rule of `gpudepth.depth.encoding`.
+        clamp: (min, max) in metres; values outside are moved to these ends.
+        smooth: "median3", "median5", or "bilateral1" to "bilateral8".
+        resize: (width, height) as displayed, or the long side, in pixels.
+        resize_method: "area", "bilinear", "nearest", or "guided", along the edges of the photo.
+        fill: What pixels without a value get: "nearest", "far", "near" or "inpaint".
+        fit: What to do with a map of another aspect than the photo: "error", "crop" or "stretch".
+        align_to: Depth in metres, sparse or small, that a relative map is fitted to, scale and shift.
+        align_scale: One unit of it in metres.
+        align_in: The quantity that the relative map is linear in; "disparity" unless named.
+        confidence: A map of how far each pixel is to be trusted, 0 not at all.
+        confidence_highest: The code that means certain; the dtype's maximum unless named.
+        confidence_least: Codes below it count as pixels without a value.
+        estimate: Instead of a map: the ONNX file of a network (extra `estimate`), or a `Network`.
+        key: Which array of an .npz or HDF5 file.
+        shape: "WxH" of a file that is rows of numbers without a header.
+        dtype: The type of these numbers, "float32" unless named; "float32be" is big-endian.
+        bytes_per_row: Bytes from one of these rows to the next.
+        orientation: The map is oriented as the photo is displayed, or as its pixels are "coded".
+        turn: Degrees clockwise that picture and map are turned by in their metadata.
+        color_transform: How a scene-linear photo (OpenEXR) becomes colors: "srgb" or "reinhard".
+        pixel_format: "hdis", "fdis" (disparity, 1/metres), "hdep" or "fdep" (depth, metres).
+        bits: Bits per stored value; the container's default unless named.
+        crf: Rate factor of lossy HEVC; lossless unless named.
+        jpeg_quality: Of a map in a JPEG photo; Apple's quantization table unless named.
+        compression: Of a map in a DNG; "deflate" unless named.
+        accuracy: What the file says of the depth; what the map says, or "relative", unless named.
+        quality: What the file says of the depth.
+        filtered: What the file says of the depth.
+        calibration: Where the camera calibration comes from.
+        profile: The layout to write; the container's first unless named.
+        also: Further layouts in a JPEG file: "gdepth", "dynamic-depth".
+        donor: For the profile apple-portrait: a photo in Portrait mode that gives its rendering parameters.
+        trailer: What to do with bytes after the last image of a JPEG file.
+        replace_depth: Replace depth that the photo holds already.
+        transcode: Allow a JPEG photo to be re-encoded as HEIC.
+        photo_quality: HEIC quality of a photo that has to be encoded; -1 is lossless.
+        in_place: Write over the photo; the file is replaced whole or not at all.
+        backend: "auto", "numpy" or "cupy"; the bits are the same.
+        limits: What a file may ask for.
+
+    Returns:
+        The path that was written.
+
+    Raises:
+        UsageError: For a keyword that nobody knows, or a value that it cannot have.
+        GpudepthError: Of `gpudepth.errors`; nothing is left behind.
+
+    Warns:
+        UserWarning: Of what is right but not good: a range that wastes codes, a signature that breaks; and of each tag
+            of the photo that a profile changes.
+
     Source: Apple, "Creating auxiliary depth data manually" (gray to depth and disparity); AVDepthData, ImageIO.
     """
+    given = dict(locals())
     from .attachment.estimate import estimated
     from .attachment.pipeline import run_item
     from .compute import backend as make_backend
 
     if (out is None) != in_place:
-        raise UsageError("name an output, or in_place=True to write over the photo")
+        raise UsageError("name an output, or ‹in_place=True› to write over the photo")
     if (depth is None) != (estimate is not None):
-        raise UsageError("a map, or estimate=: one of the two")
+        raise UsageError("pass either a depth map or ‹estimate›")
+    if not isinstance(metric, bool):
+        warnings.warn("metric= with a map is now align_to=", DeprecationWarning, stacklevel=3)
+        given["align_to"], given["metric"] = metric, False
+    if turn in _EXIF_TURNS:
+        warnings.warn("turn= takes degrees now, not an Exif orientation", DeprecationWarning, stacklevel=3)
+        given["turn"] = _EXIF_TURNS[turn]
     if is_map(depth):
         depth = as_map(depth)
-    if preset is not None and encoding is not None:
-        raise UsageError("preset and encoding both say what the values mean: give one of them")
-    if encoding is None and preset is None and (near is not None or far is not None):
-        if near is None or far is None:
-            raise UsageError("near and far go together")
-        encoding = Gray(near, far, curve, white)
-    aligned = metric is not None
-    dtype = getattr(depth, "dtype", None)
-    floats = getattr(dtype, "kind", "") == "f" or "float" in str(dtype)
-    if floats and encoding is None and preset is None and not aligned:
-        encoding = Depth()
-    named = options.get("align")
-    if aligned:
-        options.setdefault("align", "disparity")
-    size = resize if resize is None or isinstance(resize, tuple) else (resize,)
-    shape = None
-    if size is not None:
-        shape = Resize(*size, method=method) if len(size) == 2 else Resize(long_side=size[0], method=method)
-    settings = Settings(encoding=encoding, pixel_format=native(pixel_format), profile=profile, resize=shape,
-                      replace_depth=replace_depth, donor=registry.donor(donor) if donor is not None else None,
-                      donor_white=white, smooth=Smooth.parse(smooth) if smooth else None,
-                      network=estimate if isinstance(estimate, Network | None) else Network(Path(estimate)), **options)
-    if preset is not None:
-        settings = settings.with_preset(preset, align=named, near=near, far=far)
+    kind = getattr(depth, "dtype", None)
+    floats = getattr(kind, "kind", "") == "f" or "float" in str(kind)
+    settings = _settings(given, encoding=encoding, floats=floats, limits=limits,
+                         network=estimate if isinstance(estimate, Network | None) else Network(Path(estimate)))
     if estimate is not None:
         depth = estimated(photo, settings)
     outcome = run_item(photo, depth, photo if out is None else out, settings, make_backend(backend),
-                       side_inputs=SideInputs(metric, confidence))
+                       side_inputs=SideInputs(given["align_to"], confidence))
     for warning in outcome.notices():
-        warnings.warn(warning, stacklevel=2)
+        warnings.warn(render(warning), stacklevel=3)
     return outcome.output
+
+
+_EXIF_TURNS: dict[int, int] = {1: 0, 6: 90, 3: 180, 8: 270}     # of version 0.1
+
+
+def _settings(given: dict[str, Any], *, limits: Limits, **more: Any) -> Settings:
+    """The settings of a function's arguments."""
+    return replace(item_settings({k: v for k, v in given.items() if k in names()}, **more), limits=limits)
 
 
 def from_model(depth: Any, near: float | None = None, far: float | None = None, *,
@@ -176,37 +244,62 @@ def from_model(depth: Any, near: float | None = None, far: float | None = None, 
     return DepthData(intake.values, intake.fmt, accuracy=accuracy)
 
 
-def convert(path: str | Path, out: str | Path, *, pixel_format: str | PixelFormat | None = None,
-            profile: str | None = None, also: tuple[str, ...] = (), donor: str | Path | None = None,
-            encoding: Encoding | None = None, backend: str = "auto", **options: Any) -> Path:
-    """Depth from one kind of file into another; returns the path written.
+@renamed_keywords(method="resize_method")
+def convert(
+    path: str | Path, out: str | Path, *, pixel_format: str | PixelFormat | None = None, profile: str | None = None,
+    also: Sequence[str] = (), donor: str | Path | None = None, near: float | None = None, far: float | None = None,
+    white: Literal["far", "near"] = "far", curve: Literal["depth", "disparity"] = "depth",
+    disparity_range: tuple[float, float] | None = None, metric: bool = False,
+    values: Literal["depth", "disparity"] | None = None, scale: str | float | None = None, offset: float = 0.0,
+    invalid: Sequence[int] | None = None, preset: str | None = None, focal_px: float | None = None,
+    baseline_m: float | None = None, doffs: float | None = None, encoding: Encoding | None = None,
+    clamp: tuple[float, float] | None = None, smooth: str | None = None,
+    resize: tuple[int, int] | int | str | None = None, resize_method: Method | None = None, fill: Fill | None = None,
+    fit: Fit = "error", key: str | None = None, shape: str | None = None, dtype: str | None = None,
+    bytes_per_row: int | None = None, orientation: Orientation = "display",
+    export_orientation: Orientation = "display", bits: Literal[8, 10, 12, 16] | None = None, crf: int | None = None,
+    jpeg_quality: int | None = None, compression: Literal["none", "deflate", "ljpeg", "jpegxl"] | None = None,
+    accuracy: Literal["relative", "absolute"] | None = None, quality: Literal["high", "low"] | None = None,
+    filtered: bool | None = None, calibration: Literal["source", "exif", "none"] = "source",
+    trailer: Literal["keep", "drop", "refuse"] = "keep", replace_depth: bool = False, transcode: bool = False,
+    photo_quality: int = DEFAULT_QUALITY, backend: str = "auto", limits: Limits = DEFAULT,
+) -> Path:
+    """Convert depth from one kind of file into another.
 
-    path          a photo that holds depth, or a map (H, W) in a file
-    out           its suffix says what is written
+    Into a photo of the same kind: its depth is laid out as `profile` says, with `also` beside it; codes and range are
+    kept and the picture is not touched. Into .plist, .hdis and its like, .npy, .npz, .pfm, .tiff, .png: the map alone.
 
-    Into a photo of the same kind: its depth laid out as `profile` says, `also` beside it, codes and range kept; the
-    picture is not touched. Into .plist, .hdis and its like, .npy, .npz, .pfm, .tiff, .png: the map alone.
+    Args:
+        path: A photo that holds depth, or a map (H, W) in a file.
+        out: The file to write; its suffix says what is written.
+        pixel_format: None keeps the source's own; array files then hold metres, float32.
+        export_orientation: The orientation of maps that are written alone.
+        near, far, white, curve, disparity_range, metric, values, scale, offset, invalid, preset, focal_px, baseline_m:
+            What the values of a plain map mean, as in `attach`.
+        doffs, encoding, clamp, smooth, resize, resize_method, fill, fit, key, shape, dtype, bytes_per_row, orientation:
+            As in `attach`.
+        profile, also, donor, bits, crf, jpeg_quality, compression, accuracy, quality, filtered, calibration, trailer:
+            What is written, as in `attach`.
+        replace_depth, transcode, photo_quality, backend, limits: As in `attach`.
 
-    pixel_format  None keeps the source's own; array files then hold metres, float32
-    profile, also   the layouts that are written
-    donor         as of `attach`
-    encoding      what the values of a plain map mean
-    backend       as of `attach`
-    recipe        any other field of `gpudepth.settings.settings.Settings`
+    Returns:
+        The path that was written.
 
-    Warns as `attach` does. Raises what `attach` raises; NoDepthError when there is none.
+    Raises:
+        NoDepthError: If the source holds no depth.
+        GpudepthError: As in `attach`.
+
     Source: as of `read` and `attach`.
     """
-
+    given = dict(locals())
     from .attachment.convert import convert as run_convert
     from .compute import backend as make_backend
 
     fmt = native(pixel_format) if pixel_format is not None else None
-    settings = Settings(encoding=encoding, profile=profile, also=tuple(also),
-                      donor=registry.donor(donor) if donor is not None else None, **options)
+    settings = _settings(given, encoding=encoding, limits=limits)
     outcome = run_convert(path, out, settings, make_backend(backend), pixel_format=fmt)
     for warning in outcome.notices():
-        warnings.warn(warning, stacklevel=2)
+        warnings.warn(render(warning), stacklevel=3)
     return outcome.output
 
 

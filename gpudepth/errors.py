@@ -22,12 +22,13 @@
     └── LockedError                  exit 75  another run holds the output folder
 
 A message says what is wrong; `where` says in which file and where in it (``photo.heic: meta/iprp/ipco[9]/auxC``);
-`hint` says what to do next.
+`hint` says what to do next. Both name settings as ``‹fill=nearest›``, which `render` turns into the caller's language.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from itertools import islice
 from os import PathLike, fspath
 
@@ -36,6 +37,7 @@ LONGEST_OF_FILE = 1000      # of one that is about a file: what is in that goes 
 MOST = 50           # mistakes that are told of one job
 NAMED = 20          # things of a file that a message names
 LONGEST_NAME = 100  # characters of one of these
+_REFERENCE = re.compile("‹([a-z_]+)(?:=([^‹›]*))?›")
 _CONTROLS = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160))}
 
 
@@ -61,7 +63,7 @@ class GpudepthError(Exception):
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}" if self.where else self.message
-        return f"{text} ({self.hint})" if self.hint else text
+        return render(f"{text} ({self.hint})" if self.hint else text)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only fields must survive the trip out of a worker process.
@@ -75,6 +77,27 @@ class GpudepthError(Exception):
         elif not self.where.startswith(prefix):
             self.where = f"{prefix}: {self.where}"
         return self
+
+
+def keyword(name: str, value: str | None) -> str:
+    """A setting as Python code names it: `fill="nearest"`."""
+    if value is None:
+        return name
+    plain = re.fullmatch(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?|True|False|None|[(\\[{'\"].*", value)
+    return f"{name}={value}" if plain else f'{name}="{value}"'
+
+
+def render(text: str, language: Callable[[str, str | None], str] = keyword, *, joint: str = ", ") -> str:
+    """Return the text with every ``‹setting=value›`` named in a language.
+
+    Args:
+        text: The text.
+        language: Names a setting, of which the value may be None; Python's keywords unless named.
+        joint: Stands between two settings that follow each other.
+    """
+    if "‹" not in text:
+        return text
+    return _REFERENCE.sub(lambda found: language(found[1], found[2]), text.replace("› ‹", f"›{joint}‹"))
 
 
 def listing(names: Iterable[str], count: int, joint: str = ", ", none: str = "nothing") -> str:

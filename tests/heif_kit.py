@@ -199,7 +199,7 @@ def coded_depth(width: int = 32, height: int = 24) -> tuple[bytes, bytes]:
 
 
 @dataclass
-class PhotoItem:
+class Item:
     """method 0: in mdat number `mdat`, cut into `pieces` extents; 1: in idat."""
 
     id: int
@@ -220,7 +220,7 @@ class PhotoItem:
 class Layout:
     """A HEIF file to be. `order` names the boxes; "mdat" is repeated for mdat 0, 1…; other names are in `extra`."""
 
-    items: list[PhotoItem] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
     primary: int = 1
     references: Sequence[tuple[str, int, Sequence[int]]] = ()
     groups: Sequence[tuple[str, int, Sequence[int]]] = ()
@@ -273,7 +273,7 @@ class Layout:
         return out, found
 
     @staticmethod
-    def _cut(item: PhotoItem, at: int) -> Any:
+    def _cut(item: Item, at: int) -> Any:
         size = -(-len(item.data) // item.pieces)
         for n in range(item.pieces):
             yield at + n * size, min(size, len(item.data) - n * size)
@@ -332,17 +332,17 @@ class Layout:
         return full("iloc", self.iloc_version, 0, out)
 
 
-def main_item(id: int = 1, width: int = 64, height: int = 64, *more: tuple[bytes, bool], **fields: Any) -> PhotoItem:
+def main_item(id: int = 1, width: int = 64, height: int = 64, *more: tuple[bytes, bool], **fields: Any) -> Item:
     """A picture as an item; `more` are further properties."""
     hvcc, data = coded_picture(width, height)
-    return PhotoItem(id, data=data, properties=[(hvcc, True), (ispe(width, height), False), *more], **fields)
+    return Item(id, data=data, properties=[(hvcc, True), (ispe(width, height), False), *more], **fields)
 
 
-def depth_item(id: int, width: int = 32, height: int = 24, subtype: bytes | None = None, **fields: Any) -> PhotoItem:
+def depth_item(id: int, width: int = 32, height: int = 24, subtype: bytes | None = None, **fields: Any) -> Item:
     """A depth map as an item, with 0.5 … 2.25 1/m in its SEI unless a subtype is given."""
     hvcc, data = coded_depth(width, height)
     sei = bytes.fromhex("00000011 0000000d 4e01b109 351e780001 03c80020") if subtype is None else subtype
-    return PhotoItem(id, data=data, hidden=True,
+    return Item(id, data=data, hidden=True,
                 properties=[(ispe(width, height), False), (aux_c(DEPTH_URN, sei), True), (hvcc, True)], **fields)
 
 

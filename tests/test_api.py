@@ -61,7 +61,7 @@ def test_refusals(tmp_path: Path) -> None:
         gpudepth.attach(photo, ramp(32, 24), near=1, far=2)
     with pytest.raises(UsageError, match="go together"):
         gpudepth.attach(photo, ramp(32, 24), tmp_path / "x.heic", near=1)
-    with pytest.raises(TypeError):
+    with pytest.raises(UsageError, match="unknown setting"):
         gpudepth.attach(photo, ramp(32, 24), tmp_path / "x.heic", near=1, far=2, nonsense=3)
     with pytest.raises(MissingInputError):
         gpudepth.read(tmp_path / "none.heic")

@@ -45,9 +45,10 @@ def page() -> str:
 def verbs(group: Any, above: str = "gpudepth") -> list[tuple[str, Any]]:
     """All of them with their whole names, those of groups among them, sorted."""
     found: list[tuple[str, Any]] = []
-    for name, command in sorted(group.commands.items()):
+    for name in sorted(group.list_commands(None)):
+        command = group.get_command(None, name)
         called = f"{above} {name}"
-        found += verbs(command, called) if hasattr(command, "commands") else [(called, command)]
+        found += verbs(command, called) if hasattr(command, "list_commands") else [(called, command)]
     return found
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from gpudepth.settings.encoding_records import KINDS
+from gpudepth.settings.network_record import NetworkConfig
+from gpudepth.settings.source_record import RowsConfig, SourceConfig
 from pydantic import BaseModel
 
 from gpudepth.limits import Limits
 from gpudepth.settings import job
 from gpudepth.settings.clip import ClipConfig
-from gpudepth.settings.encoding_records import KINDS
-from gpudepth.settings.network_record import NetworkConfig
-from gpudepth.settings.source_record import RowsConfig, SourceConfig
 
 HEAD = """\
 # Every key of a job

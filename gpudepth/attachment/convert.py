@@ -119,9 +119,9 @@ def export_item(photo: str | Input | None, depth: DepthInput, out: str | Path, s
         turn = exif.inverse(picture.orientation) if shown else picture.orientation
         values = backend.orient(values, turn)
         calibration = calibration.oriented(turn) if calibration else None
-    if wanted_shown and settings.turn != 1:
-        values = backend.orient(values, settings.turn)
-        calibration = calibration.oriented(settings.turn) if calibration else None
+    if wanted_shown and settings.exif_turn != 1:
+        values = backend.orient(values, settings.exif_turn)
+        calibration = calibration.oriented(settings.exif_turn) if calibration else None
     if settings.calibration == "none":
         calibration = None
     elif settings.calibration == "exif":

@@ -67,9 +67,9 @@ def decode_map(depth: DepthInput, settings: Settings, backend: Backend, photo_si
     if isinstance(depth, SourceMap):
         return _from_codes(depth, settings, backend)
     if on_gpu(depth):
-        return _from_codes(_wrap(_there(depth, backend)), settings, backend)
+        return _from_codes(_wrap(_there(depth, backend), settings), settings, backend)
     if isinstance(depth, np.ndarray):
-        return _from_codes(_wrap(depth), settings, backend)
+        return _from_codes(_wrap(depth, settings), settings, backend)
     file = as_input(depth)
     found = _from_container(file, settings, backend) if settings.rows is None else None
     if found is not None:
@@ -119,16 +119,21 @@ def _there(array: Any, backend: Backend) -> Any:
     return adopt(array)
 
 
-def _wrap(array: NDArray[Any]) -> SourceMap:
-    """An array as a source: uint8 and uint16 are codes, floats are values."""
+def _wrap(array: NDArray[Any], settings: Settings) -> SourceMap:
+    """An array as a source: uint8 and uint16 are codes, floats are values, wider integers are codes of metric maps."""
     if array.ndim != 2 or 0 in array.shape:
-        raise UsageError(f"a map is (height, width), not {array.shape}")
+        raise UsageError(f"expected a map (height, width), not an array of shape {array.shape}")
     if array.dtype.kind == "f":
         top = None
     elif array.dtype in (np.uint8, np.uint16):
         top = int(np.iinfo(array.dtype).max)
+    elif array.dtype.kind in "iu":
+        if isinstance(settings.encoding, Gray | DisparityRange):
+            raise UsageError(f"gray values of {array.dtype} have no white", hint="convert the array to uint8 or uint16")
+        small = array.min() >= 0 and array.max() <= 65535
+        array, top = (array.astype(np.uint16), 65535) if small else (array.astype(np.float64), None)
     else:
-        raise UsageError(f"a map of {array.dtype}", hint="uint8, uint16, float16, float32 or float64")
+        raise UsageError(f"a map cannot hold {array.dtype}", hint="use integers, float16, float32 or float64")
     return SourceMap(array, top, 1, Path("array"))
 
 

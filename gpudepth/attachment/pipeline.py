@@ -108,9 +108,9 @@ def run_item(photo: str | Input, depth: DepthInput, out: str | Path, settings: S
         stat = photo.stat()
         if container is None:
             with stage("encode"):
-                data = photo_room.encode_photo(photo, settings.photo_quality, settings.limits, settings.turn)
+                data = photo_room.encode_photo(photo, settings.photo_quality, settings.limits, settings.exif_turn)
             with ByteSource(data) as encoded:
-                edit = _attach(target, encoded, coded, replace(settings, turn=1), photo)
+                edit = _attach(target, encoded, coded, replace(settings, turn=0), photo)
                 _write(edit, out, stat, make_folder=make_folder)
         else:
             edit = _attach(container, source, coded, settings, photo)
@@ -131,7 +131,8 @@ class Prepared:
 def outcome_of(out: Path, prepared: Prepared, picture: Picture, settings: Settings, edit: Edit) -> Outcome:
     """What there is to say of a photo that was written."""
     coded = prepared.coded
-    width, height = exif.size(exif.then(picture.orientation, settings.turn), coded.codes.shape[1], coded.codes.shape[0])
+    width, height = exif.size(exif.then(picture.orientation, settings.exif_turn), coded.codes.shape[1],
+                              coded.codes.shape[0])
     warnings = [*edit.warnings, *prepared.warnings]
     if settings.calibration == "exif" and coded.calibration is None:
         warnings.append(f"{out.name}: the photo names no 35 mm focal length in its Exif: no calibration was written")
@@ -184,7 +185,7 @@ def keep_codes(codes: NDArray[Any], old: Storage, settings: Settings, backend: B
     unless the container has too few bits or cannot name the range: then they are stored anew, off by half a code at
     most.
     """
-    bits = settings.bits
+    bits: int | None = settings.bits
     if bits is None and container.bits[0] < old.format.bits:
         bits = min((b for b in container.bits if b >= old.format.bits), default=max(container.bits))
     new = container.storage(settings.pixel_format, old.lo, old.hi, bits)

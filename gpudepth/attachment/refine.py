@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ..compute import Backend
 from ..depth.pixel_format import PixelFormat, Quantity, quantity_of
 from ..errors import UsageError
-from ..settings.settings import Resize, Settings
+from ..settings.settings import Settings
+from ..settings.values import Resize
 from .guide import Guide
 
 

@@ -17,7 +17,8 @@ from ..depth.pixel_format import FDEP, FDIS
 from ..errors import AspectError, GpudepthError, UsageError
 from ..formats.bytesource import Input, VirtualFile, as_input
 from ..maps.reader import read_map
-from ..settings.settings import Confidence, Settings
+from ..settings.settings import Settings
+from ..settings.values import Confidence
 from .decode import DepthInput, decode_map
 
 AGREE, OFF = 0.6, 0.1     # of samples, and of their middle value: below and beyond, an alignment is doubtful

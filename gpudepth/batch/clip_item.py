@@ -11,7 +11,7 @@ from ..attachment.clips import photos as clip_stills
 from ..attachment.clips.span import ClipContext
 from ..compute import backend
 from ..pairing.clips import Footage
-from ..settings.clip import ClipOptions
+from ..settings.clip import ClipSettings
 from ..timing import rounded
 from .ledger import FileState, Row, stat_signature, states
 from .work_item import Task
@@ -29,7 +29,7 @@ class ClipItem:
     pattern: str
     output: Path
     target: str
-    options: ClipOptions
+    options: ClipSettings
     threads: int = 1
 
     @property

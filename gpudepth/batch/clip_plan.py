@@ -15,7 +15,7 @@ from ..errors import UsageError
 from ..pairing.clips import Clip, find_clips
 from ..pairing.pairs import Pairing
 from ..pairing.urls import is_url
-from ..settings.clip import ClipConfig, ClipOptions
+from ..settings.clip import ClipSettings
 from ..settings.job import Job
 from .clip_item import ClipItem
 from .plan import Plan, output_root, recipe_of, refuse
@@ -49,13 +49,14 @@ def make_clip_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -
     return Plan(job, tuple(replace(item, threads=threads) for item in mine), root, Pairing(()), settings, tuple(notes))
 
 
-def clip_options(job: Job) -> ClipOptions:
+def clip_options(job: Job) -> ClipSettings:
     """What all clips of a job have in common."""
-    return (job.source.clip or ClipConfig()).options(
-        allow_missing=job.source.allow_missing, quality=job.output.quality, deterministic=job.run.deterministic)
+    named = job.source.clip.model_dump() if job.source.clip else {}
+    return ClipSettings(**named, allow_missing=job.source.allow_missing, quality=job.output.photo_quality,
+                        deterministic=job.run.deterministic)
 
 
-def _item(clip: Clip, root: Path, options: ClipOptions) -> ClipItem:
+def _item(clip: Clip, root: Path, options: ClipSettings) -> ClipItem:
     output = table_of(clip.output) if MARK in clip.output else Path(clip.output)
     return ClipItem(clip.key, clip.video, clip.depth, clip.output, output,
                     Path(os.path.relpath(output, root)).as_posix(), options)

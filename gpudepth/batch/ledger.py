@@ -21,6 +21,7 @@ from ..formats.archive.member import Member
 from ..formats.bytesource import Input, VirtualFile
 from ..limits import Limits
 from ..pairing.stores import RemoteFile, Target, known_facts
+from .job_hash import JobHash
 
 _TEXTS = ("key", "status", "job", "output", "output_sha256", "output_etag", "said", "error", "message", "members")
 _NUMBERS = ("output_size", "filled", "seconds", "pixels")
@@ -162,9 +163,9 @@ class Row:
                 data[name] = tuple(data[name])
         return cls(**data)
 
-    def done(self, job: str, inputs: Sequence[Input], output: Path | Target) -> bool:
+    def done(self, job: JobHash, inputs: Sequence[Input], output: Path | Target) -> bool:
         """Does this row make redoing the item needless? inputs: photo, map, and what came beside it."""
-        if self.status != "ok" or self.job != job or self.photo is None or self.depth is None:
+        if self.status != "ok" or not job.covers(self.job) or self.photo is None or self.depth is None:
             return False
         with suppress(OSError):
             if self._is_there(output):

@@ -16,9 +16,10 @@ from ..attachment.output import remove_stale
 from ..errors import LockedError, UsageError
 from ..pairing.urls import display_path
 from ..settings.job import Job
+from .job_hash import JobHash, job_hash
 from .ledger import Ledger, Row, read_rows
 from .part_ledger import read_parts, shards_of
-from .plan import Plan, job_hash
+from .plan import Plan
 from .runner import folders_of, ledger_path, looked_at, pair_files
 from .shards import Shard, said, shard_ledgers
 from .work_item import WorkItem
@@ -134,13 +135,13 @@ def _is_held(path: Path) -> bool:
         return True
 
 
-def _best(item: WorkItem, rows: Iterable[Row], settings_hash: str) -> tuple[Row | None, bool]:
+def _best(item: WorkItem, rows: Iterable[Row], settings_hash: JobHash) -> tuple[Row | None, bool]:
     """The row that says the item is done, and True; else the last one that has its error of these settings, else the
     last."""
     last = failed = None
     for row in rows:
         last = row
-        if row.status == "error" and row.job == settings_hash:
+        if row.status == "error" and settings_hash.covers(row.job):
             failed = row
         elif row.output == item.target and row.done(settings_hash, item.inputs, item.output) and item.is_whole(row):
             return row, True
@@ -153,9 +154,9 @@ def _add(ledger: Ledger, row: Row | None, merged: Merged) -> None:
         merged.added += 1
 
 
-def _left(key: str, row: Row | None, settings_hash: str) -> Left:
+def _left(key: str, row: Row | None, settings_hash: JobHash) -> Left:
     if row is None:
         return Left(key, "missing")
-    if row.status == "error" and row.job == settings_hash:
+    if row.status == "error" and settings_hash.covers(row.job):
         return Left(key, "failed", row.message)
     return Left(key, "outdated")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..attachment.export import MAPS_ALONE
@@ -78,19 +76,6 @@ def _said(depth: object) -> object:
     if depth is None:
         return "its own depth"
     return display_path(depth.path) if isinstance(depth, VirtualFile) else depth
-
-
-def job_hash(job: Job, settings: Settings | None = None) -> str:
-    """SHA-256 of what decides the bytes of an output beside its inputs; `run` and `limits` do not. recipe: with what
-    files say that the job names, a donor and a network."""
-    content = job.model_dump(mode="json", include={"encoding", "refine", "map"})
-    content["source"] = job.source.model_dump(
-        mode="json", include={"key", "orientation", "rows", "clip", "color_transform"})
-    content["output"] = job.output.model_dump(mode="json", exclude={"path", "replace_depth", "donor"})
-    content["donor"] = asdict(settings.donor) if settings and settings.donor else None
-    if settings is not None and settings.network is not None:
-        content["network"] = settings.network.digest()
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None, *, on_disk: bool = False) -> Plan:
@@ -217,7 +202,7 @@ def _told_apart(job: Job, items: Sequence[PhotoItem]) -> Sequence[PhotoItem]:
 def recipe_of(job: Job, base: Path) -> Settings:
     """The job's recipe, with what its donor gives, and its network. Raises what `registry.donor` raises,
     MissingInputError for a model that is not there."""
-    settings = job.recipe()
+    settings = job.item_settings()
     if job.source.network is not None:
         network = job.source.network.network(base, job.run.backend)
         network.check()

@@ -27,8 +27,9 @@ from ..pairing.pairs import Pairing
 from ..pairing.stores import RemoteFile, Target, facts
 from ..settings.job import Job
 from .clip_plan import clip_options
+from .job_hash import JobHash, job_hash
 from .ledger import MOST_LINE
-from .plan import CAPTURES, SHOWN, Plan, job_hash, output_root, recipe_of
+from .plan import CAPTURES, SHOWN, Plan, output_root, recipe_of
 from .plan_lines import HASH, REFUSED, Fields, LineError, Lines, as_line, parse
 from .shards import Shard
 from .work_item import WorkItem
@@ -56,7 +57,7 @@ def write_plan(plan: Plan, base: Path, path: Path | Target) -> None:
         digest.update(line)
         file.write(line)
 
-    head = {"gpudepth_plan": FORMAT, "job": job_hash(plan.job, plan.settings),
+    head = {"gpudepth_plan": FORMAT, "job": job_hash(plan.job, plan.settings).value,
             "settings": settings_of(plan.job), "preset": plan.preset, "base": os.path.abspath(base),   # noqa: PTH100
             "notes": list(plan.notes)}
     with atomic(path) as file:
@@ -243,12 +244,12 @@ class _LinesOf:
                         where=self.name)
 
 
-def _check_job(head: _Head, job: Job, hashed: str, name: str) -> None:
+def _check_job(head: _Head, job: Job, hashed: JobHash, name: str) -> None:
     """Raise UsageError when the plan is of another job."""
     settings = settings_of(job)
     differ = [f"{key} is {settings.get(key)!r}, there it is {head.settings.get(key)!r}"
               for key in sorted({*settings, *head.settings}) if settings.get(key) != head.settings.get(key)]
-    if differ or head.job != hashed:
+    if differ or not hashed.covers(head.job):
         raise UsageError("is the plan of another job: " + (
             "; ".join(differ[:SHOWN]) or "encoding, refine, map or output have changed"), where=name,
             hint=AGAIN.format(name))

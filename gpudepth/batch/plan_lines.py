@@ -25,7 +25,7 @@ from ..pairing.clips import Footage
 from ..pairing.pairs import Refused
 from ..pairing.stores import RemoteFile, Target
 from ..pairing.urls import is_url
-from ..settings.clip import ClipOptions
+from ..settings.clip import ClipSettings
 from .clip_item import ClipItem
 from .tars import Tar
 from .work_item import PhotoItem, WorkItem, below, key_hash
@@ -45,7 +45,7 @@ class Lines:
     says or not, unless they may lie anywhere: a list of pairs says itself where they go. options, workers: of clips,
     which are the job's, and how many of them are done at a time."""
 
-    def __init__(self, base: Path, root: Path, options: ClipOptions | None = None, workers: int = 1, *,
+    def __init__(self, base: Path, root: Path, options: ClipSettings | None = None, workers: int = 1, *,
                  anywhere: bool = False) -> None:
         self.base, self.root, self.options, self.anywhere = base, root, options, anywhere
         self.threads = max(1, available_cores() // workers)

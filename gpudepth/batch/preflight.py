@@ -45,7 +45,7 @@ class ProbedRange:
     preset_reason: str = ""
 
 
-def look(task: RangeProbe) -> ProbedRange:
+def probe_range(task: RangeProbe) -> ProbedRange:
     """The range of one item's map, as it would be stored. Raises what reading it raises."""
     item, settings = task.item, task.settings.resolve_preset(task.item.depth)
     picture = photo_of(item.photo, settings.limits)
@@ -79,7 +79,7 @@ def precision_warnings(items: Sequence[PhotoItem], settings: Settings, seconds: 
         return [], []
     chosen = evenly(stored, SAMPLES)
     notes, seen = [], []
-    for done in run_tasks(look, [RangeProbe(item, settings) for item in chosen], 1, seconds):
+    for done in run_tasks(probe_range, [RangeProbe(item, settings) for item in chosen], 1, seconds):
         if done.error is None:
             seen.append(done.result)
             if done.result.preset_reason:

@@ -27,10 +27,11 @@ from ..pairing.urls import display_path, is_url
 from ..settings.job import Job, load_job
 from . import shards as parts
 from .clip_plan import make_clip_plan
+from .job_hash import JobHash, job_hash
 from .lazy_sequence import select
 from .ledger import Ledger, Row, read_rows
 from .part_ledger import PartLedger
-from .plan import Plan, job_hash, make_plan
+from .plan import Plan, make_plan
 from .plan_file import read_plan, write_plan
 from .preflight import SAMPLES, evenly, other_formats, precision_warnings
 from .progress import Progress, Style
@@ -173,7 +174,7 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
         network, item_settings = the_plan.settings.network, the_plan.settings
         if network is not None:
             item_settings = replace(item_settings, threads=max(1, available_cores() // the_plan.job.processes))
-        tasks = (Task(item, item_settings, backend, settings_hash, verbose, there)
+        tasks = (Task(item, item_settings, backend, settings_hash.value, verbose, there)
                  for item in in_batches(todo, network.batch if network is not None else 1))
         run_ = the_plan.job.run
         heartbeat = base / run_.heartbeat if run_.heartbeat else None
@@ -224,7 +225,7 @@ def _backend(job: Job) -> str:
     return (backend.settled() if isinstance(backend, AutoBackend) else backend).name
 
 
-def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) -> Sequence[WorkItem]:
+def _todo(plan_: Plan, ledger: Ledger, settings_hash: JobHash, summary: RunSummary) -> Sequence[WorkItem]:
     """The items that are left.
 
     on_existing: "resume" leaves out what the ledger knows as done, and writes over outputs it does not know (a kill
@@ -245,12 +246,14 @@ def _todo(plan_: Plan, ledger: Ledger, settings_hash: str, summary: RunSummary) 
     return select(plan_.items, is_left)
 
 
-def _work(tasks: Iterable[Task], ledger: Ledger, settings_hash: str, summary: RunSummary, progress: Progress) -> None:
+def _work(tasks: Iterable[Task], ledger: Ledger, settings_hash: JobHash, summary: RunSummary,
+          progress: Progress) -> None:
     job = summary.plan.job
     for warning in summary.plan.warnings:
         progress.warn(warning)
     for refused in summary.plan.refused:
-        row = Row(refused.key, "error", settings_hash, error=type(refused.error).__name__, message=str(refused.error))
+        row = Row(refused.key, "error", settings_hash.value, error=type(refused.error).__name__,
+                  message=str(refused.error))
         _record(row, ledger, summary)
         progress.error(row.message, row.key)
     if summary.failed and job.run.on_error == "stop":
@@ -283,9 +286,9 @@ def _record(row: Row, ledger: Ledger, summary: RunSummary) -> None:
         summary.failed += 1
 
 
-def _failure(done: Done, settings_hash: str) -> Row:
+def _failure(done: Done, settings_hash: JobHash) -> Row:
     error = done.error or GpudepthError("unknown")
-    return Row(done.task.item.key, "error", settings_hash, output=done.task.item.target,
+    return Row(done.task.item.key, "error", settings_hash.value, output=done.task.item.target,
                error=type(error).__name__, message=str(error), seconds=round(done.seconds, 3))
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import io
 import logging
 import os
@@ -16,58 +17,67 @@ import traceback
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from ..errors import GpudepthError, Interrupted, OutputError, readable
-from .telling import tell_error
+from .output import print_error
 
 # Click's base of all usage errors. Newer typers carry a click of their own and export only this branch of the tree.
 _CommandLineError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+VERBS = {
+    "attach": "Put a depth map into a photo; the picture itself is not touched.",
+    "bench": "Measure what every operation takes on this machine.",
+    "check": "Check files against the rules of their format.",
+    "convert": "Convert depth from one kind of file into another.",
+    "extract": "Extract depth out of photos, folders of photos and clips.",
+    "init": "Write a job from what lies in a folder.",
+    "inspect": "Show what photos and clips say of their depth.",
+    "merge": "Merge the ledgers of a job's shards into one.",
+    "plan": "Show what a job would do.",
+    "presets": "List what data sets, sensors and depth models write.",
+    "preview": "Draw depth as a picture.",
+    "remove": "Remove the depth from a photo.",
+    "report": "Write a page about a run.",
+    "run": "Run a job: many photos, one set of rules.",
+    "demo": "Render a small scene with exact depth and attach it to photos.",
+    "doctor": "Show what works on this machine.",
+    "mac-kit": "Write files and a script that ask Apple software on a Mac.",
+    "config": "Show the schema, the mistakes or the defaults of a job file.",
+}
+"""The verbs in the order of help, each with its line there. A verb's module is imported when it is used."""
+
+
+class _Verbs(TyperGroup):
+    """The verbs, loaded one at a time."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**{**attributes, "commands": dict.fromkeys(VERBS)})      # the names, for suggestions
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in VERBS:
+            return None
+        name = cmd_name.replace("-", "_")
+        module = importlib.import_module(f".{name}", __package__)
+        verb = getattr(module, "app", None)
+        if verb is None:
+            verb = typer.Typer(add_completion=False, rich_markup_mode=None)
+            verb.command(cmd_name)(getattr(module, name))
+        command = typer.main.get_command(verb)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+app = typer.Typer(cls=_Verbs, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
                   context_settings={"help_option_names": ["-h", "--help"]},
                   help="Depth maps in photos, the way Apple devices keep them: in, out, many at a time.")
-
-
-def _register() -> None:
-    from . import (
-        attach,
-        bench,
-        check,
-        config,
-        convert,
-        demo,
-        doctor,
-        extract,
-        init,
-        inspect,
-        mac_kit,
-        merge,
-        plan,
-        presets,
-        preview,
-        remove,
-        report,
-        run,
-    )
-
-    app.command("attach")(attach.attach)
-    app.command("bench")(bench.bench)
-    app.command("check")(check.check)
-    app.command("convert")(convert.convert)
-    app.command("extract")(extract.extract)
-    app.command("init")(init.init)
-    app.command("inspect")(inspect.inspect)
-    app.command("merge")(merge.merge)
-    app.command("plan")(plan.plan)
-    app.command("presets")(presets.presets)
-    app.command("preview")(preview.preview)
-    app.command("remove")(remove.remove)
-    app.command("report")(report.report)
-    app.command("run")(run.run)
-    app.command("demo")(demo.demo)
-    app.command("doctor")(doctor.doctor)
-    app.command("mac-kit")(mac_kit.mac_kit)
-    app.add_typer(config.app, name="config")
 
 
 @app.callback(invoke_without_command=True)
@@ -99,7 +109,7 @@ def run_command(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except GpudepthError as error:
-        tell_error(error)
+        print_error(error)
         return error.exit_code
     except typer.Exit as error:
         return error.exit_code
@@ -120,7 +130,7 @@ def run_command(arguments: list[str] | None = None) -> int:
         hint = _SHORT.get(error.errno or 0)
         if hint is None:
             return _bug()
-        tell_error(OutputError(f"{error.strerror}", where=error.filename, hint=hint))
+        print_error(OutputError(f"{error.strerror}", where=error.filename, hint=hint))
         return OutputError.exit_code
     except Exception:
         return _bug()
@@ -155,5 +165,3 @@ def _log_to_stderr() -> logging.Handler:
     logger.addHandler(handler)
     return handler
 
-
-_register()

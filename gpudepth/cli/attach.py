@@ -9,8 +9,9 @@ from pathlib import Path
 from ..containers import registry
 from ..errors import GpudepthError, NoDepthError, UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource
+from ..maps.network import Network
 from . import options as o
-from .telling import doubtful, say, tell, tell_clip
+from .output import doubt_about, print_clip_outcome, print_message, print_outcome
 
 
 def attach(
@@ -24,11 +25,11 @@ def attach(
     confidence_highest: o.HighestConfidence = None, confidence_least: o.LeastConfidence = None,
     fit: o.Fit = "error", shape: o.Shape = None, dtype: o.Dtype = None, bytes_per_row: o.RowBytes = None,
     coded: o.Coded = False, turn: o.Turn = 0, color_transform: o.ColorTransform = None,
-    fmt: o.Format = "hdis", bits: o.Bits = None, crf: o.Crf = None,
+    pixel_format: o.Format = "hdis", bits: o.Bits = None, crf: o.Crf = None,
     jpeg_quality: o.JpegQuality = None, compression: o.Compression = None,
     profile: o.Profile = None, also: o.Also = None, donor: o.DonorPhoto = None, trailer: o.Trailer = "keep",
     accuracy: o.Accuracy = None, calibration: o.Calibration = "source",
-    replace_depth: o.ReplaceDepth = False, transcode: o.Transcode = False, quality: o.Quality = 90,
+    replace_depth: o.ReplaceDepth = False, transcode: o.Transcode = False, photo_quality: o.Quality = 90,
     key: o.Key = None, frames: o.Frames = None, stride: o.Stride = 1, clip: o.ClipSettings = None,
     estimate: o.Estimate = None, network: o.NetworkSettings = None,
     backend: o.Backend = "auto", in_place: o.InPlace = False, as_json: o.Json = False,
@@ -52,50 +53,36 @@ def attach(
     gpudepth attach clip.mov depth.mkv -o with_depth.mov     # an experiment
     gpudepth attach photo.jpg --estimate model.onnx --preset depth-anything-v2 --near 0.5 --far 12 -o out.jpg
     """
-    from ..attachment.clips.attach import attach_clip, of_clips, parse_settings
+    settings = o.settings(locals())
+    from ..attachment.clips.attach import attach_clip, of_clips
     from ..attachment.estimate import estimated
     from ..attachment.pipeline import run_item
     from ..attachment.side_inputs import SideInputs
     from ..maps.network import SOURCES
-    from ..settings.network_record import from_options
 
     if photo.is_dir():
         raise UsageError("is a folder, and attach takes one photo", where=photo,
                          hint=f"gpudepth init {shlex.quote(str(photo.parent))} makes a job of all photos and maps")
     target = o.target(photo, output, depth, in_place=in_place)
-    settings = o.settings(
-        encoding=o.encoding(preset=preset, near=near, far=far, white=white, curve=curve,
-                            disparity_range=disparity_range, metric=metric, values=values, scale=scale, offset=offset,
-                            invalid=invalid),
-        clamp=clamp, resize_to=resize, fill=fill, fit=fit, coded=coded, fmt=fmt, accuracy=accuracy,
-        calibration=calibration, bits=bits, crf=crf, jpeg_quality=jpeg_quality, compression=compression,
-        profile=profile, also=tuple(also or ()), trailer=o.choice("trailer", trailer, ("keep", "drop", "refuse")),
-        replace_depth=replace_depth, transcode=transcode, photo_quality=quality, key=key,
-        rows=o.rows(shape, dtype, bytes_per_row), turn=o.turn(turn), color_transform=color_transform,
-        donor=o.donor(donor), donor_white=white, resize_method=resize_method,
-        **o.refinement(smooth=smooth, align_to=align_to, align_scale=align_scale, align_in=align_in,
-                       confidence=confidence, confidence_highest=confidence_highest, confidence_least=confidence_least))
-    settings = o.with_preset(settings, preset, align_in=align_in, near=near, far=far, scale=scale, focal_px=focal_px,
-                           baseline_m=baseline_m, doffs=doffs)
     if estimate is not None:
         if depth is not None:
-            raise UsageError("a map is given, and --estimate would make another: one of the two", where=depth)
-        settings = replace(settings, network=from_options(estimate, network or [], backend))
+            raise UsageError("pass either a map or ‹estimate›", where=depth)
+        settings = replace(settings, network=_network(estimate, network, backend))
     elif depth is None:
-        raise UsageError("no map is given", hint="gpudepth attach PHOTO MAP; or --estimate MODEL.onnx, and no map. "
+        raise UsageError("no map is given", hint="gpudepth attach PHOTO MAP; or ‹estimate=MODEL.onnx› without a map. "
                          + SOURCES[0].upper() + SOURCES[1:])
     elif network:
-        raise UsageError("--network speaks of --estimate, which is not there")
+        raise UsageError("--network requires ‹estimate›")
     if output is not None and of_clips(output):
         if depth is None:
-            raise UsageError("--estimate is of photos", where=photo,
+            raise UsageError("‹estimate› takes photos, not clips", where=photo,
                              hint="write the frames as photos first, then a job over them with source.depth.kind: onnx")
-        options = {"frames": frames, "stride": stride, **parse_settings(clip or [])}
-        tell_clip(attach_clip(photo, depth, output, settings, o.engine(backend), options=options), output,
+        options = {"frames": frames, "stride": stride, **o.key_values("--clip", clip)}
+        print_clip_outcome(attach_clip(photo, depth, output, settings, o.engine(backend), options=options), output,
                   as_json=as_json)
         return
     if frames is not None or stride != 1 or clip:
-        raise UsageError("--frames, --stride and --clip speak of clips", hint="-o frames/%06d.heic, or a .mov")
+        raise UsageError("--frames, --stride and --clip apply to clips", hint="-o frames/%06d.heic, or a .mov")
     source = estimated(photo, settings) if depth is None else depth
     try:
         outcome = run_item(photo, source, target, settings, o.engine(backend), side_inputs=SideInputs(align_to,
@@ -105,10 +92,17 @@ def attach(
             raise UsageError("the photo comes first, then its map",
                              hint=shlex.join(["gpudepth", "attach", str(depth), str(photo)]) + " …") from None
         raise
-    tell(outcome, fill, as_json=as_json)
-    doubt = doubtful(outcome, settings.encoding)
+    print_outcome(outcome, fill, as_json=as_json)
+    doubt = doubt_about(outcome, settings.encoding)
     if doubt:
-        say(f"note: {doubt}")
+        print_message(f"note: {doubt}")
+
+
+def _network(model: Path, options: list[str] | None, backend: str) -> Network:
+    """The network of --estimate and --network. Raises UsageError."""
+    from ..settings.sections import network_of
+
+    return network_of(model, o.key_values("--network", options), backend)
 
 
 def _swapped(photo: Path, depth: Path) -> bool:

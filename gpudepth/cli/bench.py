@@ -26,7 +26,7 @@ MOST = 200.0
 
 def bench(megapixels: Megapixels = 12.2, seconds: Seconds = 0.2, only: Only = None, backend: o.Backend = "auto",
           as_json: o.Json = False) -> None:
-    """What every operation takes on this machine: numpy on one thread, and a GPU where one can be used.
+    """Measure what every operation takes on this machine: numpy on one thread, and a GPU where one can be used.
 
     "copies" is the time against copying as many bytes, on the same memory: no stage can be much below 1. On a GPU,
     "there" is with maps that lie on it already, "trip" with maps that are copied there and back: what a GPU is worth

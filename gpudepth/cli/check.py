@@ -29,7 +29,9 @@ Every = Annotated[bool, typer.Option("--all", help="Show the rules that are kept
 
 def check(files: Files = None, profile: AgainstProfile = None, every: Every = False, apple_report: AppleReport = None,
           as_json: o.Json = False) -> None:
-    """Do files conform, rule by rule, each with its source and place? Exit code 4 when one does not or has no depth.
+    """Check files against the rules of their format, each with its source and place.
+
+    Exit code 4: a file does not conform, or has no depth.
 
     \b
     gpudepth check out.heic

@@ -8,7 +8,8 @@ import typer
 
 from .options import JobFile, Set
 
-app = typer.Typer(no_args_is_help=True, help="The job file: its schema, its mistakes, its defaults.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False,
+                  help="The job file: its schema, its mistakes, its defaults.")
 
 
 @app.command()

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..depth.pixel_format import native
 from . import options as o
-from .telling import tell
+from .output import print_outcome
 
 Source = Annotated[Path, typer.Argument(show_default=False,
                                         help="A photo that holds depth; a dictionary; a map and what its values mean.")]
@@ -18,7 +17,8 @@ OwnFormat = Annotated[str | None, typer.Option("--format", show_default=False,
 
 
 def convert(
-    source: Source, output: o.Out = None, fmt: OwnFormat = None, profile: o.Profile = None, also: o.Also = None,
+    source: Source, output: o.Out = None, pixel_format: OwnFormat = None, profile: o.Profile = None,
+    also: o.Also = None,
     donor: o.DonorPhoto = None, trailer: o.Trailer = "keep", near: o.Near = None, far: o.Far = None,
     white: o.White = "far", curve: o.Curve = "depth", disparity_range: o.DisparityRange = None,
     metric: o.Metric = False, values: o.Values = None, scale: o.Scale = None, offset: o.Offset = 0.0,
@@ -28,11 +28,11 @@ def convert(
     shape: o.Shape = None, dtype: o.Dtype = None, bytes_per_row: o.RowBytes = None,
     coded: o.Coded = False, bits: o.Bits = None, crf: o.Crf = None, jpeg_quality: o.JpegQuality = None,
     compression: o.Compression = None, accuracy: o.Accuracy = None, transcode: o.Transcode = False,
-    quality: o.Quality = 90, key: o.Key = None, backend: o.Backend = "auto", in_place: o.InPlace = False,
+    photo_quality: o.Quality = 90, key: o.Key = None, backend: o.Backend = "auto", in_place: o.InPlace = False,
     as_json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:
-    """Depth from one kind of file into another.
+    """Convert depth from one kind of file into another.
 
     A photo stays the photo, untouched, and its depth is laid out as --profile says: codes and range are kept, as far
     as a lossy container keeps them. --profile apple-portrait makes a larger map smaller, to 768 pixels, and keeps what
@@ -46,21 +46,10 @@ def convert(
     gpudepth convert IMG_0001.HEIC -o depth.plist
     gpudepth convert depth.png --near 0.5 --far 12 -o depth.hdis
     """
+    settings = o.settings(locals())
     from ..attachment.convert import convert as run
 
     target = o.target(source, output, in_place=in_place)
-    settings = o.settings(
-        encoding=o.encoding(preset=preset, near=near, far=far, white=white, curve=curve,
-                            disparity_range=disparity_range, metric=metric, values=values, scale=scale, offset=offset,
-                            invalid=invalid),
-        clamp=clamp, resize_to=resize, fill=fill, fit="error", coded=coded, fmt=fmt or "hdis", accuracy=accuracy,
-        calibration="source", bits=bits, crf=crf, jpeg_quality=jpeg_quality, compression=compression, profile=profile,
-        also=tuple(also or ()), trailer=o.choice("trailer", trailer, ("keep", "drop", "refuse")),
-        transcode=transcode, photo_quality=quality, key=key, donor=o.donor(donor), donor_white=white,
-        resize_method=resize_method, rows=o.rows(shape, dtype, bytes_per_row), **o.refinement(smooth=smooth))
-    settings = o.with_preset(settings, preset, near=near, far=far, scale=scale, focal_px=focal_px,
-                             baseline_m=baseline_m,
-                           doffs=doffs)
     outcome = run(source, target, settings, o.engine(backend),
-                  pixel_format=native(fmt) if fmt else None)
-    tell(outcome, fill, as_json=as_json)
+                  pixel_format=settings.pixel_format if pixel_format else None)
+    print_outcome(outcome, fill, as_json=as_json)

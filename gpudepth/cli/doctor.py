@@ -21,8 +21,9 @@ Finding = tuple[str, bool | None, str]      # what, whether it works (None: was 
 
 
 def doctor(as_json: o.Json = False) -> None:
-    """What works on this machine: packages, codecs, and the six steps to a GPU. Nothing is sent anywhere; what is
-    printed fits into a bug report, and names neither files nor people.
+    """Show what works on this machine: packages, codecs, and the six steps to a GPU.
+
+    Nothing is sent anywhere; the text fits into a bug report and names neither files nor people.
 
     numpy does everything, with the same results, where a GPU cannot be used; the line "back end" says what is taken.
 

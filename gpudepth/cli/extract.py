@@ -12,7 +12,7 @@ import typer
 
 from ..errors import NoDepthError, PartialRunError, UsageError
 from . import options as o
-from .telling import say
+from .output import print_message
 
 if TYPE_CHECKING:
     from ..datasets.photo import Photo as DepthPhoto
@@ -60,9 +60,10 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
             layout: Layout = None, layers: Layers = False, aux: Aux = "none", align_to: AlignTo = None,
             align_scale: AlignScale = None, depth_range: DepthRange = None,
             frames: Frames = None, stride: Stride = 1, as_json: o.Json = False) -> None:
-    """Take the depth out of a photo, float32 metres as the photo is displayed; out of a folder, as a data set; or out
-    of a clip (Apple's Cinematic movies, Android's MP4-AT, LeRobot's and our depth video), frame by frame with
-    frames.csv.
+    """Extract depth out of photos, folders of photos and clips.
+
+    A photo gives float32 metres as it is displayed; a folder becomes a data set; a clip (Apple's Cinematic movies,
+    Android's MP4-AT, LeRobot's and our depth video) is written frame by frame, with frames.csv.
 
     Exit code 3: some photos of a folder failed, the others are written.
 
@@ -125,7 +126,7 @@ def _lerobot(file: Path, output: Path, depth_range: str | None, choice: Choice, 
     quantiser = Quantiser(*o.pair("depth-range", depth_range)) if depth_range else Quantiser()
     number, notes = save_lerobot(file, output, quantiser, choice, coded=coded)
     for note in notes:
-        say(f"warning: {note}")
+        print_message(f"warning: {note}")
     print(f"{number} frames, {quantiser.depth_min:g} to {quantiser.depth_max:g} m", file=sys.stderr)
     print(output)
 
@@ -174,8 +175,8 @@ def _photo(file: Path, model: Reconstruction | None) -> DepthPhoto:
         raise _no_depth(file)
     if model is not None:
         photo = aligned(photo, model)
-        say(str(photo.fit))
-    say(f"the depth is {photo.worth}")
+        print_message(str(photo.fit))
+    print_message(f"the depth is {photo.worth}")
     return photo
 
 
@@ -210,7 +211,7 @@ def _no_depth(file: Path) -> NoDepthError:
 def _tell_failed(file: Path, failed: Sequence[GpudepthError]) -> None:
     """Auxiliary images that could not be read are no reason to keep the rest back, and none to be silent."""
     for error in failed:
-        say(f"error: {error}")
+        print_message(f"error: {error}")
     if failed:
         raise PartialRunError(f"{len(failed)} auxiliary images failed", where=file)
 
@@ -227,9 +228,9 @@ def _data_set(source: Path, layout: str | None, out: Path, aux: frozenset[str], 
         if as_json:
             print(json.dumps(record))
     for path, error in (*written.failed, *written.lacking):
-        say(f"error: {path}: {error}" if str(path) not in str(error) else f"error: {error}")
+        print_message(f"error: {path}: {error}" if str(path) not in str(error) else f"error: {error}")
     for line in written.lines():
-        say(line)
+        print_message(line)
     if not as_json:
         print(written.out)
     if written.failed:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import GpudepthError, UsageError
-from .telling import say
+from .output import print_message
 
 Folder = Annotated[Path, typer.Argument(help="The folder with photos and maps.")]
 JobOut = Annotated[Path | None, typer.Option("-o", "--output", show_default=False,
@@ -17,8 +17,9 @@ Force = Annotated[bool, typer.Option("--force", help="Write over a job that is t
 
 
 def init(folder: Folder = Path(), output: JobOut = None, force: Force = False) -> None:
-    """Write a job from what is found in a folder: which maps belong to which photos, and what their values seem to
-    mean. What only you can know is marked with LOOK.
+    """Write a job from what lies in a folder: which maps belong to which photos, and what their values seem to mean.
+
+    What only you can know is marked with LOOK.
 
     \b
     gpudepth init folder/
@@ -40,12 +41,12 @@ def init(folder: Folder = Path(), output: JobOut = None, force: Force = False) -
     with atomic(job) as file:
         file.write(made.text.encode("utf-8", "surrogateescape"))
     for line in made.found:
-        say(line)
+        print_message(line)
     for line in made.unsure:
-        say(f"look at {line}")
+        print_message(f"look at {line}")
     try:
-        say(f"{len(runner.plan(job).items)} items to do")
+        print_message(f"{len(runner.plan(job).items)} items to do")
     except GpudepthError as error:
-        say(f"the job is not ready: {error}")
-    say(f"next: gpudepth run {job} --dry-run")
+        print_message(f"the job is not ready: {error}")
+    print_message(f"next: gpudepth run {job} --dry-run")
     print(job)

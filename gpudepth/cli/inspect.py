@@ -15,7 +15,7 @@ Files = Annotated[list[Path], typer.Argument(help="Photos and clips.", show_defa
 
 
 def inspect(files: Files, as_json: o.Json = False) -> None:
-    """Show what photos and clips say of their depth; with --json one object a line.
+    """Show what photos and clips say of their depth; with --json, one object per line.
 
     \b
     gpudepth inspect out.heic

@@ -11,7 +11,7 @@ Folder = Annotated[Path, typer.Argument(help="Folder to fill.", show_default=Fal
 
 
 def mac_kit(folder: Folder) -> None:
-    """Write files in every container and profile, and a script for a Mac that prints what Apple software finds in them.
+    """Write files in every container and profile, and a script that prints what Apple software on a Mac finds in them.
 
     \b
     gpudepth mac-kit kit

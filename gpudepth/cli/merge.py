@@ -7,13 +7,13 @@ import sys
 
 from ..errors import PartialRunError
 from . import options as o
-from .telling import say
+from .output import print_message
 
 SHOWN = 20
 
 
 def merge(job: o.JobFile, settings: o.Set = None, plan: o.PlanFile = None, as_json: o.Json = False) -> None:
-    """Make one ledger of those of a job's shards, and say what is done, failed and missing of the whole.
+    """Merge the ledgers of a job's shards into one, and say what is done, failed and missing.
 
     Refused while a shard runs. Exit code 3: some items are not done. With --json all of them are named.
 
@@ -28,7 +28,7 @@ def merge(job: o.JobFile, settings: o.Set = None, plan: o.PlanFile = None, as_js
         print(json.dumps(merged.to_dict()))
     else:
         for left in merged.left[:SHOWN]:
-            say(f"{left.state}: {left.key}" + (f": {left.message}" if left.message else ""))
+            print_message(f"{left.state}: {left.key}" + (f": {left.message}" if left.message else ""))
         if len(merged.left) > SHOWN:
             print(f"and {len(merged.left) - SHOWN} more; --json names them all", file=sys.stderr)
         print(merged.to_dict()["ledger"])

@@ -9,7 +9,7 @@ import typer
 
 from ..errors import UsageError, readable
 from . import options as o
-from .telling import say
+from .output import print_message
 
 if TYPE_CHECKING:
     from ..batch.plan import Plan
@@ -23,7 +23,9 @@ Output = Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", sh
 
 def plan(job: o.JobFile, settings: o.Set = None, output: Output = None, sample: Sample = None,
          shard: o.Shard = None) -> None:
-    """Show what a job would do: which map goes to which photo, and where the result goes. Nothing is done.
+    """Show what a job would do: which map goes to which photo, and where the result goes.
+
+    Nothing else is done.
 
     A plan that is written serves all shards of a run: files are listed and paired once. It is of the job as it is now;
     run refuses it when the job has changed.
@@ -42,7 +44,7 @@ def plan(job: o.JobFile, settings: o.Set = None, output: Output = None, sample: 
         raise UsageError("a plan that is written is of the whole job", hint="without --shard and --sample")
     planned = runner.plan(job, settings=settings, write=output)
     for line in planned.remarks():
-        say(line)
+        print_message(line)
     print(f"{len(planned.items)} items, {len(planned.refused)} that cannot be done", file=sys.stderr)
     print(output)
 

@@ -13,7 +13,7 @@ Name = Annotated[str | None, typer.Argument(help="One of them. [default: all]", 
 
 
 def presets(name: Name = None, as_json: o.Json = False) -> None:
-    """What data sets, sensors and depth models write, for --preset and `encoding: {preset: …}` in jobs.
+    """List what data sets, sensors and depth models write, for --preset and `encoding: {preset: …}` in jobs.
 
     \b
     gpudepth presets

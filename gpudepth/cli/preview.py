@@ -22,8 +22,10 @@ Size = Annotated[int, typer.Option(help="Long side of each picture in it, pixels
 
 
 def preview(files: Files, output: Target = None, sheet: Sheet = False, size: Size = 0) -> None:
-    """Show depth as a picture: photo, depth in colours with a legend in metres, and whether depth edges sit on picture
-    edges (green) or not (red). What has no value is hatched. Of a clip up to 24 frames' depth.
+    """Draw depth as a picture.
+
+    The picture shows the photo, depth in colors with a legend in metres, and whether depth edges sit on picture edges
+    (green) or not (red). Pixels without a value are hatched. A clip gives up to 24 frames.
 
     \b
     gpudepth preview out.heic
@@ -59,14 +61,14 @@ def _one(file: Path, target: Path, size: int, *, alone: bool) -> bool:
     from ..view.preview import preview as picture
     from ..view.sheet import clip_sheet
     from ..view.shown import load
-    from .telling import tell_error
+    from .output import print_error
 
     try:
         image = clip_sheet(file, long_side=min(size, CLIP)) if is_clip(file) else picture(load(file, size), size)
     except GpudepthError as error:
         if alone:
             raise
-        tell_error(error)
+        print_error(error)
         return False
     _save(image, target)
     return True

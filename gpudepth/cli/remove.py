@@ -13,7 +13,7 @@ File = Annotated[Path, typer.Argument(help="A photo that holds depth.", show_def
 
 
 def remove(file: File, output: o.Out = None, in_place: o.InPlace = False) -> None:
-    """Take the depth out of a photo, with its metadata and its bytes; everything else stays as it is.
+    """Remove the depth from a photo, with its metadata and its bytes; everything else stays as it is.
 
     \b
     gpudepth remove out.heic -o plain.heic

@@ -21,8 +21,10 @@ Outputs = Annotated[Path | None, typer.Option(show_default=False, metavar="FOLDE
 
 
 def report(out: Run, output: Page = None, outputs: Outputs = None) -> None:
-    """Write a page about a run that opens from a file, without a network: all items with picture and depth, worst first
-    by how well depth edges sit on picture edges; errors, warnings, times; each in 3D, and refocused.
+    """Write a page about a run that opens from a file, without a network.
+
+    It shows all items with picture and depth, those first whose depth edges agree least with picture edges; errors,
+    warnings and times; each item in 3D, and refocused.
 
     \b
     gpudepth report demo-out/heic

@@ -12,7 +12,7 @@ import typer
 from ..errors import PartialRunError, UsageError
 from ..pairing.urls import display_path
 from . import options as o
-from .telling import say
+from .output import print_message
 
 if TYPE_CHECKING:
     from ..batch.runner import RunSummary
@@ -35,7 +35,9 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
         engine: Engine = "local", shards: Shards = None, plan: o.PlanFile = None, quiet: Quiet = False,
         exit_zero: ExitZero = False, log_format: LogFormat = "text", as_json: o.Json = False,
         verbose: o.Verbose = False) -> None:
-    """Do a job: many photos, one set of rules. Done items are left out when it is run again.
+    """Run a job: many photos, one set of rules.
+
+    Items that are done are left out when it is run again.
 
     Paths in a job are relative to the job file. Exit code 3: some items failed, the others are done.
 
@@ -64,7 +66,7 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
         elif row.status == "ok":
             print(f"{display_path(summary.plan.root / row.output)}: {row.said}")
     for note in summary.plan.notes:
-        say(f"note: {note}")
+        print_message(f"note: {note}")
     if as_json:
         print(json.dumps({"done": summary.done, "skipped": summary.skipped, "failed": summary.failed}))
     print(summary.line(), file=sys.stderr)

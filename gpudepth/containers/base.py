@@ -16,7 +16,6 @@ from ..errors import UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource, Splice
 
 REPLACE = "--replace-depth puts the new map there (output.replace_depth: true in a job)"      # of photos with depth
-PROFILES = ("apple-depth", "article", "apple-portrait", "dng", "gdepth", "dynamic-depth")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
-from ..errors import TruncatedError, UnsupportedError
+from ..errors import TruncatedError, UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource
 from ..formats.quicktime.movie import is_movie
 from ..limits import DEFAULT, Limits
@@ -63,3 +63,16 @@ def donor(path: str | Path, limits: Limits = DEFAULT) -> Donor:
 def by_suffix(suffix: str) -> Container | None:
     """The container that writes files with this suffix (".heic"), or None."""
     return next((c for c in containers() if suffix.lower() in c.suffixes), None)
+
+
+def profiles() -> tuple[str, ...]:
+    """The layouts that containers write, and those that can be written beside them."""
+    return tuple(dict.fromkeys(name for c in containers() for name in (*c.profiles, *c.companions)))
+
+
+def named(name: str) -> Container:
+    """The container of a name; HEIF files are also called heic. Raises UsageError."""
+    found = next((c for c in containers() if name in (c.name, *(s.lstrip(".") for s in c.suffixes))), None)
+    if found is None:
+        raise UsageError(f"unknown container {name!r}", hint="known: " + ", ".join(c.name for c in containers()))
+    return found

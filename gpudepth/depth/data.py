@@ -147,6 +147,11 @@ class DepthData:
         finite = self.map[np.isfinite(self.map)]
         return (float(finite.min()), float(finite.max())) if finite.size else (float("nan"), float("nan"))
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the depth in metres, (H, W) float32 unless another dtype is asked for."""
+        metres = self.depth()
+        return metres if dtype is None else metres.astype(dtype)
+
     def _repr_png_(self) -> bytes | None:
         """For notebooks: a picture in colours, drawn by `gpudepth.view`, which the package sets; None without it."""
         return None if DepthData.drawn is None else DepthData.drawn(self)

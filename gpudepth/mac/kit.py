@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .. import api
 from ..attachment.output import atomic
@@ -50,7 +50,7 @@ def _profiles(folder: Path) -> int:
         photo = next((p for p in photos if p.is_file()), None)
         if photo is None:
             continue
-        calibration = "exif" if photo.name.startswith("focal") else "none"
+        calibration: Literal["exif", "none"] = "exif" if photo.name.startswith("focal") else "none"
         cases: list[dict[str, Any]] = [{"profile": p} for p in container.profiles]
         cases += [{"profile": container.profiles[0], "also": (c,)} for c in container.companions]
         for case in cases:

@@ -154,7 +154,7 @@ def find_in_archives(base: Path, archive: str, color: str, depth: str, output: s
             inside = find_pairs(found.path, color, depth, look=look,
                                 nothing=lambda root, text: MissingInputError("", where=root))
         except MissingInputError:
-            gathered.notes.append(f"{photo_key(found.path, gathered.base)} holds no {color!r}; it holds {_holds(names)}")
+            gathered.notes.append(f"{photo_key(found.path, gathered.base)} holds no {color!r}; it has {_holds(names)}")
             continue
         gathered.register(index.members)
         for pair in inside.pairs:

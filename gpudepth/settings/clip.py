@@ -1,90 +1,98 @@
-"""The `source.clip:` section of a job: which frames of a video, and how maps go to them; and the same for workers."""
+"""Settings of clips: which frames of a video, and how maps go to them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
-
-from pydantic import BeforeValidator, Field, model_validator
+from typing import Any, Literal
 
 from ..errors import UsageError
 from ..video.frames import Choice
-from .encoding_records import Config
+from .declare import SettingError, setting, validate
 
 Half = Literal["left", "right", "top", "bottom"]
 Box = tuple[int, int, int, int]
 OPPOSITE: dict[str, Half] = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 
 
-def _frames(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            Choice.parse(value)
-        except UsageError as error:
-            raise ValueError(error.message) from None
-    return value
+def _frames(value: Any) -> str:
+    Choice.parse(value)
+    return str(value)
+
+
+def _crop(value: Any) -> Half | Box:
+    if value in OPPOSITE:
+        return OPPOSITE[OPPOSITE[value]]
+    box = () if isinstance(value, str) else tuple(value)
+    if len(box) != 4 or not all(type(side) is int for side in box) or min(box[:2]) < 0 or min(box[2:]) < 1:
+        raise UsageError("expected left, right, top, bottom, or x, y, width, height")
+    return box
+
+
+def _range(value: Any) -> Literal["clip", "frame"] | tuple[float, float]:
+    if value in ("clip", "frame"):
+        return "clip" if value == "clip" else "frame"
+    ends = () if isinstance(value, str) else tuple(map(float, value))
+    if len(ends) != 2 or not 0 < ends[0] < ends[1]:
+        raise UsageError("expected clip, frame, or two distances in metres, 0 < near < far")
+    return ends
 
 
 @dataclass(frozen=True)
-class ClipOptions:
-    """What a worker needs of the section; the fields are the record's."""
+class ClipSettings:
+    """Every setting of a clip, declared once.
 
-    frames: str | None = None
-    stride: int = 1
-    match: Literal["time", "index"] | None = None
-    tolerance: float | None = None
-    offset: float = 0.0
-    fps: float | None = None
-    color_stream: int | None = None
-    depth_stream: int | None = None
-    color_crop: Half | Box | None = None
-    depth_crop: Half | Box | None = None
-    coding: Literal["gray", "hue"] = "gray"
-    range: Literal["clip", "frame"] | tuple[float, float] = "clip"
-    qp: int | None = None
+    Fields without `setting` are named elsewhere in a job.
+
+    Attributes:
+        allow_missing: Frames without a map are left out, and are no error.
+        quality: The quality of coded frames.
+        deterministic: The same input gives the same bytes.
+    """
+
+    frames: str | None = setting(None, key="source.clip.frames", metavar="A:B", parse=_frames, written=str,
+                                 help="Of a clip: frames from A, counted from 0, up to but not including B.")
+    stride: int = setting(1, key="source.clip.stride", low=1, help="Of a clip: take every n-th frame.")
+    match: Literal["time", "index"] | None = setting(
+        None, key="source.clip.match", flag="", help="How frames and maps go together: by time, which is the default "
+        "where both sides have times, or by index.")
+    tolerance: float | None = setting(None, key="source.clip.tolerance", above=0.0, flag="", unit="seconds",
+                                      help="Largest time between a frame and its map. [default: half a frame]")
+    offset: float = setting(0.0, key="source.clip.offset", flag="", unit="seconds",
+                            help="Seconds that are added to the times of the maps.")
+    fps: float | None = setting(None, key="source.clip.fps", above=0.0, flag="",
+                                help="Frames a second of maps or pictures that have no times of their own.")
+    color_stream: int | None = setting(None, key="source.clip.color_stream", low=0, flag="",
+                                       help="Which video stream of the file is the picture, counted from 0.")
+    depth_stream: int | None = setting(None, key="source.clip.depth_stream", low=0, flag="",
+                                       help="Which video stream of the file is depth, counted from 0.")
+    color_crop: Half | Box | None = setting(
+        None, key="source.clip.color_crop", flag="", parse=_crop, written=Half | Box,
+        help="The part of the frame that is the picture, where both are side by side: left, right, top, bottom, or x, "
+             "y, width, height.")
+    depth_crop: Half | Box | None = setting(
+        None, key="source.clip.depth_crop", flag="", parse=_crop, written=Half | Box,
+        help="The part of the frame that is depth.")
+    coding: Literal["gray", "hue"] = setting(
+        "gray", key="source.clip.coding", flag="", help="How depth is drawn: as gray, or as a hue, which lossy video "
+        "keeps badly.")
+    range: Literal["clip", "frame"] | tuple[float, float] = setting(
+        "clip", key="source.clip.range", flag="", parse=_range, choices=None,
+        written=Literal["clip", "frame"] | tuple[float, float],
+        help="What the stored codes run over: all frames (found in a first pass), each frame, or [near, far] metres.")
+    qp: int | None = setting(None, key="source.clip.qp", low=0, high=4, flag="",
+                             help="Quantizer of depth in movies. [default: lossless]")
     allow_missing: bool = False
     quality: int = 90
     deterministic: bool = True
 
+    def __post_init__(self) -> None:
+        validate(self)
+        for name in ("tolerance", "offset", "fps"):
+            value = getattr(self, name)
+            if value is not None and value in (float("inf"), float("-inf")):
+                raise SettingError(name, value, "expected a finite number")
+
     @property
     def choice(self) -> Choice:
+        """The frames that are taken."""
         return Choice.parse(self.frames, self.stride)
-
-
-class ClipConfig(Config):
-    """frames: "0:300", of the video, counted from 0, the end not included. stride: every n-th of them.
-
-    match: time (the default where both sides have times: each other's nearest, less than tolerance seconds apart, half
-    a frame without; offset is added to the maps') or index. fps: of maps, or pictures, that have no times of their own.
-    color_stream, depth_stream: which video streams of a file, counted from 0. color_crop, depth_crop: the half of the
-    frame (left, right, top, bottom) or x, y, width, height that is meant, of a video of both side by side. coding: hue
-    for depth that is drawn as a hue, which lossy video keeps badly. range: what the stored codes run over, of all
-    frames (found in a first pass), of each, or metres [near, far]. qp: of depth in movies, 0 to 4; lossless without.
-    """
-
-    frames: Annotated[str | None, BeforeValidator(_frames)] = None
-    stride: int = Field(1, ge=1)
-    match: Literal["time", "index"] | None = None
-    tolerance: float | None = Field(None, gt=0, allow_inf_nan=False)
-    offset: float = Field(0.0, allow_inf_nan=False)
-    fps: float | None = Field(None, gt=0, allow_inf_nan=False)
-    color_stream: int | None = Field(None, ge=0)
-    depth_stream: int | None = Field(None, ge=0)
-    color_crop: Half | Box | None = None
-    depth_crop: Half | Box | None = None
-    coding: Literal["gray", "hue"] = "gray"
-    range: Literal["clip", "frame"] | tuple[float, float] = "clip"
-    qp: int | None = Field(None, ge=0, le=4)
-
-    @model_validator(mode="after")
-    def _check(self) -> ClipConfig:
-        if isinstance(self.range, tuple) and not 0 < self.range[0] < self.range[1]:
-            raise ValueError(f"range {list(self.range)}: two distances in metres, 0 < near < far")
-        for crop in (self.color_crop, self.depth_crop):
-            if isinstance(crop, tuple) and (min(crop[:2]) < 0 or min(crop[2:]) < 1):
-                raise ValueError(f"crop {list(crop)}: x, y, width, height")
-        return self
-
-    def options(self, *, allow_missing: bool, quality: int, deterministic: bool) -> ClipOptions:
-        return ClipOptions(**{name: getattr(self, name) for name in type(self).model_fields},
-                           allow_missing=allow_missing, quality=quality, deterministic=deterministic)

@@ -6,75 +6,41 @@ Every record refuses unknown keys; all mistakes are reported at once, each with 
 from __future__ import annotations
 
 import difflib
+import warnings
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from ..depth.encoding import Depth, parse_scale
-from ..depth.pixel_format import native
+from ..containers import registry
 from ..errors import GpudepthError, JobError, UsageError
 from ..pairing import tar_paths
-from .clip import ClipConfig
-from .encoding_records import KINDS, Config, EmbeddedConfig, EncodingConfig, GrayConfig, PresetConfig
-from .network_record import NetworkConfig
-from .refine_record import AlignConfig, ConfidenceConfig, RefineConfig, ResizeConfig
-from .run_record import LimitsConfig, RunConfig
-from .settings import TURNS, Confidence, Settings, Smooth
-from .source_record import RowsConfig, SourceConfig
+from .declare import SettingError, specs
+from .encodings import KINDS, AnyEncoding, EmbeddedConfig, GrayConfig, encoding, parameters
+from .schema import Config, told
+from .sections import (
+    AlignConfig,
+    ClipConfig,
+    ConfidenceConfig,
+    LimitsConfig,
+    MapConfig,
+    NetworkConfig,
+    OutputConfig,
+    RefineConfig,
+    ResizeConfig,
+    RunConfig,
+)
+from .settings import Settings
+from .source import RowsConfig, SourceConfig
 from .strict_yaml import Document, load, parse, setting
-
-
-class MapConfig(Config):
-    """What is stored. bits: 8 in HEIC and JPEG, 16 in DNG files without. crf: lossy HEVC with that rate factor;
-    lossless without. jpeg_quality: of maps in JPEG files; Apple's quantisation table without. compression: of maps in
-    DNG files; deflate without."""
-
-    pixel_format: Literal["hdis", "fdis", "hdep", "fdep"] = "hdis"
-    bits: Literal[8, 10, 12, 16] | None = None
-    crf: int | None = Field(None, ge=0, le=51)
-    jpeg_quality: int | None = Field(None, ge=1, le=100)
-    compression: Literal["none", "deflate", "ljpeg", "jpegxl"] | None = None
-    accuracy: Literal["relative", "absolute"] | None = None
-    quality: Literal["high", "low"] | None = None
-    filtered: bool | None = None
-    calibration: Literal["source", "exif", "none"] = "source"
-
-
-class OutputConfig(Config):
-    """path: a template of the same placeholders (with source.pairs {id} and {stem}, for rows without out; the ledger
-    lies in its folder); its suffix names the format, which `container` only confirms. Of clips: with {frame}, or a
-    movie: .mov (an experiment), .mp4 (Android's MP4-AT) or .mkv (depth video alone). A .plist (ImageIO's dictionary),
-    .hdis and its like, .npy, .npz or .pfm holds the map alone, in `orientation`.
-    donor: for the profile apple-portrait, a photo of Portrait mode that gives its rendering parameters.
-    also: further layouts in a JPEG file. trailer: what to do about bytes behind the last image of a JPEG file.
-    tars: how many tar files outputs are members of, path says which: out/{tar}.tar/{stem}.heic, as WebDataset reads
-    them. turn: degrees clockwise that picture and map are turned by, in their metadata, on top of what the photo says
-    (phones' exports lie on their side). quality: of photos that have to be encoded, frames of clips among them."""
-
-    path: str
-    tars: int | None = Field(None, ge=1, le=65536)
-    container: Literal["heic", "jpeg", "dng", "dictionary"] | None = None
-    profile: Literal["apple-depth", "article", "apple-portrait", "dng", "gdepth", "dynamic-depth"] | None = None
-    donor: str | None = None
-    also: list[Literal["gdepth", "dynamic-depth"]] = Field(default_factory=list)
-    trailer: Literal["keep", "drop", "refuse"] = "keep"
-    orientation: Literal["display", "coded"] = "display"
-    turn: Literal[0, 90, 180, 270] = 0
-    replace_depth: bool = False
-    transcode: bool = False
-    quality: int = Field(90, ge=-1, le=100)
-
-
-_CONTAINERS = {"heic": (".heic", ".heif", ".hif"), "jpeg": (".jpg", ".jpeg", ".jpe"), "dng": (".dng",),
-               "dictionary": (".plist", ".bplist")}
+from .values import Confidence, Resize
 
 
 class _AtError(ValueError):
     """What is wrong with a section, found when all of them were read. section: its keys."""
 
-    def __init__(self, section: tuple[str, ...], message: str) -> None:
-        super().__init__(message)
+    def __init__(self, section: tuple[str, ...], error: ValueError) -> None:
+        super().__init__(str(error))
         self.section = section
 
 
@@ -83,7 +49,7 @@ class Job(Config):
 
     source: SourceConfig
     output: OutputConfig
-    encoding: EncodingConfig = Field(default_factory=lambda: EmbeddedConfig(kind="embedded"))
+    encoding: AnyEncoding = Field(default_factory=lambda: EmbeddedConfig.model_validate({"kind": "embedded"}))
     refine: RefineConfig = RefineConfig()
     map: MapConfig = MapConfig()
     run: RunConfig = RunConfig()
@@ -96,21 +62,23 @@ class Job(Config):
             raise ValueError(f"output.path {self.output.path!r} does not end in {suffixes[0]}, as "
                              f"output.container: {self.output.container} has it")
         try:
-            recipe = self._with_preset(self._settings())
+            settings = self.item_settings()
+        except SettingError as error:
+            raise _AtError(tuple(_key(error.setting)), told(error)) from None
         except GpudepthError as error:
-            raise _AtError(("encoding",) if isinstance(self.encoding, PresetConfig) else (), str(error)) from None
+            raise _AtError(("encoding",) if self.encoding.kind == "preset" else (), told(error)) from None
         try:
             if self.output.tars is not None:
                 if self.source.video is not None:
                     raise UsageError("output.tars is about photos, and source.video about clips")
                 tar_paths.check(self.output.path)
             if self.source.network is not None:
-                recipe.check_network()
+                settings.check_network()
                 self._check_batch(self.source.network.batch)
-            if recipe.encoding is not None:
-                recipe.encoding.linear(recipe.pixel_format.quantity, None)  # type: ignore[arg-type]
+            if settings.encoding is not None:
+                settings.encoding.linear(settings.pixel_format.quantity, None)  # type: ignore[arg-type]
         except GpudepthError as error:
-            raise ValueError(str(error)) from None
+            raise told(error) from None
         return self
 
     def _check_batch(self, batch: int) -> None:
@@ -127,38 +95,30 @@ class Job(Config):
     @property
     def suffixes(self) -> tuple[str, ...]:
         """Those that output.container allows; none when it is not given."""
-        return _CONTAINERS.get(self.output.container or "", ())
+        if self.output.container is None:
+            return ()
+        return registry.named(self.output.container).suffixes
 
-    def recipe(self) -> Settings:
-        """What one item needs."""
-        return self._with_preset(self._settings())
+    def item_settings(self) -> Settings:
+        """Return what one item needs. Raises UsageError."""
+        values = {name: getattr(getattr(self, section), spec.leaf) for name, spec in specs(Settings).items()
+                  for section, *below in [spec.key.split(".")] if len(below) == 1}
+        align, trust, size = self.refine.align, self.refine.confidence, self.refine.resize
+        settings = Settings(
+            **{name: value for name, value in values.items() if value is not None}, encoding=encoding(self.encoding),
+            rows=self.source.rows.rows() if self.source.rows else None,
+            resize=Resize(**size.model_dump()) if size else None, align=align.curve or "disparity" if align else None,
+            metric_encoding=align.encoding if align else None,
+            confidence=Confidence(trust.highest, trust.least) if trust else Confidence(), limits=self.limits.limits())
+        if self.encoding.kind != "preset":
+            return settings
+        return settings.with_preset(self.encoding.preset, align=align.curve if align else None,
+                                    **parameters(self.encoding))
 
-    def _with_preset(self, recipe: Settings) -> Settings:
-        if not isinstance(self.encoding, PresetConfig):
-            return recipe
-        align = self.refine.align
-        return recipe.with_preset(self.encoding.preset, align=align.curve if align else None,
-                                  **self.encoding.parameters)
 
-    def _settings(self) -> Settings:
-        """All of it but the preset."""
-        resize = self.refine.resize.resize() if self.refine.resize else None
-        align, trust = self.refine.align, self.refine.confidence
-        return Settings(
-            encoding=self.encoding.encoding(), pixel_format=native(self.map.pixel_format), key=self.source.key,
-            color_transform=self.source.color_transform,
-            rows=self.source.rows.rows() if self.source.rows else None, turn=TURNS[self.output.turn],
-            clamp=self.refine.clamp, resize=resize, fill=self.refine.fill, fit=self.refine.fit,
-            smooth=Smooth.parse(self.refine.smooth) if self.refine.smooth is not None else None,
-            align=align.curve or "disparity" if align else None,
-            metric_encoding=Depth(parse_scale(align.scale)) if align and align.scale else None,
-            confidence=Confidence(trust.highest, trust.least) if trust else Confidence(),
-            orientation=self.source.orientation, accuracy=self.map.accuracy, quality=self.map.quality,
-            filtered=self.map.filtered, calibration=self.map.calibration, bits=self.map.bits, crf=self.map.crf,
-            jpeg_quality=self.map.jpeg_quality, compression=self.map.compression, trailer=self.output.trailer,
-            also=tuple(self.output.also), export_orientation=self.output.orientation,
-            profile=self.output.profile, replace_depth=self.output.replace_depth,
-            photo_quality=self.output.quality, transcode=self.output.transcode, limits=self.limits.limits())
+def _key(name: str) -> list[str]:
+    """The keys that lead to a setting in a job."""
+    return specs(Settings)[name].key.split(".") if name in specs(Settings) else []
 
 
 def load_job(path: str | Path, settings: list[str] | None = None) -> Job:
@@ -171,9 +131,24 @@ def parse_job(text: str, settings: list[str] | None = None, name: str = "job") -
     return validate(parse(text, name), settings)
 
 
+RENAMED = {("output", "quality"): "photo_quality"}
+"""Keys of version 0.1, and what they are called now."""
+
+
+def _rename_keys(document: Document) -> None:
+    """Accept the keys of version 0.1, with a warning."""
+    for (name, old), new in RENAMED.items():
+        values = document.data.get(name)
+        if isinstance(values, dict) and old in values and new not in values:
+            warnings.warn(f"{document.place((name, old))} is now called {new}", DeprecationWarning, stacklevel=4)
+            values[new] = values.pop(old)
+            document.lines[name, new] = document.lines.get((name, old), 1)
+
+
 def validate(document: Document, settings: list[str] | None = None) -> Job:
     origins = {path: text for text in settings or [] for path in [_apply(document.data, text)]}
     data = document.data
+    _rename_keys(document)
     if isinstance(data.get("encoding"), dict) and "kind" not in data["encoding"]:
         data["encoding"]["kind"] = "preset" if "preset" in data["encoding"] else "gray"
     try:
@@ -198,6 +173,10 @@ def _apply(data: dict[str, Any], text: str) -> tuple[str, ...]:
         at[keys[-1]] = setting(value.strip())
     except ValueError as error:
         raise UsageError(f"--set {text!r}: {error}") from None
+    section = data.get("encoding")
+    if keys == ("encoding", "preset") and isinstance(section, dict):     # it replaces whatever kind the file names
+        known = KINDS["preset"].model_fields
+        data["encoding"] = {"kind": "preset", **{k: v for k, v in section.items() if k in known and k != "kind"}}
     return keys
 
 

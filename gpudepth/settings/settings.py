@@ -1,9 +1,7 @@
-"""What to do with one photo and one map: the settings that jobs, the command line and Python calls all boil down to."""
+"""Every setting of one photo and its map, declared once. Jobs, the command line and Python functions derive theirs."""
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +9,8 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from ..compute.refine import smooth
 from ..containers.apple_rules import PORTRAIT_SIDE
-from ..containers.base import PROFILES, Donor, Placement
+from ..containers.base import Donor, Placement
 from ..containers.heif.photo_encoder import DEFAULT_QUALITY
 from ..depth.encoding import DisparityRange, Encoding, Gray
 from ..depth.pixel_format import HDIS, PixelFormat
@@ -25,174 +22,121 @@ from ..maps.network import Network
 from ..maps.raw import RawLayout
 from ..maps.recognise import recognise
 from ..maps.scene_linear import TRANSFORMS
+from . import values
+from .declare import setting, validate
+from .values import TURNS, Confidence, Fill, Fit, Orientation, Resize, Smooth
 
-Fill = Literal["nearest", "far", "near", "inpaint"]
-FILLS: tuple[Fill, ...] = ("nearest", "far", "near", "inpaint")
-Method = Literal["area", "bilinear", "nearest", "guided"]
-METHODS: tuple[Method, ...] = ("area", "bilinear", "nearest", "guided")
 AUTO = "auto"
-Fit = Literal["error", "crop", "stretch"]
-TURNS = {0: 1, 90: 6, 180: 3, 270: 8}
-"""Degrees clockwise → the Exif orientation that says so."""
-
-
-@dataclass(frozen=True)
-class Resize:
-    """A size for the map, in display orientation: exact, or the long side with the aspect kept."""
-
-    width: int = 0
-    height: int = 0
-    long_side: int = 0
-    method: Method = "area"
-
-    def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise UsageError(f"unknown resize method {self.method!r}", hint="one of " + ", ".join(METHODS))
-        exact, long_side = self.width > 0 and self.height > 0, self.long_side > 0
-        if exact == long_side or min(self.width, self.height, self.long_side) < 0:
-            raise UsageError("a resize is either width and height or a long side", hint="188x250, or 768")
-
-    def target(self, width: int, height: int) -> tuple[int, int]:
-        """The new (width, height) of a map that is width × height now."""
-        if not self.long_side:
-            return self.width, self.height
-        scale = self.long_side / max(width, height)
-        return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-@dataclass(frozen=True)
-class Smooth:
-    """How a map is smoothed: "median" over size × size pixels, 3 or 5; "bilateral" of radius `size`, 1 to 8, along the
-    photo's colours."""
-
-    method: Literal["median", "bilateral"]
-    size: int
-
-    def __post_init__(self) -> None:
-        (smooth.check_size if self.method == "median" else smooth.check_radius)(self.size)
-
-    @classmethod
-    def parse(cls, text: str) -> Smooth:
-        """ "median3", "median5", "bilateral" (radius 3), "bilateral1" to "bilateral8". Raises UsageError."""
-        found = re.fullmatch(r"(median|bilateral)(\d?)", text)
-        if found is None:
-            raise UsageError(f"unknown smoothing {text!r}",
-                             hint="median3, median5, bilateral, bilateral1 to bilateral8")
-        return cls("median" if found[1] == "median" else "bilateral", int(found[2] or 3))
-
-
-@dataclass(frozen=True)
-class Confidence:
-    """How a map of confidence is read. highest: the code that means certain; without, all ones of an integer, 1 of a
-    float. least: codes below it are not to be used at all."""
-
-    highest: int | None = None
-    least: float = 1e-9
-
-    def __post_init__(self) -> None:
-        if (self.highest is not None and self.highest < 1) or not self.least >= 0:
-            raise UsageError(f"a confidence from {self.least:g} to {self.highest}", hint="ARKit's: highest 2, least 1")
-
-
 @dataclass(frozen=True)
 class Settings:
-    """All settings of one item; the defaults are the command line's.
+    """Every setting of one item, declared once.
 
-    encoding      how codes mean metres; None when the map is a file that holds depth and knows itself
-    align         the quantity that is fitted, scale and shift, to metric depth that comes beside the map; values that
-                  no encoding explains are then relative, in that quantity
-    unpack        codes → codes, before they are decoded (`sources.presets`)
-    auto          the preset is recognised from the map's file (`resolve_preset`); what else it is given
-    decided       which preset that was, and why
-    color_transform   how a scene-linear photo becomes colours (`sources.scene_linear`); None: such photos are refused
-    rows          the map's file has no header: how its rows lie
-    turn          the Exif orientation that picture and map get on top of the picture's own: 1, 6, 3 or 8
-    network       the map is estimated from the photo; threads: of the processor it may take, 0: all
-    metric_encoding   what the codes of that metric depth mean; None: floats are metres, or a file knows itself
-    floats_are_metres   without an encoding
-    smooth        before the resize
-    confidence    how a map of confidence, that may come beside, is read
-    clamp         (min, max) in metres, applied before the range is taken
-    span          (min, max) in the native quantity that stored codes run over, instead of the map's own: of a clip's
-                  frames; values beyond get the codes of the ends
-    fit           what to do when map and photo differ in aspect by more than 1 %
-    orientation   whether maps come as displayed, or as the photo's pixels are stored
-    calibration   "source": what the depth came with; "exif": from the photo's focal length; "none"
-    bits          per stored value; None is the container's default
-    crf           of HEVC; None is lossless
-    jpeg_quality  of a map in a JPEG file; None is Apple's quantisation table
-    compression   of a map in a DNG file: none, deflate, ljpeg, jpegxl
-    profile, also, trailer, donor   as in `containers.base.Placement`
-    donor_white              which end of a gray map without near and far is far, when the donor's range is taken
-    export_orientation       of maps that are written alone, beside a photo
-    transcode     a JPEG photo may be re-encoded into a HEIC
+    Fields that are declared with `setting` are keys of a job, options of the command line and keywords of Python
+    functions. The others are made from several options (`settings.options`) or from files.
+
+    Attributes:
+        encoding: How codes mean metres; None where the map is a file that holds depth and its own range.
+        align: The quantity that is fitted, scale and shift, to metric depth in `SideInputs.metric`.
+        unpack: Codes to codes, before they are decoded (`maps.presets`).
+        auto: What else is given where the preset is recognised from the map's file (`resolve_preset`).
+        preset_reason: Which preset was recognised, and why.
+        rows: The layout of a map's file without a header.
+        network: The network that estimates the map from the photo.
+        threads: The threads that the network may use; 0 for all cores.
+        metric_encoding: What the codes of the metric depth mean; None where floats are metres.
+        floats_are_metres: Floats without an encoding are metres.
+        confidence: How a map of confidence is read.
+        span: (min, max) in the native quantity that stored codes run over, instead of the map's own.
+        resize: The size that the map gets.
+        donor: What the photo of `donor` gives.
+        donor_white: Which end of a gray map is far, where the donor's range is taken.
+        limits: What a file may ask for.
     """
 
     encoding: Encoding | None = None
-    pixel_format: PixelFormat = HDIS
-    key: str | None = None
+    pixel_format: PixelFormat = setting(
+        HDIS, key="map.pixel_format", flag="--format", metavar="FORMAT", parse=values.native_format, choices=None,
+        written=Literal["hdis", "fdis", "hdep", "fdep"],
+        help="Native format: hdis or fdis (disparity, 1/metres), hdep or fdep (depth, metres).")
+    key: str | None = setting(None, key="source.key", help="Which array of an .npz or HDF5 file, or of a stack.")
     align: Literal["disparity", "depth"] | None = None
     unpack: Callable[[NDArray[Any]], NDArray[Any]] | None = None
     auto: dict[str, Any] | None = None
     preset_reason: str = ""
-    color_transform: str | None = None
+    color_transform: str | None = setting(
+        None, key="source.color_transform", choices=tuple(TRANSFORMS), written=Literal[*TRANSFORMS],
+        help="How a scene-linear photo (OpenEXR) becomes colors.")
     rows: RawLayout | None = None
-    turn: int = 1
+    turn: Literal[0, 90, 180, 270] = setting(
+        0, key="output.turn", metavar="DEGREES", parse=values.degrees, unit="degrees",
+        help="Turn picture and map clockwise in their metadata; exports of phones lie on their side.")
     network: Network | None = None
     threads: int = 0
     metric_encoding: Encoding | None = None
     floats_are_metres: bool = False
-    smooth: Smooth | None = None
+    smooth: Smooth | None = setting(
+        None, key="refine.smooth", metavar="HOW", parse=Smooth.parse, written=str,
+        help="Smooth the map before it is resized: median3, median5, or bilateral along the photo's colors, with a "
+             "radius: bilateral1 to bilateral8.")
     confidence: Confidence = Confidence()
-    clamp: tuple[float, float] | None = None
+    clamp: tuple[float, float] | None = setting(
+        None, key="refine.clamp", metavar="MIN,MAX", parse=values.distances, written=tuple[float, float], unit="metres",
+        help="Move values outside of MIN to MAX metres to these ends.")
     span: tuple[float, float] | None = None
     resize: Resize | None = None
-    fill: Fill | None = None
-    fit: Fit = "error"
-    orientation: Literal["display", "coded"] = "display"
-    accuracy: Literal["relative", "absolute"] | None = None
-    quality: Literal["high", "low"] | None = None
-    filtered: bool | None = None
-    calibration: Literal["source", "exif", "none"] = "source"
-    bits: int | None = None
-    crf: int | None = None
-    jpeg_quality: int | None = None
-    compression: str | None = None
-    profile: str | None = None
-    also: tuple[str, ...] = ()
-    trailer: Literal["keep", "drop", "refuse"] = "keep"
+    fill: Fill | None = setting(
+        None, key="refine.fill", help="Give pixels without a value one: the nearest pixel's, the far or near end, or "
+        "inpaint, smoothly and along the photo's colors.")
+    fit: Fit = setting("error", key="refine.fit", help="What to do with a map of another aspect than the photo.")
+    orientation: Orientation = setting(
+        "display", key="source.orientation", flag="", help="Maps are oriented as the photo is displayed, or as its "
+        "pixels are coded.")
+    accuracy: Literal["relative", "absolute"] | None = setting(
+        None, key="map.accuracy", help="What the file says of the depth. [default: what the map says, or relative]")
+    quality: Literal["high", "low"] | None = setting(
+        None, key="map.quality", flag="", help="What the file says of the depth. [default: what the profile says]")
+    filtered: bool | None = setting(
+        None, key="map.filtered", flag="", help="What the file says of the depth. [default: what the profile says]")
+    calibration: Literal["source", "exif", "none"] = setting(
+        "source", key="map.calibration", help="Where the camera calibration comes from: what the depth came with, the "
+        "35 mm focal length in Exif, or none.")
+    bits: Literal[8, 10, 12, 16] | None = setting(
+        None, key="map.bits", help="Bits per stored value: 8, 10 or 12 in HEIC, 8 or 16 in DNG. [default: 8; 16 in "
+        "DNG]")
+    crf: int | None = setting(None, key="map.crf", low=0, high=51,
+                              help="Lossy HEVC with this rate factor. [default: lossless]")
+    jpeg_quality: int | None = setting(
+        None, key="map.jpeg_quality", low=1, high=100, help="Of a map in a JPEG photo. [default: Apple's quantization "
+        "table; 100 in convert]")
+    compression: Literal["none", "deflate", "ljpeg", "jpegxl"] | None = setting(
+        None, key="map.compression", help="Of a map in a DNG. [default: deflate]")
+    profile: str | None = setting(
+        None, key="output.profile", parse=values.profile, metavar="PROFILE",
+        help="Layout to write: apple-depth, article (Apple's recipe, literally), apple-portrait, gdepth, "
+             "dynamic-depth, dng. [default: apple-depth; dng in DNG]")
+    also: tuple[str, ...] = setting((), key="output.also", choices=("gdepth", "dynamic-depth"),
+                                    written=list[Literal["gdepth", "dynamic-depth"]], parse=values.layouts,
+                                    help="A further layout in a JPEG file; may be repeated.")
+    trailer: Literal["keep", "drop", "refuse"] = setting(
+        "keep", key="output.trailer", help="What to do with bytes after the last image of a JPEG file.")
     donor: Donor | None = None
     donor_white: Literal["far", "near"] = "far"
-    export_orientation: Literal["display", "coded"] = "display"
-    replace_depth: bool = False
-    photo_quality: int = DEFAULT_QUALITY
-    transcode: bool = False
+    export_orientation: Orientation = setting("display", key="output.orientation", flag="",
+                                              help="Orientation of maps that are written alone, without a photo.")
+    replace_depth: bool = setting(False, key="output.replace_depth", help="Replace depth that the photo holds already.")
+    photo_quality: int = setting(
+        DEFAULT_QUALITY, key="output.photo_quality", low=-1, high=100,
+        help="HEIC quality of a photo that has to be encoded; -1 is lossless.")
+    transcode: bool = setting(False, key="output.transcode", help="Allow a JPEG photo to be re-encoded as HEIC.")
     limits: Limits = DEFAULT
 
     def __post_init__(self) -> None:
-        if self.clamp is not None:
-            lo, hi = self.clamp
-            if math.isnan(lo) or math.isnan(hi) or not 0 < lo < hi:
-                raise UsageError(f"clamp {lo:g},{hi:g}: it takes two distances in metres, 0 < min < max")
-        if self.profile is not None and self.profile not in PROFILES:
-            raise UsageError(f"unknown profile {self.profile!r}", hint=" or ".join(PROFILES))
-        if self.align not in (None, "disparity", "depth"):
-            raise UsageError(f"aligned in {self.align!r}", hint="disparity or depth")
-        if self.color_transform not in (None, *TRANSFORMS):
-            raise UsageError(f"unknown colour transform {self.color_transform!r}",
-                             hint="one of " + ", ".join(TRANSFORMS))
-        if self.turn not in TURNS.values():
-            raise UsageError(f"a turn of {self.turn}", hint="an Exif orientation without a mirror: 1, 6, 3 or 8")
-        if self.fill not in (None, *FILLS):
-            raise UsageError(f"unknown fill {self.fill!r}", hint="one of " + ", ".join(FILLS))
-        if self.bits not in (None, 8, 10, 12, 16):
-            raise UsageError(f"a map is stored with 8, 10, 12 or 16 bits, not {self.bits}")
-        if self.crf is not None and not 0 <= self.crf <= 51:
-            raise UsageError(f"crf {self.crf} is not between 0 and 51")
-        if self.jpeg_quality is not None and not 1 <= self.jpeg_quality <= 100:
-            raise UsageError(f"JPEG quality {self.jpeg_quality} is not between 1 and 100")
-        if not -1 <= self.photo_quality <= 100:
-            raise UsageError(f"photo quality {self.photo_quality} is not between 0 and 100 (-1: lossless)")
+        validate(self)
+
+    @property
+    def exif_turn(self) -> int:
+        """The Exif orientation, 1, 6, 3 or 8, that `turn` stands for."""
+        return TURNS[self.turn]
 
     def with_preset(self, name: str, *, align: Literal["disparity", "depth"] | None = None,
                     **parameters: Any) -> Settings:
@@ -257,4 +201,4 @@ class Settings:
 
     def placement(self) -> Placement:
         """What the container needs to know."""
-        return Placement(self.profile, self.replace_depth, self.also, self.trailer, self.donor, self.turn)
+        return Placement(self.profile, self.replace_depth, self.also, self.trailer, self.donor, self.exif_turn)

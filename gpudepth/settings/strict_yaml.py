@@ -67,10 +67,15 @@ def scalar(text: str) -> Any:
 
 
 def setting(text: str) -> Any:
-    """A value on a command line: a plain scalar, or a list of them in brackets. Raises ValueError."""
-    if text.startswith("[") and text.endswith("]"):
-        return [scalar(part.strip()) for part in text[1:-1].split(",")]
-    return scalar(text)
+    """Return a value on a command line: a scalar, a list in brackets, or a mapping in braces. Raises ValueError."""
+    if text[:1] + text[-1:] not in ("[]", "{}"):
+        return scalar(text)
+    try:
+        value = parse(f"value: {text}").data["value"]
+    except JobError as error:
+        raise ValueError(error.problems[0].removeprefix("job:1: ")) from None
+    template = isinstance(value, dict) and None in value.values()      # {stem}
+    return text if template else value
 
 
 def load(path: str | Path) -> Document:

@@ -72,7 +72,7 @@ def test_codes_are_not_kept_when_the_map_changes(tmp_path: Path) -> None:
 
 
 def gpudepth_resize(side: int) -> Any:
-    from gpudepth.settings.settings import Resize
+    from gpudepth.settings.values import Resize
 
     return Resize(long_side=side)
 

@@ -93,7 +93,7 @@ def test_aligned_to_samples(tmp_path: Path) -> None:
     sparse = np.full(truth.shape, np.nan, np.float32)
     sparse[::3, ::4] = truth[::3, ::4]
     np.save(tmp_path / "lidar.npy", sparse)
-    out = gpudepth.attach(source, out=tmp_path / "o.heic", estimate=model, metric=tmp_path / "lidar.npy", bits=12)
+    out = gpudepth.attach(source, out=tmp_path / "o.heic", estimate=model, align_to=tmp_path / "lidar.npy", bits=12)
     data = gpudepth.read(out)
     assert data is not None
     assert np.abs(data.depth() / truth - 1).max() < 0.01
@@ -165,13 +165,13 @@ def test_heic_photos(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("arguments", "said"), [
     (["p.jpg"], "Apache-2.0"), (["p.jpg", "--estimate", "none.onnx", "--metric"], "CC-BY-NC"),
-    (["p.jpg", "d.npy", "--estimate", "m.onnx", "--metric"], "one of the two"), (["p.jpg", "--estimate", "m.onnx"], "--preset depth-anything-v2"),
+    (["p.jpg", "d.npy", "--estimate", "m.onnx", "--metric"], "pass either"), (["p.jpg", "--estimate", "m.onnx"], "--preset depth-anything-v2"),
     (["p.jpg", "--estimate", "m.onnx", "--near", "1", "--far", "5"], "--preset depth-anything-v2"),
     (["p.jpg", "d.npy", "--network", "size=5", "--metric"], "--estimate"),
     (["p.jpg", "--estimate", "m.onnx", "--metric", "--coded"], "as they are displayed"),
     (["p.jpg", "--estimate", "m.onnx", "--metric", "--network", "sise=5"], "it takes size"),
-    (["p.jpg", "--estimate", "m.onnx", "--metric", "--network", "size=big"], "is no size"),
-    (["p.jpg", "--estimate", "m.onnx", "--metric", "--network", "fit"], "key=value")])
+    (["p.jpg", "--estimate", "m.onnx", "--metric", "--network", "size=big"], "is not a size"),
+    (["p.jpg", "--estimate", "m.onnx", "--metric", "--network", "fit"], "KEY=VALUE")])
 def test_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
     photo(tmp_path / "p.jpg")
     kit.write(tmp_path / "m.onnx")
@@ -184,9 +184,9 @@ def test_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 def test_python_says_so_too(tmp_path: Path) -> None:
     source = photo(tmp_path / "p.jpg")
-    with pytest.raises(UsageError, match="one of the two"):
+    with pytest.raises(UsageError, match="pass either"):
         gpudepth.attach(source, out=tmp_path / "o.jpg")
-    with pytest.raises(UsageError, match="one of the two"):
+    with pytest.raises(UsageError, match="pass either"):
         gpudepth.attach(source, np.ones((4, 6)), tmp_path / "o.jpg", estimate="m.onnx")
 
 

@@ -31,7 +31,8 @@ from gpudepth.errors import (
     UnsupportedError,
     UsageError,
 )
-from gpudepth.settings.settings import Resize, Settings
+from gpudepth.settings.settings import Settings
+from gpudepth.settings.values import Resize
 
 GRAY = Settings(encoding=Gray(0.5, 12.0))
 

@@ -23,7 +23,8 @@ from gpudepth.depth.data import DepthData
 from gpudepth.depth.encoding import Depth, Gray
 from gpudepth.depth.pixel_format import FDEP, HDEP, HDIS
 from gpudepth.errors import AspectError, GpudepthError, HolesError, MissingInputError, RangeError, UsageError
-from gpudepth.settings.settings import Confidence, Resize, Settings, Smooth
+from gpudepth.settings.settings import Settings
+from gpudepth.settings.values import Confidence, Resize, Smooth
 
 METRIC = Settings(encoding=Depth())
 NEAR, FAR = 1.0, 4.0
@@ -344,9 +345,9 @@ def test_a_gray_photo_and_orientations(tmp_path: Path) -> None:
 
 def test_api(tmp_path: Path, photo: Path) -> None:
     truth = np.linspace(1, 5, 96 * 64, dtype=np.float32).reshape(64, 96)
-    out = gpudepth.attach(photo, 3 / truth, tmp_path / "o.heic", metric=truth, smooth="median3", resize=192, method="guided", fill="inpaint", bits=12)
+    out = gpudepth.attach(photo, 3 / truth, tmp_path / "o.heic", align_to=truth, smooth="median3", resize=192, resize_method="guided", fill="inpaint", bits=12)
     assert depth_of(out)[::2, ::2] == pytest.approx(truth, rel=0.1)
-    with pytest.raises(UsageError, match="unknown resize method"):
-        gpudepth.attach(photo, truth, tmp_path / "o.heic", resize=192, method="cubic")    # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="unknown fill"):
+    with pytest.raises(UsageError, match="expected area, bilinear, nearest or guided"):
+        gpudepth.attach(photo, truth, tmp_path / "o.heic", resize=192, resize_method="cubic")    # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="expected nearest, far, near or inpaint"):
         gpudepth.attach(heic(tmp_path / "p.heic"), truth, tmp_path / "o.heic", fill="magic")

@@ -22,7 +22,10 @@ from gpudepth.errors import UnsupportedError, UsageError
 from gpudepth.formats import jpeg
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.settings.job import parse_job
-from gpudepth.settings.settings import TURNS, Settings
+from gpudepth.settings.settings import Settings
+from gpudepth.settings.values import TURNS
+
+DEGREES = {turn: degrees for degrees, turn in TURNS.items()}
 
 METRES = np.linspace(1, 3, 24 * 32, dtype=np.float32).reshape(24, 32)
 
@@ -30,7 +33,7 @@ METRES = np.linspace(1, 3, 24 * 32, dtype=np.float32).reshape(24, 32)
 def attach(photo: Path, out: Path, turn: int, **rest: Any) -> Any:
     told = photo.suffix == ".jpg" and turn != 1
     with pytest.warns(UserWarning, match="Exif Orientation") if told else contextlib.nullcontext():
-        gpudepth.attach(photo, rest.pop("metres", METRES), out, turn=turn, **rest)
+        gpudepth.attach(photo, rest.pop("metres", METRES), out, turn=DEGREES[turn], **rest)
     return gpudepth.read(out)
 
 
@@ -95,16 +98,16 @@ def test_calibration_turns_too(tmp_path: Path) -> None:
 
 
 def test_maps_alone_are_turned_as_they_are_displayed(tmp_path: Path) -> None:
-    photo, settings = plain(tmp_path / "p.jpg", 64, 48, orientation=3), Settings(floats_are_metres=True, pixel_format=FDEP, turn=6)
+    photo, settings = plain(tmp_path / "p.jpg", 64, 48, orientation=3), Settings(floats_are_metres=True, pixel_format=FDEP, turn=90)
     export_item(photo, METRES, tmp_path / "m.npy", settings, backend("numpy"))
     assert np.array_equal(np.load(tmp_path / "m.npy"), exif.apply(6, METRES))
 
 
 def test_containers_that_know_refuse(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match=r"a HEIF file is not turned.*leave the turn out"):
-        gpudepth.attach(heic(tmp_path / "p.heic", 64, 48), METRES, tmp_path / "o.heic", turn=6)
+        gpudepth.attach(heic(tmp_path / "p.heic", 64, 48), METRES, tmp_path / "o.heic", turn=90)
     assert not (tmp_path / "o.heic").exists()
-    with pytest.raises(UsageError, match="a turn of 2"):
+    with pytest.raises(UsageError, match="turn=2: expected 0, 90, 180 or 270"):
         Settings(turn=2)
 
 
@@ -113,7 +116,7 @@ def test_jobs_and_exiftool(tmp_path: Path) -> None:
     np.save(tmp_path / "p.npy", METRES)
     text = ('source: {color: "*.jpg", depth: "{stem}.npy"}\nencoding: {kind: depth}\n'
             'output: {path: "out/{stem}.jpg", turn: 90}\nrun: {workers: 1}\n')
-    assert parse_job(text).settings().turn == 6
+    assert parse_job(text).item_settings().turn == 90
     (tmp_path / "job.yaml").write_text(text)
     summary = run(tmp_path / "job.yaml")
     assert summary.rows[0].warnings == ("changed: Exif Orientation: 1 → 6 (a new Exif segment)",)

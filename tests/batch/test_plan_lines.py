@@ -18,7 +18,7 @@ from gpudepth.formats.archive.member import Member
 from gpudepth.pairing.clips import Footage
 from gpudepth.pairing.pairs import Refused
 from gpudepth.pairing.stores import RemoteFile, Target
-from gpudepth.settings.clip import ClipOptions
+from gpudepth.settings.clip import ClipSettings
 
 # the first 8 bytes of SHA-256("p/0.heic"), as sha256sum has it
 P0 = b'{"hash":"ea02f708938e56bc","key":"p/0.heic",'
@@ -83,9 +83,9 @@ def test_a_line_writes_nowhere_else_than_the_job(output: str) -> None:
 
 
 def test_nor_does_a_clip() -> None:
-    codec = Lines(Path("jobs"), Path("jobs/out"), ClipOptions())
+    codec = Lines(Path("jobs"), Path("jobs/out"), ClipSettings())
     clip = ClipItem("v.mp4", Footage((Path("jobs/v.mp4"),), False), None, "jobs/out/v/{frame}.heic", Path("jobs/out/v/frames.csv"), "v/frames.csv",
-                    ClipOptions(), codec.threads)
+                    ClipSettings(), codec.threads)
     line = codec.write(clip)
     assert codec.read(line) == clip
     for name in (b"out/v/{frame}.heic", b"out/v/frames.csv"):

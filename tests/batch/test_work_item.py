@@ -10,6 +10,7 @@ import pytest
 from photo_kit import gray, plain
 
 from gpudepth.batch import work_item as room
+from gpudepth.batch.job_hash import JobHash
 from gpudepth.batch.work_item import PhotoItem, Task
 from gpudepth.depth.encoding import Gray
 from gpudepth.errors import FileError
@@ -62,4 +63,4 @@ def test_what_is_written_to_while_it_is_read_is_not_done(item: PhotoItem, which:
 def test_what_is_read_alone_is_done(item: PhotoItem, monkeypatch: pytest.MonkeyPatch) -> None:
     meanwhile(monkeypatch, lambda: None)
     row = item.do(Task(item, RECIPE, "numpy", "job"))
-    assert row.done("job", item.inputs, item.output) and item.is_whole(row)
+    assert row.done(JobHash("job"), item.inputs, item.output) and item.is_whole(row)

@@ -111,7 +111,7 @@ def test_attach_from_npy_and_from_a_photo(tmp_path: Path, photo: Path, depth: Pa
     (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2", "--bits", "9", "-o", "o.heic"], 2, "8, 10, 12 or 16"),
     (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2", "--backend", "cupy", "-o", "o.heic"], 1, "cupy"),
     (["attach", "photo.heic", "depth.png", "--resize", "axb", "--near", "1", "--far", "2", "-o", "o.heic"], 2, "188x250"),
-    (["attach", "photo.heic", "depth.png", "--clamp", "1", "--near", "1", "--far", "2", "-o", "o.heic"], 2, "two numbers"),
+    (["attach", "photo.heic", "depth.png", "--clamp", "1", "--near", "1", "--far", "2", "-o", "o.heic"], 2, "two distances"),
     (["attach", "photo.jpg", "depth.png", "--near", "1", "--far", "2", "-o", "o.heic"], 2, "--transcode"),
     (["attach", "cut.heic", "depth.png", "--near", "1", "--far", "2", "-o", "o.heic"], 1, "cut.heic: mdat"),
     (["attach", "empty.heic", "depth.png", "--near", "1", "--far", "2", "-o", "o.heic"], 1, "empty"),

@@ -113,7 +113,7 @@ CASES = [
     (f"attach photo.heic has.heic {MEANT} -o o.heic", 2, "knows its own range", "leave near, far"),
     (f"attach photo.heic notes.txt {MEANT} -o o.heic", 1, "no kind of map", "PNG"),
     (f"attach photo.heic map.png {MEANT} --backend cupy -o o.heic", 1, "cannot be used", "gpudepth doctor", "--backend numpy"),
-    (f"attach photo.heic map.png {MEANT} --fill neerest -o o.heic", 2, "not one of nearest, far, near, inpaint"),
+    (f"attach photo.heic map.png {MEANT} --fill neerest -o o.heic", 2, "expected nearest, far, near or inpaint"),
     ("attach photo.heic --estimate m.onnx --preset midas --near 1 --far 2 -o o.heic", 2, "no such model", "ONNX"),
     # the other verbs on files
     ("convert photo.heic -o o.plist", 1, "holds no depth", "--near and --far"),
@@ -153,7 +153,7 @@ CASES = [
     ("run swapped.yaml", 2, "swapped.yaml:2: encoding", "must be smaller than far"),
     ("run relative.yaml", 2, "relative.yaml:2: encoding: the preset midas", "{preset: midas, near: 0.5, far: 12}"),
     ("run preset.yaml", 2, "preset.yaml:2: encoding", "did you mean midas?"),
-    ("run nophotos.yaml", 2, "'photo/*' names a folder that does not exist", "photos/"),
+    ("run nophotos.yaml", 2, "the folder named by 'photo/*' does not exist", "photos/"),
     ("run nomaps.yaml", 2, "no map for some photos", "did you mean depth?", "source.allow_missing: true"),
     ("run placeholder.yaml", 2, "undefined placeholder {step}", "{stem}"),
     ("run onefile.yaml", 2, "would write the same file", "{stem}"),

@@ -61,4 +61,4 @@ def test_turn(tmp_path: Path, photo: Path, capsys: pytest.CaptureFixture[str]) -
     said = capsys.readouterr().err
     assert "changed: Exif Orientation: 1 → 6 (a new Exif segment)" in said and "24×32, hdis" in said
     assert cli("attach", photo, tmp_path / "d.npy", "--metric", "--turn", 45, "-o", tmp_path / "out.jpg") == 2
-    assert "--turn 45 is not one of 0, 90, 180, 270" in capsys.readouterr().err
+    assert "--turn 45: expected 0, 90, 180 or 270" in capsys.readouterr().err

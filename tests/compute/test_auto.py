@@ -185,7 +185,7 @@ def test_auto_falls_back_late(gpu: None, monkeypatch: pytest.MonkeyPatch, caplog
     assert [r.getMessage() for r in caplog.records] == [
         "no GPU (capability: 3.7 is below 5.0): computing with numpy, the results are the same; GPUDEPTH_BACKEND=numpy silences this line"]
     assert isinstance(chosen, AutoBackend)
-    assert chosen.resolve_preset().name == "numpy"
+    assert chosen.settled().name == "numpy"
 
 
 class Counting:
@@ -267,7 +267,7 @@ def test_every_method_is_passed_on(gpu: None) -> None:
 def test_a_full_gpu_is_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """For what lies on the host: numpy does it, and that is said once."""
     host()
-    for name, module in cupy_on_cpu.modules(scratch=200_000).items():
+    for name, module in cupy_on_cpu.modules(room=200_000).items():
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setattr(probe, "_driver", lambda: None)
     monkeypatch.setattr(auto, "trip", lambda kernels: (0.0, 0.0))
@@ -287,7 +287,7 @@ def test_a_trip_that_fails_is_no_gpu(gpu: None, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(auto, "trip", fails)
     chosen = compute.backend()
     assert isinstance(chosen, AutoBackend)
-    assert chosen.resolve_preset().name == "numpy"
+    assert chosen.settled().name == "numpy"
 
 
 def test_trip() -> None:

@@ -167,7 +167,7 @@ def test_holes_are_an_error_there_too(gpu: KernelBackend) -> None:
 
 
 def test_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, module in cupy_on_cpu.modules(scratch=100).items():
+    for name, module in cupy_on_cpu.modules(room=100).items():
         monkeypatch.setitem(sys.modules, name, module)
     with pytest.raises(BackendError, match="no room for 400 bytes"):
         CudaDevice().empty((10, 10), np.float32)

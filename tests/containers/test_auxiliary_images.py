@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pillow_heif
 import pytest
-from heif_kit import Layout, PhotoItem, aux_c, coded_depth, irot, ispe, main_item, picture
+from heif_kit import Item, Layout, aux_c, coded_depth, irot, ispe, main_item, picture
 from photo_kit import plain, ramp
 from PIL import Image
 from test_gdepth import FIELDS, coded, packet, photo
@@ -36,16 +36,16 @@ def upright(image: AuxiliaryImage) -> Any:
     return orientation.apply(image.orientation, image.decode()[0])
 
 
-def matte(number: int, urn: str, *, size: tuple[int, int] = (32, 24), turns: int = 0) -> PhotoItem:
+def matte(number: int, urn: str, *, size: tuple[int, int] = (32, 24), turns: int = 0) -> Item:
     hvcc, data = coded_depth(*size)
-    return PhotoItem(number, data=data, hidden=True, properties=[
+    return Item(number, data=data, hidden=True, properties=[
         (ispe(*size), False), (irot(turns), True), (aux_c(urn), True), (hvcc, True)])
 
 
-def grid(number: int, urn: str, tiles: list[int], width: int, height: int) -> PhotoItem:
+def grid(number: int, urn: str, tiles: list[int], width: int, height: int) -> Item:
     """Two tiles side by side."""
     body = bytes([0, 0, 0, len(tiles) - 1]) + width.to_bytes(2, "big") + height.to_bytes(2, "big")
-    return PhotoItem(number, "grid", body, hidden=True, method=1, properties=[(ispe(width, height), False), (aux_c(urn), True)])
+    return Item(number, "grid", body, hidden=True, method=1, properties=[(ispe(width, height), False), (aux_c(urn), True)])
 
 
 def every_kind(turns: int = 0) -> bytes:
@@ -72,7 +72,7 @@ def test_every_kind_equals_libheif_s_decode(turns: int) -> None:
 def test_a_grid(tmp_path: Path) -> None:
     urn = next(u for u, kind in KINDS.items() if kind == "hdr gain map")
     tile = coded_depth(64, 64)
-    tiles = [PhotoItem(n, data=tile[1], hidden=True, properties=[(ispe(64, 64), False), (tile[0], True)]) for n in (2, 3)]
+    tiles = [Item(n, data=tile[1], hidden=True, properties=[(ispe(64, 64), False), (tile[0], True)]) for n in (2, 3)]
     data = Layout([main_item(), *tiles, grid(4, urn, [2, 3], 120, 60)],
                   references=[("auxl", 4, [1]), ("dimg", 4, [2, 3])]).build()
     (image,), _ = images(data)

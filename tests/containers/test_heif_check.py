@@ -264,9 +264,9 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 def test_metadata_that_is_nowhere() -> None:
     """An item of the table of items that the table of places does not know: a finding, no bug."""
-    from heif_kit import Layout, PhotoItem, depth_item, main_item
+    from heif_kit import Item, Layout, depth_item, main_item
 
-    packet = PhotoItem(3, "mime", b"<x/>", content_type=b"application/rdf+xml", hidden=True)
+    packet = Item(3, "mime", b"<x/>", content_type=b"application/rdf+xml", hidden=True)
     data = bytearray(Layout([main_item(), depth_item(2), packet], references=[("auxl", 2, [1]), ("cdsc", 3, [2])]).build())
     at = data.index(b"iloc")
     entry = data.index(b"\0\3\0\0", at)

@@ -10,8 +10,8 @@ import pytest
 from heif_kit import (
     DEPTH_URN,
     HEIF,
+    Item,
     Layout,
-    PhotoItem,
     attach,
     aux_c,
     box,
@@ -76,8 +76,8 @@ def outcomes(data):
 @pytest.fixture(scope="module")
 def whole():
     """A file with all that we parse: picture, depth with SEI and XMP, Exif, idat, groups."""
-    layout = Layout([main_item(), PhotoItem(2, "Exif", b"\0\0\0\x06Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0", hidden=True),
-                     PhotoItem(5, "mime", b"text", method=1, content_type=b"text/plain")],
+    layout = Layout([main_item(), Item(2, "Exif", b"\0\0\0\x06Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0", hidden=True),
+                     Item(5, "mime", b"text", method=1, content_type=b"text/plain")],
                     references=[("cdsc", 2, [1])], groups=[("altr", 9, [1])])
     return attach(layout.build(), coded_map(16, 16))
 
@@ -276,7 +276,7 @@ def test_no_range_at_all():
 
 
 def xmp_file(body):
-    xmp = PhotoItem(3, "mime", body, content_type=b"application/rdf+xml")
+    xmp = Item(3, "mime", body, content_type=b"application/rdf+xml")
     return with_depth(depth_item(2, subtype=b""), xmp, references=[("cdsc", 3, [2])])
 
 
@@ -396,8 +396,8 @@ def test_coded_data_of_another_size():
 
 
 def grid_item(head, tiles):
-    item = PhotoItem(2, "grid", head, method=1, properties=depth_item(2).properties[:2])
-    parts = [PhotoItem(n, data=depth_item(n).data, properties=[depth_item(n).properties[0], depth_item(n).properties[2]])
+    item = Item(2, "grid", head, method=1, properties=depth_item(2).properties[:2])
+    parts = [Item(n, data=depth_item(n).data, properties=[depth_item(n).properties[0], depth_item(n).properties[2]])
              for n in (3, 4)]
     return with_depth(item, *parts, references=[("dimg", 2, tiles)] if tiles else [])
 
@@ -418,7 +418,7 @@ def test_grid_that_lies(head, tiles, words):
 
 def test_circular_references():
     item = depth_item(2)
-    layout = Layout([main_item(), item, PhotoItem(3, "grid", bytes(8), method=1)],
+    layout = Layout([main_item(), item, Item(3, "grid", bytes(8), method=1)],
                     references=[("auxl", 2, [1]), ("auxl", 1, [2]), ("dimg", 2, [3]), ("dimg", 3, [2]),
                                 ("dimg", 2, [1]), ("cdsc", 1, [2]), ("cdsc", 2, [2]), ("thmb", 2, [2])])
     data = layout.build()
@@ -449,14 +449,14 @@ def test_depth_without_location_or_in_another_codec():
 
 def test_files_stay_readable_after_an_attach_to_a_damaged_auxiliary():
     """A gain map whose SEI or size is broken is none of our business."""
-    broken = PhotoItem(2, data=b"x", properties=[(aux_c("urn:com:apple:photo:2020:aux:hdrgainmap", b"\1"), True)])
+    broken = Item(2, data=b"x", properties=[(aux_c("urn:com:apple:photo:2020:aux:hdrgainmap", b"\1"), True)])
     data = Layout([main_item(), broken], references=[("auxl", 2, [1])]).build()
     assert read(attach(data)).range() == (0.5, 2.25)
 
 
 def test_exif_that_lies_is_only_a_hint_lost():
     for body in (b"", b"\xff\xff\xff\xff", b"\0\0\0\0II*\0\xff\xff\xff\xff", b"\0\0\0\0MM\0*\0\0\0\x08\xff\xff"):
-        data = Layout([main_item(), PhotoItem(2, "Exif", body)], references=[("cdsc", 2, [1])]).build()
+        data = Layout([main_item(), Item(2, "Exif", body)], references=[("cdsc", 2, [1])]).build()
         assert HEIF.picture(ByteSource(data)).focal35 is None
 
 
@@ -472,7 +472,7 @@ def test_limits_of_the_file_itself(tmp_path):
 def test_more_coded_bytes_than_a_picture_can_need():
     """Known before they are read: 32 MB of tiny NAL units once made 790 MB of a map of 32×24."""
     hvcc, _ = coded_depth(32, 24)
-    depth = PhotoItem(2, data=bytes(1 << 17), properties=[(hvcc, True), (ispe(32, 24), False), (aux_c(DEPTH_URN), True)])
+    depth = Item(2, data=bytes(1 << 17), properties=[(hvcc, True), (ispe(32, 24), False), (aux_c(DEPTH_URN), True)])
     data = Layout([main_item(), depth], references=[("auxl", 2, [1])]).build()
     with ByteSource(data) as source, pytest.raises(LimitError, match=r"meta/iloc: item 2: 131,072 bytes for a picture of \d+×\d+, limits.max_coded is 8"):
         HEIF.read(source)
@@ -485,7 +485,7 @@ def test_more_coded_bytes_than_a_picture_can_need():
     ("Exif", b"", 1, None)])
 def test_metadata_is_not_read_beyond_its_limit(kind, content, reference, message):
     """XMP is refused; of Exif, which only hints depend on, nothing is taken."""
-    item = PhotoItem(3, kind, bytes(20_001), content_type=content, hidden=True)
+    item = Item(3, kind, bytes(20_001), content_type=content, hidden=True)
     data = Layout([main_item(), depth_item(2), item], references=[("auxl", 2, [1]), ("cdsc", 3, [reference])]).build()
     with ByteSource(data, Limits(max_xmp=20_000, max_metadata=20_000)) as source:
         if message is None:

@@ -9,8 +9,8 @@ from heif_kit import (
     GAIN_MAP_URN,
     HEIF,
     MATTE_URN,
+    Item,
     Layout,
-    PhotoItem,
     attach,
     aux_c,
     box,
@@ -41,7 +41,7 @@ XMP_TYPE = b"application/rdf+xml"
 
 
 def second(**fields):
-    return PhotoItem(2, "Exif", b"\0\0\0\x06Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0", hidden=True, **fields)
+    return Item(2, "Exif", b"\0\0\0\x06Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0", hidden=True, **fields)
 
 
 LAYOUTS = {
@@ -286,12 +286,12 @@ def test_primary_that_is_a_thumbnail_is_refused():
 # -- other auxiliaries ------------------------------------------------------------------------------------------------
 
 def matte(id, urn=MATTE_URN):
-    return PhotoItem(id, data=coded_picture()[1], hidden=True, properties=[
+    return Item(id, data=coded_picture()[1], hidden=True, properties=[
         (coded_picture()[0], True), (ispe(64, 64), False), (aux_c(urn), True)])
 
 
 def tone_mapped(urn, targets):
-    tmap = PhotoItem(3, "tmap", b"\0" * 8, properties=[(ispe(64, 64), False)])
+    tmap = Item(3, "tmap", b"\0" * 8, properties=[(ispe(64, 64), False)])
     return Layout([main_item(), matte(2, urn), tmap], references=[("auxl", 2, targets), ("dimg", 3, [1])]).build()
 
 
@@ -324,7 +324,7 @@ def test_matte_that_calls_itself_depth_in_xmp_is_no_depth():
 
 def two_depths(**fields):
     first, last = depth_item(2), depth_item(3, subtype=b"")
-    xmp = PhotoItem(4, "mime", b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>', hidden=True, content_type=XMP_TYPE)
+    xmp = Item(4, "mime", b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>', hidden=True, content_type=XMP_TYPE)
     return Layout([main_item(), first, last, xmp], references=[("auxl", 2, [1]), ("auxl", 3, [1]), ("cdsc", 4, [2, 3])],
                   **fields)
 
@@ -345,7 +345,7 @@ def test_last_of_several_depth_images_counts():
 
 
 def test_metadata_shared_with_the_primary_stays():
-    xmp = PhotoItem(3, "mime", b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>', content_type=XMP_TYPE)
+    xmp = Item(3, "mime", b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>', content_type=XMP_TYPE)
     data = Layout([main_item(), depth_item(2), xmp],
                   references=[("auxl", 2, [1]), ("cdsc", 3, [1, 2])]).build()
     assert set(item_bytes(remove(data))) == {1, 3}
@@ -353,7 +353,7 @@ def test_metadata_shared_with_the_primary_stays():
 
 
 def test_bytes_shared_by_a_dropped_and_a_kept_item_stay():
-    twin = PhotoItem(3, "mime", b"", content_type=b"text/plain", share=2)
+    twin = Item(3, "mime", b"", content_type=b"text/plain", share=2)
     data = Layout([main_item(), depth_item(2), twin], references=[("auxl", 2, [1])]).build()
     shared = item_bytes(data)[2]
     stripped = remove(data)
@@ -366,7 +366,7 @@ def test_depth_without_sei_takes_the_range_of_its_xmp():
     packet = (b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
               b'<rdf:Description rdf:about="" xmlns:a="http://ns.apple.com/pixeldatainfo/1.0/" a:FloatMinValue="1.5" '
               b'a:FloatMaxValue="6" a:NativeFormat="1717855600" a:IntMaxValue="255"/></rdf:RDF></x:xmpmeta>')
-    xmp = PhotoItem(3, "mime", packet, content_type=XMP_TYPE)
+    xmp = Item(3, "mime", packet, content_type=XMP_TYPE)
     data = Layout([main_item(), depth_item(2, subtype=b""), xmp],
                   references=[("auxl", 2, [1]), ("cdsc", 3, [2])]).build()
     assert (str(read(data).pixel_format), read(data).range()) == ("fdep", (1.5, 6.0))
@@ -391,8 +391,8 @@ def grid(width, height, columns, rows, first_tile=10, **fields):
     tiles = []
     for n in range(rows * columns):
         hvcc, coded = coded_picture(seed=n)
-        tiles.append(PhotoItem(first_tile + n, data=coded, hidden=True, properties=[(hvcc, True), (ispe(64, 64), False)]))
-    return PhotoItem(1, "grid", data, method=1, properties=[(ispe(width, height), False), (irot(3), True)], **fields), tiles
+        tiles.append(Item(first_tile + n, data=coded, hidden=True, properties=[(hvcc, True), (ispe(64, 64), False)]))
+    return Item(1, "grid", data, method=1, properties=[(ispe(width, height), False), (irot(3), True)], **fields), tiles
 
 
 def test_grid_primary():
@@ -410,10 +410,10 @@ def test_grid_primary():
 
 def depth_grid(width=60, height=40, columns=2, rows=2, tiles=4):
     base = depth_item(2)
-    parts = [PhotoItem(20 + n, data=base.data, hidden=True, properties=[base.properties[0], base.properties[2]])
+    parts = [Item(20 + n, data=base.data, hidden=True, properties=[base.properties[0], base.properties[2]])
              for n in range(tiles)]
     head = bytes([0, 0, rows - 1, columns - 1]) + u16(width) + u16(height)
-    whole = PhotoItem(2, "grid", head, method=1, hidden=True,
+    whole = Item(2, "grid", head, method=1, hidden=True,
                  properties=[(ispe(width, height), False), base.properties[1]])
     return Layout([main_item(), whole, *parts],
                   references=[("auxl", 2, [1]), ("dimg", 2, [t.id for t in parts])])

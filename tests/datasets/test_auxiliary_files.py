@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pillow_heif
 import pytest
-from heif_kit import Layout, PhotoItem, aux_c, coded_depth, irot, ispe, main_item
+from heif_kit import Item, Layout, aux_c, coded_depth, irot, ispe, main_item
 from photo_kit import plain
 from PIL import Image
 
@@ -27,7 +27,7 @@ def with_mattes(path: Path, *kinds: str, broken: str | None = None) -> Path:
     hvcc, data = coded_depth(48, 32)
     items = [main_item(1, 96, 64, (irot(3), True))]
     for n, kind in enumerate(kinds, 2):
-        item = PhotoItem(n, data=data if kind != broken else b"\0\0\0\xff", hidden=True, properties=[
+        item = Item(n, data=data if kind != broken else b"\0\0\0\xff", hidden=True, properties=[
             (ispe(48, 32), False), (irot(3), True), (aux_c(URN[kind]), True), (hvcc, True)])
         items.append(item)
     path.write_bytes(Layout(items, references=[("auxl", i.id, [1]) for i in items[1:]]).build())

@@ -15,7 +15,7 @@ import archive_kit
 import numpy as np
 import video_kit
 from dng_kit import dng
-from heif_kit import Layout, PhotoItem, coded_map, main_item
+from heif_kit import Item, Layout, coded_map, main_item
 from heif_kit import attach as attach_heif
 from movie_kit import coded, depth_movie, muxed
 from PIL import Image
@@ -87,8 +87,8 @@ def photo(width: int = 64, height: int = 48) -> bytes:
 
 def _heif() -> bytes:
     """All that is parsed: picture, depth with SEI and XMP, Exif, idat, groups."""
-    layout = Layout([main_item(), PhotoItem(2, "Exif", b"\0\0\0\x06Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0", hidden=True),
-                     PhotoItem(5, "mime", b"text", method=1, content_type=b"text/plain")],
+    layout = Layout([main_item(), Item(2, "Exif", b"\0\0\0\x06Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0", hidden=True),
+                     Item(5, "mime", b"text", method=1, content_type=b"text/plain")],
                     references=[("cdsc", 2, [1])], groups=[("altr", 9, [1])])
     return attach_heif(layout.build(), coded_map(32, 24))
 

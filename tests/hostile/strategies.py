@@ -13,8 +13,8 @@ import numpy as np
 from bad_files.builders import jpeg_segment, tiff
 from heif_kit import (
     DEPTH_URN,
+    Item,
     Layout,
-    PhotoItem,
     aux_c,
     box,
     coded_depth,
@@ -92,7 +92,7 @@ def heifs(draw: Draw) -> bytes:
         body, content_type = content.get(kind, (draw(st.binary(max_size=40)), b""))
         more = [(hvcc, True)] if kind == "hvc1" else []
         method = draw(st.integers(0, 1))
-        items.append(PhotoItem(number, kind, body, properties=[*more, (ispe(32, 24), False), *draw(properties())], content_type=content_type,
+        items.append(Item(number, kind, body, properties=[*more, (ispe(32, 24), False), *draw(properties())], content_type=content_type,
                           hidden=draw(st.booleans()), method=method, pieces=1 if method else draw(st.integers(1, 2))))
     numbers = [item.id for item in items]
     one = st.sampled_from(numbers)

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from heif_kit import Layout, PhotoItem, attach, coded_map, libheif, main_item, parse, read
+from heif_kit import Item, Layout, attach, coded_map, libheif, main_item, parse, read
 from seeds import CAMERA, seeds
 
 from gpudepth.containers import registry
@@ -59,7 +59,7 @@ def test_the_smallest_limit_that_lets_us_write_lets_us_read(file: str, placement
 @pytest.mark.parametrize(("count", "fits"), [(997, True), (998, True), (999, False)])
 def test_a_thousand_items(count: int, fits: bool) -> None:
     """libheif's limit, and ours for reading and writing: depth and its XMP are two."""
-    data = Layout([main_item(), *(PhotoItem(n, "mime", b"", content_type=b"a") for n in range(2, count + 1))]).build()
+    data = Layout([main_item(), *(Item(n, "mime", b"", content_type=b"a") for n in range(2, count + 1))]).build()
     if not fits:
         with pytest.raises(LimitError, match=r"asks for 1,001, limits.max_items is 1,000"):
             attach(data)

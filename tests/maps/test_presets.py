@@ -24,7 +24,8 @@ from gpudepth.maps.netpbm import write_pfm
 from gpudepth.maps.presets import PRESETS, find, kinect_codes, page, rotate_bits
 from gpudepth.maps.raw import RawLayout
 from gpudepth.settings.job import parse_job
-from gpudepth.settings.settings import Confidence, Settings
+from gpudepth.settings.settings import Settings
+from gpudepth.settings.values import Confidence
 
 NAN = float("nan")
 INF = float("inf")
@@ -221,7 +222,7 @@ def test_in_calls(tmp_path: Path) -> None:
     assert data is not None
     assert (data.accuracy, float(data.depth().max())) == ("relative", pytest.approx(3, rel=0.01))
     samples = (codes / 5000).astype(np.float32)
-    data = gpudepth.read(gpudepth.attach(photo, codes, tmp_path / "o.jpg", preset="marigold", metric=samples))
+    data = gpudepth.read(gpudepth.attach(photo, codes, tmp_path / "o.jpg", preset="marigold", align_to=samples))
     assert data is not None
     assert float(data.depth().min()) == pytest.approx(1, rel=0.01)
     for wrong in ({"preset": "midas"}, {"preset": "tum-rgbd", "near": 1, "far": 2}, {"preset": "tum-rgbd", "encoding": Depth()}):
@@ -236,15 +237,15 @@ output:   {path: "out/{stem}.heic"}
 
 
 def test_in_jobs() -> None:
-    settings = parse_job(JOB + "encoding: {preset: 7scenes}").settings()
+    settings = parse_job(JOB + "encoding: {preset: 7scenes}").item_settings()
     assert settings.encoding == find("7scenes").encoding()
     assert settings.accuracy == "absolute"
-    settings = parse_job(JOB + "encoding: {preset: sun3d}\nmap: {accuracy: relative}").settings()
+    settings = parse_job(JOB + "encoding: {preset: sun3d}\nmap: {accuracy: relative}").item_settings()
     assert (settings.unpack, settings.accuracy) == (rotate_bits, "relative")
-    assert parse_job(JOB + "encoding: {preset: hypersim}").settings().key == "dataset"
-    settings = parse_job(JOB + "encoding: {preset: marigold}\nrefine: {align: {to: 'c/{stem}.png', scale: mm}}").settings()
+    assert parse_job(JOB + "encoding: {preset: hypersim}").item_settings().key == "dataset"
+    settings = parse_job(JOB + "encoding: {preset: marigold}\nrefine: {align: {to: 'c/{stem}.png', scale: mm}}").item_settings()
     assert (settings.encoding, settings.align) == (None, "depth")
-    settings = parse_job(JOB + "encoding: {preset: marigold}\nrefine: {align: {to: 'c/{stem}.png', curve: disparity}}").settings()
+    settings = parse_job(JOB + "encoding: {preset: marigold}\nrefine: {align: {to: 'c/{stem}.png', curve: disparity}}").item_settings()
     assert settings.align == "disparity"
     for text, problem in (("{preset: midas}", "up to scale and shift only"), ("{preset: midass}", "did you mean midas"),
                           ("{preset: scannet, near: 1}", "no use for near"), ("{preset: middlebury, focal_px: 900}", "needs baseline_m")):

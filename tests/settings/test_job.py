@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gpudepth.batch.plan import job_hash
-from gpudepth.depth.encoding import Depth, Disparity, DisparityRange, Distance, Gray, Stereo, ZBuffer
+from gpudepth.batch.job_hash import job_hash
+from gpudepth.depth.encoding import Depth, Disparity, DisparityRange, Distance, Gray, Relative, Stereo, ZBuffer
 from gpudepth.depth.pixel_format import HDEP
 from gpudepth.errors import JobError, UsageError
 from gpudepth.settings.job import Job, load_job, parse_job
@@ -24,11 +24,11 @@ limits:   {max_pixels: 268435456}
 
 def test_the_design_example_is_a_job() -> None:
     job = parse_job(BASE)
-    recipe = job.recipe()
-    assert recipe.encoding == Gray(0.5, 12.0)
-    assert recipe.resize is not None
-    assert recipe.resize.target(4032, 3024) == (768, 576)
-    assert (recipe.fill, recipe.calibration, recipe.accuracy) == ("nearest", "exif", "relative")
+    settings = job.item_settings()
+    assert settings.encoding == Gray(0.5, 12.0)
+    assert settings.resize is not None
+    assert settings.resize.target(4032, 3024) == (768, 576)
+    assert (settings.fill, settings.calibration, settings.accuracy) == ("nearest", "exif", "relative")
     assert job.run.memory == 2 << 30
 
 
@@ -44,7 +44,7 @@ def test_the_design_example_is_a_job() -> None:
     ("{kind: embedded}", None),
 ])
 def test_every_encoding_kind(text: str, encoding: object) -> None:
-    got = parse_job(BASE.replace("{kind: gray, near: 0.5, far: 12.0, curve: depth, white: far}", text)).recipe().encoding
+    got = parse_job(BASE.replace("{kind: gray, near: 0.5, far: 12.0, curve: depth, white: far}", text)).item_settings().encoding
     if isinstance(encoding, str):
         assert isinstance(got, Depth | Disparity)
         assert str(got.scale) == encoding
@@ -70,7 +70,7 @@ def test_all_mistakes_at_once_with_file_and_line() -> None:
     ("near: 0.5", "near: 0", "near (0 m) has no disparity"),
     ("near: 0.5, ", "", "gray needs near and far"),
     ("long_side: 768", "width: 5", "either width and height or a long side"),
-    ("fill: nearest", "clamp: [5, 2]", "clamp 5,2"),
+    ("fill: nearest", "clamp: [5, 2]", "expected two distances in metres, 0 < min < max"),
     ("kind: gray", "kind: grey", "encoding"),
     ("output:   {", "outputs:  {", "output: is missing"),
 ])
@@ -82,10 +82,10 @@ def test_mistakes(old: str, new: str, message: str) -> None:
 
 def test_settings_override_any_leaf() -> None:
     job = parse_job(BASE, ["encoding.far=20", "map.pixel_format=hdep", "refine.clamp=[0.3, 20]", "run.workers=3"])
-    recipe = job.recipe()
-    assert recipe.encoding == Gray(0.5, 20)
-    assert recipe.pixel_format is HDEP
-    assert recipe.clamp == (0.3, 20)
+    settings = job.item_settings()
+    assert settings.encoding == Gray(0.5, 20)
+    assert settings.pixel_format is HDEP
+    assert settings.clamp == (0.3, 20)
     assert job.run.workers == 3
     with pytest.raises(JobError, match=r"--set encoding.far=x: input should be a valid number"):
         parse_job(BASE, ["encoding.far=x"])
@@ -128,3 +128,17 @@ def test_schema_is_json_and_names_the_leaves() -> None:
     schema = json.dumps(Job.model_json_schema())
     for leaf in ("pixel_format", "on_existing", "long_side", "baseline_m"):
         assert leaf in schema
+
+
+def test_set_reads_yaml_and_replaces_the_kind() -> None:
+    whole = parse_job(BASE, ["encoding={preset: midas, near: 1, far: 40}"]).item_settings()
+    assert whole.encoding == parse_job(BASE, ["encoding.preset=midas", "encoding.near=1", "encoding.far=40"]).item_settings().encoding
+    assert whole.encoding == Relative(1, 40)
+    with pytest.raises(JobError, match=r"job:3: encoding"):
+        parse_job(BASE, ["encoding.kind=grey"])
+
+
+def test_old_keys_work_with_a_warning() -> None:
+    text = BASE.replace("profile: apple-depth", "quality: 80")
+    with pytest.warns(DeprecationWarning, match=r"job:6: output.quality is now called photo_quality"):
+        assert parse_job(text).item_settings().photo_quality == 80

@@ -49,7 +49,7 @@ def test_what_is_shown_is_a_job_again(source: str) -> None:
 
 
 def test_the_schema_says_which_keys_there_are() -> None:
-    record = Job.model_json_schema()["$defs"]["SourceRecord"]
+    record = Job.model_json_schema()["$defs"]["SourceConfig"]
     assert {"pairs", "transforms", "match", "tolerance", "offset", "color_start", "depth_stride"} <= set(record["properties"])
     assert record["oneOf"] == [{"required": ["color", "depth"]}, {"required": ["pairs"]}, {"required": ["transforms"]},
                                {"required": ["shards"]}, {"required": ["archive"]}, {"required": ["video"]},

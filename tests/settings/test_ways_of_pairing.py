@@ -143,7 +143,7 @@ def test_samples_by_template_and_confidence_by_list(folder: Path) -> None:
         np.save(folder / f"{name}.npy", np.ones((6, 8), np.float32))
     rest = REST.replace("encoding:", "refine: {align: {to: '{stem}_lidar.npy'}, confidence: {}}\nencoding:")
     items = runner.plan(job(folder, "{pairs: pairs.csv}", rest)).items
-    assert [[path.name for path in item.beside.paths()] for item in items] == [["0.00_lidar.npy", "trust.npy"], ["1.00_lidar.npy"]]
+    assert [[path.name for path in item.side_inputs.paths()] for item in items] == [["0.00_lidar.npy", "trust.npy"], ["1.00_lidar.npy"]]
     with pytest.raises(UsageError, match=r"leave refine\.confidence\.path out"):
         runner.plan(job(folder, "{pairs: pairs.csv}", rest.replace("confidence: {}", "confidence: {path: trust.npy}")))
 

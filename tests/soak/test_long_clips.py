@@ -29,17 +29,17 @@ import json, sys
 from pathlib import Path
 from gpudepth.compute.cpu import NumpyBackend
 from gpudepth.attachment.clips import movie as clip_movie, photos as clip_stills
-from gpudepth.attachment.clips.span import Means
-from gpudepth.settings.clip import ClipOptions
-from gpudepth.settings.settings import Recipe
+from gpudepth.attachment.clips.span import ClipContext
+from gpudepth.settings.clip import ClipSettings
+from gpudepth.settings.settings import Settings
 from gpudepth.pairing.clips import Footage
 
 video, maps, output = sys.argv[1:4]
 rss = {}
-def alive(done):
+def heartbeat(done):
     with open("/proc/self/statm") as f:
         rss[done] = max(rss.get(done, 0), int(f.read().split()[1]) * 4096)
-means = Means(ClipOptions(quality=70), Recipe(), NumpyBackend(), 2, alive)
+means = ClipContext(ClipSettings(quality=70), Settings(), NumpyBackend(), 2, heartbeat)
 write = clip_stills.write if "{frame}" in output else clip_movie.write
 write(Footage((Path(video),)), Footage((Path(maps),)), output if "{frame}" in output else Path(output), means)
 print(json.dumps(rss))

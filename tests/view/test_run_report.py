@@ -117,7 +117,7 @@ def test_what_is_held_meanwhile_has_a_limit_too(monkeypatch: pytest.MonkeyPatch)
     """Of any number of items, in any order, the worst keep their pictures."""
     monkeypatch.setattr(room, "BYTES", 1000)
     scores = np.random.default_rng(1).permutation(500) / 500
-    items = [room.PhotoItem(Row(f"{n}", "ok", "j"), Path("o"), Thumbnail(bytes(60), bytes(40), 0, 1, 1, float(score), 4, 3, 0)) for n, score in enumerate(scores)]
+    items = [room.Item(Row(f"{n}", "ok", "j"), Path("o"), Thumbnail(bytes(60), bytes(40), 0, 1, 1, float(score), 4, 3, 0)) for n, score in enumerate(scores)]
     pictured, most = room._Pictured(), 0
     for item in items:
         pictured.add(item)

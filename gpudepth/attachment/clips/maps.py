@@ -20,7 +20,7 @@ from ...maps.reader import SourceMap
 from ...maps.stacks import is_stack_file, read_stack
 from ...maps.video_codes import codes
 from ...pairing.clips import Footage
-from ...settings.clip import Box, ClipOptions
+from ...settings.clip import Box, ClipSettings
 from ...settings.settings import Settings
 from ...video import frames as clip
 from ...video import reader as video_room
@@ -46,7 +46,7 @@ class MapStream:
     notes: tuple[str, ...] = ()
 
 
-def open_maps(depth: Footage | None, video: Path, options: ClipOptions, settings: Settings) -> MapStream:
+def open_maps(depth: Footage | None, video: Path, options: ClipSettings, settings: Settings) -> MapStream:
     """depth: None when the video holds it. Raises NoDepthError, UsageError for an encoding of what knows itself,
     FileError's kinds."""
     fps = Fraction(str(options.fps)) if options.fps else None
@@ -120,7 +120,7 @@ def _known(path: Path, settings: Settings) -> MapStream | None:
     return MapStream(len(times), times, read, notes=tuple(about.get("notes", ())))
 
 
-def _codes(path: Path, options: ClipOptions, limits: Limits, *, embedded: bool) -> MapStream:
+def _codes(path: Path, options: ClipSettings, limits: Limits, *, embedded: bool) -> MapStream:
     try:
         infos = video_room.streams(path, limits=limits)
     except UnsupportedError as error:
@@ -150,7 +150,7 @@ def _turned(source: SourceMap, video: Video) -> SourceMap:
     return source if video.orientation == 1 else replace(source, orientation=video.orientation)
 
 
-def _depth_stream(infos: Sequence[StreamInfo], options: ClipOptions, path: Path, *, embedded: bool) -> int:
+def _depth_stream(infos: Sequence[StreamInfo], options: ClipSettings, path: Path, *, embedded: bool) -> int:
     """Which stream holds depth. Raises NoDepthError when nothing says so."""
     if options.depth_stream is not None:
         return options.depth_stream

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...errors import GpudepthError, UsageError
 from ...pairing.clips import Footage
-from ...settings.clip import ClipOptions
+from ...settings.clip import ClipSettings
 from ...settings.settings import Settings
 from ...video.matching import Matched, by_place, by_time
 from ...video.ordered import prefetch
@@ -58,7 +58,7 @@ class Streams:
                            depth if isinstance(depth, GpudepthError) else None)
 
 
-def open_clip(video: Footage, depth: Footage | None, options: ClipOptions, settings: Settings) -> Streams:
+def open_clip(video: Footage, depth: Footage | None, options: ClipSettings, settings: Settings) -> Streams:
     """Open both sides and match them. depth None: the video holds it.
 
     Raises UsageError for frames without a map, unless they may be missing, and for frames that are not there;
@@ -84,7 +84,7 @@ def open_clip(video: Footage, depth: Footage | None, options: ClipOptions, setti
     return Streams(pictures, maps, pairs, tuple(notes), pictures.lost if options.choice.stop is None else 0)
 
 
-def _match(pictures: PictureStream, maps: MapStream, options: ClipOptions) -> Matched:
+def _match(pictures: PictureStream, maps: MapStream, options: ClipSettings) -> Matched:
     way = options.match or ("time" if pictures.times and maps.times else "index")
     if way == "time":
         if not (pictures.times and maps.times):
@@ -115,7 +115,7 @@ def _first(numbers: Sequence[int], pictures: int) -> int:
                      "them is the first frame's", hint="clip.match: time, with clip.fps and clip.offset, says so")
 
 
-def _wanted(count: int, options: ClipOptions, where: Path) -> range:
+def _wanted(count: int, options: ClipSettings, where: Path) -> range:
     choice = options.choice
     if choice.start >= count:
         raise UsageError(f"has {count} frames, and clip.frames starts at {choice.start}", where=where)

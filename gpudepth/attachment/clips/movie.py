@@ -44,7 +44,7 @@ def write(video: Footage, depth: Footage | None, out: Path, means: ClipContext) 
     """Write the movie. Raises what `open_clip` and `find_span` raise; HolesError where a track has no code for "no
     value"; FileError's kinds: of a movie every frame has to be there; OutputError. Nothing is left then."""
     means = means.resolve_preset(depth)
-    if means.settings.turn != 1:
+    if means.settings.exif_turn != 1:
         raise UsageError("a movie is not turned: it knows how it is displayed", where=out, hint="leave the turn out")
     suffix, bits = out.suffix.lower(), means.settings.bits
     if bits not in (None, *_BITS[suffix]):

@@ -156,12 +156,12 @@ class _Coder:
         picture = Picture(frame.width, frame.height, self.orientation)
         guide = FrameGuide(lambda: rgb(frame), self.orientation, settings.orientation)
         prepared = pipeline.prepare(depth, picture, settings, self.means.backend, self.container, guide=guide)
-        shown = exif.then(self.orientation, settings.turn)
+        shown = exif.then(self.orientation, settings.exif_turn)
         with stage("encode"):
             photo = self.encoder.encode(frame, path.suffix, shown)
         with ByteSource(photo) as source:
             with stage("encode"):
-                edit = self.container.attach(source, prepared.coded, replace(settings, turn=1).placement())
+                edit = self.container.attach(source, prepared.coded, replace(settings, turn=0).placement())
             with stage("write"), atomic(path, like=self.stat, make_folder=True) as file:
                 edit.splice.write(file)
         return pipeline.outcome_of(path, prepared, picture, settings, edit)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...limits import Limits
 from ...pairing.clips import Footage
-from ...settings.clip import OPPOSITE, Box, ClipOptions
+from ...settings.clip import OPPOSITE, Box, ClipSettings
 from ...video import reader as video_room
 from ...video.reader import read_video
 from .maps import box_of, steady
@@ -34,7 +34,7 @@ class PictureStream:
     lost: int = 0
 
 
-def open_pictures(video: Footage, options: ClipOptions, limits: Limits, *, with_depth: bool = False) -> PictureStream:
+def open_pictures(video: Footage, options: ClipSettings, limits: Limits, *, with_depth: bool = False) -> PictureStream:
     """with_depth: the video holds the depth, too. Raises FileError's kinds, UsageError for a crop outside the frames.
     """
     fps = Fraction(str(options.fps)) if options.fps else None

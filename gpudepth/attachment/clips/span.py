@@ -19,7 +19,7 @@ from ...depth.pixel_format import PixelFormat, Quantity, quantity_of
 from ...errors import RangeError, UsageError
 from ...maps.reader import SourceMap, read_map
 from ...pairing.clips import Footage
-from ...settings.clip import ClipOptions
+from ...settings.clip import ClipSettings
 from ...settings.settings import Settings
 from ...video.ordered import ordered_map, prefetch
 from ..decode import DepthInput, decode_map, finite_ends
@@ -33,7 +33,7 @@ class ClipContext:
     """What a clip is worked on with. threads: of encoders and the like. alive: called now and then with the number of
     frames that are done."""
 
-    options: ClipOptions
+    options: ClipSettings
     settings: Settings
     backend: Backend
     threads: int = 1

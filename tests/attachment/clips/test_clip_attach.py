@@ -11,8 +11,9 @@ from PIL import Image
 from video_kit import colour, depth
 
 import gpudepth
-from gpudepth.attachment.clips.attach import of_clips, parse_settings
+from gpudepth.attachment.clips.attach import of_clips
 from gpudepth.cli.app import run_command
+from gpudepth.cli.options import key_values
 from gpudepth.errors import UsageError
 from gpudepth.video.quicktime import reader
 
@@ -25,11 +26,11 @@ def test_which_outputs_are_of_clips() -> None:
 
 
 def test_settings() -> None:
-    assert parse_settings(["fps=15", "depth_crop=right", "range=[0.5, 8]", "match=index"]) == {
+    assert key_values("--clip", ["fps=15", "depth_crop=right", "range=[0.5, 8]", "match=index"]) == {
         "fps": 15, "depth_crop": "right", "range": [0.5, 8], "match": "index"}
     for wrong in ("fps", "=3", "fps=.nan"):
         with pytest.raises(UsageError):
-            parse_settings([wrong])
+            key_values("--clip", [wrong])
 
 
 def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,7 +52,7 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     for wrong in (["--clip", "fsp=3"], ["--clip", "stride=x"], ["--frames", "9:"]):
         assert run_command(["attach", video, maps, "-o", out, *wrong]) == 2
     assert run_command(["attach", video, maps, "-o", str(tmp_path / "o.jpg"), "--stride", "2"]) == 2
-    assert "speak of clips" in capsys.readouterr().err
+    assert "apply to clips" in capsys.readouterr().err
 
 
 def test_sequences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ from gpudepth.depth.encoding import Gray
 from gpudepth.errors import GpudepthError, NoDepthError, UsageError
 from gpudepth.maps.reader import SourceMap
 from gpudepth.pairing.clips import Footage, find_clips
-from gpudepth.settings.clip import ClipOptions
+from gpudepth.settings.clip import ClipSettings
 from gpudepth.settings.settings import Settings
 
 GRAY = Settings(encoding=Gray(0.5, 8))
@@ -57,15 +57,15 @@ def same(*numbers: int) -> list[tuple[int, int, int]]:
 def test_depth_video_of_ours(tmp_path: Path) -> None:
     """Milliseconds in Matroska against 1/90000 in MP4."""
     video, maps = colour(tmp_path / "c.mp4", 12, options={"bf": "2"}), depth(tmp_path / "d.mkv", 12)
-    streams = open_clip(footage(video), footage(maps), ClipOptions(), Settings())
+    streams = open_clip(footage(video), footage(maps), ClipSettings(), Settings())
     assert read(streams) == same(*range(12))
     assert streams.notes == ()
-    chosen = ClipOptions(frames="2:10", stride=3)
+    chosen = ClipSettings(frames="2:10", stride=3)
     assert read(open_clip(footage(video), footage(maps), chosen, Settings())) == same(2, 5, 8)
     with pytest.raises(UsageError, match=r"has 12 frames, and clip\.frames starts at 20"):
-        open_clip(footage(video), footage(maps), ClipOptions(frames="20:"), Settings())
+        open_clip(footage(video), footage(maps), ClipSettings(frames="20:"), Settings())
     with pytest.raises(UsageError, match="knows its own range"):
-        open_clip(footage(video), footage(maps), ClipOptions(), GRAY)
+        open_clip(footage(video), footage(maps), ClipSettings(), GRAY)
 
 
 @pytest.mark.parametrize(("suffix", "pix_fmt", "codec"), [(".mkv", "gray16le", "ffv1"), (".mkv", "gray10le", "ffv1"), (".avi", "gray16le", "ffv1"),
@@ -74,7 +74,7 @@ def test_gray_video(tmp_path: Path, suffix: str, pix_fmt: str, codec: str) -> No
     lossless = {"x265-params": "lossless=1:log-level=none"} if codec == "libx265" else {}
     frames = [np.full((48, 64), n * 100, np.uint16) for n in range(8)]
     maps = gray(tmp_path / f"d{suffix}", frames, pix_fmt, codec=codec, options=lossless)
-    streams = open_clip(footage(colour(tmp_path / "c.mp4", 8)), footage(maps), ClipOptions(), GRAY)
+    streams = open_clip(footage(colour(tmp_path / "c.mp4", 8)), footage(maps), ClipSettings(), GRAY)
     assert read(streams) == same(*range(8))
     source = next(iter(streams.maps.read([3])))[1]
     assert isinstance(source, SourceMap)
@@ -100,13 +100,13 @@ def test_the_azure_kinects_matroska(tmp_path: Path) -> None:
               RawTrack("DEPTH", b"b16g", 64, 48, [(t, codes(n).astype(">u2").tobytes()) for n, t in enumerate(when)])]
     path = tmp_path / "k4a.mkv"
     path.write_bytes(matroska(tracks))
-    streams = open_clip(footage(path), None, ClipOptions(), GRAY)
+    streams = open_clip(footage(path), None, ClipSettings(), GRAY)
     assert read(streams) == same(*range(6))
     source = next(iter(streams.maps.read([4])))[1]
     assert isinstance(source, SourceMap)
     np.testing.assert_array_equal(source.codes, codes(4))
-    assert read(open_clip(footage(path), None, ClipOptions(color_stream=0, depth_stream=2), GRAY)) == same(*range(6))
-    wrong = open_clip(footage(path), None, ClipOptions(depth_stream=1), GRAY)
+    assert read(open_clip(footage(path), None, ClipSettings(color_stream=0, depth_stream=2), GRAY)) == same(*range(6))
+    wrong = open_clip(footage(path), None, ClipSettings(depth_stream=1), GRAY)
     assert all(int(r.depth.codes[0, 0]) == 7 for r in wrong.read() if isinstance(r.depth, SourceMap))
 
 
@@ -124,7 +124,7 @@ def test_a_second_stream_of_gray(tmp_path: Path) -> None:
                 frame.pts, frame.time_base = n, Fraction(1, 30)
                 out.mux(stream.encode(frame))
         out.mux([*one.encode(None), *two.encode(None)])
-    assert read(open_clip(footage(path), None, ClipOptions(), GRAY)) == same(*range(6))
+    assert read(open_clip(footage(path), None, ClipSettings(), GRAY)) == same(*range(6))
 
 
 def test_raw_gray_that_ffmpeg_reads_back_as_rgb555(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_raw_gray_that_ffmpeg_reads_back_as_rgb555(tmp_path: Path) -> None:
     maps = gray(tmp_path / "d.mov", [np.zeros((48, 64), np.uint16)] * 4, "gray16le", codec="rawvideo")
     video = footage(colour(tmp_path / "c.mp4", 4))
     with pytest.raises(GpudepthError, match="comes out as rgb555"):
-        for r in open_clip(video, footage(maps), ClipOptions(), GRAY).read():
+        for r in open_clip(video, footage(maps), ClipSettings(), GRAY).read():
             if r.error:
                 raise r.error
 
@@ -146,9 +146,9 @@ def test_side_by_side(tmp_path: Path) -> None:
 
     path = colour(tmp_path / "sbs.mp4", 6, frame=both, width=256, options={"crf": "4"})
     with pytest.raises(NoDepthError, match="holds no depth"):
-        open_clip(footage(path), None, ClipOptions(), GRAY)
-    for options in (ClipOptions(depth_crop="right"), ClipOptions(depth_crop=(128, 0, 128, 96), color_crop="left"),
-                    ClipOptions(depth_crop=(130, 2, 100, 90), color_crop=(0, 0, 128, 96))):
+        open_clip(footage(path), None, ClipSettings(), GRAY)
+    for options in (ClipSettings(depth_crop="right"), ClipSettings(depth_crop=(128, 0, 128, 96), color_crop="left"),
+                    ClipSettings(depth_crop=(130, 2, 100, 90), color_crop=(0, 0, 128, 96))):
         streams = open_clip(footage(path), None, options, GRAY)
         for read_ in streams.read():
             assert number_of(read_.picture.to_ndarray(format="rgb24")) == read_.frame
@@ -156,18 +156,18 @@ def test_side_by_side(tmp_path: Path) -> None:
             assert abs(float(np.median(read_.depth.codes)) - (10 * read_.frame + 20)) <= 3
             assert streams.notes[0].endswith("which is lossy")
     with pytest.raises(UsageError, match="does not lie inside"):
-        open_clip(footage(path), None, ClipOptions(depth_crop=(200, 0, 128, 96)), GRAY)
+        open_clip(footage(path), None, ClipSettings(depth_crop=(200, 0, 128, 96)), GRAY)
 
 
 def test_stacks(tmp_path: Path) -> None:
     video = colour(tmp_path / "c.mp4", 5)
     np.savez(tmp_path / "c_depths.npz", depths=np.stack([np.full((48, 64), n * 100, np.float32) for n in range(5)]))
     maps = footage(tmp_path / "c_depths.npz")
-    assert read(open_clip(footage(video), maps, ClipOptions(), GRAY)) == same(*range(5))
+    assert read(open_clip(footage(video), maps, ClipSettings(), GRAY)) == same(*range(5))
     longer = footage(colour(tmp_path / "l.mp4", 7))
     with pytest.raises(UsageError, match="7 pictures and 5 maps"):
-        open_clip(longer, maps, ClipOptions(), GRAY)
-    streams = open_clip(longer, maps, ClipOptions(allow_missing=True), GRAY)
+        open_clip(longer, maps, ClipSettings(), GRAY)
+    streams = open_clip(longer, maps, ClipSettings(allow_missing=True), GRAY)
     assert read(streams) == same(*range(5))
     assert "2 of 7 frames have no map" in streams.notes[0]
 
@@ -176,12 +176,12 @@ def test_half_rate_by_fps(tmp_path: Path) -> None:
     """15 maps a second, made of every other frame."""
     np.savez(tmp_path / "d.npz", depths=np.stack([np.full((48, 64), n * 100, np.float32) for n in range(0, 10, 2)]))
     video = footage(colour(tmp_path / "c.mp4", 10))
-    options = ClipOptions(fps=15, allow_missing=True)
+    options = ClipSettings(fps=15, allow_missing=True)
     assert read(open_clip(video, footage(tmp_path / "d.npz"), options, GRAY)) == same(0, 2, 4, 6, 8)
     with pytest.raises(UsageError, match="5 of 10 frames have no map, frame 1 for one"):
         open_clip(video, footage(tmp_path / "d.npz"), replace(options, allow_missing=False), GRAY)
     with pytest.raises(UsageError, match="the maps have no times"):
-        open_clip(video, footage(tmp_path / "d.npz"), ClipOptions(match="time"), GRAY)
+        open_clip(video, footage(tmp_path / "d.npz"), ClipSettings(match="time"), GRAY)
 
 
 def sequence(folder: Path, numbers: range | list[int], start: int = 0) -> None:
@@ -201,10 +201,10 @@ def test_numbered_files_with_gaps(tmp_path: Path, start: int) -> None:
     colour(tmp_path / "c.mp4", 8)
     sequence(tmp_path / "d", [0, 1, 2, 4, 5, 6, 7], start)
     video, maps = found(tmp_path, "d/{frame}.png")
-    streams = open_clip(video, maps, ClipOptions(allow_missing=True), GRAY)
+    streams = open_clip(video, maps, ClipSettings(allow_missing=True), GRAY)
     assert read(streams) == same(0, 1, 2, 4, 5, 6, 7)
     with pytest.raises(UsageError, match="1 of 8 frames have no map, frame 3 for one"):
-        open_clip(video, maps, ClipOptions(), GRAY)
+        open_clip(video, maps, ClipSettings(), GRAY)
 
 
 def test_numbers_that_may_mean_two_things(tmp_path: Path) -> None:
@@ -212,8 +212,8 @@ def test_numbers_that_may_mean_two_things(tmp_path: Path) -> None:
     sequence(tmp_path / "d", [1, 2, 3, 4, 5])
     video, maps = found(tmp_path, "d/{frame}.png")
     with pytest.raises(UsageError, match="it is not clear which of them is the first frame's"):
-        open_clip(video, maps, ClipOptions(allow_missing=True), GRAY)
-    assert read(open_clip(video, maps, ClipOptions(match="time", fps=30, offset=1 / 30, allow_missing=True), GRAY)) == same(1, 2, 3, 4, 5)
+        open_clip(video, maps, ClipSettings(allow_missing=True), GRAY)
+    assert read(open_clip(video, maps, ClipSettings(match="time", fps=30, offset=1 / 30, allow_missing=True), GRAY)) == same(1, 2, 3, 4, 5)
 
 
 def test_gaps_stay_gaps_in_times(tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_gaps_stay_gaps_in_times(tmp_path: Path) -> None:
     colour(tmp_path / "c.mp4", 8)
     sequence(tmp_path / "d", [0, 1, 2, 4, 5, 6, 7])
     video, maps = found(tmp_path, "d/{frame}.png")
-    assert read(open_clip(video, maps, ClipOptions(fps=30, allow_missing=True), GRAY)) == same(0, 1, 2, 4, 5, 6, 7)
+    assert read(open_clip(video, maps, ClipSettings(fps=30, allow_missing=True), GRAY)) == same(0, 1, 2, 4, 5, 6, 7)
 
 
 def test_variable_frame_rate_and_times_in_names(tmp_path: Path) -> None:
@@ -231,15 +231,15 @@ def test_variable_frame_rate_and_times_in_names(tmp_path: Path) -> None:
     for n, time in enumerate(when):
         Image.fromarray(codes(n)).save(tmp_path / "d" / f"{float(time) + 100:.4f}.png")
     video, maps = found(tmp_path, "d/{time}.png")
-    assert read(open_clip(video, maps, ClipOptions(offset=-100), GRAY)) == same(*range(5))
+    assert read(open_clip(video, maps, ClipSettings(offset=-100), GRAY)) == same(*range(5))
     with pytest.raises(UsageError, match="no frame has a map") as caught:
-        open_clip(video, maps, ClipOptions(), GRAY)
+        open_clip(video, maps, ClipSettings(), GRAY)
     assert "maps 100.000 to 100.900 s" in str(caught.value)
 
 
 def test_different_lengths(tmp_path: Path) -> None:
     video, maps = footage(colour(tmp_path / "c.mp4", 6)), footage(depth(tmp_path / "d.mkv", 9))
-    streams = open_clip(video, maps, ClipOptions(), Settings())
+    streams = open_clip(video, maps, ClipSettings(), Settings())
     assert read(streams) == same(*range(6))
     assert streams.notes == ("3 of 9 maps belong to no frame",)
 
@@ -249,7 +249,7 @@ def test_missing_frames_of_depth(tmp_path: Path) -> None:
     left = [0, 1, 4, 5]
     maps = depth(tmp_path / "d.mkv", times=[seconds_of(6)[n] for n in left], numbers=left)
     video = footage(colour(tmp_path / "c.mp4", 6))
-    assert read(open_clip(video, footage(maps), ClipOptions(allow_missing=True), Settings())) == same(*left)
+    assert read(open_clip(video, footage(maps), ClipSettings(allow_missing=True), Settings())) == same(*left)
 
 
 def test_a_movie_that_holds_its_depth(tmp_path: Path) -> None:
@@ -263,12 +263,12 @@ def test_a_movie_that_holds_its_depth(tmp_path: Path) -> None:
         times = writer.colour_times(source)
         maps = ((t, DepthData(metres(n), "hdep")) for n, t in enumerate(times))  # type: ignore[arg-type]
         writer.write(source, maps, file, (0.5, 8))
-    streams = open_clip(footage(path), None, ClipOptions(), Settings())
+    streams = open_clip(footage(path), None, ClipSettings(), Settings())
     values = [float(r.depth.depth()[24, 24]) for r in streams.read() if isinstance(r.depth, DepthData)]
     np.testing.assert_allclose(values, [1 + n / 64 for n in range(6)], atol=0.01)
     (tmp_path / "other.MOV").write_bytes(depth_movie())
     with pytest.raises(GpudepthError):
-        open_clip(footage(tmp_path / "other.MOV"), None, ClipOptions(), Settings())     # nobody decodes its colour
+        open_clip(footage(tmp_path / "other.MOV"), None, ClipSettings(), Settings())     # nobody decodes its colour
 
 
 def test_hue_comes_with_a_warning(tmp_path: Path) -> None:
@@ -281,10 +281,10 @@ def test_hue_comes_with_a_warning(tmp_path: Path) -> None:
     maps = colour(tmp_path / "d.mp4", 6, frame=drawn, options={"crf": "4"})
     video = footage(colour(tmp_path / "c.mp4", 6))
     with pytest.raises(GpudepthError, match="in colours, and depth is gray"):
-        for r in open_clip(video, footage(maps), ClipOptions(), GRAY).read():
+        for r in open_clip(video, footage(maps), ClipSettings(), GRAY).read():
             if r.error:
                 raise r.error
-    streams = open_clip(video, footage(maps), ClipOptions(coding="hue"), GRAY)
+    streams = open_clip(video, footage(maps), ClipSettings(coding="hue"), GRAY)
     for r in streams.read():
         assert isinstance(r.depth, SourceMap)
         assert abs(float(np.median(r.depth.codes)) - r.frame / 10) < 0.02

@@ -20,15 +20,16 @@ from gpudepth.depth.pixel_format import HDEP
 from gpudepth.errors import ExistingDepthError, FileError, HolesError, UsageError
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.pairing.clips import Footage, find_clips
-from gpudepth.settings.clip import ClipOptions
-from gpudepth.settings.settings import Resize, Settings
+from gpudepth.settings.clip import ClipSettings
+from gpudepth.settings.settings import Settings
+from gpudepth.settings.values import Resize
 from gpudepth.video import frames as clip
 from gpudepth.video.matroska.depth_video import read_depth_video
 from gpudepth.video.quicktime import reader, writer
 
 
 def write(video: Path, maps: Path | None, out: Path, settings: Settings | None = None, **options: Any) -> Any:
-    means = ClipContext(ClipOptions(**options), settings or Settings(), NumpyBackend(), 2)
+    means = ClipContext(ClipSettings(**options), settings or Settings(), NumpyBackend(), 2)
     return clip_movie.write(Footage((video,)), Footage((maps,)) if maps else None, out, means)
 
 
@@ -164,6 +165,6 @@ def test_pictures_in_sequence_are_no_movie(tmp_path: Path) -> None:
     for n in range(2):
         Image.fromarray(np.zeros((96, 128, 3), np.uint8)).save(tmp_path / f"{n}.jpg")
     clip = find_clips(tmp_path, "{frame}.jpg", None, "o.mov").clips[0]
-    means = ClipContext(ClipOptions(match="index"), Settings(), NumpyBackend())
+    means = ClipContext(ClipSettings(match="index"), Settings(), NumpyBackend())
     with pytest.raises(UsageError, match="is a sequence of pictures"):
         clip_movie.write(clip.video, Footage((depth(tmp_path / "d.mkv", 2),)), tmp_path / "o.mov", means)

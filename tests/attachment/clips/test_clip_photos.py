@@ -22,8 +22,9 @@ from gpudepth.depth.encoding import Depth, Gray
 from gpudepth.depth.pixel_format import HDEP
 from gpudepth.errors import FileError, OutputError
 from gpudepth.pairing.clips import Footage, find_clips
-from gpudepth.settings.clip import ClipOptions
-from gpudepth.settings.settings import Resize, Settings
+from gpudepth.settings.clip import ClipSettings
+from gpudepth.settings.settings import Settings
+from gpudepth.settings.values import Resize
 
 
 def footage(path: Path) -> Footage:
@@ -31,7 +32,7 @@ def footage(path: Path) -> Footage:
 
 
 def means(settings: Settings | None = None, threads: int = 2, **options: Any) -> ClipContext:
-    return ClipContext(ClipOptions(**options), settings or Settings(), NumpyBackend(), threads)
+    return ClipContext(ClipSettings(**options), settings or Settings(), NumpyBackend(), threads)
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -109,7 +110,7 @@ def test_turned_on_top(tmp_path: Path) -> None:
     video = colour(tmp_path / "c.mp4", 1)
     lying = np.linspace(1, 4, 96 * 128, dtype=np.float32).reshape(96, 128)
     np.savez(tmp_path / "d.npz", depths=lying[None])
-    clip_stills.write(footage(video), footage(tmp_path / "d.npz"), str(tmp_path / "{frame}.jpg"), means(Settings(encoding=Depth(), turn=6)))
+    clip_stills.write(footage(video), footage(tmp_path / "d.npz"), str(tmp_path / "{frame}.jpg"), means(Settings(encoding=Depth(), turn=90)))
     data = gpudepth.read(tmp_path / "000000.jpg")
     assert data is not None
     np.testing.assert_allclose(data.depth(), np.rot90(lying, -1), rtol=0.03)

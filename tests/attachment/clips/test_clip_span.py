@@ -16,8 +16,9 @@ from gpudepth.compute.cpu import NumpyBackend
 from gpudepth.depth.encoding import Depth, Gray, Relative
 from gpudepth.depth.pixel_format import FDEP, FDIS, HDEP
 from gpudepth.errors import RangeError, UsageError
-from gpudepth.settings.clip import ClipOptions
-from gpudepth.settings.settings import Resize, Settings
+from gpudepth.settings.clip import ClipSettings
+from gpudepth.settings.settings import Settings
+from gpudepth.settings.values import Resize
 
 
 def stream(maps: list[Any]) -> MapStream:
@@ -25,7 +26,7 @@ def stream(maps: list[Any]) -> MapStream:
 
 
 def span(maps: list[Any], settings: Settings, wanted: list[int] | None = None, threads: int = 1, **options: Any) -> Found:
-    means = ClipContext(ClipOptions(**options), settings, NumpyBackend(), threads)
+    means = ClipContext(ClipSettings(**options), settings, NumpyBackend(), threads)
     return find_span(stream(maps), list(range(len(maps))) if wanted is None else wanted, means)
 
 
@@ -42,7 +43,7 @@ def test_least_and_greatest_of_all(threads: int) -> None:
     assert span(MAPS, Settings(encoding=Depth(), clamp=(2.5, 6))).span == (float(np.float16(1 / 6)), float(np.float16(0.4)))
 
 
-@pytest.mark.parametrize("recipe", [
+@pytest.mark.parametrize("settings", [
     Settings(encoding=Depth()), Settings(encoding=Depth(), resize=Resize(7, 5), fill="nearest"), Settings(encoding=Depth(), pixel_format=FDEP, fill="far"),
     Settings(encoding=Depth(), pixel_format=FDIS, resize=Resize(40, 30, method="bilinear"), clamp=(1, 9), fill="inpaint")])
 def test_no_step_leaves_it(settings: Settings) -> None:

@@ -28,9 +28,9 @@ from ..pairing.transforms import find_in_transforms
 from ..pairing.urls import is_url
 from ..pairing.webdataset import COLOR, check_extension, find_in_shards
 from ..pairing.webdataset import DEPTH as DEPTH_EXTENSIONS
-from .clip import ClipConfig
-from .encoding_records import Config
-from .network_record import NetworkConfig
+from .schema import Config, section
+from .sections import ClipConfig, NetworkConfig
+from .settings import Settings
 
 _LISTS = ("pairs", "transforms", "shards", "archive")
 _INSIDE = ("shards", "archive")     # color and depth then say what of it
@@ -72,7 +72,7 @@ class RowsConfig(Config):
         return RawLayout.parse(self.shape, self.dtype, self.bytes_per_row)
 
 
-class SourceConfig(Config):
+class SourceConfig(section(Settings, "source")):  # type: ignore[misc]
     """color: a glob, or a template with {placeholders}; depth: a template. Relative to the job file.
 
     Or video: a glob or template of videos, or with {frame} or {time} in it of pictures in sequences; depth: a template
@@ -115,10 +115,7 @@ class SourceConfig(Config):
     depth_start: int | None = Field(None, ge=0)
     depth_stride: int | None = Field(None, ge=1)
     clip: ClipConfig | None = None
-    key: str | None = None
     rows: RowsConfig | None = None
-    color_transform: Literal["srgb", "reinhard"] | None = None
-    orientation: Literal["display", "coded"] = "display"
     allow_missing: bool = False
 
     @field_validator(*_LISTS[1:], "video")

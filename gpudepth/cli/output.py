@@ -6,8 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from ..depth.encoding import Depth, Gray
-from ..errors import GpudepthError, JobError, readable
+from ..errors import GpudepthError, JobError, readable, render
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,29 +19,31 @@ FAR_AWAY = 200      # metres: what is nearer than anything in millimetres
 DARK = 0.31         # of white: 20 m in millimetres, of 16 bits
 
 
-def say(text: str) -> None:
-    """On stderr, what may have names out of files in it."""
-    print(readable(text, lines=True), file=sys.stderr)
+def print_message(text: str) -> None:
+    """Print a text on stderr, with settings named as options; names of files in it cannot control the terminal."""
+    print(readable(_in_options(text), lines=True), file=sys.stderr)
 
 
-def tell(outcome: Outcome, fill: str | None, *, as_json: bool) -> None:
+def print_outcome(outcome: Outcome, fill: str | None, *, as_json: bool) -> None:
     """Warnings, changed tags, what was filled; then what was understood and the path, or all of it as JSON."""
     for warning in outcome.warnings:
-        say(f"warning: {warning}")
+        print_message(f"warning: {warning}")
     for change in outcome.changes:
-        say(f"changed: {change}")
+        print_message(f"changed: {change}")
     if outcome.filled:
         share = outcome.filled / (outcome.width * outcome.height)
         print(f"filled {outcome.filled:,} pixels, {share:.2%} of the map ({fill})", file=sys.stderr)
     if as_json:
         print(json.dumps(outcome.to_dict()))
     else:
-        say(outcome.line())
+        print_message(outcome.line())
         print(outcome.output)
 
 
-def doubtful(outcome: Outcome, encoding: object) -> str:
+def doubt_about(outcome: Outcome, encoding: object) -> str:
     """What looks as if the values meant something else than was said; nothing is done about it."""
+    from ..depth.encoding import Depth, Gray
+
     near, far = outcome.metres
     if isinstance(encoding, Depth) and encoding.scale == 1 and near >= FAR_AWAY:
         return f"everything is {near:,.0f} m away or farther: are the values millimetres? --scale mm"
@@ -54,10 +55,10 @@ def doubtful(outcome: Outcome, encoding: object) -> str:
     return ""
 
 
-def tell_clip(outcome: ClipOutcome, output: Path, *, as_json: bool) -> None:
+def print_clip_outcome(outcome: ClipOutcome, output: Path, *, as_json: bool) -> None:
     """The same of a clip."""
     for warning in outcome.warnings:
-        say(f"warning: {warning}")
+        print_message(f"warning: {warning}")
     if outcome.filled:
         print(f"filled {outcome.filled:,} pixels of {outcome.frames} frames", file=sys.stderr)
     if as_json:
@@ -66,15 +67,24 @@ def tell_clip(outcome: ClipOutcome, output: Path, *, as_json: bool) -> None:
                           "far": far if far != float("inf") else None, "filled": outcome.filled,
                           "warnings": list(outcome.warnings)}))
     else:
-        say(outcome.said)
+        print_message(outcome.said)
         print(output)
 
 
-def tell_error(error: GpudepthError) -> None:
+def print_error(error: GpudepthError) -> None:
     """An error as people read it: what, where, what next. What a file says or is called is no command to a terminal."""
     place = f"{readable(error.where)}: " if error.where else ""
     said = error.problems if isinstance(error, JobError) else [place + readable(error.message, lines=True)]
     lines = [f"error: {readable(line) if isinstance(error, JobError) else line}" for line in said]
     if error.hint:
         lines.append(f"  {readable(error.hint, lines=True)}")
-    print("\n".join(lines), file=sys.stderr)
+    print(_in_options("\n".join(lines)), file=sys.stderr)
+
+
+def _in_options(text: str) -> str:
+    """The text with settings named as options."""
+    if "‹" not in text:
+        return text
+    from ..settings.references import option
+
+    return render(text, option, joint=" ")

@@ -1,0 +1,96 @@
+"""What of a job decides the bytes of an output, as a hash in the ledger: a changed job redoes its items."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..settings.job import Job
+from ..settings.settings import Settings
+
+_SOURCE = {"key", "orientation", "rows", "clip", "color_transform"}
+_NOT_OUTPUT = {"path", "replace_depth", "donor"}
+_FIXED = {"output.photo_quality": "output.quality"}
+"""Names that a key has in hashes, whatever it is called today: a renamed key redoes nothing."""
+_CLIP = {"frames", "stride", "match", "tolerance", "offset", "fps", "color_stream", "depth_stream", "color_crop",
+         "depth_crop", "coding", "range", "qp"}
+_VERSION_1 = {
+    "refine": {"fit", "confidence", "align", "clamp", "smooth", "resize", "fill"},
+    "map": {"pixel_format", "bits", "crf", "jpeg_quality", "compression", "accuracy", "quality", "filtered",
+            "calibration"},
+    "source": _SOURCE,
+    "output": {"tars", "container", "profile", "also", "trailer", "orientation", "turn", "transcode", "photo_quality"},
+}
+"""The keys that version 0.1 hashed, defaults included."""
+
+
+@dataclass(frozen=True)
+class JobHash:
+    """The hash of a job.
+
+    Attributes:
+        value: What new rows of the ledger have.
+        version_1: What version 0.1 wrote for the same job; empty where the job uses keys that it did not have.
+    """
+
+    value: str
+    version_1: str = ""
+
+    def covers(self, job: str) -> bool:
+        """Return whether a row with this hash was made by the same settings."""
+        return job != "" and job in (self.value, self.version_1)
+
+
+def job_hash(job: Job, settings: Settings | None = None) -> JobHash:
+    """Return the hash of what decides the bytes of an output beside its inputs; `run` and `limits` do not.
+
+    Args:
+        job: The job.
+        settings: With the content of files that the job names, a donor and a network.
+    """
+    named = {_FIXED.get(name, name): value for name, value in _leaves(_decisive(job, exclude_defaults=True), "")
+             if name != "output.container"}
+    from_files: dict[str, Any] = {"donor": asdict(settings.donor) if settings and settings.donor else None}
+    if settings is not None and settings.network is not None:
+        from_files["network"] = settings.network.digest()
+    old = _version_1(job)
+    return JobHash(_hash({**named, **{k: v for k, v in from_files.items() if v is not None}}),
+                   "" if old is None else _hash({**old, **from_files}))
+
+
+def _hash(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _decisive(job: Job, **how: Any) -> dict[str, Any]:
+    content = job.model_dump(mode="json", include={"encoding", "refine", "map"}, **how)
+    content["source"] = job.source.model_dump(mode="json", include=_SOURCE, **how)
+    content["output"] = job.output.model_dump(mode="json", exclude=_NOT_OUTPUT, **how)
+    return content
+
+
+def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Dotted names and values of nested sections."""
+    if isinstance(value, dict):
+        for key, below in value.items():
+            yield from _leaves(below, f"{name}.{key}" if name else key)
+    else:
+        yield name, value
+
+
+def _version_1(job: Job) -> dict[str, Any] | None:
+    """What version 0.1 hashed; None for a job that it could not have run."""
+    content, named = _decisive(job), _decisive(job, exclude_defaults=True)
+    for section, keys in _VERSION_1.items():
+        if set(named.get(section, {})) - keys:
+            return None
+        content[section] = {key: value for key, value in content[section].items() if key in keys}
+    if content["source"]["clip"] is not None:
+        if set(named["source"]["clip"]) - _CLIP:
+            return None
+        content["source"]["clip"] = {k: v for k, v in content["source"]["clip"].items() if k in _CLIP}
+    content["output"]["quality"] = content["output"].pop("photo_quality")
+    return content

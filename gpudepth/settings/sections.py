@@ -1,0 +1,183 @@
+"""Sections of a job other than `source:` and `encoding:`, and the network of `source.depth`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from ..compute.cores import available_cores
+from ..depth.encoding import Depth, parse_scale
+from ..errors import GpudepthError
+from ..limits import Limits
+from ..maps.network import LARGEST, Network
+from .clip import ClipSettings
+from .declare import unknown
+from .schema import ByteSize, Config, Scale, first_problem, plain_section, section, told
+from .settings import Settings
+from .values import Confidence, Resize
+
+ResizeConfig: Any = section(Resize, "refine.resize", "width and height in display orientation, or long_side.",
+                            check=True)
+ClipConfig: Any = section(ClipSettings, "source.clip", "Which frames of a video are taken, and how maps go to them.",
+                     check=True)
+
+
+class AlignConfig(Config):
+    """What relative maps are fitted to, scale and shift."""
+
+    to: str | None = Field(None, description="A template of metric depth, sparse or small; left out where source.pairs "
+                           "names it.")
+    scale: Scale | None = Field(None,
+                                description="One unit of it in metres; without one, floats are metres and a photo "
+                                "with depth knows itself.")
+    curve: Literal["disparity", "depth"] | None = Field(
+        None, description="What the relative map is linear in: disparity (MiDaS, Depth Anything; the default) or depth "
+        "(Marigold).")
+
+    @property
+    def encoding(self) -> Depth | None:
+        """What the codes of the metric depth mean, where that is named."""
+        return Depth(parse_scale(self.scale)) if self.scale else None
+
+
+class ConfidenceConfig(section(Confidence, "refine.confidence")):  # type: ignore[misc]
+    """How far each pixel is to be trusted, 0 not at all: of the metric depth, or without it of the map."""
+
+    path: str | None = Field(None,
+                             description="A template of maps of confidence; left out where source.pairs names it.")
+
+
+class RefineConfig(section(Settings, "refine")):  # type: ignore[misc]
+    """What is done to maps between decoding and storing, in the order of the work."""
+
+    confidence: ConfidenceConfig | None = Field(None, description="How far pixels are to be trusted: below.")
+    align: AlignConfig | None = Field(None, description="What relative maps are fitted to: below.")
+    resize: ResizeConfig | None = Field(None, description="The size of the map: below.")
+
+
+MapConfig: Any = section(Settings, "map", "What is stored.")
+
+
+class OutputConfig(section(Settings, "output")):  # type: ignore[misc]
+    """Where outputs go, and in which layout."""
+
+    path: str = Field(description="A template of the same placeholders (with source.pairs {id} and {stem}, for rows "
+                      "without out; the ledger lies in its folder). Its suffix names the format. For clips: with "
+                      "{frame}, or a movie: .mov (an experiment), .mp4 (Android's MP4-AT) or .mkv (depth video alone). "
+                      "A .plist (ImageIO's dictionary), .hdis and its like, .npy, .npz or .pfm holds the map alone, in "
+                      "`orientation`.")
+    tars: int | None = Field(None, ge=1, le=65536, description="How many tar files outputs are members of, for a path "
+                             "such as out/{tar}.tar/{stem}.heic, as WebDataset reads them.")
+    container: str | None = Field(None, description="Confirms what the suffix of `path` says: heic, jpeg, dng, "
+                                  "dictionary.")
+    donor: str | None = Field(None,
+                              description="For the profile apple-portrait: a photo in Portrait mode that gives its "
+                              "rendering parameters.")
+
+
+class RunConfig(Config):
+    """How a run is done. Nothing here decides the bytes of outputs."""
+
+    backend: Literal["auto", "numpy", "cupy"] = Field("auto", description="auto takes a GPU where it pays.")
+    workers: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
+        "auto", description="Processes, each with one item in flight; auto: one per core.")
+    memory: ByteSize = Field(2 << 30,
+                             description="Bytes of decoded pictures and maps that all workers hold together, by "
+                             "what headers declare; 0: any.")
+    deterministic: bool = Field(True, description="The same input gives the same bytes; false lets an encoder be used "
+                                "for more than one frame of a clip, a little faster.")
+    on_existing: Literal["resume", "overwrite", "error"] = Field(
+        "resume", description="What to do about outputs that are not in the ledger.")
+    on_error: Literal["continue", "stop"] = Field("continue", description="Go on with the next item, or stop.")
+    ledger: str | None = Field(None, description="The path of the ledger, relative to the job file.")
+    ledger_rows: int = Field(500, ge=1,
+                             description="Rows of a part, where outputs and ledger are in an object store: a "
+                             "killed run redoes no more.")
+    progress_seconds: float = Field(10.0, gt=0, description="Seconds between lines of progress where there is no "
+                                    "terminal.")
+    heartbeat: str | None = Field(None, description="A file, relative to the job file, that is replaced every few "
+                                  "seconds while the run is alive, and says how far it is.")
+
+    def processes(self, auto: int | None = None) -> int:
+        """Return how many workers there are; auto: what that word means, all cores without."""
+        return self.workers if self.workers != "auto" else auto or available_cores()
+
+
+_BYTES = ("max_decoded_bytes", "max_file", "max_metadata", "max_xmp", "max_list", "max_movie", "max_moov",
+          "max_archive")
+_Limits: Any = plain_section(Limits, bytes_of=_BYTES, written=dict.fromkeys(
+    (name for name in Limits.__dataclass_fields__ if name not in _BYTES), Annotated[int, Field(ge=0)]))
+
+
+class LimitsConfig(_Limits):  # type: ignore[misc]
+    """What a file may ask for; 0 switches a limit off."""
+
+    seconds_per_item: float = Field(120.0, ge=0, description="An item that takes longer is ended; of a clip: a frame.")
+
+    def limits(self) -> Limits:
+        """Return them as what readers take."""
+        return Limits(**self.model_dump(exclude={"seconds_per_item"}))
+
+
+def _size(value: Any) -> Any:
+    """518, 640x384, or [640, 384]."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value, value
+    if isinstance(value, str):
+        width, _, height = value.lower().replace("×", "x").partition("x")
+        if not (width.isdecimal() and height.isdecimal()):
+            raise ValueError(f"{value!r} is not a size: 518, or 640x384")
+        return int(width), int(height)
+    return value
+
+
+def _three(value: Any) -> Any:
+    """One number for all channels, or "0.5,0.5,0.5" as options have it."""
+    if isinstance(value, str):
+        value = [float(part) for part in value.split(",")]
+    return (value,) * 3 if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+_DEVICES: dict[str, Any] = {"numpy": "cpu", "hostcc": "cpu", "cupy": "cuda"}
+_COLOR = Annotated[tuple[float, float, float], BeforeValidator(_three)]
+_Network: Any = plain_section(
+    Network, extra={"kind": (Literal["onnx"], ...)}, exclude={"model"},
+    written={"size": Annotated[tuple[int, int] | None, BeforeValidator(_size)], "mean": _COLOR, "std": _COLOR,
+             "multiple": Annotated[int, Field(ge=1, le=LARGEST)], "batch": Annotated[int, Field(ge=1, le=1024)]})
+
+
+class NetworkConfig(_Network):  # type: ignore[misc]
+    """A network that depth is estimated with: an .onnx file that takes a picture (N, 3, H, W) and gives a map
+    (N, H, W)."""
+
+    model: str
+
+    @model_validator(mode="after")
+    def _check(self) -> NetworkConfig:
+        try:
+            self.network(Path(), "auto")
+        except GpudepthError as error:
+            raise told(error) from None
+        return self
+
+    def network(self, base: Path, backend: str) -> Network:
+        """Return the network. backend: of the job, which decides where it runs unless `device` does."""
+        fields = self.model_dump(exclude={"kind", "model", "device"})
+        device = self.device if self.device != "auto" else _DEVICES.get(backend, "auto")
+        return Network(base / self.model, device=device, **fields)
+
+
+def network_of(model: Path, options: dict[str, Any], backend: str) -> Network:
+    """Return the network of an .onnx file and of settings as `source.depth` has them. Raises UsageError."""
+    Network(model).check()
+    known = [name for name in NetworkConfig.model_fields if name not in ("kind", "model")]
+    for name in options:
+        if name not in known:
+            raise unknown(name, known, "--network")
+    try:
+        config: NetworkConfig = NetworkConfig.model_validate({"kind": "onnx", "model": str(model), **options})
+        return config.network(Path(), backend)
+    except ValidationError as error:
+        raise first_problem(error, "--network") from None

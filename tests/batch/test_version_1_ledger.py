@@ -1,0 +1,34 @@
+"""Ledgers that version 0.1.0 wrote are resumed: names of keys and fields may change, hashes may not."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gpudepth.batch.job_hash import job_hash
+from gpudepth.batch.runner import run
+from gpudepth.settings.job import load_job
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*output.quality is now called photo_quality:DeprecationWarning")
+DATA = Path(__file__).parents[1] / "data" / "v1job"
+
+
+@pytest.mark.parametrize(("name", "count"), [("gray", 6), ("preset", 3), ("metric", 3)])
+def test_resumed(tmp_path: Path, name: str, count: int) -> None:
+    shutil.copytree(DATA, tmp_path / "job")
+    job = tmp_path / "job" / f"job_{name}.yaml"
+    before = {path: path.read_bytes() for path in (tmp_path / "job").rglob("*") if path.is_file()}
+    summary = run(job, quiet=True)
+    assert (summary.done, summary.skipped, summary.failed) == (0, count, 0)
+    assert {path: path.read_bytes() for path in (tmp_path / "job").rglob("*") if path.is_file()} == before
+    changed = run(job, settings=["map.crf=20" if name != "preset" else "map.jpeg_quality=70"], quiet=True)
+    assert changed.done == count
+
+
+def test_keys_that_version_1_did_not_have_have_no_hash_of_it() -> None:
+    job = load_job(DATA / "job_gray.yaml")
+    found = job_hash(job)
+    assert found.covers(found.version_1)
+    assert not found.covers("")
