@@ -13,37 +13,38 @@ RATIO_FROM = 128 << 20      # bytes; below, a picture of one colour may be packe
 
 @dataclass(frozen=True)
 class Limits:
-    """What a single input may ask for.
+    """What a single input may ask for; 0 switches a limit off.
 
-    max_pixels          pixels of a picture or a map, from its header (2^28: above the 200 MP of today's phones)
-    max_decoded_bytes   width x height x channels x item size, before decoding
-    max_file            bytes of an input file
-    max_items           items in a HEIF file, for reading and writing alike (libheif's own limit is 1000)
-    max_children        boxes side by side, where they are not a list of items (libheif's own limit is 100)
-    max_extents         extents per HEIF item
-    max_references      items that all references and groups of a HEIF file name, and properties that its items have
-    max_parameter_sets  VPS, SPS and PPS of one picture
-    max_nal_units       NAL units of one picture's data
-    max_coded           bytes that one pixel of a picture or frame may be coded in; 64 KiB more are no question
-    max_segments        marker segments of one JPEG image, scans among them
-    max_metadata        bytes of the marker segments of a JPEG file: colour profiles, extended XMP
-    max_images          images that a JPEG file's multi-picture index lists
-    max_ifds            directories of a TIFF file
-    max_entries         entries of one of these
-    max_values          numbers that one entry holds
-    max_xmp             bytes of one XMP packet
-    max_xmp_nesting     depth of its elements
-    max_xmp_items       items of one of its arrays
-    max_xmp_elements    its elements
-    max_xmp_attributes  its attributes
-    max_list            bytes of a list of files, and of other text that is read whole
-    max_samples         frames of one track of a movie (2^22: 19 hours at 60 a second)
-    max_movie           bytes of a movie file, of which little is read at once; max_file is not asked
-    max_moov            bytes of a movie's description, where it is rewritten
-    max_archive         bytes of a zip or tar archive, of which one member is read at a time; max_file is for that
-    max_members         members of an archive
-    max_ratio           bytes that one packed byte may become: of an archive's members of more than 16 MiB, of other
-                        files where more than 128 MiB would be decoded
+    Attributes:
+        max_pixels: Pixels of a picture or a map, from its header (2^28: above the 200 MP of today's phones).
+        max_decoded_bytes: Width x height x channels x item size, before decoding.
+        max_file: Bytes of an input file.
+        max_items: Items in a HEIF file, for reading and writing alike (libheif's own limit is 1000).
+        max_children: Boxes side by side, where they are not a list of items (libheif's own limit is 100).
+        max_extents: Extents per HEIF item.
+        max_references: Items that all references and groups of a HEIF file name, and properties that its items have.
+        max_parameter_sets: VPS, SPS and PPS of one picture.
+        max_nal_units: NAL units of one picture's data.
+        max_coded: Bytes that one pixel of a picture or frame may be coded in; 64 KiB more are no question.
+        max_segments: Marker segments of one JPEG image, scans among them.
+        max_metadata: Bytes of the marker segments of a JPEG file: colour profiles, extended XMP.
+        max_images: Images that a JPEG file's multi-picture index lists.
+        max_ifds: Directories of a TIFF file.
+        max_entries: Entries of one of these.
+        max_values: Numbers that one entry holds.
+        max_xmp: Bytes of one XMP packet.
+        max_xmp_nesting: Depth of its elements.
+        max_xmp_items: Items of one of its arrays.
+        max_xmp_elements: Its elements.
+        max_xmp_attributes: Its attributes.
+        max_list: Bytes of a list of files, and of other text that is read whole.
+        max_samples: Frames of one track of a movie (2^22: 19 hours at 60 a second).
+        max_movie: Bytes of a movie file, of which little is read at once; max_file is not asked.
+        max_moov: Bytes of a movie's description, where it is rewritten.
+        max_archive: Bytes of a zip or tar archive, of which one member is read at a time; max_file is for that.
+        max_members: Members of an archive.
+        max_ratio: Bytes that one packed byte may become: of an archive's members of more than 16 MiB, of other files
+            where more than 128 MiB would be decoded.
     """
 
     max_pixels: int = 1 << 28

@@ -27,16 +27,26 @@ class EncodingSection(Config):
         return self
 
 
+_OWN = {"doffs": "Pixels between the principal points.", "far": "Metres at the far plane.",
+        "reversed": "1 is the near plane.",
+        "ndc": "OpenGL's −1 to 1.", "cx": "Principal point in pixels; the middle unless named.",
+        "cy": "Principal point in pixels; the middle unless named.", "preset": "A name of `gpudepth presets`, or auto."}
+"""What leaves say that only some kinds have."""
+
+
 def _kind(kind: str, doc: str, **defaults: Any) -> type[EncodingSection]:
     """A model of the settings of one kind. defaults: of each leaf; `...` keeps the declared one, () requires a value;
     a tuple (type, default) is a leaf that only this kind has."""
     leaves = {spec.leaf: spec for spec in specs(EncodingOptions).values()}
-    fields: dict[str, Any] = {"kind": (Literal[kind], kind if kind == "gray" else ...)}
+    fields: dict[str, Any] = {
+        "kind": (Literal[kind], Field(kind if kind == "gray" else ..., description="Which kind it is."))}
     for name, default in defaults.items():
         if isinstance(default, tuple) and default:
-            fields[name] = default
+            fields[name] = (default[0], Field(default[1], description=_OWN[name]))
         else:
-            fields[name] = (float, ...) if default == () else field(leaves[name], default)
+            fields[name] = field(leaves[name], default)
+            if default == ():
+                fields[name] = (float, Field(..., description=leaves[name].help))
     return create_model(f"{kind.capitalize()}Config", __base__=EncodingSection, __doc__=doc, **fields)
 
 

@@ -47,13 +47,14 @@ class _AtError(ValueError):
 class Job(Config):
     """A whole job file."""
 
-    source: SourceConfig
-    output: OutputConfig
-    encoding: AnyEncoding = Field(default_factory=lambda: EmbeddedConfig.model_validate({"kind": "embedded"}))
-    refine: RefineConfig = RefineConfig()
-    map: MapConfig = MapConfig()
-    run: RunConfig = RunConfig()
-    limits: LimitsConfig = LimitsConfig()
+    source: SourceConfig = Field(description="Which photos and which maps: below.")
+    output: OutputConfig = Field(description="Where outputs go, and in which layout: below.")
+    encoding: AnyEncoding = Field(default_factory=lambda: EmbeddedConfig.model_validate({"kind": "embedded"}),
+                                  description="What the numbers of the maps mean, by `kind`: below.")
+    refine: RefineConfig = Field(RefineConfig(), description="What is done to the maps: below.")
+    map: MapConfig = Field(MapConfig(), description="What is stored: below.")
+    run: RunConfig = Field(RunConfig(), description="How the work is done: below.")
+    limits: LimitsConfig = Field(LimitsConfig(), description="What a file may ask for: below.")
 
     @model_validator(mode="after")
     def _check(self) -> Job:

@@ -114,7 +114,8 @@ def section(cls: type, name: str, doc: str = "", *, base: type[BaseModel] = Conf
 
 
 def plain_section(cls: type, doc: str = "", *, bytes_of: Iterable[str] = (), written: dict[str, Any] | None = None,
-                  exclude: Iterable[str] = (), extra: dict[str, Any] | None = None) -> Any:
+                  exclude: Iterable[str] = (), extra: dict[str, Any] | None = None,
+                  describe: dict[str, str] | None = None) -> Any:
     """A model of a dataclass of a lower package, whose fields are its own declaration.
 
     Args:
@@ -124,14 +125,24 @@ def plain_section(cls: type, doc: str = "", *, bytes_of: Iterable[str] = (), wri
         written: Fields with a type or bounds of their own.
         exclude: Fields that the model lacks.
         extra: Fields that the dataclass lacks.
+        describe: What each field says.
     """
-    hints, written = get_type_hints(cls), written or {}
-    fields = dict(extra or {})
+    hints, written, describe = get_type_hints(cls), written or {}, describe or {}
+    fields = {name: (kind, Field(default, description=describe.get(name)))
+              for name, (kind, default) in (extra or {}).items()}
     for one in dataclasses.fields(cls):
         if one.name not in exclude:
             kind = ByteSize if one.name in bytes_of else written.get(one.name, hints[one.name])
-            fields[one.name] = (kind, ... if one.default is dataclasses.MISSING else one.default)
+            default = ... if one.default is dataclasses.MISSING else one.default
+            fields[one.name] = (kind, Field(default, description=describe.get(one.name)))
     return _model(cls.__name__, fields, doc, Config, None)
+
+
+def attributes_of(cls: type) -> dict[str, str]:
+    """Return what the docstring of a dataclass says of each field, in its section Attributes."""
+    section_ = (cls.__doc__ or "").partition("Attributes:")[2]
+    found = re.findall(r"^        (\w+): (.*(?:\n            .*)*)", section_, re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in found}
 
 
 def _model(name: str, fields: dict[str, Any], doc: str, base: type[BaseModel], check: type | None) -> Any:

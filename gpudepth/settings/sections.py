@@ -14,7 +14,7 @@ from ..limits import Limits
 from ..maps.network import LARGEST, Network
 from .clip import ClipSettings
 from .declare import unknown
-from .schema import ByteSize, Config, Scale, first_problem, plain_section, section, told
+from .schema import ByteSize, Config, Scale, attributes_of, first_problem, plain_section, section, told
 from .settings import Settings
 from .values import Confidence, Resize
 
@@ -107,7 +107,7 @@ class RunConfig(Config):
 
 _BYTES = ("max_decoded_bytes", "max_file", "max_metadata", "max_xmp", "max_list", "max_movie", "max_moov",
           "max_archive")
-_Limits: Any = plain_section(Limits, bytes_of=_BYTES, written=dict.fromkeys(
+_Limits: Any = plain_section(Limits, describe=attributes_of(Limits), bytes_of=_BYTES, written=dict.fromkeys(
     (name for name in Limits.__dataclass_fields__ if name not in _BYTES), Annotated[int, Field(ge=0)]))
 
 
@@ -143,7 +143,17 @@ def _three(value: Any) -> Any:
 _DEVICES: dict[str, Any] = {"numpy": "cpu", "hostcc": "cpu", "cupy": "cuda"}
 _COLOR = Annotated[tuple[float, float, float], BeforeValidator(_three)]
 _Network: Any = plain_section(
-    Network, extra={"kind": (Literal["onnx"], ...)}, exclude={"model"},
+    Network, describe={
+        "kind": "onnx.", "size": "Size of the input, 518 or 640x384, for networks that take any.",
+        "fit": "letterbox (the picture's shape, the rest filled with the mean color), stretch, or aspect (the input "
+               "gets the picture's shape, in multiples of `multiple`).",
+        "multiple": "What both sides of the input are multiples of, with fit: aspect.",
+        "mean": "Mean of the colors, 0 to 1 (ImageNet's unless named), or 0 to 255.",
+        "std": "Standard deviation of the colors, as mean.", "colors": "Order of the channels.",
+        "output": "Name of the output, where there are several.",
+        "batch": "Photos that go in together, with one worker.",
+        "device": "auto: CUDA where run.backend and onnxruntime have it."}, extra={"kind": (Literal["onnx"], ...)},
+    exclude={"model"},
     written={"size": Annotated[tuple[int, int] | None, BeforeValidator(_size)], "mean": _COLOR, "std": _COLOR,
              "multiple": Annotated[int, Field(ge=1, le=LARGEST)], "batch": Annotated[int, Field(ge=1, le=1024)]})
 
@@ -152,7 +162,7 @@ class NetworkConfig(_Network):  # type: ignore[misc]
     """A network that depth is estimated with: an .onnx file that takes a picture (N, 3, H, W) and gives a map
     (N, H, W)."""
 
-    model: str
+    model: str = Field(description="The .onnx file, relative to the job file.")
 
     @model_validator(mode="after")
     def _check(self) -> NetworkConfig:

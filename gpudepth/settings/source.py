@@ -56,9 +56,9 @@ class RowsConfig(Config):
     """The maps have no header: width × height (the photo's without), the kind of number, and the bytes from one row to
     the next where rows are padded."""
 
-    shape: str | None = None
-    dtype: str | None = None
-    bytes_per_row: int | None = Field(None, ge=1)
+    shape: str | None = Field(None, description="Width × height, as 256x192; the photo's unless named.")
+    dtype: str | None = Field(None, description="Type of the numbers, float32 unless named; float32be is big-endian.")
+    bytes_per_row: int | None = Field(None, ge=1, description="Bytes from one row to the next, where rows are padded.")
 
     @model_validator(mode="after")
     def _check(self) -> RowsConfig:
@@ -73,26 +73,25 @@ class RowsConfig(Config):
 
 
 class SourceConfig(section(Settings, "source")):  # type: ignore[misc]
-    """color: a glob, or a template with {placeholders}; depth: a template. Relative to the job file.
+    """Which photos there are, and which map belongs to each. Paths are relative to the job file.
 
-    Or video: a glob or template of videos, or with {frame} or {time} in it of pictures in sequences; depth: a template
-    of what holds their maps: a video, an .npz, a sequence; left out where the videos hold it. clip: how they match.
+    Photos and maps are named in one of these ways:
 
-    Or pairs: a list, .csv or .jsonl, with the columns color, depth, and id, confidence, metric, out if wanted. Or
-    transforms: nerfstudio's transforms.json. What these name is relative to their own folder.
+    `color` and `depth`: a glob, or a template with {placeholders}, for photos; a template for maps. `match` says how
+    they go together. By time, the time stamps come from {time} in both, or from TUM's lists rgb.txt and depth.txt. With
+    `match: embedded` the map is in the photo's own file, and `depth` is left out.
 
-    Or archives, whose members are read in place: shards, WebDataset's tar files, where color and depth are extensions
-    ([jpg, png], [depth.png, depth.npy]; sensible ones without); or archive, zip or tar files, where they are templates
-    inside; or archive alone, Record3D's .r3d. Each of these is a glob or a template, too.
+    `video` and `depth`: videos, or pictures in sequences with {frame} or {time} in their names; and what holds their
+    maps: a video, an .npz or a sequence. `depth` is left out where the videos hold it.
 
-    match: how color and depth go together: by name; by time, from {time} in both or from TUM's lists rgb.txt and
-    depth.txt, less than tolerance (0.02 s) apart with offset added to the times of the maps; by index, the first photo
-    with the first map, starting at color_start and depth_start, each color_stride-th and depth_stride-th; embedded: the
-    map is in the photo's own file, and depth is left out.
+    `pairs`: a list, .csv or .jsonl. `transforms`: nerfstudio's transforms.json. Paths in them are relative to their own
+    folder.
 
-    depth: {kind: onnx, model: …}: no maps at all, a network estimates depth from each photo of color.
+    `shards`: WebDataset's tar files, where `color` and `depth` are extensions ([jpg, png], [depth.png, depth.npy]).
+    `archive`: zip or tar files, where `color` and `depth` are templates inside of them; or Record3D's .r3d alone.
+    Members are read in place.
 
-    color_transform: how scene-linear photos (OpenEXR) become colours: srgb, clipped, or reinhard.
+    `depth: {kind: onnx, model: …}`: a network estimates depth from each photo of `color`.
     """
 
     model_config = ConfigDict(json_schema_extra={
@@ -100,30 +99,37 @@ class SourceConfig(section(Settings, "source")):  # type: ignore[misc]
                   {"required": ["shards"]}, {"required": ["archive"]}, {"required": ["video"]},
                   {"required": ["color", "match"], "properties": {"match": {"const": "embedded"}}}]})
 
-    pairs: str | None = None
-    transforms: str | None = None
-    shards: str | None = None
-    archive: str | None = None
-    video: str | None = None
-    match: Literal["name", "time", "index", "embedded"] = "name"
-    color: str | list[str] | None = Field(None, validate_default=True)
-    depth: Depth = Field(None, validate_default=True)
-    tolerance: float | None = Field(None, gt=0, allow_inf_nan=False)
-    offset: float | None = Field(None, allow_inf_nan=False)
-    color_start: int | None = Field(None, ge=0)
-    color_stride: int | None = Field(None, ge=1)
-    depth_start: int | None = Field(None, ge=0)
-    depth_stride: int | None = Field(None, ge=1)
-    clip: ClipConfig | None = None
-    rows: RowsConfig | None = None
-    allow_missing: bool = False
+    pairs: str | None = Field(None,
+        description="A list of pairs, .csv or .jsonl, with the columns color, depth, and id, confidence, "
+                    "metric, out if wanted.")
+    transforms: str | None = Field(None, description="nerfstudio's transforms.json.")
+    shards: str | None = Field(None, description="WebDataset's tar files: a glob or template.")
+    archive: str | None = Field(None, description="Zip, tar or .r3d files: a glob or template.")
+    video: str | None = Field(None, description="Videos, or pictures in sequences: a glob or template.")
+    match: Literal["name", "time", "index", "embedded"] = Field("name",
+        description="How color and depth go together: by name, by time, by index, or embedded: one file holds both.")
+    color: str | list[str] | None = Field(None, validate_default=True,
+        description="A glob, or a template with {placeholders}; for shards: extensions.")
+    depth: Depth = Field(None, validate_default=True,
+        description="A template, or a network (below); for shards: extensions.")
+    tolerance: float | None = Field(None, gt=0, allow_inf_nan=False,
+        description="Largest number of seconds between photo and map, with match: time; 0.02 unless named.")
+    offset: float | None = Field(None, allow_inf_nan=False,
+        description="Seconds that are added to the maps' times, with match: time.")
+    color_start: int | None = Field(None, ge=0, description="The first photo, with match: index.")
+    color_stride: int | None = Field(None, ge=1, description="Take every n-th photo, with match: index.")
+    depth_start: int | None = Field(None, ge=0, description="The first map, with match: index.")
+    depth_stride: int | None = Field(None, ge=1, description="Take every n-th map, with match: index.")
+    clip: ClipConfig | None = Field(None, description="How frames and maps match: below.")
+    rows: RowsConfig | None = Field(None, description="The layout of maps without a header: below.")
+    allow_missing: bool = Field(False, description="Photos without a map are left out, and are no error.")
 
     @field_validator(*_LISTS[1:], "video")
     @classmethod
     def _one_list(cls, value: str | None, info: ValidationInfo) -> str | None:
         before = [name for name in _LISTS if name != info.field_name and info.data.get(name) is not None]
         if value is not None and before:
-            raise ValueError(f"source.{before[0]} names the files already; one of the two")
+            raise ValueError(f"source.{before[0]} names the files already; give one of them")
         return value
 
     @field_validator("color", "depth", mode="before")
