@@ -19,6 +19,8 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python -m tools.prose
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks

@@ -10,9 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "deploy" / "README.md", ROOT / "fuzz" / "README.md",
          *sorted(p for p in (ROOT / "docs").rglob("*.md") if p.name != "performance.md")]
-PROGRAMS = ("gpudepth", "python", "python3", "pip", "make", "sudo", "docker", "kubectl", "sbatch", "swift", "cd", "mkdir",
-            "cp", ".", ".venv/bin/python", "venv/bin/python")
-_FENCE = re.compile(r"^```(\w*)")
+_FENCE = re.compile(r"^ *```(\w*)")
 _CODE = re.compile(r"exit code (\d+)(?! if)")
 
 
@@ -30,7 +28,7 @@ class Command:
 
 
 def commands(text: str) -> Iterator[Command]:
-    """Lines of blocks of sh, fenced; lines that begin with a program, indented by four; blocks of Python."""
+    """Lines of fenced blocks of sh, in lists as well; blocks of Python as a whole."""
     kind, block = None, []
     for line in text.splitlines():
         fence = _FENCE.match(line)
@@ -40,9 +38,9 @@ def commands(text: str) -> Iterator[Command]:
             kind, block = (fence.group(1), []) if kind is None else (None, [])
         elif kind == "python":
             block.append(line)
-        elif kind in ("sh", "shell") or (kind is None and line.startswith("    ")):
+        elif kind in ("sh", "shell"):
             command, _, comment = _split(line.strip())
-            if command and (kind is not None or command.split()[0] in PROGRAMS):
+            if command:
                 found = _CODE.search(comment)
                 yield Command(command, int(found.group(1)) if found else 0)
 

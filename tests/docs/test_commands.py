@@ -150,7 +150,8 @@ def test_jobs_on_pages_are_jobs() -> None:
 
 
 def test_commands_are_found_where_they_stand() -> None:
-    text = ("    gpudepth a b    # says; exit code 4\n    v = code\n\n```sh\nmkdir x\n# no\ncp a b\n```\n"
+    text = ("    not a command\n\n```sh\nmkdir x\n# no\ncp a b\ngpudepth a b    # says; exit code 4\n```\n"
+            "1. In a list:\n\n    ```sh\n    gpudepth c\n    ```\n"
             "```yaml\ngpudepth: no\n```\n```python\nx = 1\n\ny = 2\n```\n")
-    assert list(commands(text)) == [Command("gpudepth a b", 4), Command("mkdir x"), Command("cp a b"),
+    assert list(commands(text)) == [Command("mkdir x"), Command("cp a b"), Command("gpudepth a b", 4), Command("gpudepth c"),
                                     Command("x = 1\n\ny = 2\n", python=True)]
