@@ -62,8 +62,12 @@ class GpudepthError(Exception):
         self.hint = _cut(hint, self.longest) if hint is not None else None
 
     def __str__(self) -> str:
+        return self.describe(keyword)
+
+    def describe(self, language: Callable[[str, str | None], str]) -> str:
+        """Return place, message and hint, with settings named in a language: see `render`."""
         text = f"{self.where}: {self.message}" if self.where else self.message
-        return render(f"{text} ({self.hint})" if self.hint else text)
+        return render(f"{text} ({self.hint})" if self.hint else text, language)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only fields must survive the trip out of a worker process.

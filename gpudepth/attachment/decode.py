@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..compute import Backend, Span
 from ..compute.cuda import adopt, on_gpu
 from ..containers import registry
-from ..containers.base import HoldsCodes
+from ..containers.base import HoldsCodes, capabilities
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData
 from ..depth.encoding import Depth, Disparity, DisparityRange, Encoding, Gray, Relative, factor_of
@@ -21,8 +21,6 @@ from ..errors import BackendError, GpudepthError, NoDepthError, RangeError, Usag
 from ..formats.bytesource import ByteSource, Input, as_input
 from ..maps.reader import SourceMap, read_map
 from ..settings.settings import Settings
-
-PICTURES = ("jpeg",)  # files of these containers can be maps themselves: a gray JPEG
 
 # what values mean that nothing explains, when they are to be aligned: themselves, up to scale and shift
 RELATIVE: dict[str, Encoding] = {"disparity": Disparity(invalid=()), "depth": Depth(invalid=())}
@@ -93,7 +91,7 @@ def _from_container(path: Input, settings: Settings, backend: Backend) -> Decode
             turn = container.picture(source).orientation if settings.orientation == "display" else 1
             return _from_codes(SourceMap(found.codes, 255, turn, path), settings, backend)
     if data is None:
-        if container.name in PICTURES and settings.encoding is not None:
+        if capabilities(container).can_be_map and settings.encoding is not None:
             return None
         raise NoDepthError("holds no depth", where=str(path),
                            hint="the second argument is the map, or a photo that holds depth")

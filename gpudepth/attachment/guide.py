@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..containers import registry
+from ..containers.base import capabilities
 from ..containers.heif import photo_encoder as photo_room
 from ..depth import orientation as exif
 from ..errors import UnsupportedError
@@ -52,15 +53,15 @@ class Guide:
         with ByteSource(self.photo, self.limits) as source:
             container = registry.find(source)
             picture = container.picture(source) if container else photo_room.picture(self.photo, self.limits)
-            name = container.name if container else ""
+            decoder = capabilities(container).decoder if container else "pillow"
             self.limits.check_picture(picture.coded_width, picture.coded_height, 3, where=str(self.photo),
                                       packed=source.size)
         display = self.orientation == "display"
-        if name == "dng":
+        if decoder is None:
             raise UnsupportedError("is raw, and cannot guide: its picture would have to be developed",
                                    where=str(self.photo), hint="resize with bilinear and fill with nearest, or attach "
                                                                "to a developed photo")
-        if name == "heif":      # libheif gives what is displayed
+        if decoder == "libheif":      # libheif gives what is displayed
             return _heif(self.photo, self.limits), 1 if display else exif.inverse(picture.orientation)
         with photo_room.open_photo(self.photo, self.limits) as image:
             pixels = photo_room.decode(image, "RGB", self.photo, "its pixels, which are to guide,")

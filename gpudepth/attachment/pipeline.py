@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from ..compute import Backend, Span
 from ..containers import registry
-from ..containers.base import CodedMap, Container, Edit, Picture
+from ..containers.base import CodedMap, Container, Edit, Picture, capabilities
 from ..containers.heif import photo_encoder as photo_room
-from ..containers.heif.heif import Heif
 from ..depth import numeric
 from ..depth import orientation as exif
 from ..depth.calibration import Calibration
@@ -274,18 +273,19 @@ def _container(photo: Input, source: ByteSource, target: Container, out: Path, s
         registry.require(source)    # it is empty, or not what its name says
     if container is not None and container.name == target.name:
         return container
-    if not isinstance(target, Heif):
+    if not capabilities(target).encodes:
         kind = f"is {container.name}" if container else "can hold no depth itself"
         same = out.with_suffix(photo.suffix if container else ".heic")
         raise UnsupportedError(f"{photo.name} {kind} and {out.name} would be {target.name}: photos keep their format, "
-                               "and what is none for depth becomes a HEIC", where=out, hint=f"-o {same}")
+                               "and formats that cannot hold depth become HEIC", where=out, hint=f"-o {same}")
     if out.suffix.lower() == ".avif":
         raise UnsupportedError("photos are encoded with HEVC, not AV1", where=out, hint="write a .heic")
-    if container is not None and (container.name != "jpeg" or not settings.transcode):
+    can = container is not None and capabilities(container).transcodes
+    if container is not None and not (can and settings.transcode):
         lost = "a little quality is lost, and so are further images in the file (gain map, motion photo)"
-        hint = (f"-o {out.with_suffix(photo.suffix)} keeps it as it is; --transcode if a HEIC is wanted "
-                "(output.transcode: true in a job)" if container.name == "jpeg" else None)
-        raise UsageError(f"is {container.name.upper()}; a HEIC of it is encoded anew: {lost}",
+        hint = (f"-o {out.with_suffix(photo.suffix)} keeps it as it is; ‹transcode=True› if a HEIC is wanted"
+                if can else None)
+        raise UsageError(f"is {container.name.upper()}; a HEIC of it re-encodes the picture: {lost}",
                          where=str(photo), hint=hint)
     return None
 

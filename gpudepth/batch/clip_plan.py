@@ -11,6 +11,7 @@ from ..attachment.clips import movie as clip_movie
 from ..attachment.clips.photos import MARK, table_of, writes_over
 from ..compute.cores import available_cores
 from ..containers import registry
+from ..containers.base import capabilities
 from ..errors import UsageError
 from ..pairing.clips import Clip, find_clips
 from ..pairing.pairs import Pairing
@@ -77,7 +78,7 @@ def _check_outputs(items: tuple[ClipItem, ...], job: Job) -> None:
                                   + " ".join(clip_movie.SUFFIXES))
         if MARK in item.pattern:
             container = registry.by_suffix(suffix)
-            if container is None or container.name not in ("heif", "jpeg") or suffix == ".avif":
+            if container is None or not capabilities(container).takes_frames or suffix == ".avif":
                 raise UsageError(f"{item.pattern} is to be written: frames become .heic or .jpg",
                                  hint="gpudepth extract takes depth out of clips into .npy, .exr and the like")
         if job.suffixes and suffix not in job.suffixes:

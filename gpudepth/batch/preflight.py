@@ -16,7 +16,7 @@ from ..attachment.pipeline import photo_of
 from ..attachment.precision import foretell
 from ..compute import backend
 from ..containers import registry
-from ..containers.base import Container
+from ..containers.base import Container, capabilities
 from ..depth.encoding import DisparityRange, Encoding, Gray, Relative, ZBuffer
 from ..depth.pixel_format import Quantity, quantity_of
 from ..maps.record3d import read_capture
@@ -108,7 +108,7 @@ def _encoded_anew(item: PhotoItem, settings: Settings) -> bool:
     photo, output = (registry.by_suffix(file.suffix) for file in (item.photo, item.output))
     if photo is None or output is None or item.output.suffix.lower() in MAPS_ALONE or photo.name == output.name:
         return False
-    return not (settings.transcode and photo.name == "jpeg" and output.name == "heif")
+    return not (settings.transcode and capabilities(photo).transcodes and capabilities(output).encodes)
 
 
 def known_range(encoding: Encoding | None) -> tuple[float, float] | None:

@@ -25,6 +25,7 @@ from ..errors import AccessError, GpudepthError, Interrupted, OutputError, Usage
 from ..pairing.stores import RemoteFile, look_at, target
 from ..pairing.urls import display_path, is_url
 from ..settings.job import Job, load_job
+from ..settings.references import key
 from . import shards as parts
 from .clip_plan import make_clip_plan
 from .job_hash import JobHash, job_hash
@@ -253,7 +254,7 @@ def _work(tasks: Iterable[Task], ledger: Ledger, settings_hash: JobHash, summary
         progress.warn(warning)
     for refused in summary.plan.refused:
         row = Row(refused.key, "error", settings_hash.value, error=type(refused.error).__name__,
-                  message=str(refused.error))
+                  message=refused.error.describe(key))
         _record(row, ledger, summary)
         progress.error(row.message, row.key)
     if summary.failed and job.run.on_error == "stop":
@@ -289,7 +290,7 @@ def _record(row: Row, ledger: Ledger, summary: RunSummary) -> None:
 def _failure(done: Done, settings_hash: JobHash) -> Row:
     error = done.error or GpudepthError("unknown")
     return Row(done.task.item.key, "error", settings_hash.value, output=done.task.item.target,
-               error=type(error).__name__, message=str(error), seconds=round(done.seconds, 3))
+               error=type(error).__name__, message=error.describe(key), seconds=round(done.seconds, 3))
 
 
 @contextlib.contextmanager

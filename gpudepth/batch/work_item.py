@@ -19,10 +19,11 @@ from ..attachment.export import MAPS_ALONE
 from ..attachment.pipeline import run_item
 from ..attachment.side_inputs import SideInputs
 from ..compute import backend
-from ..errors import GpudepthError, OutputError
+from ..errors import GpudepthError, OutputError, render
 from ..formats.bytesource import Input
 from ..pairing.stores import RemoteFile, Target
 from ..pairing.urls import display_path
+from ..settings.references import key
 from ..settings.settings import Settings
 from ..timing import lap, rounded, stage
 from .ledger import FileState, Row, stat_signature, states
@@ -144,7 +145,8 @@ class PhotoItem:
             written, (photo, depth, *side_inputs) = FileState.of(self.output), states(self.inputs, before)
         near, far = (m if isfinite(m) else None for m in outcome.metres)
         return Row(self.key, "ok", task.job, photo, depth, self.target, written.size, written.sha256, outcome.line(),
-                   (outcome.storage.lo, outcome.storage.hi), (near, far), outcome.filled, outcome.notices(),
+                   (outcome.storage.lo, outcome.storage.hi), (near, far), outcome.filled,
+                   tuple(render(notice, key) for notice in outcome.notices()),
                    beside=tuple(side_inputs), pixels=outcome.width * outcome.height, stages=rounded(lap()))
 
 

@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from typing import Any
 
 import typer
@@ -105,6 +106,22 @@ def run_command(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
     handler = _log_to_stderr()
     try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("default", category=DeprecationWarning, module=r"gpudepth\.")
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
+            return _run(arguments)
+    finally:
+        logging.getLogger("gpudepth").removeHandler(handler)
+        logging.getLogger("gpudepth").setLevel(logging.NOTSET)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Old names in jobs and on the command line are told to whoever typed them."""
+    print(f"warning: {readable(str(message))}", file=sys.stderr)
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
         result = typer.main.get_command(app)(args=arguments, prog_name="gpudepth", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
@@ -134,9 +151,6 @@ def run_command(arguments: list[str] | None = None) -> int:
         return OutputError.exit_code
     except Exception:
         return _bug()
-    finally:
-        logging.getLogger("gpudepth").removeHandler(handler)
-        logging.getLogger("gpudepth").setLevel(logging.NOTSET)
 
 
 def _bug() -> int:

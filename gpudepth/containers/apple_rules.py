@@ -28,6 +28,8 @@ STORED = Rule("stored-format", "apdi:StoredFormat and IntMaxValue are those of t
 RANGE = Rule("range", "FloatMinValue and FloatMaxValue are finite, in order and not negative", FILES)
 DISPARITY = Rule("disparity", "the map is disparity", FILES, only=PORTRAIT)
 FILTERED = Rule("filtered", "depthData:Filtered is True", f"{REPORTED}: unfiltered depth is refused", must=CAMERA)
+WORDS = Rule("words", "Quality is high or low, Accuracy is relative or absolute, Filtered is True or False",
+             f"{FILES}; AVDepthData's Quality and Accuracy")
 QUALITY = Rule("quality", "depthData:Quality is high", f"{REPORTED}: low quality depth is refused", must=CAMERA)
 VERSION = Rule("depth-data-version", "depthData:DepthDataVersion has major version 1",
                f"{REPORTED}; {FILES} from a camera", must=PORTRAIT, only=CAMERA)
@@ -75,6 +77,11 @@ def check(out: Checklist, data: bytes, where: str, *, bits: int | None, size: tu
     filtered = packet.text(DEPTH_DATA, "Filtered")
     out.test(FILTERED, filtered is not None and about.filtered, where, f"it is {filtered}")
     quality = packet.text(DEPTH_DATA, "Quality")
+    accuracy = packet.text(DEPTH_DATA, "Accuracy")
+    odd = [f"{name} is {value}" for name, value, known in (
+        ("Quality", quality, ("high", "low")), ("Accuracy", accuracy, ("relative", "absolute")),
+        ("Filtered", filtered, ("True", "False"))) if value is not None and value not in known]
+    out.test(WORDS, not odd, where, ", ".join(odd))
     out.test(QUALITY, quality == "high", where, f"it is {quality}")
     version = packet.text(DEPTH_DATA, "DepthDataVersion") or ""
     out.test(VERSION, version.isdecimal() and int(version) >> 16 == 1, where, f"it is {version or 'missing'}")

@@ -143,6 +143,36 @@ class Edit:
     changes: Sequence[str] = ()
 
 
+PROTOCOL = 2
+"""The version of the protocol. A plug-in that names none was written for version 1, which had no capabilities."""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What the pipeline may do with files of a container.
+
+    Attributes:
+        decoder: What decodes the picture where a photo guides its map; None for pictures that cannot guide, or none.
+        has_picture: A file holds a photo, and not a map alone.
+        can_be_map: A file without depth may be a gray map itself.
+        encodes: Pictures of formats that cannot hold depth are encoded into it.
+        transcodes: Its photos may be re-encoded into the container that `encodes`, where that is asked for.
+        takes_frames: Frames of clips can be written as its photos.
+    """
+
+    decoder: Literal["pillow", "libheif"] | None = None
+    has_picture: bool = True
+    can_be_map: bool = False
+    encodes: bool = False
+    transcodes: bool = False
+    takes_frames: bool = False
+
+
+def capabilities(container: Container) -> Capabilities:
+    """Return what a container can do; a plug-in of version 1 can do what every container can."""
+    return getattr(container, "capabilities", Capabilities())
+
+
 class Container(Protocol):
     """One file format. Every method raises errors of `gpudepth.errors` that say where in the file.
 

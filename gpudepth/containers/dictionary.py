@@ -19,7 +19,7 @@ from ..errors import GpudepthError, MalformedError, UnsupportedError, UsageError
 from ..formats import plist, xmp
 from ..formats.bytesource import ByteSource
 from . import apple
-from .base import DEFAULT_PLACEMENT, CodedMap, Contents, Edit, Picture, Placement
+from .base import DEFAULT_PLACEMENT, PROTOCOL, Capabilities, CodedMap, Contents, Edit, Picture, Placement
 
 TYPE, PACKET = "gpudepthAuxiliaryDataType", "gpudepthMetadataXMP"
 SUFFIXES = (".plist", ".bplist")  # XML and binary; readers tell them apart by their first bytes
@@ -55,6 +55,8 @@ class Dictionary:
     """`Container` for property lists: depth and no photo, so it is read and written but nothing is attached to it."""
 
     name = "dictionary"
+    protocol = PROTOCOL
+    capabilities = Capabilities(has_picture=False)
     suffixes: tuple[str, ...] = SUFFIXES
     bits: tuple[int, ...] = ()
     profiles: tuple[str, ...] = ()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from ..errors import TruncatedError, UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource
 from ..formats.quicktime.movie import is_movie
 from ..limits import DEFAULT, Limits
-from .base import Container, Donates, Donor, SharesItsHead
+from .base import PROTOCOL, Container, Donates, Donor, SharesItsHead, capabilities
 from .dictionary import Dictionary
 from .dng.dng import Dng
 from .heif.heif import Heif
@@ -24,8 +24,17 @@ def containers() -> tuple[Container, ...]:
     """Ours, then those of entry points in the group `gpudepth.containers`."""
     from importlib.metadata import entry_points  # slow to load, and not needed for --help
 
-    extra = [cast(Container, entry.load()()) for entry in entry_points(group=GROUP)]
+    extra = [_plug_in(entry.name, entry.load()()) for entry in entry_points(group=GROUP)]
     return (Heif(), Jpeg(), Dng(), Dictionary(), *extra)
+
+
+def _plug_in(name: str, container: Any) -> Container:
+    """A third party's container. Raises UnsupportedError for a protocol of a later version."""
+    version = getattr(container, "protocol", 1)
+    if version not in (1, PROTOCOL):
+        raise UnsupportedError(f"the plug-in {name} needs version {version} of the container protocol, not {PROTOCOL}",
+                               hint="upgrade gpudepth, or install an older version of the plug-in")
+    return cast(Container, container)
 
 
 def find(source: ByteSource) -> Container | None:
@@ -76,3 +85,8 @@ def named(name: str) -> Container:
     if found is None:
         raise UsageError(f"unknown container {name!r}", hint="known: " + ", ".join(c.name for c in containers()))
     return found
+
+
+def encoder() -> Container:
+    """Return the container that pictures are encoded into which cannot hold depth themselves."""
+    return next(c for c in containers() if capabilities(c).encodes)

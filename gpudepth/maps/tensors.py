@@ -78,8 +78,8 @@ def _two(values: NDArray[Any]) -> NDArray[Any]:
     shape, values = values.shape, _alone(values)
     if values.ndim != 2 or 0 in values.shape:
         raise UsageError(f"a map is (height, width), not {shape}", hint="one of a batch at a time: predictions[0]")
-    if values.dtype.kind not in "fu":
-        raise UsageError(f"a map of {values.dtype}", hint="uint8, uint16, float16, float32 or float64")
+    if values.dtype.kind not in "fiu":
+        raise UsageError(f"a map cannot hold {values.dtype}", hint="use integers, float16, float32 or float64")
     return np.ascontiguousarray(values)
 
 

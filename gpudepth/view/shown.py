@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..attachment.guide import Guide
 from ..containers import registry
-from ..containers.dictionary import Dictionary
+from ..containers.base import capabilities
 from ..depth.data import DepthData
 from ..errors import NoDepthError, UnsupportedError
 from ..formats.bytesource import ByteSource
@@ -79,7 +79,7 @@ def load(path: str | Path, long_side: int, limits: Limits = DEFAULT) -> DepthVie
         raise NoDepthError("holds no depth", where=path,
                            hint=f"gpudepth attach {Path(path).name} MAP -o OUT puts some in")
     data = data.displayed()
-    if container.name == Dictionary.name:
+    if not capabilities(container).has_picture:
         return DepthView(Path(path).name, data, None, "a map alone")
     try:
         picture = Guide(path, "display", limits).at(*fitted(about.width, about.height, long_side))

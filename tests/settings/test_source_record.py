@@ -22,7 +22,7 @@ def problems(source: str) -> list[str]:
     ("{color: a}", ["source.depth: is missing"]),
     ("{color: a, depth: null}", ["source.depth: is missing"]),
     ("{pairs: a.csv, depth: b}", ["source.depth: source.pairs names the files already; color and depth, or pairs"]),
-    ("{pairs: a.csv, transforms: b.json}", ["source.transforms: source.pairs names the files already; one of the two"]),
+    ("{pairs: a.csv, transforms: b.json}", ["source.transforms: source.pairs names the files already; give one of them"]),
     ("{transforms: a.json, color: b}", ["source.color: source.transforms names the files already; color and depth, or transforms"]),
     ("{pairs: a.csv, match: time}", ["source.match: goes with color and depth; source.pairs says which belong together"]),
     ("{pairs: 5}", ["source.pairs: input should be a valid string; it is 5"]),

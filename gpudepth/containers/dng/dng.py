@@ -10,7 +10,7 @@ from ...depth.pixel_format import PixelFormat
 from ...errors import GpudepthError
 from ...formats import tiff
 from ...formats.bytesource import ByteSource
-from ..base import DEFAULT_PLACEMENT, CodedMap, Contents, Edit, Picture, Placement
+from ..base import DEFAULT_PLACEMENT, PROTOCOL, Capabilities, CodedMap, Contents, Edit, Picture, Placement
 from ..rules import Finding
 from . import writer
 from .check import check
@@ -31,6 +31,8 @@ class Dng:
     """`Container` for DNG files, classic and BigTIFF."""
 
     name = "dng"
+    protocol = PROTOCOL
+    capabilities = Capabilities()
     suffixes: tuple[str, ...] = (".dng",)
     bits: tuple[int, ...] = (16, 8)
     profiles: tuple[str, ...] = ("dng",)

@@ -14,7 +14,7 @@ from ...depth.pixel_format import PixelFormat
 from ...errors import GpudepthError
 from ...formats.bytesource import ByteSource
 from ..auxiliary import AuxiliaryImage, name_of
-from ..base import DEFAULT_PLACEMENT, CodedMap, Contents, Donor, Edit, Picture, Placement
+from ..base import DEFAULT_PLACEMENT, PROTOCOL, Capabilities, CodedMap, Contents, Donor, Edit, Picture, Placement
 from ..rules import Finding
 from . import portrait, writer
 from .check import check
@@ -46,6 +46,8 @@ class Heif:
     """`Container` for HEIC, HEIF and AVIF files."""
 
     name = "heif"
+    protocol = PROTOCOL
+    capabilities = Capabilities(decoder="libheif", encodes=True, takes_frames=True)
     suffixes: tuple[str, ...] = (".heic", ".heif", ".hif", ".avif")
     bits: tuple[int, ...] = (8, 10, 12)
     profiles: tuple[str, ...] = ("apple-depth", "article", "apple-portrait")

@@ -12,7 +12,19 @@ from ...formats import jpeg
 from ...formats.bytesource import ByteSource
 from .. import apple
 from ..auxiliary import AuxiliaryImage
-from ..base import DEFAULT_PLACEMENT, Auxiliary, CodedMap, Contents, Donor, Edit, Picture, Placement, VendorMap
+from ..base import (
+    DEFAULT_PLACEMENT,
+    PROTOCOL,
+    Auxiliary,
+    Capabilities,
+    CodedMap,
+    Contents,
+    Donor,
+    Edit,
+    Picture,
+    Placement,
+    VendorMap,
+)
 from ..google import dynamic_depth, gdepth
 from ..rules import Finding
 from . import auxiliary, image, portrait, trailer, writer
@@ -24,6 +36,8 @@ class Jpeg:
     """`Container` for JPEG files: Apple's layout, Google's GDepth and Dynamic Depth; vendors' trailers are read."""
 
     name = "jpeg"
+    protocol = PROTOCOL
+    capabilities = Capabilities(decoder="pillow", can_be_map=True, transcodes=True, takes_frames=True)
     suffixes: tuple[str, ...] = (".jpg", ".jpeg", ".jpe")
     bits: tuple[int, ...] = (8,)
     profiles: tuple[str, ...] = ("apple-depth", "article", "apple-portrait", "gdepth", "dynamic-depth")
