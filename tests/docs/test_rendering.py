@@ -158,3 +158,17 @@ def test_pages_send_nobody_to_private_modules() -> None:
                     assert full in documented or full in modules, (page.name, full)
             for module in re.findall(r"^import (gpudepth\.[\w.]+)", block, re.MULTILINE):
                 assert module in modules, (page.name, module)
+
+
+def test_paths_of_the_architecture_exist() -> None:
+    text = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("ARCHITECTURE.md", "CONTRIBUTING.md"))
+    paths = set(re.findall(r"`((?:gpudepth|tests|kernels|tools|configs|docs|fuzz|benchmarks)/[\w./-]*)`", text))
+    assert len(paths) > 40
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_the_architecture_names_every_package() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    packages = {path.parent.name for path in (ROOT / "gpudepth").glob("*/__init__.py")}
+    assert len(packages) >= 15
+    assert {name for name in packages if f"`{name}/`" not in text} == set()
