@@ -108,7 +108,7 @@ def run_command(arguments: list[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("default", category=DeprecationWarning, module=r"gpudepth\.")
-            warnings.showwarning = _show_warning  # type: ignore[assignment]
+            warnings.showwarning = _show_warning
             return _run(arguments)
     finally:
         logging.getLogger("gpudepth").removeHandler(handler)
