@@ -1,4 +1,4 @@
-"""Hugging Face's datasets: depth into the photos of a data set, and back out of them as a column in metres.
+"""Attach depth to the photos of a Hugging Face data set, and read it back as a column in metres.
 
     python examples/datasets_map.py photos/ depth/ out/       # out/IMG_1.jpg of photos/IMG_1.jpg and depth/IMG_1.png
 """
@@ -15,7 +15,7 @@ import gpudepth
 
 
 def attached(row: dict[str, Any], out: str) -> dict[str, str]:
-    """The photo's own bytes (nothing is decoded and encoded again), and in them the map, 16-bit gray."""
+    """Write a copy of the photo, which is not re-encoded, and attach the map (16-bit gray)."""
     photo = row["image"]
     target = Path(out) / Path(photo["path"]).name
     target.write_bytes(photo["bytes"] or Path(photo["path"]).read_bytes())

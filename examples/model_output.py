@@ -1,9 +1,9 @@
-"""What a depth model returned, into the photo it was asked about: no file in between.
+"""Attach the output of a depth model to its photo, without a file in between.
 
     python examples/model_output.py photo.jpg out.jpg
 
-`from_model` takes tensors of torch, JAX and CuPy where they lie, arrays, Pillow's images, and what transformers'
-pipeline("depth-estimation") returns. A relative model says what is nearer, not how near: that is near and far.
+`from_model` takes tensors of torch, JAX and CuPy without copying them to the host, arrays, Pillow images, and the result of
+transformers' pipeline("depth-estimation"). A relative model has no metres, so near and far are named.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import gpudepth
 
 
 def model(photo: Path) -> Any:
-    """Stands for yours: what is lower in the photo is nearer. A tensor (1, H, W) where torch is installed."""
+    """Stand in for a real model: lower parts of the photo are nearer. Returns a tensor (1, H, W) if torch is installed."""
     with Image.open(photo) as image:
         shape = (image.height // 4, image.width // 4)
     disparity = np.repeat(np.linspace(0, 1, shape[0], dtype=np.float32)[:, None], shape[1], axis=1)[None]
