@@ -11,7 +11,7 @@ from ..attachment.clips import photos as clip_stills
 from ..attachment.clips.span import ClipContext
 from ..compute import backend
 from ..pairing.clips import Footage
-from ..settings.clip import ClipSettings
+from ..settings.clip import MARK, ClipSettings
 from ..timing import rounded
 from .ledger import FileState, Row, stat_signature, states
 from .work_item import Task
@@ -40,13 +40,13 @@ class ClipItem:
 
     def is_whole(self, row: Row) -> bool:
         """Is all of the output there?"""
-        return self.output.exists() if clip_stills.MARK not in self.pattern else clip_stills.is_whole(self.output)
+        return self.output.exists() if MARK not in self.pattern else clip_stills.is_whole(self.output)
 
     def do(self, task: Task) -> Row:
         """See `WorkItem.do`."""
         before = [stat_signature(path) for path in self.inputs]
         means = ClipContext(self.options, task.settings, backend(task.backend), self.threads, heartbeat)
-        if clip_stills.MARK in self.pattern:
+        if MARK in self.pattern:
             outcome = clip_stills.write(self.video, self.depth, self.pattern, means)
         else:
             outcome = clip_movie.write(self.video, self.depth, Path(self.pattern), means)

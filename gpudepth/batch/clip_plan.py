@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..attachment.clips import movie as clip_movie
-from ..attachment.clips.photos import MARK, table_of, writes_over
+from ..attachment.clips.photos import table_of, writes_over
 from ..compute.cores import available_cores
 from ..containers import registry
 from ..containers.base import capabilities
@@ -16,7 +16,7 @@ from ..errors import UsageError
 from ..pairing.clips import Clip, find_clips
 from ..pairing.pairs import Pairing
 from ..pairing.urls import is_url
-from ..settings.clip import ClipSettings
+from ..settings.clip import MARK, ClipSettings
 from ..settings.job import Job
 from .clip_item import ClipItem
 from .plan import Plan, output_root, recipe_of, refuse

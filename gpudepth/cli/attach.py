@@ -10,6 +10,7 @@ from ..containers import registry
 from ..errors import GpudepthError, NoDepthError, UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource
 from ..maps.network import Network
+from ..settings.clip import of_clips
 from . import options as o
 from .output import doubt_about, print_clip_outcome, print_message, print_outcome
 
@@ -54,7 +55,6 @@ def attach(
     gpudepth attach photo.jpg --estimate model.onnx --preset depth-anything-v2 --near 0.5 --far 12 -o out.jpg
     """
     settings = o.settings(locals())
-    from ..attachment.clips.attach import attach_clip, of_clips
     from ..attachment.estimate import estimated
     from ..attachment.pipeline import run_item
     from ..attachment.side_inputs import SideInputs
@@ -74,6 +74,8 @@ def attach(
     elif network:
         raise UsageError("--network requires ‹estimate›")
     if output is not None and of_clips(output):
+        from ..attachment.clips.attach import attach_clip
+
         if depth is None:
             raise UsageError("‹estimate› takes photos, not clips", where=photo,
                              hint="write the frames as photos first, then a job over them with source.depth.kind: onnx")

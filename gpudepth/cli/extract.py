@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..datasets.photo import Photo as DepthPhoto
     from ..datasets.reconstruction import Reconstruction
     from ..errors import GpudepthError
-    from ..video.frames import Choice
+    from ..video.choice import Choice
 
 File = Annotated[Path, typer.Argument(help="A photo or clip that holds depth; or a folder of photos, with --as.",
                                       show_default=False)]
@@ -82,6 +82,7 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
     """
     from ..datasets import auxiliary
     from ..video import frames as clip
+    from ..video.choice import Choice
 
     wanted, model = auxiliary.parse(aux), _model(align_to, align_scale)
     if depth_range is not None and layout != "lerobot":
@@ -89,14 +90,14 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
     if layout == "lerobot":
         if side_car or layers or wanted or model is not None or values == "disparity":
             raise UsageError("--as lerobot is depth alone, of a clip, in metres", where=file)
-        _lerobot(file, output, depth_range, clip.Choice.parse(frames, stride), coded=coded)
+        _lerobot(file, output, depth_range, Choice.parse(frames, stride), coded=coded)
     elif layout is not None or file.is_dir():
         _data_set(file, layout, output, wanted, model, as_json=as_json)
     elif clip.is_clip(file):
         if side_car or layers or wanted or model is not None:
             raise UsageError("--side-car, --layers, --aux and --align-to are of photos", where=file)
         quantity = o.choice("values", values or "depth", ("depth", "disparity"))
-        _clip(file, output, quantity, clip.Choice.parse(frames, stride), coded=coded)
+        _clip(file, output, quantity, Choice.parse(frames, stride), coded=coded)
     elif frames is not None or stride != 1:
         raise UsageError("--frames and --stride speak of clips", where=file)
     elif coded and (model is not None or layers):

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import UsageError
-from ..video.frames import Choice
+from ..video.choice import Choice
 from .declare import SettingError, setting, validate
 
 Half = Literal["left", "right", "top", "bottom"]
 Box = tuple[int, int, int, int]
+MARK = "{frame}"
+"""Stands for the number of a frame in an output."""
+MOVIES = (".mov", ".mp4", ".mkv")
+"""The suffixes of movies that depth is written into."""
+NUMBER = re.compile(r"%0?[0-9]?d")
 OPPOSITE: dict[str, Half] = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
+
+
+def of_clips(out: str | Path) -> bool:
+    """Return whether an output's name is of a clip: it has a number for each frame, or is a movie's."""
+    name = Path(out).name
+    return bool(NUMBER.search(name)) or MARK in name or Path(out).suffix.lower() in MOVIES
 
 
 def _frames(value: Any) -> str:

@@ -5,7 +5,6 @@ What a movie holds itself comes before what a JSON file beside it says.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -15,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from ..depth.data import DepthData
-from ..errors import FileError, GpudepthError, NoDepthError, UsageError
+from ..errors import FileError, GpudepthError, NoDepthError
 from ..formats.bytesource import ByteSource
 from ..formats.quicktime import movie
 from ..limits import DEFAULT, Limits
 from . import checks
+from .choice import ALL, Choice
 from .coded_track import CodedTrack
 from .lerobot import depth_video as lerobot_video
 from .lerobot import metadata as lerobot_metadata
@@ -37,31 +37,6 @@ class ClipFrame:
     index: int
     seconds: Fraction
     data: DepthData
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Every stride-th frame of [start, stop); stop None is the last."""
-
-    start: int = 0
-    stop: int | None = None
-    stride: int = 1
-
-    def __post_init__(self) -> None:
-        if self.start < 0 or self.stride < 1 or (self.stop is not None and self.stop <= self.start):
-            raise UsageError(f"frames {self.start}:{'' if self.stop is None else self.stop} in steps of {self.stride}",
-                             hint="counted from 0, the end not included: --frames 0:100 --stride 10")
-
-    @classmethod
-    def parse(cls, text: str | None, stride: int = 1) -> Choice:
-        """ "100:200", "100:", ":200". Raises UsageError."""
-        match = re.fullmatch(r"([0-9]{0,9}):([0-9]{0,9})", text or ":")
-        if match is None:
-            raise UsageError(f"--frames {text!r} is not A:B", hint="--frames 0:100")
-        return cls(int(match[1] or 0), int(match[2]) if match[2] else None, stride)
-
-
-ALL = Choice()
 
 
 def is_clip(path: str | Path, limits: Limits = DEFAULT) -> bool:

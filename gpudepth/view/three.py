@@ -1,7 +1,7 @@
 """three.js, for pages that open from a file and without a network.
 
-Two files of the npm package `three`, version 0.140.2, lie unchanged in `static/`, with its licence (MIT): the last minor
-version of 2022 that still comes as one script which defines THREE, with controls to match.
+Two files of the npm package `three`, version 0.140.2, lie unchanged in `static/`, with its license (MIT): the last
+minor version of 2022 that still comes as one script which defines THREE, with controls to match.
 """
 
 from __future__ import annotations

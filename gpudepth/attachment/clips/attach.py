@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +9,13 @@ from ...compute import Backend
 from ...compute.cores import available_cores
 from ...errors import UsageError
 from ...pairing.clips import FRAME, footage
-from ...settings.clip import ClipSettings
+from ...settings.clip import MARK, NUMBER, ClipSettings
 from ...settings.declare import specs, unknown
 from ...settings.settings import Settings
 from . import movie as clip_movie
 from . import photos as clip_stills
-from .photos import MARK, Outcome, writes_over
+from .photos import Outcome, writes_over
 from .span import ClipContext
-
-_NUMBER = re.compile(r"%0?[0-9]?d")
-
-
-def of_clips(out: str | Path) -> bool:
-    """Does an output's name speak of a clip: a number for each frame, or a movie?"""
-    name = Path(out).name
-    return bool(_NUMBER.search(name)) or MARK in name or Path(out).suffix.lower() in clip_movie.SUFFIXES
 
 
 def attach_clip(video: str | Path, depth: str | Path, out: str | Path, settings: Settings, backend: Backend, *,
@@ -52,4 +43,4 @@ def attach_clip(video: str | Path, depth: str | Path, out: str | Path, settings:
 def _template(path: str | Path) -> str:
     """FFmpeg's numbers as our placeholder."""
     path = Path(path)
-    return str(path.with_name(_NUMBER.sub("{" + FRAME + "}", path.name)))
+    return str(path.with_name(NUMBER.sub("{" + FRAME + "}", path.name)))

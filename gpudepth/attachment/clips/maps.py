@@ -24,6 +24,7 @@ from ...settings.clip import Box, ClipSettings
 from ...settings.settings import Settings
 from ...video import frames as clip
 from ...video import reader as video_room
+from ...video.choice import Choice
 from ...video.mp4at import reader as mp4at_reader
 from ...video.quicktime import reader
 from ...video.reader import StreamInfo, Video, read_video
@@ -112,7 +113,7 @@ def _known(path: Path, settings: Settings) -> MapStream | None:
         if not wanted:
             return
         due = set(wanted)
-        chosen = clip.Choice(wanted[0], wanted[-1] + 1)
+        chosen = Choice(wanted[0], wanted[-1] + 1)
         for frame in clip.frames(path, chosen, oriented=oriented, limits=settings.limits):
             if frame.index in due:
                 yield frame.index, frame.data

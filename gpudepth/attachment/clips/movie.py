@@ -21,6 +21,7 @@ from ...depth.pixel_format import HDEP, HDIS, Quantity, quantity_of
 from ...errors import FileError, HolesError, UnsupportedError, UsageError
 from ...formats.bytesource import ByteSource
 from ...pairing.clips import Footage
+from ...settings.clip import MOVIES
 from ...video.matroska.depth_video import DepthVideoWriter
 from ...video.mp4at import writer as mp4at_writer
 from ...video.ordered import ordered_map
@@ -34,7 +35,7 @@ from .photos import Outcome
 from .span import ClipContext, find_span
 from .still import rgb
 
-SUFFIXES = (".mov", ".mp4", ".mkv")
+SUFFIXES = MOVIES
 _BITS = {".mov": (10,), ".mp4": (8, 10), ".mkv": (16,)}     # what each can store, the first unless it is named
 EXPERIMENTAL = ("a depth track in a movie is an experiment: its layout is what is publicly reported of Apple's, and no "
                 "Apple software was seen to read one written here")

@@ -21,7 +21,8 @@ from ...containers.base import Container, Picture
 from ...depth import orientation as exif
 from ...errors import FileError, GpudepthError, OutputError
 from ...formats.bytesource import ByteSource
-from ...pairing.clips import FRAME, Footage
+from ...pairing.clips import Footage
+from ...settings.clip import MARK
 from ...timing import add, lap, stage
 from ...video.ordered import ordered_map
 from .. import pipeline
@@ -34,7 +35,6 @@ from .still import StillEncoder, rgb, warnings_of
 
 COLUMNS = ("frame", "seconds", "file", "bytes", "map", "map_seconds", "near", "far", "error")
 DIGITS = 6
-MARK = "{" + FRAME + "}"
 _SHOWN = 3
 
 

@@ -11,10 +11,10 @@ from PIL import Image
 from video_kit import colour, depth
 
 import gpudepth
-from gpudepth.attachment.clips.attach import of_clips
 from gpudepth.cli.app import run_command
 from gpudepth.cli.options import key_values
 from gpudepth.errors import UsageError
+from gpudepth.settings.clip import of_clips
 from gpudepth.video.quicktime import reader
 
 

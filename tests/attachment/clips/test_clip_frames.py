@@ -23,7 +23,8 @@ from gpudepth.formats.isobmff.box import make
 from gpudepth.formats.quicktime import matrix
 from gpudepth.formats.quicktime.metadata import Metadata, Value
 from gpudepth.video import frames as clip
-from gpudepth.video.frames import Choice, frames, is_clip
+from gpudepth.video.choice import Choice
+from gpudepth.video.frames import frames, is_clip
 from gpudepth.video.matroska.depth_video import DepthVideoWriter, read_depth_video
 from gpudepth.video.mp4at import writer
 from gpudepth.video.quicktime.log_code import LogRange
