@@ -184,6 +184,7 @@ def _read_times(base: Path, what: str, text: str, *, allow_missing: bool) -> _Si
     if not files:
         raise UsageError("the list names no files", where=source.path,
                          hint="write one line per file: its time and its path")
+    files.sort(key=lambda file: natural_key(file.path))
     return _Side(Listing(tuple(files), frozenset({"stem", TIME})), times, frozenset(gone))
 
 
