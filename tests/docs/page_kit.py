@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "deploy" / "README.md", ROOT / "fuzz" / "README.md",
          *sorted(p for p in (ROOT / "docs").rglob("*.md") if p.name != "performance.md")]
+INDENTED = ("    gpudepth ", "    swift ")
 _FENCE = re.compile(r"^ *```(\w*)")
 _CODE = re.compile(r"exit code (\d+)(?! if)")
 
@@ -28,7 +29,8 @@ class Command:
 
 
 def commands(text: str) -> Iterator[Command]:
-    """Lines of fenced blocks of sh, in lists as well; blocks of Python as a whole."""
+    """Lines of fenced blocks of sh, in lists as well; blocks of Python as a whole. Pages that are made from the code may
+    have indented blocks."""
     kind, block = None, []
     for line in text.splitlines():
         fence = _FENCE.match(line)
@@ -38,7 +40,7 @@ def commands(text: str) -> Iterator[Command]:
             kind, block = (fence.group(1), []) if kind is None else (None, [])
         elif kind == "python":
             block.append(line)
-        elif kind in ("sh", "shell"):
+        elif kind in ("sh", "shell") or (kind is None and line.startswith(INDENTED)):
             command, _, comment = _split(line.strip())
             if command:
                 found = _CODE.search(comment)

@@ -49,25 +49,12 @@ def test_every_key_of_a_job_is_on_its_page() -> None:
             assert f"\n| `{name}` | " in page, name
 
 
-def test_a_docstring_is_read_key_by_key() -> None:
-    class Some(BaseModel):
-        """What it is. one: the first; of two. two, three: both, as one: said. """
-
-        one: int
-        two: int
-        three: int
-
-    intro, said = job_page.describe(Some)
-    assert intro == "What it is.\n\n"
-    assert said == {"one": "the first; of two", "two": "both, as one: said", "three": "both, as one: said"}
-
-
 def test_a_key_that_nothing_describes_is_an_error() -> None:
     class Unsaid(BaseModel):
         word: int
 
     with pytest.raises(KeyError, match="word"):
-        job_page._section("unsaid", Unsaid, {"$defs": {"Unsaid": Unsaid.model_json_schema()}}, "unsaid", 2)
+        job_page._section("unsaid", Unsaid, {"$defs": {"Unsaid": Unsaid.model_json_schema()}}, 2)
 
 
 def test_every_option_of_every_verb_is_on_its_page() -> None:
