@@ -2,8 +2,8 @@
 
     python examples/model_output.py photo.jpg out.jpg
 
-`from_model` takes tensors of torch, JAX and CuPy without copying them to the host, arrays, Pillow images, and the result of
-transformers' pipeline("depth-estimation"). A relative model has no metres, so near and far are named.
+`from_model` takes tensors of torch, JAX and CuPy without copying them to the host, arrays, Pillow images, and the
+result of transformers' pipeline("depth-estimation"). A relative model has no metres, so near and far are named.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import gpudepth
 
 
 def model(photo: Path) -> Any:
-    """Stand in for a real model: lower parts of the photo are nearer. Returns a tensor (1, H, W) if torch is installed."""
+    """Stand in for a real model: lower parts of the photo are nearer. Returns a torch tensor (1, H, W) if possible."""
     with Image.open(photo) as image:
         shape = (image.height // 4, image.width // 4)
     disparity = np.repeat(np.linspace(0, 1, shape[0], dtype=np.float32)[:, None], shape[1], axis=1)[None]
