@@ -1,4 +1,4 @@
-"""What `import gpudepth` offers says of itself: what goes in, shapes, kinds of numbers, units, errors, and whose rule it is."""
+"""Docstrings of public names: arguments, shapes, dtypes, units, errors and sources, in Google style."""
 
 from __future__ import annotations
 
@@ -54,6 +54,28 @@ def test_each_parameter_is_told(name: str) -> None:
         return
     missing = [p for p in parameters(PUBLIC[name]) if not re.search(rf"\b{p}\b", said) and not (p == "orientation" and "Exif" in said)]
     assert missing == []
+
+
+# `api.py` and the classes below it are converted one by one; a name that is converted leaves this list
+OLD_STYLE = {"read", "from_model", "remove", "inspect", "check", "run", "DepthData", "Calibration", "GpudepthError"}
+COLUMNS = re.compile(r"^ *[a-z_]+(?:, [a-z_]+)* {2,}\S", re.MULTILINE)
+
+
+def google_style(found: Any) -> list[str]:
+    """What a docstring lacks."""
+    said = text(found)
+    first = said.split("\n", 1)[0]
+    wanted = ["Args:" if inspect.isfunction(found) else "Attributes:"]
+    wanted += ["Returns:", "Raises:"] if inspect.isfunction(found) else []
+    missing = [section for section in wanted if not re.search(rf"^{section}$", said, re.MULTILINE)]
+    return missing + ["a full first sentence"] * (not first.endswith(".")) + ["no columns"] * bool(COLUMNS.search(said))
+
+
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=pytest.mark.xfail(strict=False, reason="columns, not sections")) if name in OLD_STYLE else name
+    for name in TOP])
+def test_docstrings_are_of_googles_style(name: str) -> None:
+    assert google_style(PUBLIC[name]) == []
 
 
 @pytest.mark.parametrize("name", TOP)
