@@ -1,1 +1,1 @@
-"""Readers of depth-map files, one module per format behind `read_map`, and presets of what their values mean."""
+"""Reads depth-map files, with one module per format behind `read_map`, and holds presets of what their values mean."""

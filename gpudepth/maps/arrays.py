@@ -1,6 +1,6 @@
-"""numpy's files, `.npy` and `.npz`, without trust: sizes are checked before anything is loaded, pickles never are.
+"""Reads numpy's files, `.npy` and `.npz`, without trusting them: sizes are checked first and pickles are never loaded.
 
-Format: `numpy.lib.format`: magic, version, header length, then a Python dict as text with descr, fortran_order, shape.
+Source: `numpy.lib.format`: magic, version, header length, then a Python dict as text with descr, fortran_order, shape.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..limits import DEFAULT, Limits
 
 MAGIC = b"\x93NUMPY"
 PREFERRED = ("depth", "disparity")
-"""Keys of an `.npz` that are taken unasked, in this order: Depth Pro writes `depth`."""
+"""Keys of an `.npz` that are used by default, in this order; Depth Pro writes `depth`."""
 
 _KEY = re.compile(r"(.*?)(?:\[([0-9]{1,9})\])?")
 _MAX_HEADER = 10_000                    # numpy's own default limit
@@ -33,7 +33,14 @@ _SHAPE = re.compile(r"'shape':\s*\(([0-9L,\s]*)\)")
 
 @dataclass(frozen=True)
 class Header:
-    """What a `.npy` declares: `start` is where its values begin."""
+    """What a `.npy` declares.
+
+    Attributes:
+        dtype: Type of the values.
+        shape: Shape of the array.
+        fortran: Whether the array is in Fortran order.
+        start: Offset of the values in bytes.
+    """
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -49,7 +56,7 @@ class Header:
 
 
 def split_key(key: str | None) -> tuple[str | None, int | None]:
-    """ "depths[3]" → the name and the image of a stack; either may be left out."""
+    """Split "depths[3]" into the name and the index of an image in a stack; either may be left out."""
     match = _KEY.fullmatch(key) if key else None
     if match is None:
         return key, None
@@ -58,11 +65,24 @@ def split_key(key: str | None) -> tuple[str | None, int | None]:
 
 def read_npy(stream: IO[bytes], size: int, *, where: str, limits: Limits = DEFAULT,
              index: int | None = None) -> NDArray[Any]:
-    """Read an array of `size` bytes from the start of `stream`; with `index` one image of a stack (N,H,W).
+    """Read an array of `size` bytes from the start of `stream`.
 
-    Returns it as (H,W), C order, native byte order, dtype as stored; (H,W,1) and (1,H,W) lose their empty axis. Raises
-    LimitError before loading, UnsupportedError for objects, records, other dtypes and shapes, TruncatedError,
-    MalformedError.
+    Args:
+        stream: The file.
+        size: Its size in bytes.
+        where: Name of the file for messages.
+        limits: What the file may ask for.
+        index: Index of one image of a stack (N, H, W), or None.
+
+    Returns:
+        The map (H, W) in C order and native byte order, with its stored dtype. (H, W, 1) and (1, H, W) lose the empty
+        axis.
+
+    Raises:
+        LimitError: It asks for too much; raised before loading.
+        UnsupportedError: It holds objects, records, or another dtype or shape.
+        TruncatedError: It ends too early.
+        MalformedError: It contradicts its format.
     """
     header = read_header(stream, where)
     height, width = _plane(header, where) if index is None else _image(header, index, where)
@@ -70,14 +90,16 @@ def read_npy(stream: IO[bytes], size: int, *, where: str, limits: Limits = DEFAU
     wanted = header.pixels * header.dtype.itemsize
     there = size - header.start
     if there < wanted:
-        raise TruncatedError(f"declares {header}, {wanted:,} bytes; {there:,} are there", where=where)
+        raise TruncatedError(f"the header declares {header}, {wanted:,} bytes, but the file holds {there:,}",
+                             where=where)
     if there > wanted:
-        raise MalformedError(f"{there - wanted:,} bytes more than {header} needs", where=where)
+        raise MalformedError(f"the file holds {there - wanted:,} bytes more than {header} needs", where=where)
     if index is not None:
         return _read_image(stream, header, index, where)
     data = stream.read(wanted)
-    if len(data) != wanted or stream.read(1):           # reading on to the end also checks a zip member's CRC
-        raise TruncatedError(f"declares {header}, {wanted:,} bytes; {len(data):,} could be read", where=where)
+    if len(data) != wanted or stream.read(1):           # reading to the end also checks the CRC of a zip member
+        raise TruncatedError(f"the header declares {header}, {wanted:,} bytes, but only {len(data):,} could be read",
+                             where=where)
     flat = np.frombuffer(data, dtype=header.dtype)
     array = flat.reshape(header.shape, order="F" if header.fortran else "C").reshape(height, width)
     return np.ascontiguousarray(array, dtype=header.dtype.newbyteorder("="))
@@ -86,13 +108,14 @@ def read_npy(stream: IO[bytes], size: int, *, where: str, limits: Limits = DEFAU
 def _image(header: Header, index: int, where: str) -> tuple[int, int]:
     shape = header.shape
     if len(shape) != 3 or index >= shape[0] or 0 in shape or header.fortran:
-        what = "by columns" if header.fortran else f"of shape {shape}"
-        raise UnsupportedError(f"has no image {index}: it is {what}, not a stack (N, height, width)", where=where)
+        what = "is in Fortran order" if header.fortran else f"has shape {shape}"
+        raise UnsupportedError(f"there is no image {index}: the array {what}; a stack is (N, height, width)",
+                               where=where)
     return shape[1], shape[2]
 
 
 def _read_image(stream: IO[bytes], header: Header, index: int, where: str) -> NDArray[Any]:
-    """What is before it is skipped in pieces: in an archive it has to be unpacked."""
+    """Read one image of a stack. Earlier images are skipped in pieces, because an archive has to unpack them."""
     _, height, width = header.shape
     wanted = height * width * header.dtype.itemsize
     ahead = index * wanted
@@ -103,16 +126,26 @@ def _read_image(stream: IO[bytes], header: Header, index: int, where: str) -> ND
         ahead -= skipped
     data = stream.read(wanted)
     if len(data) != wanted:
-        raise TruncatedError(f"ends inside image {index} of {header}", where=where)
+        raise TruncatedError(f"the file ends inside image {index} of {header}", where=where)
     array = np.frombuffer(data, header.dtype).reshape(height, width)
     return np.ascontiguousarray(array, dtype=header.dtype.newbyteorder("="))
 
 
 def read_npz(stream: IO[bytes], *, key: str | None, where: str, limits: Limits = DEFAULT) -> NDArray[Any]:
-    """Read one array of an archive: `key`, else one of PREFERRED, else the only one that is a (H,W) map. `key` may end
-    in [i]: one image of a stack.
+    """Read one array of an archive.
 
-    Raises what `read_npy` does; UnsupportedError with the keys that are there when none, or more than one, fits.
+    Args:
+        stream: The file.
+        key: Name of the array, which may end in [i] for one image of a stack. Without it, the array is one of
+            PREFERRED, or else the only (H, W) map.
+        where: Name of the file for messages.
+        limits: What the file may ask for.
+
+    Returns:
+        The map (H, W), as `read_npy` does.
+
+    Raises:
+        UnsupportedError: No array fits, or several do; the hint lists them. Otherwise the errors of `read_npy`.
     """
     with archive_errors(where), ZipFile(stream) as archive:
         members = {_key(info): info for info in archive.infolist()[:_MAX_MEMBERS]}
@@ -127,7 +160,7 @@ def read_npz(stream: IO[bytes], *, key: str | None, where: str, limits: Limits =
 
 @contextmanager
 def archive_errors(where: str) -> Iterator[None]:
-    """What zipfile raises, as errors of ours."""
+    """Convert the errors of zipfile."""
     try:
         yield
     except GpudepthError:
@@ -138,7 +171,7 @@ def archive_errors(where: str) -> Iterator[None]:
         raise UnsupportedError(f"the archive cannot be read: {error}", where=where) from error
     except (BadZipFile, zlib.error, ValueError, OSError, LookupError, OverflowError) as error:
         raise MalformedError(f"the archive is damaged: {error}", where=where,
-                             hint="an .npz that was cut off has lost its table of contents") from error
+                             hint="a truncated .npz has lost its table of contents") from error
 
 
 def _key(info: ZipInfo) -> str:
@@ -150,7 +183,7 @@ def _choose(archive: ZipFile, members: dict[str, ZipInfo], key: str | None, wher
     if key is not None:
         if key in members:
             return members[key]
-        raise UnsupportedError(f"no array {key!r} in the archive", where=where,
+        raise UnsupportedError(f"the archive has no array {key!r}", where=where,
                                hint="it holds " + listing(members, len(members)))
     for name in PREFERRED:
         if name in members:
@@ -172,27 +205,27 @@ def _choose(archive: ZipFile, members: dict[str, ZipInfo], key: str | None, wher
         return found[0]
     what = "more than one array that could be the map" if found else "no (height, width) array"
     raise UnsupportedError(f"the archive holds {what}", where=where,
-                           hint="name one with --key (source.key in a job): "
-                                + listing(described, len(described), "; ", "it is empty"))
+                           hint="name one with ‹key›: " + listing(described, len(described), "; ", "it is empty"))
 
 
 def read_header(stream: IO[bytes], where: str) -> Header:
-    """What a .npy declares, from its start. Raises TruncatedError, MalformedError, UnsupportedError."""
+    """Read what a .npy declares, from its start. Raises TruncatedError, MalformedError, UnsupportedError."""
     fixed = stream.read(8)
     if fixed[:6] != MAGIC[: len(fixed)]:
-        raise MalformedError("is not a .npy array", where=where)
+        raise MalformedError("not a .npy array", where=where)
     width = {b"\1": 2, b"\2": 4, b"\3": 4}.get(fixed[6:7], 2)
     length = stream.read(width)
     if len(fixed) < 8 or len(length) < width:
         raise TruncatedError("the .npy header is cut off", where=where)
     size = int.from_bytes(length, "little")
     if fixed[6] not in {1, 2, 3} or size > _MAX_HEADER:
-        raise MalformedError(f".npy version {fixed[6]}.{fixed[7]} with a header of {size:,} bytes", where=where)
+        raise MalformedError(f"the file declares .npy version {fixed[6]}.{fixed[7]} and a header of {size:,} bytes",
+                             where=where)
     text = stream.read(size)
     if len(text) < size:
         raise TruncatedError("the .npy header is cut off", where=where)
     header = text.decode("latin-1")
-    # Patterns and not an evaluated dict: no record types, no surprises, and Python 2's 480L is read as well.
+    # Patterns instead of an evaluated dict exclude record types, and read Python 2's 480L as well.
     descr, order, shape = (pattern.search(header) for pattern in (_DESCR, _ORDER, _SHAPE))
     if order is None or shape is None or "'descr'" not in header:
         raise MalformedError("the .npy header lacks descr, fortran_order or shape", where=where)
@@ -202,13 +235,13 @@ def read_header(stream: IO[bytes], where: str) -> Header:
                                where=where, hint="save it with astype(numpy.float32)")
     sizes = [part.strip(" \n\tL") for part in shape[1].split(",")]
     if any(len(part) > 18 or (part and not part.isdigit()) for part in sizes):
-        raise MalformedError(f"the .npy header says shape ({shape[1]})", where=where)
+        raise MalformedError(f"the .npy header declares the shape ({shape[1]})", where=where)
     return Header(np.dtype(descr[1] + descr[2] + descr[3]), tuple(int(part) for part in sizes if part),
                   order[1] == "True", 8 + width + size)
 
 
 def _plane(header: Header, where: str) -> tuple[int, int]:
-    """(height, width) of a map that may have one empty axis, at its end or its start."""
+    """Return (height, width) of a map, which may have one empty axis at its end or start."""
     shape = header.shape
     if len(shape) == 3 and shape[2] == 1:
         shape = shape[:2]
@@ -218,5 +251,5 @@ def _plane(header: Header, where: str) -> tuple[int, int]:
         stack = len(shape) == 3 and 0 not in shape
         raise UnsupportedError(f"the array has shape {header.shape}; a map is (height, width)", where=where,
                                hint="save one map per file: array[..., 0], or array.squeeze()"
-                                    + (f"; of a stack of {shape[0]} name one: --key '[0]'" if stack else ""))
+                                    + (f"; or name one of the {shape[0]} images, ‹key='[0]'›" if stack else ""))
     return shape

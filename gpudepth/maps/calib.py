@@ -1,4 +1,4 @@
-"""Middlebury's calib.txt: the camera of a stereo pair.
+"""Reads Middlebury's calib.txt, the camera of a stereo pair.
 
     cam0=[3997.684 0 1176.728; 0 3997.684 1011.728; 0 0 1]     pixels
     doffs=131.111                                              pixels, between the principal points
@@ -21,7 +21,15 @@ _MOST = 1 << 16
 
 @dataclass(frozen=True)
 class Calib:
-    """size: (width, height) of the pictures, in pixels, as focal_px and doffs are."""
+    """The camera of a stereo pair.
+
+    Attributes:
+        path: The file.
+        focal_px: Focal length in pixels.
+        baseline_m: Baseline in metres.
+        doffs: Horizontal distance between the principal points in pixels.
+        size: (width, height) of the pictures in pixels.
+    """
 
     path: Path
     focal_px: float
@@ -38,7 +46,15 @@ def _shown(text: str | None) -> str:
 
 
 def read_calib(path: Path) -> Calib:
-    """Raises FileError when it cannot be read, MalformedError when it lacks a number or has one that is none."""
+    """Read a calibration.
+
+    Args:
+        path: The file.
+
+    Raises:
+        FileError: It cannot be read.
+        MalformedError: A number is missing or invalid.
+    """
     try:
         with path.open("rb") as file:
             text = file.read(_MOST).decode("utf-8", "replace")
@@ -51,7 +67,7 @@ def read_calib(path: Path) -> Calib:
         try:
             value = float(values[name] if text is None else text)
         except (KeyError, ValueError):
-            raise MalformedError(f"{name} is {_shown(values.get(name))}, no number", where=path) from None
+            raise MalformedError(f"{name} is {_shown(values.get(name))}, which is not a number", where=path) from None
         if not math.isfinite(value):
             raise MalformedError(f"{name} is {value}", where=path)
         return value
@@ -59,5 +75,5 @@ def read_calib(path: Path) -> Calib:
     focal = number("cam0", values.get("cam0", "").strip("[] ").split(" ", 1)[0])
     baseline = number("baseline")
     if focal <= 0 or baseline <= 0:
-        raise MalformedError(f"a focal length of {focal:g} px and a baseline of {baseline:g} mm", where=path)
+        raise MalformedError(f"focal length {focal:g} px and baseline {baseline:g} mm must be positive", where=path)
     return Calib(path, focal, baseline / 1000, number("doffs"), (int(number("width")), int(number("height"))))

@@ -1,10 +1,10 @@
-"""Depth in OpenEXR: a half or float channel, in the window it covers.
+"""Reads depth in OpenEXR: a half or float channel of the display window.
 
-The picture that counts is the display window; a renderer may store less (or more) of it, the data window. What of the
-display window has no data is NaN. Without a key the channel is `Z`, or the only one whose last name is `Z`, `V` or
-`depth` (Blender's `ViewLayer.Depth.Z`, Hypersim's and compositors' `depth.V`), or the only channel there is.
+A renderer may store less (or more) than the display window, namely the data window. Pixels of the display window
+without data are NaN. Without a key the channel is `Z`, or the only one whose last name is `Z`, `V` or `depth`
+(Blender's `ViewLayer.Depth.Z`, Hypersim's and compositors' `depth.V`), or the only channel in the file.
 
-OpenEXR itself (the package of the Academy Software Foundation) decodes; deep pictures are refused.
+The package OpenEXR of the Academy Software Foundation decodes; deep pictures are refused.
 """
 
 from __future__ import annotations
@@ -27,10 +27,21 @@ MAX_PARTS = 64
 
 
 def read_exr(file: Input, *, key: str | None = None, limits: Limits = DEFAULT) -> NDArray[Any]:
-    """(H, W) float16 or float32, the display window; `key` names a channel, or `part:channel` with a part's number.
+    """Read a channel of the display window.
 
-    Raises UnsupportedError without the package OpenEXR, for deep and subsampled pictures, for integer channels, and
-    with the names that are there when none or several could be meant; LimitError before decoding; MalformedError.
+    Args:
+        file: The file.
+        key: Name of a channel, or `part:channel` with the part's number.
+        limits: What the file may ask for.
+
+    Returns:
+        (H, W) float16 or float32.
+
+    Raises:
+        UnsupportedError: The package OpenEXR is missing, the picture is deep or subsampled, the channel holds integers,
+            or the channel is ambiguous; the hint lists the channels.
+        LimitError: It asks for too much; raised before decoding.
+        MalformedError: It contradicts its format.
     """
     def choose(parts: list[Any]) -> tuple[int, list[str]]:
         number, channel = _choose(parts, key, str(file))
@@ -40,11 +51,18 @@ def read_exr(file: Input, *, key: str | None = None, limits: Limits = DEFAULT) -
 
 
 def read_colour(file: Input, *, limits: Limits = DEFAULT) -> NDArray[np.float32]:
-    """(H, W, 3) float32, the display window, NaN where it has no data: R, G and B, those of one layer (Blender's
-    `ViewLayer.Combined.R`), or Y thrice.
+    """Read the colours of the display window, NaN where there is no data.
 
-    Raises UnsupportedError when there are no colours, or those of several layers and none without a name; else as
-    `read_exr` does.
+    Args:
+        file: The file.
+        limits: What the file may ask for.
+
+    Returns:
+        (H, W, 3) float32: R, G and B of one layer (such as Blender's `ViewLayer.Combined.R`), or Y three times.
+
+    Raises:
+        UnsupportedError: There are no colours, or only those of several named layers. Otherwise the errors of
+            `read_exr`.
     """
     def choose(parts: list[Any]) -> tuple[int, list[str]]:
         return _colours(parts, str(file))
@@ -54,7 +72,7 @@ def read_colour(file: Input, *, limits: Limits = DEFAULT) -> NDArray[np.float32]
 
 
 def _read(file: Input, choose: Callable[[list[Any]], tuple[int, list[str]]], limits: Limits) -> list[NDArray[Any]]:
-    """Channels of one part, of its display window. choose: parts → the part's number and the channels."""
+    """Read channels of the display window of one part; `choose` returns the part's number and the channels."""
     path, library = str(file), _library(str(file))
     with as_path(file, limits) as name, _damage(path):
         parts = library.File(name, header_only=True).parts[:MAX_PARTS]
@@ -63,7 +81,7 @@ def _read(file: Input, choose: Callable[[list[Any]], tuple[int, list[str]]], lim
         number, channels = choose(parts)
         header = parts[number].header
         if "deep" in str(header.get("type", "")).lower():
-            raise UnsupportedError("holds deep samples, many values for a pixel", where=path,
+            raise UnsupportedError("the picture is deep: it holds many samples per pixel", where=path,
                                    hint="flatten it in a compositor first")
         data, display = _window(header["dataWindow"], path), _window(header["displayWindow"], path)
     x0, y0, x1, y1 = display
@@ -77,13 +95,13 @@ def _read(file: Input, choose: Callable[[list[Any]], tuple[int, list[str]]], lim
                 raise UnsupportedError(f"channel {channel} is subsampled", where=path)
             values = np.asarray(found.pixels)
             if values.dtype.kind != "f":
-                raise UnsupportedError(f"channel {channel} holds {values.dtype}, not light or depth", where=path)
+                raise UnsupportedError(f"channel {channel} holds {values.dtype} instead of floats", where=path)
             out.append(_pasted(values, data, display))
     return out
 
 
 def _check_parts(parts: list[Any], size: int, limits: Limits, where: str) -> None:
-    """The library decodes all parts and channels of a file of `size` bytes, whichever are asked for."""
+    """Check all parts and channels of a file of `size` bytes, because the library decodes them all."""
     total = 0
     for part in parts:
         x0, y0, x1, y1 = _window(part.header["dataWindow"], where)
@@ -95,7 +113,7 @@ def _check_parts(parts: list[Any], size: int, limits: Limits, where: str) -> Non
 
 
 def _colours(parts: list[Any], where: str) -> tuple[int, list[str]]:
-    """The part, and its channels R, G and B, or Y."""
+    """Return the part and its channels R, G and B, or Y."""
     layers = []
     for number, part in enumerate(parts):
         names = {str(c.name) for c in part.header["channels"]}
@@ -113,21 +131,21 @@ def _colours(parts: list[Any], where: str) -> tuple[int, list[str]]:
     what = "no colours"
     if layers:
         what = "colours of several layers: " + listing((found[1][0][:-2] for found in layers), len(layers))
-    raise UnsupportedError(f"holds {what}, and is to be a photo", where=where,
-                           hint="one with the channels R, G and B, or a single layer of them")
+    raise UnsupportedError(f"the picture holds {what}; a photo needs one set of them", where=where,
+                           hint="use a file with the channels R, G and B, or with a single layer of them")
 
 
 def _library(where: str) -> Any:
     try:
         import OpenEXR
     except ImportError:
-        raise UnsupportedError("is OpenEXR, which needs the package OpenEXR", where=where,
+        raise UnsupportedError("reading OpenEXR requires the package OpenEXR", where=where,
                                hint="pip install 'gpudepth[exr]'") from None
     return OpenEXR
 
 
 def list_channels(path: str) -> tuple[str, ...]:
-    """The channels of all parts, from the headers. Raises UnsupportedError without the package, MalformedError."""
+    """List the channels of all parts, from the headers. Raises UnsupportedError without the package, MalformedError."""
     library = _library(path)
     with _damage(path):
         return tuple(str(channel.name) for part in library.File(path, header_only=True).parts[:MAX_PARTS]
@@ -142,22 +160,22 @@ def _choose(parts: list[Any], key: str | None, where: str) -> tuple[int, str]:
         wanted = (int(part), name) if colon and part.isdigit() else (0, key)
         if wanted in names:
             return wanted
-        raise UnsupportedError(f"has no channel {key!r}", where=where, hint=f"it holds {shown}")
+        raise UnsupportedError(f"the file has no channel {key!r}", where=where, hint=f"it holds {shown}")
     for candidates in ([n for n in names if n[1] == "Z"],
                        [n for n in names if n[1].lower().rpartition(".")[2] in LAST_NAMES], names):
         if len(candidates) == 1:
             return candidates[0]
         if candidates:
             break
-    raise UnsupportedError("does not say which channel is depth", where=where,
-                           hint=f"name one with --key: {shown}")
+    raise UnsupportedError("it is ambiguous which channel holds the depth", where=where,
+                           hint=f"name one with ‹key›: {shown}")
 
 
 def _window(box: Any, where: str) -> tuple[int, int, int, int]:
-    """x0, y0, x1, y1, the ends not included."""
+    """Return x0, y0, x1, y1 of a window, ends exclusive."""
     (x0, y0), (x1, y1) = ((int(v) for v in corner) for corner in box)
     if x1 < x0 or y1 < y0:
-        raise MalformedError(f"its window runs from {x0}, {y0} to {x1}, {y1}", where=where)
+        raise MalformedError(f"the window runs from {x0}, {y0} to {x1}, {y1}", where=where)
     return x0, y0, x1 + 1, y1 + 1
 
 
@@ -174,10 +192,10 @@ def _pasted(values: NDArray[Any], data: tuple[int, ...], display: tuple[int, ...
 
 @contextlib.contextmanager
 def _damage(where: str) -> Any:
-    """What the library raises, as ours."""
+    """Convert the errors of the library."""
     try:
         yield
     except GpudepthError:
         raise
     except (RuntimeError, ValueError, KeyError, IndexError, TypeError, OSError, OverflowError, MemoryError) as error:
-        raise MalformedError(f"cannot be read as OpenEXR: {error}", where=where) from None
+        raise MalformedError(f"the file cannot be read as OpenEXR: {error}", where=where) from None

@@ -1,7 +1,7 @@
-"""Depth in HDF5 files: Hypersim's frames, NYU's labelled set (MAT v7.3 is HDF5), exports of research code.
+"""Reads depth in HDF5 files: Hypersim's frames, NYU's labelled set (MAT v7.3 is HDF5) and exports of research code.
 
-A data set is named by its path (`dataset`, `camera/depth`), an image of a stack by a number behind it: `depths[3]`.
-MATLAB stores columns first: what it wrote says so (the attribute MATLAB_class) and is turned around.
+A data set is named by its path (`dataset`, `camera/depth`), and an image of a stack by an index: `depths[3]`. MATLAB
+stores columns first; its data sets have the attribute MATLAB_class and are transposed.
 """
 
 from __future__ import annotations
@@ -19,16 +19,27 @@ from ..limits import DEFAULT, Limits
 from .arrays import split_key
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
-MATLAB = b"MATLAB 7.3 MAT-f"     # HDF5 begins 512 bytes later
+MATLAB = b"MATLAB 7.3 MAT-f"     # the HDF5 file begins 512 bytes later
 PREFERRED = ("depth", "depths", "disparity", "dataset")
 MAX_SETS = 1000
 
 
 def read_hdf5(file: Input, *, key: str | None = None, limits: Limits = DEFAULT) -> NDArray[Any]:
-    """(H, W), dtype as stored. `key` is a data set's path, with `[i]` for one image of a stack (N, H, W).
+    """Read a data set.
 
-    Raises UnsupportedError without the package h5py, for other shapes and types, for links into other files, and with
-    the names that are there when none or several could be meant; LimitError before reading; MalformedError.
+    Args:
+        file: The file.
+        key: Path of the data set, with `[i]` for one image of a stack (N, H, W).
+        limits: What the file may ask for.
+
+    Returns:
+        (H, W), with the stored dtype.
+
+    Raises:
+        UnsupportedError: The package h5py is missing, the shape or type is not that of a map, the values are in another
+            file, or the data set is ambiguous; the hint lists the data sets.
+        LimitError: It asks for too much; raised before reading.
+        MalformedError: It contradicts its format.
     """
     with _opened(file, limits) as opened:
         name, index = split_key(key)
@@ -36,7 +47,7 @@ def read_hdf5(file: Input, *, key: str | None = None, limits: Limits = DEFAULT) 
 
 
 def list_sets(file: Input, limits: Limits = DEFAULT) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """The data sets by their paths: the kind of number, and the shape. Raises as `read_hdf5` does."""
+    """List the data sets by path, each with its type of number and its shape. Raises the errors of `read_hdf5`."""
     with _opened(file, limits) as opened:
         return {name: (str(found.dtype), tuple(int(n) for n in found.shape))
                 for name, found in _all_sets(opened).items()}
@@ -44,12 +55,12 @@ def list_sets(file: Input, limits: Limits = DEFAULT) -> dict[str, tuple[str, tup
 
 @contextlib.contextmanager
 def _opened(file: Input, limits: Limits) -> Iterator[Any]:
-    """What the library raises inside comes out as ours."""
+    """Open the file and convert the errors of the library."""
     path = str(file)
     try:
         import h5py
     except ImportError:
-        raise UnsupportedError("is HDF5, which needs the package h5py", where=path,
+        raise UnsupportedError("reading HDF5 requires the package h5py", where=path,
                                hint="pip install 'gpudepth[hdf5]'") from None
     try:
         with h5py.File(as_file(file, limits), "r", locking=False) as opened:
@@ -57,7 +68,7 @@ def _opened(file: Input, limits: Limits) -> Iterator[Any]:
     except GpudepthError:
         raise
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
-        raise MalformedError(f"cannot be read as HDF5: {error}", where=path) from None
+        raise MalformedError(f"the file cannot be read as HDF5: {error}", where=path) from None
 
 
 def _all_sets(file: Any) -> dict[str, Any]:
@@ -68,9 +79,9 @@ def _all_sets(file: Any) -> dict[str, Any]:
     def visit(path: str, item: Any) -> bool | None:
         if isinstance(item, h5py.Dataset):
             sets[path] = item
-        return True if len(sets) >= MAX_SETS else None      # anything but None ends the walk
+        return True if len(sets) >= MAX_SETS else None      # anything but None ends the visit
 
-    file.visititems(visit)      # follows no links out of the file
+    file.visititems(visit)      # does not follow links out of the file
     return sets
 
 
@@ -80,35 +91,35 @@ def _find(file: Any, name: str | None, where: str) -> Any:
     if name is not None:
         if name.strip("/") in sets:
             return sets[name.strip("/")]
-        raise UnsupportedError(f"has no data set {name!r}", where=where, hint=f"it holds {shown}")
+        raise UnsupportedError(f"the file has no data set {name!r}", where=where, hint=f"it holds {shown}")
     maps = {p: d for p, d in sets.items() if d.dtype.kind in "fiu" and d.ndim in (2, 3)}
     for wanted in PREFERRED:
         if wanted in maps:
             return maps[wanted]
     if len(maps) == 1:
         return next(iter(maps.values()))
-    raise UnsupportedError("does not say which data set is depth", where=where,
-                           hint=f"name one with --key: {shown}")
+    raise UnsupportedError("it is ambiguous which data set holds the depth", where=where,
+                           hint=f"name one with ‹key›: {shown}")
 
 
 def _read(found: Any, index: int | None, limits: Limits, where: str) -> NDArray[Any]:
     name = f"{where}: {found.name}"
     if found.dtype.kind not in "fiu" or found.dtype.itemsize > 8:
-        raise UnsupportedError(f"holds {found.dtype}, not depth", where=name)
+        raise UnsupportedError(f"the data set holds {found.dtype}; a map holds numbers", where=name)
     if found.external or found.is_virtual:
-        raise UnsupportedError("keeps its values in other files", where=name)
+        raise UnsupportedError("the data set keeps its values in other files, which are not read", where=name)
     matlab = "MATLAB_class" in found.attrs
     shape = tuple(int(n) for n in found.shape)
     stack = len(shape) == 3 and 1 not in (shape[0], shape[2])
     if stack and index is None:
-        raise UnsupportedError(f"is a stack of {shape[0]} images", where=name,
-                               hint=f"name one: --key '{found.name[1:]}[0]'")
+        raise UnsupportedError(f"the data set is a stack of {shape[0]} images", where=name,
+                               hint=f"name one, ‹key='{found.name[1:]}[0]'›")
     if index is not None and not (len(shape) == 3 and index < shape[0]):
-        raise UnsupportedError(f"has no image {index}: its shape is {shape}", where=name)
+        raise UnsupportedError(f"there is no image {index}: the data set has shape {shape}", where=name)
     plane = shape[1:] if index is not None else tuple(n for n in shape if n != 1) if len(shape) == 3 else shape
     if len(plane) != 2 or 0 in plane:
-        raise UnsupportedError(f"has the shape {shape}; a map is (height, width)", where=name)
-    there = int(found.id.get_storage_size())        # of all its images; nothing where none was ever written
+        raise UnsupportedError(f"the data set has shape {shape}; a map is (height, width)", where=name)
+    there = int(found.id.get_storage_size())        # of all images; 0 when none was written
     limits.check_picture(plane[1], plane[0], found.dtype.itemsize, where=name, packed=there)
     if found.chunks is not None:
         chunk = int(np.prod(found.chunks, dtype=object)) * found.dtype.itemsize

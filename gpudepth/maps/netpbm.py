@@ -1,8 +1,8 @@
-"""Portable float maps, the way MiDaS, Middlebury and SceneFlow write disparity.
+"""Reads and writes portable float maps, as MiDaS, Middlebury and SceneFlow write disparity, and reads PGM.
 
-Header: `Pf`, width, height, scale, each followed by white space; then float32 rows, bottom row first. The sign of the
-scale is the byte order (negative: little-endian). Its magnitude means nothing that programs agree on (Middlebury 2014
-writes −0.003922 beside disparities in plain pixels) and is ignored.
+The header of a PFM is `Pf`, width, height, scale, each followed by white space; then follow float32 rows, bottom row
+first. The sign of the scale is the byte order (negative: little-endian). Programs do not agree on the meaning of its
+magnitude (Middlebury 2014 writes −0.003922 beside disparities in plain pixels), so it is ignored.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _HEADER_BYTES = 256
 
 
 def read_size(head: bytes) -> tuple[int, int] | None:
-    """(width, height) that the first bytes of a map declare; None when they are no PFM's."""
+    """Return (width, height) that the first bytes of a PFM declare, or None for other files."""
     match = _HEADER.match(head[:_HEADER_BYTES])
     return (int(match[2]), int(match[3])) if match else None
 
@@ -31,8 +31,20 @@ def read_size(head: bytes) -> tuple[int, int] | None:
 def read_pfm(stream: BinaryIO, size: int, *, where: str, limits: Limits = DEFAULT) -> NDArray[np.float32]:
     """Read a map of `size` bytes from the start of `stream`.
 
-    Returns (H,W) float32, native byte order, top row first. Raises UnsupportedError for a colour map, LimitError before
-    decoding, TruncatedError and MalformedError.
+    Args:
+        stream: The file.
+        size: Its size in bytes.
+        where: Name of the file for messages.
+        limits: What the file may ask for.
+
+    Returns:
+        (H, W) float32 in native byte order, top row first.
+
+    Raises:
+        UnsupportedError: It is a colour map.
+        LimitError: It asks for too much; raised before decoding.
+        TruncatedError: It ends too early.
+        MalformedError: It contradicts its format.
     """
     head = stream.read(_HEADER_BYTES)
     match = _HEADER.match(head)
@@ -42,57 +54,77 @@ def read_pfm(stream: BinaryIO, size: int, *, where: str, limits: Limits = DEFAUL
         raise MalformedError("the PFM header is not 'Pf', width, height, scale", where=where)
     kind, width, height, scale = match[1], int(match[2]), int(match[3]), float(match[4])
     if kind == b"F":
-        raise UnsupportedError("a colour PFM ('PF') holds three values per pixel, and a map one", where=where,
-                               hint="write the depth or disparity channel alone, as 'Pf'")
+        raise UnsupportedError("a colour PFM ('PF') holds three values per pixel; a map holds one", where=where,
+                               hint="write only the depth or disparity channel, as 'Pf'")
     if not (width and height and scale and np.isfinite(scale)):
-        raise MalformedError(f"the PFM header says {width}×{height}, scale {scale:g}", where=where)
+        raise MalformedError(f"the PFM header declares {width}×{height} pixels, scale {scale:g}", where=where)
     limits.check_picture(width, height, 4, where=where)
 
-    # Headers end in more or less white space, and floats may look like it: the file's length says where rows begin.
+    # Headers end in a varying amount of white space, and floats may look like it: the length decides where rows begin.
     wanted = width * height * 4
     start = size - wanted
     if start < match.end() + 1:
-        raise TruncatedError(f"the header declares {width}×{height}, {wanted:,} bytes of rows; "
-                             f"{max(size - match.end() - 1, 0):,} are there", where=where)
+        raise TruncatedError(f"the header declares {width}×{height} pixels, {wanted:,} bytes, but the file holds "
+                             f"{max(size - match.end() - 1, 0):,}", where=where)
     if head[match.end() : start].strip() or start > _HEADER_BYTES:
-        raise MalformedError(f"{start - match.end() - 1:,} bytes more than {width}×{height} needs", where=where)
+        raise MalformedError(f"the file holds {start - match.end() - 1:,} bytes more than {width}×{height} pixels need",
+                             where=where)
     stream.seek(start)
     rows = stream.read(wanted)
     if len(rows) != wanted:
-        raise TruncatedError("the file became shorter while it was read", where=where)
+        raise TruncatedError("the file became shorter while it was being read", where=where)
     values = np.frombuffer(rows, dtype="<f4" if scale < 0 else ">f4").reshape(height, width)
     return np.ascontiguousarray(values[::-1], dtype=np.float32)
 
 
 def encode_pfm(values: ArrayLike, *, byteorder: Literal["little", "big"] = "little") -> bytes:
-    """(H,W) values, top row first, as the bytes of a float32 PFM. Raises UsageError for other shapes."""
+    """Encode a map as a float32 PFM.
+
+    Args:
+        values: (H, W) values, top row first.
+        byteorder: Byte order of the floats.
+
+    Raises:
+        UsageError: The shape is another one.
+    """
     array = np.asarray(values)
     if array.ndim != 2 or array.size == 0:
-        raise UsageError(f"a PFM holds one (height, width) map, not {array.shape}")
+        raise UsageError(f"a PFM holds one (height, width) map, not an array of shape {array.shape}")
     order, scale = ("<f4", -1.0) if byteorder == "little" else (">f4", 1.0)
     header = f"Pf\n{array.shape[1]} {array.shape[0]}\n{scale}\n".encode("ascii")
     return header + array[::-1].astype(order).tobytes()
 
 
 def write_pfm(path: Path, values: ArrayLike, *, byteorder: Literal["little", "big"] = "little") -> None:
-    """Write (H,W) values, top row first, as float32. Raises UsageError for other shapes, OutputError."""
+    """Write (H, W) values, top row first, as a float32 PFM. Raises UsageError for other shapes, OutputError."""
     blob = encode_pfm(values, byteorder=byteorder)
     try:
         path.write_bytes(blob)
     except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror or error}", where=path) from error
+        raise OutputError(f"the file cannot be written: {error.strerror or error}", where=path) from error
 
 
 _GAP = rb"(?:\s|#[^\n]*\n)+"
 _PGM_HEADER = re.compile(rb"P([25])" + (_GAP + rb"([0-9]{1,9})") * 3 + rb"\s")
-_PGM_HEADER_BYTES = 4096                    # comments included
+_PGM_HEADER_BYTES = 4096                    # including comments
 
 
 def read_pgm(stream: BinaryIO, size: int, *, where: str, limits: Limits = DEFAULT) -> tuple[NDArray[Any], int]:
-    """Read a map of `size` bytes from the start of `stream`.
+    """Read a PGM of `size` bytes from the start of `stream`.
 
-    Returns the codes, (H,W) uint8 or uint16, and the maximum that the header declares. Raises LimitError before
-    decoding, TruncatedError and MalformedError.
+    Args:
+        stream: The file.
+        size: Its size in bytes.
+        where: Name of the file for messages.
+        limits: What the file may ask for.
+
+    Returns:
+        The codes, (H, W) uint8 or uint16, and the maximum that the header declares.
+
+    Raises:
+        LimitError: It asks for too much; raised before decoding.
+        TruncatedError: It ends too early.
+        MalformedError: It contradicts its format.
     """
     head = stream.read(_PGM_HEADER_BYTES)
     match = _PGM_HEADER.match(head)
@@ -101,7 +133,7 @@ def read_pgm(stream: BinaryIO, size: int, *, where: str, limits: Limits = DEFAUL
         raise kind("the PGM header is not 'P5', width, height, maximum", where=where)
     width, height, maximum = (int(match[i]) for i in (2, 3, 4))
     if not (width and height and 0 < maximum < 65536):
-        raise MalformedError(f"the PGM header says {width}×{height}, maximum {maximum}", where=where)
+        raise MalformedError(f"the PGM header declares {width}×{height} pixels, maximum {maximum}", where=where)
     dtype = np.dtype(np.uint8 if maximum < 256 else np.uint16)
     limits.check_picture(width, height, dtype.itemsize, where=where)
 
@@ -111,16 +143,17 @@ def read_pgm(stream: BinaryIO, size: int, *, where: str, limits: Limits = DEFAUL
         limits.check("max_decoded_bytes", size, where=where)
         text = stream.read(size - match.end())
         if not re.fullmatch(rb"[0-9\s]*", text):
-            raise MalformedError("there is more than decimal numbers after the PGM header", where=where)
+            raise MalformedError("the pixels after the PGM header must be decimal numbers", where=where)
         found = np.fromstring(text.decode("ascii"), dtype=np.int64, sep=" ") if text.strip() else np.empty(0, np.int64)
     else:
         stored = dtype.newbyteorder(">")
         data = stream.read(count * stored.itemsize)
         found = np.frombuffer(data[: len(data) // stored.itemsize * stored.itemsize], dtype=stored)
         if stream.read(64).strip():
-            raise MalformedError(f"there is more after the {width}×{height} pixels of the header", where=where)
+            raise MalformedError(f"the file continues after the {width}×{height} pixels of its header", where=where)
     if found.size < count:
-        raise TruncatedError(f"the header declares {width}×{height} pixels, {found.size:,} are there", where=where)
+        raise TruncatedError(f"the header declares {width}×{height} pixels, but the file holds {found.size:,}",
+                             where=where)
     if found.size > count or int(found.max()) > maximum:
         raise MalformedError(f"the pixels contradict the header: {width}×{height}, maximum {maximum}", where=where)
     return found.astype(dtype).reshape(height, width), maximum

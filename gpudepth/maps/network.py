@@ -1,7 +1,7 @@
-"""Depth networks in ONNX files, run by onnxruntime: a picture goes in, a map comes out. The file is the user's.
+"""Runs depth networks in the user's ONNX files with onnxruntime: a picture goes in, a map comes out.
 
 A network has one input, (N, 3, H, W) or (N, H, W, 3), of floats or bytes, and an output (N, H, W), (N, 1, H, W),
-(N, H, W, 1) or (H, W). What its values mean is the encoding's business, as with maps in files.
+(N, H, W, 1) or (H, W). As with maps in files, the encoding defines what its values mean.
 """
 
 from __future__ import annotations
@@ -21,27 +21,32 @@ from ..formats.bytesource import ByteSource
 from ..formats.missing import missing
 from ..limits import DEFAULT, Limits
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)      # of ImageNet, as torchvision has them
-ANY_SIZE, MULTIPLE = 518, 14        # of networks that take any: Depth Anything's
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)      # of ImageNet, from torchvision
+ANY_SIZE, MULTIPLE = 518, 14        # Depth Anything's, for networks that accept any size
 LARGEST = 4096
-SOURCES = ("models: Depth Anything V2 (Small: Apache-2.0; Base and Large: CC-BY-NC-4.0, not for commerce; of the "
-           "metric ones no licence is stated), MiDaS (MIT), Depth Pro (weights under Apple's own terms); as ONNX from "
-           "Hugging Face's onnx-community, or by torch.onnx.export")
+SOURCES = ("models: Depth Anything V2 (Small: Apache-2.0; Base and Large: CC-BY-NC-4.0, not for commercial use; the "
+           "licence of the metric ones is not stated), MiDaS (MIT), Depth Pro (weights under Apple's own terms); "
+           "as ONNX from Hugging Face's onnx-community, or by torch.onnx.export")
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64,
           "tensor(uint8)": np.uint8}
 
 
 @dataclass(frozen=True)
 class Network:
-    """model     the .onnx file
-    size      of its input, (width, height): for networks that take any; None: 518, or what the file says
-    fit       see `letterbox`; None: letterbox, or aspect where any size is taken
-    multiple  of the sides, for aspect
-    mean, std of the colours, 0…1, or 0…255 where one of them is larger than 1; not of networks that take bytes
-    colors    the order of the channels
-    output    its name, where there are several
-    batch     photos that go in together
-    device    auto: CUDA where onnxruntime has it, else the CPU
+    """A depth network and how pictures are fed to it.
+
+    Attributes:
+        model: Path of the .onnx file.
+        size: (width, height) of the input, for networks that accept any size. None means 518, or what the file
+            declares.
+        fit: How a picture is fitted; see `Letterbox.of`. None means letterbox, or aspect where any size is accepted.
+        multiple: Sides are multiples of this, for aspect.
+        mean: Mean of each colour, 0…1, or 0…255 where a value is larger than 1. Not used by networks that take bytes.
+        std: Standard deviation of each colour, in the same unit.
+        colors: Order of the channels.
+        output: Name of the output, where there are several.
+        batch: Number of photos that are processed together.
+        device: "auto" uses CUDA where onnxruntime supports it, otherwise the CPU.
     """
 
     model: Path
@@ -57,37 +62,43 @@ class Network:
 
     def __post_init__(self) -> None:
         if self.fit not in (None, *FITS):
-            raise UsageError(f"unknown fit {self.fit!r}", hint="one of " + ", ".join(FITS))
+            raise UsageError(f"unknown fit {self.fit!r}", hint="use " + " or ".join(FITS))
         if self.size is not None and not all(0 < side <= LARGEST for side in self.size):
-            raise UsageError(f"a network's input of {self.size[0]}×{self.size[1]}",
-                             hint=f"1 to {LARGEST} pixels a side")
+            raise UsageError(f"the input size {self.size[0]}×{self.size[1]} is out of range",
+                             hint=f"use 1 to {LARGEST} pixels per side")
         if not 1 <= self.multiple <= LARGEST or self.batch < 1:
-            raise UsageError("multiple and batch are at least 1")
+            raise UsageError("multiple and batch must be at least 1")
         if not all(s > 0 for s in self.std):
-            raise UsageError("std is positive")
+            raise UsageError("std must be positive")
 
     def check(self) -> None:
-        """Raises MissingInputError when the file is not there."""
+        """Raise MissingInputError when the file does not exist."""
         if not self.model.is_file():
-            raise missing(self.model, "there is no such model", SOURCES)
+            raise missing(self.model, "the model does not exist", SOURCES)
 
     def digest(self) -> str:
-        """SHA-256 of the file, of the weights beside it, and of all that decides the map. Raises MissingInputError,
-        FileError."""
+        """Return the SHA-256 of the file, of its separate weights, and of all settings that influence the map.
+
+        Raises:
+            MissingInputError: The model does not exist.
+            FileError: A file cannot be read.
+        """
         self.check()
         model, *weights = [_sha256(path) for path in (self.model, *self._weights())]
         settings = (self.size, self.fit, self.multiple, self.mean, self.std, self.colors, self.output)
         return hashlib.sha256(repr((model, settings, *weights)).encode()).hexdigest()
 
     def _weights(self) -> list[Path]:
-        """Of large networks they are files of their own, in the same folder: model.onnx_data as Hugging Face and
-        model.onnx.data as PyTorch name them, and numbered ones."""
+        """Return the separate weight files of a large network, which are in the same folder.
+
+        Hugging Face names them model.onnx_data, PyTorch model.onnx.data; there may be numbered ones.
+        """
         try:
             return sorted(path for path in self.model.parent.iterdir()
                           if path.name.startswith((f"{self.model.name}_data", f"{self.model.name}.data"))
                           and path.is_file())
         except OSError as error:
-            raise FileError(f"cannot be read: {error.strerror}", where=str(self.model.parent)) from None
+            raise FileError(f"the folder cannot be read: {error.strerror}", where=str(self.model.parent)) from None
 
 
 def _sha256(path: Path) -> str:
@@ -95,14 +106,23 @@ def _sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise FileError(f"cannot be read: {error.strerror}", where=str(path)) from None
+        raise FileError(f"the file cannot be read: {error.strerror}", where=str(path)) from None
 
 
 class Session:
-    """A network that is loaded. threads: of the CPU; 0: all.
+    """A loaded network.
 
-    Raises MissingInputError, LimitError, MalformedError for a file that onnxruntime refuses, UnsupportedError for
-    inputs and outputs that are no depth network's, BackendError where CUDA is asked for and not there.
+    Args:
+        network: The network.
+        threads: Number of CPU threads; 0 means all.
+        limits: What the file may ask for.
+
+    Raises:
+        MissingInputError: The model does not exist.
+        LimitError: It asks for too much.
+        MalformedError: onnxruntime refuses the file.
+        UnsupportedError: Its inputs or outputs are not those of a depth network.
+        BackendError: CUDA was requested and is not available.
     """
 
     def __init__(self, network: Network, *, threads: int = 0, limits: Limits = DEFAULT) -> None:
@@ -117,7 +137,7 @@ class Session:
         with _onnx(self.where, "load it"):
             self.session = runtime.InferenceSession(self.where, options, providers=providers)
         if network.device == "cuda" and "CUDAExecutionProvider" not in self.session.get_providers():
-            raise BackendError("onnxruntime has CUDA and cannot use it here", hint="gpudepth doctor")
+            raise BackendError("onnxruntime supports CUDA but cannot use it here", hint="run gpudepth doctor")
         self.input, self.channels_last, self.fixed = self._input()
         self.output = self._output()
 
@@ -125,44 +145,54 @@ class Session:
         found = self.session.get_inputs()
         shapes = ", ".join(f"{i.name} {i.type} {i.shape}" for i in found)
         if len(found) != 1 or len(found[0].shape) != 4 or found[0].type not in _TYPES:
-            raise UnsupportedError(f"takes {shapes}: a depth network takes one picture, (N, 3, H, W)", where=self.where)
+            raise UnsupportedError(f"the network takes {shapes}; a depth network takes one picture, (N, 3, H, W)",
+                                   where=self.where)
         shape = found[0].shape
         last = shape[3] == 3 and shape[1] != 3
         if not last and isinstance(shape[1], int) and shape[1] != 3:
-            raise UnsupportedError(f"takes {shapes}: a picture has 3 channels", where=self.where)
+            raise UnsupportedError(f"the network takes {shapes}; a picture has 3 channels", where=self.where)
         height, width = shape[1:3] if last else shape[2:4]
         fixed = (width, height) if isinstance(width, int) and isinstance(height, int) else None
         if fixed is not None and not all(0 < side <= LARGEST for side in fixed):
-            raise UnsupportedError(f"takes {shapes}: at most {LARGEST} pixels a side", where=self.where)
+            raise UnsupportedError(f"the network takes {shapes}; at most {LARGEST} pixels per side are supported",
+                                   where=self.where)
         if fixed and self.network.size not in (None, fixed):
-            raise UsageError(f"takes {fixed[0]}×{fixed[1]}, and nothing else", where=self.where, hint="leave size out")
+            raise UsageError(f"the network only takes {fixed[0]}×{fixed[1]} pixels", where=self.where,
+                             hint="leave out the size")
         if fixed and self.network.fit == "aspect":
-            raise UsageError("takes one size only: aspect is for networks that take any", where=self.where,
-                             hint="letterbox, or stretch")
+            raise UsageError("fit aspect requires a network that accepts any size; this one has a fixed size",
+                             where=self.where, hint="use letterbox or stretch")
         return found[0], last, fixed
 
     def _output(self) -> str:
         names = [o.name for o in self.session.get_outputs()]
         wanted = self.network.output or names[0]
         if wanted not in names:
-            raise UsageError(f"has no output {wanted!r}", where=self.where, hint="it has " + ", ".join(names[:20]))
+            raise UsageError(f"the network has no output {wanted!r}", where=self.where,
+                             hint="it has " + ", ".join(names[:20]))
         return str(wanted)
 
     @property
     def batch(self) -> int:
-        """Pictures that may go in together."""
+        """Return how many pictures are processed together."""
         first = self.input.shape[0]
         return first if isinstance(first, int) else self.network.batch
 
     def letterbox(self, picture: tuple[int, int]) -> Letterbox:
-        """For a picture of (width, height) as displayed."""
+        """Return the letterbox for a picture of (width, height) as displayed."""
         size = self.fixed or self.network.size or (ANY_SIZE, ANY_SIZE)
         fit = self.network.fit or ("letterbox" if self.fixed or self.network.size else "aspect")
         return Letterbox.of(picture, size, fit, self.network.multiple)
 
     def normalised(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(H, W, 3) sRGB bytes → what the network was trained on. Networks that take bytes get them as they are, and
-        normalise themselves."""
+        """Normalise a picture.
+
+        Args:
+            picture: (H, W, 3) sRGB bytes.
+
+        Returns:
+            (H, W, 3) float32 in the range the network was trained on; unchanged values for networks that take bytes.
+        """
         if _TYPES[self.input.type] is np.uint8:
             return (picture[..., ::-1] if self.network.colors == "bgr" else picture).astype(np.float32)
         mean, std = (np.asarray(v, np.float32) for v in (self.network.mean, self.network.std))
@@ -171,8 +201,15 @@ class Session:
         return out[..., ::-1] if self.network.colors == "bgr" else out
 
     def run(self, pictures: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """Filled letterboxes (H, W, 3) of one size → outputs (h, w). A network with a fixed batch gets the last picture
-        again where there are fewer."""
+        """Run the network.
+
+        Args:
+            pictures: Filled letterboxes (H, W, 3) of one size. If they are fewer than a fixed batch, the last is
+                repeated.
+
+        Returns:
+            An output (h, w) float32 for each picture.
+        """
         count = len(pictures)
         fixed = self.input.shape[0] if isinstance(self.input.shape[0], int) else count
         if count > fixed:
@@ -193,8 +230,8 @@ class Session:
         elif out.ndim == 2 and count == 1:
             out = out[None]
         if out.ndim != 3 or len(out) != count or 0 in out.shape or out.dtype.kind not in "fui":
-            raise UnsupportedError(f"its output {self.output} is {out.dtype} {shape}: a map is (N, H, W)",
-                                   where=self.where, hint="output names another one, of "
+            raise UnsupportedError(f"the output {self.output} is {out.dtype} {shape}; a map is (N, H, W)",
+                                   where=self.where, hint="choose another output: "
                                    + ", ".join(o.name for o in self.session.get_outputs()[:20]))
         return [np.asarray(one, np.float32) for one in out]
 
@@ -202,7 +239,8 @@ class Session:
 def _providers(runtime: Any, device: str) -> list[str]:
     there = runtime.get_available_providers()
     if device == "cuda" and "CUDAExecutionProvider" not in there:
-        raise BackendError("this onnxruntime has no CUDA", hint="onnxruntime-gpu in the place of onnxruntime has")
+        raise BackendError("this onnxruntime does not support CUDA",
+                           hint="install onnxruntime-gpu instead of onnxruntime")
     cuda = ["CUDAExecutionProvider"] if device != "cpu" and "CUDAExecutionProvider" in there else []
     return [*cuda, "CPUExecutionProvider"]
 
@@ -211,26 +249,27 @@ def _runtime() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise UsageError(f"a network needs onnxruntime: {error}", hint="pip install 'gpudepth[estimate]'") from None
+        raise UsageError(f"running a network requires onnxruntime: {error}",
+                         hint="pip install 'gpudepth[estimate]'") from None
     return onnxruntime
 
 
 @contextlib.contextmanager
 def _onnx(where: str, what: str) -> Iterator[None]:
-    """What onnxruntime raises has no common kind of its own. Only its code may run inside."""
+    """Convert errors of onnxruntime, which have no common base class; only its calls may run inside."""
     try:
         yield
     except MemoryError as error:
-        raise LimitError("does not fit into memory", where=where) from error
+        raise LimitError("the network does not fit into memory", where=where) from error
     except Exception as error:
-        raise _told(error, where, what) from None
+        raise _error_of(error, where, what) from None
 
 
-def _told(error: Exception, where: str, what: str) -> FileError:
+def _error_of(error: Exception, where: str, what: str) -> FileError:
     lines = str(error).strip().splitlines()
-    said = lines[0][:300] if lines else type(error).__name__
-    return MalformedError(f"onnxruntime cannot {what}: {said}", where=where,
-                          hint="is it an ONNX model? " + SOURCES if what == "load it" else None)
+    reason = lines[0][:300] if lines else type(error).__name__
+    return MalformedError(f"onnxruntime cannot {what}: {reason}", where=where,
+                          hint="check that it is an ONNX model; " + SOURCES if what == "load it" else None)
 
 
 Fit = Literal["letterbox", "stretch", "aspect"]
@@ -239,7 +278,16 @@ FITS: tuple[Fit, ...] = ("letterbox", "stretch", "aspect")
 
 @dataclass(frozen=True)
 class Letterbox:
-    """width × height of the input, and the box in it that the picture fills: x, y, its width and height."""
+    """Where a picture lies in the input of a network.
+
+    Attributes:
+        width: Width of the input in pixels.
+        height: Height of the input.
+        x: Left edge of the picture in it.
+        y: Top edge of the picture.
+        inner_width: Width of the picture.
+        inner_height: Height of the picture.
+    """
 
     width: int
     height: int
@@ -250,7 +298,14 @@ class Letterbox:
 
     @classmethod
     def of(cls, picture: tuple[int, int], size: tuple[int, int], fit: Fit, multiple: int = 1) -> Letterbox:
-        """picture and size are (width, height). Of `aspect` the long side of `size` is the picture's long side."""
+        """Fit a picture into an input.
+
+        Args:
+            picture: (width, height) of the picture.
+            size: (width, height) of the input; with `aspect` its long side is the picture's long side.
+            fit: "stretch" ignores the aspect, "aspect" keeps it up to `multiple`, "letterbox" adds margins.
+            multiple: Sides are multiples of this, for "aspect".
+        """
         if fit == "stretch":
             return cls(*size, 0, 0, *size)
         if fit == "aspect":
@@ -262,13 +317,13 @@ class Letterbox:
         return cls(*size, (size[0] - width) // 2, (size[1] - height) // 2, width, height)
 
     def fill(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(height, width, 3) of a normalised picture (inner_height, inner_width, 3); 0 around it."""
+        """Return the input (height, width, 3) that holds a normalised picture, with 0 around it."""
         out = np.zeros((self.height, self.width, 3), np.float32)
         out[self.y : self.y + self.inner_height, self.x : self.x + self.inner_width] = picture
         return out
 
     def cut(self, output: NDArray[Any], picture: tuple[int, int]) -> NDArray[np.float32]:
-        """The picture's part of an output (H, W) of any resolution, in the picture's shape (width, height)."""
+        """Cut the picture's part out of an output (H, W) of any resolution and restore its aspect (width, height)."""
         across, down = output.shape[1] / self.width, output.shape[0] / self.height
         left, top = round(self.x * across), round(self.y * down)
         right = max(left + 1, round((self.x + self.inner_width) * across))
@@ -279,7 +334,7 @@ class Letterbox:
             return part
         from PIL import Image
 
-        # stretched, or rounded to a multiple: as many pixels as there are, in the right shape
+        # The input was stretched or rounded to a multiple: keep the number of pixels and restore the shape.
         scale = (width * height / (picture[0] * picture[1])) ** 0.5
         size = max(1, round(picture[0] * scale)), max(1, round(picture[1] * scale))
         return np.asarray(Image.fromarray(part).resize(size, Image.Resampling.BILINEAR))

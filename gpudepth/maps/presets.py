@@ -1,7 +1,7 @@
-"""What well-known data sets, sensors and depth models write, as filled-in encodings, each with the place it is stated.
+"""Defines presets: the encodings of well-known data sets, sensors and depth models, each with its source.
 
 Relative models leave scale and shift open: their presets need near and far, or metric samples to align to. Nothing is
-guessed. The table of the documentation is made from `PRESETS`.
+guessed. The table in the documentation is generated from `PRESETS`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,24 @@ MOST_ALIKE = 4
 
 @dataclass(frozen=True)
 class Preset:
-    """files: what it is kept in. make: the encoding, of the parameters `needs`, and `takes` if one likes. relative: the
-    quantity that is right up to scale and shift. key: of the array, channel or data set. unpack: codes → codes, before
-    anything else. metric: in metres, and not in units of its own. certain: the code of its maps of confidence that
-    means so. rows: its files have no header. accuracy: of Apple's two words. cited: where it is stated."""
+    """What a data set, sensor or model writes.
+
+    Attributes:
+        name: Name of the preset.
+        about: What it is for.
+        files: Kinds of files.
+        make: Makes the encoding from the parameters in `needs` and `takes`.
+        cited: Source of the rule.
+        needs: Required parameters.
+        takes: Optional parameters.
+        relative: Quantity that is correct up to scale and shift, or None for absolute values.
+        key: Array, channel or data set that holds the map.
+        unpack: Function that converts codes to codes before anything else.
+        note: Remark for the user.
+        metric: Whether the values are in metres instead of units of their own.
+        certain: Code that means "certain" in its confidence maps.
+        rows: Layout, for files without a header.
+    """
 
     name: str
     about: str
@@ -50,30 +64,34 @@ class Preset:
         return "absolute" if self.metric and not self.relative else "relative"
 
     def encoding(self, *, aligned: bool = False, **parameters: Any) -> Encoding | None:
-        """Its rule; None for a relative map that is to be aligned.
+        """Return the encoding, or None for a relative map that is to be aligned.
 
-        Raises UsageError for parameters that are missing, or that it has no use for.
+        Args:
+            aligned: Whether the map will be aligned to metric samples.
+            **parameters: Values of `needs` and `takes`; None counts as left out.
+
+        Raises:
+            UsageError: A parameter is missing or unknown.
         """
         given = {k: v for k, v in parameters.items() if v is not None}
         unknown = sorted(set(given) - {*self.needs, *self.takes})
         if unknown:
             known = ", ".join((*self.needs, *self.takes)) or "none"
-            raise UsageError(f"the preset {self.name} has no use for {', '.join(unknown)}", hint=f"it takes {known}")
+            raise UsageError(f"the preset {self.name} does not take {', '.join(unknown)}", hint=f"it takes {known}")
         if self.relative and not given:
             if not aligned:
-                raise UsageError(
-                    f"the preset {self.name} is right up to scale and shift only: how far things are, only you know",
-                    hint="--near 0.5 --far 12 in metres, or metric samples: --align-to MAP; in a job encoding: "
-                         f"{{preset: {self.name}, near: 0.5, far: 12}}, or refine.align")
+                raise UsageError(f"the preset {self.name} is only correct up to scale and shift",
+                                 hint="give the distances in metres, ‹near=0.5› ‹far=12›, or metric samples, "
+                                      "‹align_to=MAP›")
             return None
         missing = [n for n in self.needs if n not in given]
         if missing:
-            raise UsageError(f"the preset {self.name} needs {' and '.join(missing)}", hint=self.note or self.about)
+            raise UsageError(f"the preset {self.name} requires {' and '.join(missing)}", hint=self.note or self.about)
         return self.make(**given)
 
 
 def find(name: str) -> Preset:
-    """By its name. Raises UsageError."""
+    """Return the preset of a name. Raises UsageError."""
     found = next((p for p in PRESETS if p.name == name), None)
     if found is None:
         close = _alike(name)
@@ -83,7 +101,7 @@ def find(name: str) -> Preset:
 
 
 def _alike(name: str) -> list[str]:
-    """Names that begin like it, or with a word like it; else one that looks like it."""
+    """Return names that share the first word or begin with a similar one, or else the most similar name."""
     names = [p.name for p in PRESETS]
     words = {n.partition("-")[0] for n in names}
     close = difflib.get_close_matches(name.lower(), words, 1, 0.75)
@@ -92,16 +110,16 @@ def _alike(name: str) -> list[str]:
 
 
 def rotate_bits(codes: NDArray[Any]) -> NDArray[Any]:
-    """SUN3D keeps millimetres with their three lowest bits on top. Raises UsageError for other than uint16."""
+    """Undo SUN3D's packing of millimetres, which puts the lowest three bits on top. Raises UsageError."""
     if codes.dtype != np.uint16:
-        raise UsageError(f"SUN3D's maps are uint16, not {codes.dtype}")
+        raise UsageError(f"SUN3D's maps hold uint16 codes, not {codes.dtype}")
     return (codes >> np.uint16(3)) | (codes << np.uint16(13))
 
 
 def kinect_codes(codes: NDArray[Any]) -> NDArray[Any]:
-    """The raw codes of a Kinect that have a depth; 0 for those that have none. Raises UsageError for floats."""
+    """Return the raw codes of a Kinect, with 0 for those that have no depth. Raises UsageError for floats."""
     if codes.dtype.kind != "u":
-        raise UsageError(f"raw codes of a Kinect are integers, not {codes.dtype}")
+        raise UsageError(f"raw codes of a Kinect are unsigned integers, not {codes.dtype}")
     return np.where(codes > Kinect.zero, codes.dtype.type(0), codes)
 
 
@@ -114,7 +132,7 @@ def _scaled(default: str) -> Make:
 
 
 def _blender(scale: str = "1", focal_px: float | None = None) -> Encoding:
-    """Along the axis; along the ray when there is a focal length, in pixels of the map."""
+    """Make an encoding along the axis; along the ray when there is a focal length, in pixels of the map."""
     units = parse_scale(scale)
     return Depth(units) if focal_px is None else Distance(units, focal_px=focal_px)
 
@@ -136,22 +154,22 @@ def _relative(quantity: Literal["disparity", "depth"]) -> Make:
 
 
 _RANGE = ("near", "far")
-_ALIGN = "near and far in metres, or samples to align to: --align-to"
-_LANDSCAPE = "maps and pictures are landscape, without Exif orientation: --turn 90 where the phone was upright"
+_ALIGN = "give near and far in metres, or samples to align to: --align-to"
+_LANDSCAPE = "maps and pictures are landscape without Exif orientation; use --turn 90 if the phone was upright"
 
 PRESETS = (
     Preset("kitti-depth", "KITTI depth completion and prediction", "PNG, 16 bits", _depth("1/256"),
            "KITTI depth devkit: 0 is invalid, metres = value / 256"),
     Preset("kitti-disparity", "KITTI stereo 2012 and 2015", "PNG, 16 bits", _stereo("1/256"),
            "KITTI stereo devkit, disp_read: pixels = value / 256, 0 is invalid", ("focal_px", "baseline_m"),
-           note="P_rect of the calibration: the baseline is about 0.54 m"),
+           note="take them from P_rect of the calibration; the baseline is about 0.54 m"),
     Preset("vkitti2", "Virtual KITTI 2", "PNG, 16 bits", _depth("1/100", (65535,)),
-           "Marigold, vkitti_dataset.py: centimetres", note="655.35 m is the sky, and no value"),
+           "Marigold, vkitti_dataset.py: centimetres", note="655.35 m means sky, which has no value"),
     Preset("tum-rgbd", "TUM RGB-D", "PNG, 16 bits", _depth("1/5000"), "TUM file formats: value / 5000, 0 missing"),
     Preset("nyu", "NYU Depth V2, labelled", "MAT v7.3", _depth(1), "NYU Depth V2: depths, in metres", key="depths",
            note="a stack: --key 'depths[0]'"),
     Preset("nyu-raw", "NYU Depth V2, raw", "PGM, 16 bits", Kinect,
-           "NYU's toolbox, depth_rel2depth_abs: 351.3 / (1092.5 − v), quoted from memory and not read again; Open3D's "
+           "NYU's toolbox, depth_rel2depth_abs: 351.3 / (1092.5 − v), not verified against the toolbox; Open3D's "
            "rgbd_nyu tutorial: big-endian", unpack=kinect_codes, note="not aligned with the pictures"),
     Preset("nyu-sync", "NYU Depth V2, synchronised (BTS)", "PNG, 16 bits", _depth("1/1000"),
            "Marigold, nyu_dataset.py: millimetres"),
@@ -165,17 +183,17 @@ PRESETS = (
     Preset("ibims", "iBims-1", "PNG, 16 bits", _depth("50/65535"), "ZoeDepth, ibims.py: value · 50 / 65535"),
     Preset("middlebury", "Middlebury 2014 and 2021", "PFM", _stereo(),
            "Middlebury 2014: Z = baseline · f / (d + doffs)", ("focal_px", "baseline_m", "doffs"),
-           note="calib.txt: cam0, baseline (in millimetres) and doffs; with doffs left out the far field is bent"),
+           note="take them from calib.txt: cam0, baseline (in mm) and doffs; without doffs far values are wrong"),
     Preset("sceneflow", "SceneFlow, FlyingThings3D", "PFM", _stereo(focal_px=1050.0),
            "SceneFlow's page: 1050 px, Driving with 15 mm: 450 px", ("baseline_m",), ("focal_px",),
-           metric=False, note="the baseline in metres: a unit of the scenes has none of its own"),
-    Preset("diode", "DIODE", ".npy", _depth(1), "DIODE devkit: metres", note="its mask goes in as the confidence"),
+           metric=False, note="give the baseline in metres, because the scenes have no unit of their own"),
+    Preset("diode", "DIODE", ".npy", _depth(1), "DIODE devkit: metres", note="its mask can be used as the confidence"),
     Preset("hypersim", "Hypersim", "HDF5", lambda focal_px=886.81: Distance(focal_px=focal_px),
            "ml-hypersim: distance along the ray, in metres; Marigold's dist_2_depth: 886.81 px", takes=("focal_px",),
            key="dataset"),
     Preset("eth3d", "ETH3D, high resolution", "rows without a header", _depth(1),
            "eth3d.net, documentation; Marigold, eth3d_dataset.py: float32 metres, infinity is no value",
-           rows=RawLayout(), note="of the photo's size, or --shape 6048x4032"),
+           rows=RawLayout(), note="the size is the photo's; otherwise --shape 6048x4032"),
     Preset("2d3ds", "2D-3D-Semantics, DL3DV and Matterport as UniDepth has them", "PNG, 16 bits", _depth("1/512"),
            "UniDepth, datasets: depth_scale 512"),
     Preset("megadepth", "MegaDepth as UniDepth has it", "PNG, 16 bits", _depth("1/50"),
@@ -184,9 +202,9 @@ PRESETS = (
            "nerfstudio, data_conventions.md: depth_unit_scale_factor 1e-3, 0 is no value", takes=("scale",),
            note="source: {transforms: …} in jobs"),
     Preset("sintel", "MPI Sintel depth", ".dpt", _scaled("1"), "Sintel's depth_read: float32 rows behind a tag",
-           takes=("scale",), metric=False, note="in units of the scene; scale: metres of one"),
+           takes=("scale",), metric=False, note="in units of the scene; scale is the length of one in metres"),
     Preset("colmap", "COLMAP's dense maps", ".bin", _scaled("1"), "colmap.github.io/format.html", takes=("scale",),
-           metric=False, note="in units of the reconstruction; scale: metres of one; 0 is no value"),
+           metric=False, note="in units of the reconstruction; scale is the length of one in metres; 0 is no value"),
     Preset("arkitscenes", "ARKitScenes", "PNG, 16 bits", _depth("1/1000"), "ARKitScenes DATA.md: millimetres",
            note=f"{_LANDSCAPE}; confidence 0 to 2", certain=2),
     Preset("stray-scanner", "Stray Scanner", "PNG, 16 bits", _depth("1/1000"), "docs.strayrobots.io: millimetres",
@@ -195,9 +213,9 @@ PRESETS = (
            note=f"{_LANDSCAPE}; confidence 0, 127, 255"),
     Preset("record3d", "Record3D, .r3d", "LZFSE, floats", _depth(1),
            "RGBD-Video-iPhone12Pro README: float32 metres; NaN or 0 is no value", certain=2,
-           note="source: {archive: …} in jobs: the camera comes along; confidence 0 to 2"),
+           note="source: {archive: …} in jobs, which reads the camera as well; confidence 0 to 2"),
     Preset("realsense-z16", "Intel RealSense z16", "PNG, 16 bits", _scaled("1/1000"),
-           "librealsense: rs2_get_depth_scale, of the device", takes=("scale",), note="else 1/1000"),
+           "librealsense: rs2_get_depth_scale, of the device", takes=("scale",), note="the default is 1/1000"),
     Preset("azure-kinect", "Azure Kinect", "PNG, 16 bits", _depth("1/1000"), "Azure Kinect SDK, k4atypes.h: DEPTH16"),
     Preset("midas", "MiDaS, DPT", "PNG, PFM", _relative("disparity"),
            "MiDaS, utils.py: inverse depth up to scale and shift, white is near", _RANGE, relative="disparity",
@@ -215,18 +233,18 @@ PRESETS = (
            "Marigold, run.py: depth up to scale and shift, 0 is near", _RANGE, relative="depth", note=_ALIGN),
     Preset("depth-pro", "Depth Pro", ".npz", _depth(1), "ml-depth-pro, run.py: depth, in metres", key="depth"),
     Preset("metric3d", "Metric3D", ".npy", _depth(1), "Metric3D, hubconf.py: metres",
-           note="after the canonical focal length was undone"),
+           note="after conversion from the canonical focal length"),
     Preset("unidepth", "UniDepth", ".npy, PNG", _scaled("1"), "UniDepth README: depth, in metres", takes=("scale",)),
     Preset("google-depth", "GDepth and Dynamic Depth, RangeInverse", "PNG, JPEG", _gray("disparity"),
            "developers.google.com/depthmap-metadata: RangeInverse, far · near / (far − g(far − near))", _RANGE,
-           metric=False, note="Near and Far of the XMP; files that hold such depth themselves need no preset"),
+           metric=False, note="near and far are those of the XMP; photos that hold such depth need no preset"),
     Preset("google-depth-linear", "GDepth and Dynamic Depth, RangeLinear", "PNG, JPEG", _gray("depth"),
            "developers.google.com/depthmap-metadata: RangeLinear, near + g(far − near)", _RANGE, metric=False,
-           note="as google-depth"),
+           note="as for google-depth"),
     Preset("blender-exr", "Blender's Z pass", "OpenEXR", _blender, "docs.blender.org: Z, distance to surfaces",
            takes=("scale", "focal_px"), metric=False,
-           note="scale: metres of a unit; focal_px where Z is along the ray, as some engines and versions have it; the "
-                "background, 1e10, is infinitely far, and --clamp 0.1,100 bounds it"),
+           note="scale is the length of a unit in metres; give focal_px where Z is along the ray, as in some engines "
+                "and versions; the background, 1e10, is infinitely far unless --clamp 0.1,100 bounds it"),
     Preset("opengl-zbuffer", "OpenGL's depth buffer, 0 to 1", "any", _zbuffer(), "nf / (f − z(f − n))", ("near",),
            ("far",)),
     Preset("opengl-ndc", "OpenGL's device coordinates, −1 to 1", "floats", _zbuffer(ndc=True), "z = (zₙ + 1) / 2",
@@ -242,9 +260,9 @@ PRESETS = (
 PAGE = """# Presets
 
 What data sets, sensors and depth models write, for `--preset NAME` and `encoding: {preset: NAME}` in jobs; `gpudepth
-presets` prints this, too. Parameters in bold are needed. Relative models leave scale and shift open: they take near and
-far in metres, or samples to align to, and nothing is guessed. `auto` is the preset that a file's content, name and
-neighbours leave no doubt about.
+presets` prints this table. Parameters in bold are required. Relative models leave scale and shift open: give near and
+far in metres, or samples to align to; nothing is guessed. `auto` selects a preset only if a file's content, name and
+neighbours determine it.
 
 """
 
@@ -253,21 +271,22 @@ RENDERS = """
 
     gpudepth attach r.exr r.exr --preset blender-exr --scale 1 --color-transform srgb --clamp 0.1,100 -o r.heic
 
-`--scale` is metres of a scene unit. The background is 1e10 units away: infinitely far in disparity, and `--clamp`
-puts it where the scene ends, which saves codes. Whether Z is along the axis or along the ray differs by engine and
-version: look at a wall that faces the camera. If its corners are farther than its middle, Z is along the ray, and
-`--focal-px` turns it into depth along the axis; it is focal length / sensor width · width of the picture.
+`--scale` is the length of a scene unit in metres. The background is 1e10 units away, which is infinitely far in
+disparity; `--clamp` moves it to the end of the scene, which saves codes. Whether Z is along the axis or along the ray
+depends on the engine and its version. Check a wall that faces the camera: if its corners are farther than its middle, Z
+is along the ray, and `--focal-px` converts it to depth along the axis. Its value is focal length / sensor width · width
+of the picture.
 """
 
 
 def page() -> str:
-    """The page of the documentation."""
+    """Return the page for the documentation."""
     return PAGE + table() + RENDERS
 
 
 def table() -> str:
-    """All presets as a markdown table."""
-    lines = ["| preset | of | files | takes | accuracy | stated in | note |", "|---|---|---|---|---|---|---|"]
+    """Return all presets as a Markdown table."""
+    lines = ["| preset | for | files | parameters | accuracy | source | note |", "|---|---|---|---|---|---|---|"]
     for p in PRESETS:
         takes = ", ".join([*(f"**{n}**" for n in p.needs), *p.takes])
         lines.append(f"| `{p.name}` | {p.about} | {p.files} | {takes} | {p.accuracy} | {p.cited} | {p.note} |")

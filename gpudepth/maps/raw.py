@@ -1,7 +1,7 @@
-"""Rows of numbers and nothing else, top row first: ETH3D's maps, dumps of sensors, `.hdis` and its like.
+"""Reads rows of numbers without a header, top row first: ETH3D's maps, sensor dumps, `.hdis` and similar files.
 
-Nothing in such a file says what it is: the size comes from the photo, or is named; so do the kind of number, and the
-bytes from one row to the next where rows are padded.
+Such a file does not describe itself. The size is the photo's or is given, as are the type of number and the distance
+between rows where they are padded.
 """
 
 from __future__ import annotations
@@ -19,13 +19,19 @@ from ..limits import DEFAULT, Limits
 DTYPES = {f"{name}{'' if order == '<' else 'be'}": np.dtype(f"{order}{code}") for order in "<>"
           for name, code in (("uint16", "u2"), ("float16", "f2"), ("float32", "f4"), ("float64", "f8"))}
 DTYPES["uint8"] = np.dtype(np.uint8)
-"""By name; little-endian but for those that end in `be`."""
+"""Types by name; little-endian except for those that end in `be`."""
 
 
 @dataclass(frozen=True)
 class RawLayout:
-    """width and height in pixels, 0: the photo's. dtype: one of DTYPES. bytes_per_row: None where rows follow each
-    other without a gap."""
+    """How rows are stored.
+
+    Attributes:
+        width: Width in pixels; 0 means the photo's.
+        height: Height in pixels; 0 means the photo's.
+        dtype: A key of DTYPES.
+        bytes_per_row: Distance between rows in bytes; None where there is no padding.
+    """
 
     width: int = 0
     height: int = 0
@@ -34,49 +40,64 @@ class RawLayout:
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
-            raise UsageError(f"unknown kind of number {self.dtype!r}", hint="one of " + ", ".join(DTYPES))
+            raise UsageError(f"unknown type of number {self.dtype!r}", hint="use " + ", ".join(DTYPES))
         if min(self.width, self.height) < 0 or (self.width == 0) != (self.height == 0):
-            raise UsageError(f"a shape of {self.width}×{self.height}", hint="width × height: 256x192")
+            raise UsageError(f"the shape {self.width}×{self.height} is not valid",
+                             hint="for example 256x192, width × height")
         if self.bytes_per_row is not None and self.bytes_per_row < self.width * DTYPES[self.dtype].itemsize:
-            raise UsageError(f"{self.bytes_per_row} bytes do not hold a row of {self.width} {self.dtype}")
+            raise UsageError(f"{self.bytes_per_row} bytes cannot hold a row of {self.width} {self.dtype} values")
 
     @classmethod
     def parse(cls, shape: str | None = None, dtype: str | None = None, bytes_per_row: int | None = None) -> RawLayout:
-        """shape: "256x192", width × height. Raises UsageError."""
+        """Make a layout from a shape such as "256x192", width × height. Raises UsageError."""
         found = re.fullmatch(r"([0-9]{1,6})[x×]([0-9]{1,6})", shape) if shape is not None else None
         if shape is not None and found is None:
-            raise UsageError(f"{shape!r} is no shape", hint="width × height: 256x192")
+            raise UsageError(f"{shape!r} is not a shape", hint="for example 256x192, width × height")
         width, height = (int(found[1]), int(found[2])) if found else (0, 0)
         if found and not (width and height):
-            raise UsageError(f"a shape of {width}×{height}", hint="width × height: 256x192")
+            raise UsageError(f"the shape {width}×{height} is not valid", hint="for example 256x192, width × height")
         return cls(width, height, dtype or "float32", bytes_per_row)
 
 
 def read_raw(stream: BinaryIO, length: int, layout: RawLayout, *, where: str, limits: Limits = DEFAULT,
              photo_size: tuple[int, int] | None = None) -> NDArray[Any]:
-    """(H, W), native byte order, of a file of `length` bytes.
+    """Read a map from rows.
 
-    Raises UsageError when neither layout nor photo says how large the map is, LimitError before reading,
-    TruncatedError and MalformedError when the length does not fit.
+    Args:
+        stream: The file.
+        length: Its size in bytes.
+        layout: How the rows are stored.
+        where: Name of the file for messages.
+        limits: What the file may ask for.
+        photo_size: (width, height) of the photo.
+
+    Returns:
+        (H, W) in native byte order.
+
+    Raises:
+        UsageError: Neither layout nor photo defines the size of the map.
+        LimitError: It asks for too much; raised before reading.
+        TruncatedError: The file is too short.
+        MalformedError: The file is too long.
     """
     dtype = DTYPES[layout.dtype]
     width, height = (layout.width, layout.height) if layout.width else photo_size or (0, 0)
     if not width:
-        raise UsageError("has no header, and nothing says how large the map is", where=where,
-                         hint="--shape 256x192; in a job source.rows.shape")
+        raise UsageError("the file has no header, so the size of the map must be given", where=where,
+                         hint="‹shape=256x192›")
     limits.check_picture(width, height, dtype.itemsize, where=where)
     row = width * dtype.itemsize
     step = layout.bytes_per_row or row
     if step < row:
-        raise UsageError(f"{step} bytes do not hold a row of {width} {layout.dtype}", where=where)
-    least, most = step * (height - 1) + row, step * height      # the last row may come without its padding
+        raise UsageError(f"{step} bytes cannot hold a row of {width} {layout.dtype} values", where=where)
+    least, most = step * (height - 1) + row, step * height      # the last row may lack its padding
     if not least <= length <= most:
         whose = "" if layout.width else ", the photo's size,"
         kind = TruncatedError if length < least else MalformedError
-        raise kind(f"{width}×{height}{whose} in {layout.dtype} takes {least:,} bytes; {length:,} are there",
-                   where=where, hint="--shape and --dtype name others; in a job source.rows")
+        raise kind(f"{width}×{height}{whose} in {layout.dtype} takes {least:,} bytes, but the file holds {length:,}",
+                   where=where, hint="set another shape or type: ‹shape=256x192› or ‹dtype=float16›")
     data = stream.read(length)
     if len(data) != length:
-        raise TruncatedError("the file became shorter while it was read", where=where)
+        raise TruncatedError("the file became shorter while it was being read", where=where)
     rows = np.frombuffer(data.ljust(most, b"\0"), np.uint8).reshape(height, step)[:, :row]
     return np.ascontiguousarray(rows).view(dtype).astype(dtype.newbyteorder("="))

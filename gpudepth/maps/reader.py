@@ -1,4 +1,4 @@
-"""Read a map, whatever it is kept in, as codes: what they mean is the encoding's business."""
+"""Reads a map of any format as codes; the encoding defines what they mean."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from ..errors import FileError, LimitError, TruncatedError, UnsupportedError
 from ..formats.bytesource import Input, VirtualFile, as_input
 from ..formats.missing import missing
 from ..limits import DEFAULT, Limits
-from . import arrays, exr, hdf5, pictures, record3d
-from . import headered as headed
+from . import arrays, exr, hdf5, headered, pictures, record3d
 from .netpbm import read_pfm, read_pgm
 from .raw import RawLayout, read_raw
 
 
 @dataclass(frozen=True, eq=False)
 class SourceMap:
-    """A map as its file has it.
+    """A map as stored in its file.
 
-    codes        (H,W) uint8, uint16, float16, float32 or float64; C order, native byte order
-    max_code     the code that means 1.0: 255 or 65535; a PGM's own maximum; None for floats
-    orientation  the map's Exif orientation, 1–8; the codes are as stored, not turned by it
-    path         where it was read
+    Attributes:
+        codes: (H, W) uint8, uint16, float16, float32 or float64; C order, native byte order.
+        max_code: Code that means 1.0: 255 or 65535, or a PGM's own maximum; None for floats.
+        orientation: The map's Exif orientation, 1–8. The codes are as stored, not turned by it.
+        path: The file.
     """
 
     codes: NDArray[Any]
@@ -40,7 +40,7 @@ class SourceMap:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) in pixels, as stored."""
+        """Return (width, height) in pixels, as stored."""
         return self.codes.shape[1], self.codes.shape[0]
 
 
@@ -48,20 +48,32 @@ def read_map(
     path: str | os.PathLike[str] | VirtualFile, *, limits: Limits = DEFAULT, key: str | None = None,
     photo_size: tuple[int, int] | None = None, size: tuple[int, int] | None = None, rows: RawLayout | None = None,
 ) -> SourceMap:
-    """Read a map from PNG, TIFF, BMP, JPEG, WebP, PGM, PFM, .npy, .npz, OpenEXR, HDF5 (and MAT v7.3), .dpt or COLMAP's
-    .bin, Record3D's .depth and .conf; the content decides, not the suffix.
+    """Read a map.
 
-    `key` names the array of an .npz, the channel of an EXR, the data set of an HDF5 file; `name[i]`, or `[i]`, one
-    image of a stack in .npy, .npz and HDF5. Without it `depth` and the
-    like, or the only map in it. `photo_size`, (width,
-    height), lets a picture of photo and map side by side be recognised. `size` is the map's own, (width, height), for
-    files that do not say it. `rows`: the file is nothing but rows of numbers, whatever it looks like.
+    The formats are PNG, TIFF, BMP, JPEG, WebP, PGM, PFM, .npy, .npz, OpenEXR, HDF5 (and MAT v7.3), .dpt, COLMAP's .bin
+    and Record3D's .depth and .conf. The content decides, not the suffix. Codes are kept as stored, with these
+    exceptions: integers of other widths become uint16 where all are in 0..65535, or else float32 where that is exact;
+    three equal channels become one. A TIFF is turned upright while it is decoded.
 
-    Codes are kept as stored, with these exceptions: integers of other widths become uint16 where all lie in 0..65535,
-    else float32 where that is exact; three equal channels become one. A TIFF is turned upright while it is decoded.
+    Args:
+        path: The file.
+        limits: What the file may ask for.
+        key: The array of an .npz, the channel of an EXR, or the data set of an HDF5 file; `name[i]` or `[i]` is one
+            image of a stack in .npy, .npz and HDF5. Without it, `depth` or a similar name is used, or the only map in
+            the file.
+        photo_size: (width, height) of the photo, to recognise pictures that show photo and map side by side.
+        size: (width, height) of the map, for files that do not declare it.
+        rows: Layout of a file that holds only rows of numbers; the content is then not examined.
 
-    Raises MissingInputError for a missing file, and for what is wrong with one that exists: LimitError (before
-    decoding), TruncatedError, MalformedError, UnsupportedError.
+    Returns:
+        The map.
+
+    Raises:
+        MissingInputError: The file does not exist.
+        LimitError: It asks for too much; raised before decoding.
+        TruncatedError: It ends too early.
+        MalformedError: It contradicts its format.
+        UnsupportedError: It is valid but not a map that can be read.
     """
     path = as_input(path)
     where = str(path)
@@ -71,7 +83,7 @@ def read_map(
         magic = stream.read(24)
         stream.seek(0)
         if not magic:
-            raise TruncatedError("is empty", where=where)
+            raise TruncatedError("the file is empty", where=where)
         if rows is not None:
             values = read_raw(stream, length, rows, where=where, limits=limits, photo_size=size or photo_size)
             top = int(np.iinfo(values.dtype).max) if values.dtype.kind == "u" else None
@@ -89,10 +101,10 @@ def read_map(
             values = exr.read_exr(path, key=key, limits=limits)
         elif magic.startswith((hdf5.MAGIC, hdf5.MATLAB)):
             values = hdf5.read_hdf5(path, key=key, limits=limits)
-        elif magic.startswith(headed.DPT):
-            values = headed.read_dpt(stream, length, where=where, limits=limits)
-        elif headed.is_colmap(magic):
-            values = headed.read_colmap(stream, length, where=where, limits=limits)
+        elif magic.startswith(headered.DPT):
+            values = headered.read_dpt(stream, length, where=where, limits=limits)
+        elif headered.is_colmap(magic):
+            values = headered.read_colmap(stream, length, where=where, limits=limits)
         elif magic.startswith(record3d.MAGIC):
             values = record3d.read_lzfse(stream.read(), where=where, limits=limits, frame=photo_size, size=size)
         else:
@@ -109,34 +121,34 @@ def _codes(values: NDArray[Any], where: str) -> NDArray[Any]:
     low, high = int(values.min()), int(values.max())
     if low >= 0 and high <= 65535:
         return values.astype(np.uint16)
-    if max(-low, high) <= 1 << 53:                      # float64 holds these, so the comparison is exact
+    if max(-low, high) <= 1 << 53:                      # float64 holds these exactly, so the comparison is exact
         exact = values.astype(np.float32)
         if np.array_equal(exact.astype(np.float64), values.astype(np.float64)):
             return exact
-    raise UnsupportedError(f"holds integers from {low} to {high}: more than 16 bits, or than float32 holds",
-                           where=where, hint="save them as float64, or scaled into 0..65535")
+    raise UnsupportedError(f"the map holds integers from {low} to {high}, which neither 16 bits nor float32 can hold",
+                           where=where, hint="save them as float64, or scale them into 0..65535")
 
 
 @contextmanager
 def _open(path: Input, where: str, limits: Limits) -> Iterator[tuple[BinaryIO, int]]:
-    """The file and its size. Only regular files: a pipe would block, a device never end."""
+    """Open a file and yield it with its size. Only regular files are opened, because a pipe could block forever."""
     if isinstance(path, VirtualFile):
         with _memory(where):
             data = path.read(limits)
             yield io.BytesIO(data), len(data)
         return
     try:
-        # Not blocking, so that opening a pipe that nobody writes to returns and can be refused.
+        # Without blocking, opening a pipe that nobody writes to returns, and the pipe can be refused.
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         raise missing(path) from error
     except OSError as error:
-        raise FileError(f"cannot be opened: {error.strerror}", where=where) from error
+        raise FileError(f"the file cannot be opened: {error.strerror}", where=where) from error
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode):
         os.close(handle)
         what = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-        raise UnsupportedError(f"is {what}", where=where, hint="name the map's file")
+        raise UnsupportedError(f"the path is {what}", where=where, hint="give the map's file")
     with os.fdopen(handle, "rb") as stream, _memory(where):
         yield stream, status.st_size
 
@@ -146,6 +158,6 @@ def _memory(where: str) -> Iterator[None]:
     try:
         yield
     except MemoryError as error:
-        raise LimitError("does not fit into memory", where=where) from error
+        raise LimitError("the map does not fit into memory", where=where) from error
     except OSError as error:
-        raise FileError(f"cannot be read: {error.strerror or error}", where=where) from error
+        raise FileError(f"the file cannot be read: {error.strerror or error}", where=where) from error

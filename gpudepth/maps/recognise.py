@@ -1,7 +1,7 @@
-"""`--preset auto`: which preset a map is of, where its content, its name or what lies beside it leaves no doubt.
+"""Implements `--preset auto`: finds the preset of a map from its content, its name or the files beside it.
 
-A rule answers with the preset, what it takes and why; or not at all. Where none does nothing is guessed: the presets
-that write such files are named. What relative models leave open is never filled in.
+A rule returns the preset, its parameters and the reason, or None. If no rule applies, nothing is guessed and the error
+names the presets that write such files. Parameters that relative models leave open are never filled in.
 """
 
 from __future__ import annotations
@@ -28,7 +28,13 @@ HEAD = 256
 
 @dataclass(frozen=True)
 class Recognised:
-    """preset: its name; None for a file that holds depth and knows itself. why: in words, for people."""
+    """The preset of a map.
+
+    Attributes:
+        preset: Its name; None for a file that holds depth together with its encoding.
+        why: The reason, for people.
+        parameters: Parameters of the preset.
+    """
 
     preset: str | None
     why: str
@@ -44,7 +50,7 @@ class _Png:
 
 
 class _Evidence:
-    """What is looked at, each when the first rule asks for it."""
+    """Facts about a map, each determined when the first rule asks for it."""
 
     def __init__(self, file: Input, limits: Limits) -> None:
         self.file, self.limits = file, limits
@@ -55,12 +61,12 @@ class _Evidence:
             self.head = source.read(0, min(HEAD, source.size))
 
     def there(self, *names: str, up: int = 0) -> bool:
-        """Are all of these files beside it, or `up` folders above? Nothing is known of what an archive holds."""
+        """Return whether all these files are beside the map or `up` folders above; False inside archives."""
         folder = self.path.parents[up] if up < len(self.path.parents) else self.path.parent
         return not isinstance(self.file, VirtualFile) and all((folder / name).is_file() for name in names)
 
     def inside(self, *folders: str) -> bool:
-        """Is it in folders of these names, in this order, the last one its own?"""
+        """Return whether the map is in folders of these names, in this order, the last one its own."""
         return self.folders[-len(folders):] == [folder.casefold() for folder in folders]
 
     @cached_property
@@ -72,7 +78,7 @@ class _Evidence:
 
     @property
     def deep(self) -> bool:
-        """A PNG of 16-bit gray."""
+        """Return whether the file is a PNG of 16-bit gray."""
         return self.png is not None and self.png.gray and self.png.bits == 16
 
     @cached_property
@@ -90,7 +96,7 @@ class _Evidence:
 
     @cached_property
     def npz(self) -> frozenset[str]:
-        """The keys of an .npz."""
+        """Return the keys of an .npz."""
         if not self.head.startswith(b"PK\3\4"):
             return frozenset()
         try:
@@ -101,7 +107,7 @@ class _Evidence:
 
     @cached_property
     def sets(self) -> dict[str, tuple[str, tuple[int, ...]]]:
-        """The data sets of an HDF5 file: kind of number and shape."""
+        """Return the data sets of an HDF5 file, each with its type of number and shape."""
         if not self.head.startswith((hdf5.MAGIC, hdf5.MATLAB)):
             return {}
         try:
@@ -111,7 +117,7 @@ class _Evidence:
 
     @cached_property
     def channels(self) -> tuple[str, ...]:
-        """Of an OpenEXR file."""
+        """Return the channels of an OpenEXR file."""
         if not self.head.startswith(exr.MAGIC):
             return ()
         try:
@@ -127,8 +133,10 @@ class _Evidence:
 
 
 def neighbours(file: Input) -> tuple[Path, ...]:
-    """What beside a map is read to tell what its values mean: Middlebury's calib.txt, or one with the same beginning of
-    its name as the map's. They are inputs as the map is."""
+    """Return the files beside a map that determine what its values mean, which are inputs as well.
+
+    These are Middlebury's calib.txt, or an …_calib.txt whose name begins like that of the map.
+    """
     if isinstance(file, VirtualFile) or file.suffix.lower() != ".pfm":
         return ()
     names = [file.with_name("calib.txt"), *sorted(file.parent.glob("*_calib.txt"))]
@@ -140,19 +148,30 @@ Rule = Callable[[_Evidence], Recognised | None]
 
 
 def recognise(file: Input, limits: Limits = DEFAULT) -> Recognised:
-    """Which preset a map is of. Raises UsageError, with the presets that come into question, when that is not certain;
-    what reading its head raises."""
+    """Find the preset of a map.
+
+    Args:
+        file: The map.
+        limits: What the file may ask for.
+
+    Returns:
+        The preset and the reason.
+
+    Raises:
+        UsageError: It is not certain; the hint names the presets that write such files.
+        FileError: The file cannot be read.
+    """
     evidence = _Evidence(file, limits)
     for rule in _RULES:
         found = rule(evidence)
         if found is not None:
             return found
-    raise UsageError("nothing about it says for certain which preset it is of", where=str(file), hint=(
-        f"name it: {', '.join(candidates(evidence))}; gpudepth presets says what each means"))
+    raise UsageError("the preset cannot be determined from the file", where=str(file), hint=(
+        f"name it: {', '.join(candidates(evidence))}; gpudepth presets explains them"))
 
 
 def candidates(evidence: _Evidence) -> list[str]:
-    """The presets that write files of its kind."""
+    """Return the presets that write files of the map's kind."""
     if evidence.png is not None and not evidence.deep:
         return ["midas", "depth-anything-v2"]
     kinds = {b"Pf": "PFM", b"P5": "PGM", b"\x93N": ".npy", b"PK": ".npz", b"\x89H": "HDF5", b"MA": "MAT",
@@ -170,14 +189,14 @@ def _embedded(e: _Evidence) -> Recognised | None:
             data = container.read(source)
         except RangeError:
             return None
-    return Recognised(None, f"is {container.name.upper()}, holds depth and knows its range") if data else None
+    return Recognised(None, f"a {container.name.upper()} file that holds depth and its range") if data else None
 
 
 def _by_content(e: _Evidence) -> Recognised | None:
     if e.head.startswith(record3d.MAGIC):
-        return Recognised("record3d", "packed with LZFSE, as a Record3D capture's frames")
+        return Recognised("record3d", "LZFSE data, as in a Record3D capture")
     if e.head.startswith(headered.DPT):
-        return Recognised("sintel", "begins with PIEH, as Sintel's .dpt")
+        return Recognised("sintel", "begins with PIEH, as Sintel's .dpt does")
     if headered.is_colmap(e.head):
         return Recognised("colmap", "begins with width&height&channels&")
     if {"depth", "focallength_px"} <= e.npz:
@@ -224,7 +243,7 @@ def _phones(e: _Evidence) -> Recognised | None:
     if e.inside("keyframes", "depth") and re.fullmatch(r"[0-9]+\.png", e.name):
         return Recognised("polycam", "16 bits, in keyframes/depth")
     if e.inside("depth") and e.there("camera_matrix.csv", "odometry.csv", up=1):
-        return Recognised("stray-scanner", "16 bits, camera_matrix.csv and odometry.csv above its folder")
+        return Recognised("stray-scanner", "16 bits, camera_matrix.csv and odometry.csv in the folder above")
     return None
 
 
@@ -233,7 +252,7 @@ def _data_sets(e: _Evidence) -> Recognised | None:
         return None
     size = e.png.width, e.png.height
     if e.inside("depth") and e.there("depth.txt", "rgb.txt", up=1):
-        return Recognised("tum-rgbd", "16 bits, depth.txt and rgb.txt above its folder")
+        return Recognised("tum-rgbd", "16 bits, depth.txt and rgb.txt in the folder above")
     if size == (640, 480) and re.fullmatch(r"[0-9]{10}\.[0-9]{4,6}\.png", e.name):
         return Recognised("tum-rgbd", "16 bits of 640×480, a time as its name")
     if re.fullmatch(r"frame-[0-9]{6}\.depth\.png", e.name) and size == (640, 480):

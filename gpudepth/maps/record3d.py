@@ -1,4 +1,4 @@
-"""Record3D's captures, `.r3d`: a zip of frames with their depth, confidence and camera.
+"""Reads Record3D's captures, `.r3d`: a zip of frames with their depth, confidence and camera.
 
     metadata       JSON: K (3 × 3, by columns, of w × h pixels), w, h; in later versions dw, dh: of the depth
     rgbd/N.jpg     the picture
@@ -31,7 +31,12 @@ SIZES = ((256, 192), (640, 480))
 
 @dataclass(frozen=True)
 class Capture:
-    """How a capture was taken. depth: (width, height) of its maps, where it says."""
+    """How a capture was taken.
+
+    Attributes:
+        calibration: Calibration of the pictures.
+        depth: (width, height) of the maps, or None in versions that do not declare it.
+    """
 
     calibration: Calibration
     depth: tuple[int, int] | None
@@ -42,22 +47,22 @@ class Capture:
 
 
 def read_capture(file: Input, limits: Limits = DEFAULT) -> Capture:
-    """What `metadata` says. Raises FileError's kinds."""
+    """Read a capture's `metadata`. Raises FileError and its subclasses."""
     where = str(file)
-    if isinstance(file, Member):        # before it is unpacked
+    if isinstance(file, Member):        # checked before it is unpacked
         limits.check("max_xmp", file.size, where=where)
     raw = read_input(file, limits)
     limits.check("max_xmp", len(raw), where=where)
     try:
         data = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise MalformedError(f"is no JSON: {error}", where=where) from None
+        raise MalformedError(f"not JSON: {error}", where=where) from None
     width, height = _number(data, "w", where), _number(data, "h", where)
     if width is None or height is None:
-        raise MalformedError("lacks w and h, the size of the pictures", where=where)
+        raise MalformedError("w and h, the size of the pictures, are missing", where=where)
     k = data.get("K")
     if not (isinstance(k, list) and len(k) == 9 and all(_finite(v) for v in k)) or min(k[0], k[4]) <= 0:
-        raise MalformedError("K is no camera matrix of nine numbers", where=where)
+        raise MalformedError("K is not a camera matrix of nine numbers", where=where)
     depth = _number(data, "dw", where), _number(data, "dh", where)
     camera = Calibration(np.array(k, np.float64).reshape(3, 3).T, width, height)
     return Capture(camera, None if None in depth else depth)        # type: ignore[arg-type]
@@ -72,16 +77,27 @@ def _number(data: Any, name: str, where: str) -> int | None:
     if value is None:
         return None
     if not _finite(value) or not 0 < value < 65536 or value != int(value):
-        raise MalformedError(f"{name} is {value!r}, no size", where=where)
+        raise MalformedError(f"{name} is {value!r}, which is not a size in pixels", where=where)
     return int(value)
 
 
 def read_lzfse(data: bytes, *, where: str, limits: Limits = DEFAULT, frame: tuple[int, int] | None = None,
                size: tuple[int, int] | None = None) -> NDArray[Any]:
-    """A map or its confidence, (H, W) float32 or uint8.
+    """Decompress a map or its confidence.
 
-    size    (width, height), where the capture says; else one of SIZES, upright when `frame`, the picture's, is
-    Raises UnsupportedError without the package imagecodecs and for other lengths, MalformedError.
+    Args:
+        data: The file.
+        where: Name of the file for messages.
+        limits: What the file may ask for.
+        frame: (width, height) of the picture; the map is upright when the picture is.
+        size: (width, height) of the map, where the capture declares it. Otherwise it is one of SIZES.
+
+    Returns:
+        (H, W) float32 or uint8.
+
+    Raises:
+        UnsupportedError: The package imagecodecs is missing, or the length fits no size.
+        MalformedError: The data is damaged.
     """
     sizes = (size,) if size else SIZES
     most = 4 * max(width * height for width, height in sizes)
@@ -92,8 +108,8 @@ def read_lzfse(data: bytes, *, where: str, limits: Limits = DEFAULT, frame: tupl
             break
     else:
         known = " or ".join(f"{w}×{h}" for w, h in sizes)
-        raise UnsupportedError(f"unpacks to {len(raw):,} bytes, and depth of {known} takes 4 bytes a pixel, confidence "
-                               "one", where=where)
+        raise UnsupportedError(f"the data unpacks to {len(raw):,} bytes; for {known} pixels depth takes 4 bytes per "
+                               "pixel and confidence 1", where=where)
     if size is None and frame is not None and frame[1] > frame[0]:
         width, height = height, width
     dtype = np.dtype("<f4") if len(raw) == 4 * width * height else np.dtype(np.uint8)
@@ -101,17 +117,17 @@ def read_lzfse(data: bytes, *, where: str, limits: Limits = DEFAULT, frame: tupl
 
 
 def _decoded(data: bytes, most: int, where: str) -> bytes:
-    """No more than a byte beyond `most`, whatever the stream unpacks to."""
+    """Decompress at most one byte more than `most`, whatever the stream unpacks to."""
     try:
         import imagecodecs
     except ImportError:
-        raise UnsupportedError("is packed with LZFSE, which needs the package imagecodecs", where=where,
+        raise UnsupportedError("reading LZFSE requires the package imagecodecs", where=where,
                                hint="pip install 'gpudepth[r3d]'") from None
     if not data.endswith(b"bvx$"):
-        raise TruncatedError("the LZFSE stream has no end", where=where)
+        raise TruncatedError("the LZFSE stream has no end marker", where=where)
     try:
         return bytes(imagecodecs.lzfse_decode(data, out=most + 1))
     except MemoryError as error:
-        raise LimitError("does not fit into memory", where=where) from error
+        raise LimitError("the map does not fit into memory", where=where) from error
     except Exception as error:      # LzfseError, which is imported with the package
-        raise MalformedError(f"cannot be unpacked as LZFSE: {error}", where=where) from None
+        raise MalformedError(f"the data cannot be unpacked as LZFSE: {error}", where=where) from None

@@ -1,12 +1,13 @@
-"""Scene-linear pictures (OpenEXR) as photos: developed by a transform that has a name, encoded once.
+"""Converts scene-linear pictures (OpenEXR) to photos with a named transform.
 
-Values are light, with no upper end; what of it a display shows is a choice that nobody makes here unasked.
+Values are light without an upper bound. How they become colours is a choice that the user has to make; `TRANSFORMS`
+lists the transforms:
 
     srgb       c clipped to 0…1
-    reinhard   c · Y/(1 + Y) / Y, Y the luminance, then clipped (Reinhard et al. 2002, equation 3)
+    reinhard   c · Y/(1 + Y) / Y, where Y is the luminance, then clipped (Reinhard et al. 2002, equation 3)
 
-Both then get sRGB's curve (IEC 61966-2-1): 12.92·c up to 0.0031308, beyond 1.055·c^(1/2.4) − 0.055, and 8 bits.
-Primaries are taken for Rec. 709's. NaN is black, infinity white; alpha is not looked at: what it lets through is black.
+Both are followed by sRGB's curve (IEC 61966-2-1), 12.92·c up to 0.0031308 and 1.055·c^(1/2.4) − 0.055 beyond, and 8
+bits. Primaries are assumed to be those of Rec. 709. NaN becomes black and infinity white. Alpha is ignored.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from ..formats.bytesource import ByteSource, Input, VirtualFile
 from ..limits import DEFAULT, Limits
 from . import exr
 
-WHITE = 65504.0     # half floats end here
+WHITE = 65504.0     # the largest half float
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)      # of Rec. 709
 
 
 def srgb_curve(linear: NDArray[np.float32]) -> NDArray[np.float32]:
-    """0…1 → 0…1."""
+    """Apply sRGB's curve, 0…1 → 0…1."""
     low = linear <= np.float32(0.0031308)
     high = np.float32(1.055) * np.power(np.where(low, np.float32(1), linear), np.float32(1 / 2.4)) - np.float32(0.055)
     curve: NDArray[np.float32] = np.where(low, np.float32(12.92) * linear, high)
@@ -49,19 +50,37 @@ def _reinhard(light: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 TRANSFORMS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {"srgb": _clip, "reinhard": _reinhard}
+"""The transforms by name, which `--color-transform` offers."""
 
 
 def develop(light: NDArray[np.float32], transform: str) -> NDArray[np.uint8]:
-    """(H, W, 3) float32 of any range → uint8, sRGB. Raises UsageError for a transform of another name."""
+    """Convert light to colours.
+
+    Args:
+        light: (H, W, 3) float32 of any range.
+        transform: A key of TRANSFORMS.
+
+    Returns:
+        (H, W, 3) uint8, sRGB.
+
+    Raises:
+        UsageError: The transform is unknown.
+    """
     if transform not in TRANSFORMS:
-        raise UsageError(f"unknown colour transform {transform!r}", hint="one of " + ", ".join(TRANSFORMS))
+        raise UsageError(f"unknown colour transform {transform!r}", hint="use " + " or ".join(TRANSFORMS))
     finite = np.nan_to_num(light, nan=0.0, posinf=WHITE, neginf=0.0)
     return np.asarray(np.rint(srgb_curve(TRANSFORMS[transform](finite)) * np.float32(255)), np.uint8)
 
 
 @dataclass(frozen=True)
 class Developed(VirtualFile):
-    """A scene-linear picture as a PNG of what is shown of it, made when it is read."""
+    """A scene-linear picture as a PNG of its developed colours, which is made when it is read.
+
+    Attributes:
+        file: The scene-linear picture.
+        transform: A key of TRANSFORMS.
+        limits: What the file may ask for.
+    """
 
     file: Input
     transform: str
@@ -78,7 +97,7 @@ class Developed(VirtualFile):
         return self.file.stat()
 
     def read(self, limits: Limits = DEFAULT) -> bytes:
-        """Raises UnsupportedError for a file without colours, and as `exr.read_colour` does."""
+        """Return the PNG. Raises UnsupportedError for a file without colours, and the errors of `exr.read_colour`."""
         return self._png
 
     @cached_property
@@ -92,12 +111,12 @@ class Developed(VirtualFile):
 
 
 def displayed(photo: Input, transform: str | None, limits: Limits = DEFAULT) -> Input:
-    """The photo itself, or what a scene-linear one is developed into. Raises UsageError when that has no name."""
+    """Return the photo itself, or a scene-linear photo developed by `transform`. Raises UsageError without one."""
     with ByteSource(photo, limits) as source:
         linear = source.read(0, min(4, source.size)) == exr.MAGIC
     if not linear:
         return photo
     if transform is None:
-        raise UsageError("is scene-linear: how its light becomes colours has to be said", where=str(photo),
-                         hint="--color-transform srgb (clipped) or reinhard; in a job source.color_transform")
+        raise UsageError("the photo is scene-linear: choose a transform to colours", where=str(photo),
+                         hint=" or ".join(f"‹color_transform={name}›" for name in TRANSFORMS))
     return Developed(photo, transform, limits)

@@ -1,7 +1,7 @@
-"""Many maps in one array: `.npy` and `.npz` of (T, H, W), as Video-Depth-Anything and DepthCrafter write them.
+"""Reads stacks of maps: `.npy` and `.npz` of (T, H, W), as Video-Depth-Anything and DepthCrafter write them.
 
-One map is in memory at a time, whether the archive is compressed or not; an array in Fortran's order, whose maps lie
-scattered over the file, is refused.
+Only one map is in memory at a time, whether the archive is compressed or not. Arrays in Fortran order are refused,
+because their maps are scattered over the file.
 """
 
 from __future__ import annotations
@@ -22,14 +22,24 @@ from ..limits import DEFAULT, Limits
 from .arrays import MAGIC, Header, archive_errors, read_header
 
 KEYS = ("depths", "depth", "disparity", "disparities")
-"""Arrays of an `.npz` that are taken unasked: Video-Depth-Anything writes `depths`, DepthCrafter `depth`."""
+"""Arrays of an `.npz` that are used by default; Video-Depth-Anything writes `depths`, DepthCrafter `depth`."""
 
 _ZIP = b"PK\x03\x04"
 
 
 @dataclass(frozen=True)
 class Stack:
-    """maps of (height, width), stored as `dtype`; key: of the array in an archive."""
+    """A file that holds many maps.
+
+    Attributes:
+        path: The file.
+        key: Name of the array in an archive, or None.
+        maps: Number of maps.
+        height: Height of a map in pixels.
+        width: Width of a map in pixels.
+        dtype: Stored type of the values.
+        limits: What the file may ask for.
+    """
 
     path: Path
     key: str | None
@@ -40,7 +50,17 @@ class Stack:
     limits: Limits = DEFAULT
 
     def frames(self, wanted: Sequence[int] | None = None) -> Iterator[tuple[int, NDArray[Any]]]:
-        """(place, (H, W) array in native byte order) of the wanted places, which rise. Raises FileError's kinds."""
+        """Yield maps in order.
+
+        Args:
+            wanted: Rising indices of the maps; None means all.
+
+        Yields:
+            The index and the (H, W) array in native byte order.
+
+        Raises:
+            FileError: The file is damaged.
+        """
         due = set(range(self.maps) if wanted is None else wanted)
         where, size = str(self.path), self.height * self.width * self.dtype.itemsize
         with archive_errors(where), ExitStack() as stack:
@@ -49,23 +69,34 @@ class Stack:
             for place in range(max(due, default=-1) + 1):
                 data = stream.read(size)
                 if len(data) < size:
-                    raise TruncatedError(f"ends inside map {place} of {self.maps}", where=where)
+                    raise TruncatedError(f"the file ends inside map {place} of {self.maps}", where=where)
                 if place in due:
                     yield place, (np.frombuffer(data, self.dtype).reshape(self.height, self.width)
                                   .astype(self.dtype.newbyteorder("="), copy=False))
 
 
 def is_stack_file(path: Path) -> bool:
-    """By its first bytes: a .npy or .npz."""
+    """Return whether a file is a .npy or .npz by its first bytes."""
     with ByteSource(path, Limits(max_file=0)) as source:
         head = source.read(0, min(6, source.size))
     return head.startswith((MAGIC, _ZIP))
 
 
 def read_stack(path: str | Path, key: str | None = None, *, limits: Limits = DEFAULT) -> Stack:
-    """What a file of many maps declares; limits are checked for each map, not for all of them.
+    """Read what a file of many maps declares. Limits are checked for each map, not for all of them together.
 
-    Raises UnsupportedError for arrays of another shape, objects and records, MissingInputError, FileError's kinds.
+    Args:
+        path: The file.
+        key: Name of the array in an archive.
+        limits: What the file may ask for.
+
+    Returns:
+        The stack.
+
+    Raises:
+        UnsupportedError: The array holds objects or records, or has another shape.
+        MissingInputError: The file does not exist.
+        FileError: The file is damaged.
     """
     path = Path(path)
     where = str(path)
@@ -78,7 +109,7 @@ def read_stack(path: str | Path, key: str | None = None, *, limits: Limits = DEF
     limits.check("max_samples", frames, where=where)
     limits.check_picture(width, height, header.dtype.itemsize, where=where)
     if header.fortran:
-        raise UnsupportedError("keeps its maps in Fortran's order, scattered over the file", where=where,
+        raise UnsupportedError("the array is in Fortran order, which scatters its maps over the file", where=where,
                                hint="save numpy.ascontiguousarray(depths)")
     return Stack(path, key, frames, height, width, header.dtype, limits)
 
@@ -96,7 +127,7 @@ def _shape(header: Header, where: str) -> tuple[int, int, int]:
 
 
 def _open(stack: ExitStack, path: Path, key: str | None) -> tuple[IO[bytes], str | None]:
-    """The array's bytes from its header on, and its key."""
+    """Return the bytes of the array, header included, and its key."""
     file = stack.enter_context(path.open("rb"))
     if file.read(4) != _ZIP:
         file.seek(0)
@@ -105,7 +136,7 @@ def _open(stack: ExitStack, path: Path, key: str | None) -> tuple[IO[bytes], str
     names = [info.filename.removesuffix(".npy") for info in archive.infolist()[:1000]]
     taken = [key] if key is not None else [k for k in KEYS if k in names] or (names if len(names) == 1 else [])
     if not taken or taken[0] not in names:
-        raise UnsupportedError("no array of maps" if key is None else f"no array {key!r} in the archive", where=path,
-                               hint="name one with source.key; it holds " + listing(names, len(names)))
+        raise UnsupportedError("the archive has no " + ("array of maps" if key is None else f"array {key!r}"),
+                               where=path, hint="name one with source.key; it holds " + listing(names, len(names)))
     return stack.enter_context(archive.open(taken[0] + ".npy" if taken[0] + ".npy" in archive.namelist()
                                             else taken[0])), taken[0]

@@ -1,7 +1,7 @@
-"""Maps as programs hold them: arrays of any library, images of Pillow, what a pipeline of transformers returns.
+"""Takes maps as programs hold them: arrays of any library, Pillow images, results of a transformers pipeline.
 
-Arrays are taken by DLPack (https://dmlc.github.io/dlpack), without a copy where they lie in the host's memory; those on
-a GPU stay there. A batch of one is one map.
+Arrays are taken by DLPack (https://dmlc.github.io/dlpack), without a copy if they are in host memory; arrays on a GPU
+stay there. A batch of one is one map.
 """
 
 from __future__ import annotations
@@ -16,24 +16,29 @@ from ..compute.cuda import on_gpu
 from ..errors import UsageError
 
 KEYS = ("predicted_depth", "depth")
-"""Of the dictionary that transformers' depth-estimation pipeline returns: the values, before the picture of them."""
+"""Keys of the result of transformers' depth-estimation pipeline: the values, then the picture made from them."""
 _CODES = {"L": np.uint8, "I;16": np.uint16, "F": np.float32}
 
 
 def as_map(values: Any) -> Any:
-    """(H, W): a numpy array (uint8, uint16 codes, or floats), or an array on a GPU as it is.
+    """Return a map as an array.
 
-    values   numpy, torch, CuPy, JAX, TensorFlow… (H, W), (1, H, W), (1, 1, H, W) or (1, H, W, 1); Pillow's "L", "I;16"
-             and "F"; a mapping that holds one of them as predicted_depth or depth. bfloat16 becomes float32, and
-             what numpy's masked arrays mask, NaN
+    Args:
+        values: An array of numpy, torch, CuPy, JAX, TensorFlow…, (H, W), (1, H, W), (1, 1, H, W) or (1, H, W, 1); a
+            Pillow image of mode "L", "I;16" or "F"; or a mapping that holds one of these as predicted_depth or depth.
 
-    Raises UsageError for what is no map.
+    Returns:
+        (H, W): a numpy array of uint8 or uint16 codes or floats, or an array on a GPU as it is. bfloat16 becomes
+        float32, and masked values become NaN.
+
+    Raises:
+        UsageError: The value is not a map.
     """
     if isinstance(values, Mapping):
         key = next((k for k in KEYS if k in values), None)
         if key is None:
-            raise UsageError(f"holds {', '.join(map(str, list(values)[:10])) or 'nothing'}: a map is called "
-                             + " or ".join(KEYS))
+            raise UsageError(f"the mapping holds {', '.join(map(str, list(values)[:10])) or 'nothing'}; a map must be "
+                             "called " + " or ".join(KEYS))
         values = values[key]
     if hasattr(values, "getbands"):
         return _picture(values)
@@ -43,48 +48,48 @@ def as_map(values: Any) -> Any:
 
 
 def is_map(values: object) -> bool:
-    """Is this something for `as_map`, and no path and no depth data?"""
+    """Return whether this is a value for `as_map` rather than a path or depth data."""
     return (isinstance(values, Mapping | np.ndarray)
             or any(hasattr(values, name) for name in ("__dlpack__", "__array_interface__", "getbands", "detach")))
 
 
 def _host(values: Any) -> NDArray[Any]:
-    """In the host's memory, as numpy has it."""
+    """Return the array in host memory, as numpy holds it."""
     if isinstance(values, np.ma.MaskedArray):
         return _unmasked(values)
     if isinstance(values, np.ndarray):
         return values
-    if hasattr(values, "detach"):       # torch: one that wants a gradient hands nothing out
+    if hasattr(values, "detach"):       # torch does not export tensors that require a gradient
         values = values.detach()
     if "bfloat16" in str(getattr(values, "dtype", "")):
         values = values.float() if hasattr(values, "float") else values.astype("float32")   # numpy has none
     try:
         return np.from_dlpack(values) if hasattr(values, "__dlpack__") else np.asarray(values)
     except (BufferError, RuntimeError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(f"a {type(values).__name__} cannot be read as an array: {error}") from None
+        raise UsageError(f"the {type(values).__name__} cannot be read as an array: {error}") from None
 
 
 def _unmasked(values: Any) -> NDArray[Any]:
-    """What is masked has no value, whatever number lies there."""
+    """Return the array with NaN for masked values."""
     if not np.ma.is_masked(values):
         return np.asarray(values.data)
     if values.dtype.kind != "f":
-        raise UsageError(f"a masked map of {values.dtype}: no number of these says that there is no value",
-                         hint="values.astype('float32'); or values.filled(CODE), and the code is named as invalid")
+        raise UsageError(f"the masked map holds {values.dtype}, which has no value for masked pixels",
+                         hint="use values.astype('float32'), or values.filled(CODE) and name the code as invalid")
     return np.asarray(values.filled(np.nan))
 
 
 def _two(values: NDArray[Any]) -> NDArray[Any]:
     shape, values = values.shape, _alone(values)
     if values.ndim != 2 or 0 in values.shape:
-        raise UsageError(f"a map is (height, width), not {shape}", hint="one of a batch at a time: predictions[0]")
+        raise UsageError(f"a map is (height, width), not {shape}", hint="pass one of the batch: predictions[0]")
     if values.dtype.kind not in "fiu":
         raise UsageError(f"a map cannot hold {values.dtype}", hint="use integers, float16, float32 or float64")
     return np.ascontiguousarray(values)
 
 
 def _alone(values: Any) -> Any:
-    """A batch of one without its batch and channels."""
+    """Remove the batch and channel axes of a batch of one."""
     while len(values.shape) > 2 and values.shape[0] == 1:
         values = values[0]
     return values[..., 0] if len(values.shape) == 3 and values.shape[-1] == 1 else values
@@ -92,5 +97,5 @@ def _alone(values: Any) -> Any:
 
 def _picture(image: Any) -> NDArray[Any]:
     if image.mode not in _CODES:
-        raise UsageError(f"a picture of mode {image.mode} is no map", hint='Pillow\'s "L", "I;16" or "F"')
+        raise UsageError(f"a picture of mode {image.mode} is not a map", hint='use Pillow\'s "L", "I;16" or "F"')
     return np.asarray(image).astype(_CODES[image.mode], copy=False)

@@ -1,13 +1,13 @@
-"""Frames of video that means depth → codes: gray of any width, luma of what only looks gray, or a hue.
+"""Converts frames of depth videos to codes: gray of any width, luma of pictures that look gray, or a hue.
 
-    gray…gray16, le and be     the codes themselves; what FFmpeg calls gray uses its whole range
-    yuv of any kind            its luma, stretched to the whole range where the video's range is limited; its colours
-                               have to be neutral
+    gray…gray16, le and be     the codes themselves; FFmpeg's gray uses the whole range
+    yuv of any kind            the luma, stretched to the whole range where the video's range is limited; the colours
+                               must be neutral
     grayf32, gbrpf32           floats
     rgb                        three equal channels
 
-A hue is how Record3D and RealSense's colorizer draw depth: red is 0, then yellow, green, blue, and red again is 1.
-Lossy coding moves it by far more than its steps, at edges anywhere; that is for the caller to say.
+Record3D and RealSense's colorizer draw depth as a hue: red is 0, followed by yellow, green and blue, and red again is
+1. Lossy coding changes it by far more than one step, and by any amount at edges; callers have to warn of that.
 """
 
 from __future__ import annotations
@@ -22,15 +22,22 @@ from ..errors import UnsupportedError
 from .reader import SourceMap
 
 Coding = Literal["gray", "hue"]
-NEUTRAL = 12    # of 255: how far chroma may be from gray; lossy coding moves it
-_SHARE = 0.01   # of the pixels may be further off
-_DARK = 24      # of 255: a hue of less saturation or value is none
+NEUTRAL = 12    # of 255: distance of chroma from gray that lossy coding causes
+_SHARE = 0.01   # share of the pixels that may be farther off
+_DARK = 24      # of 255: below this saturation or value a pixel has no hue
 
 
 def codes(frame: Any, path: Path, coding: Coding = "gray", crop: tuple[int, int, int, int] | None = None) -> SourceMap:
-    """An av.VideoFrame → a map in coded orientation. crop: x, y, width, height.
+    """Convert a frame to a map in coded orientation.
 
-    Raises UnsupportedError for a picture in colours where gray was meant, and for formats without a gray.
+    Args:
+        frame: An av.VideoFrame.
+        path: The file.
+        coding: Whether depth is gray or a hue.
+        crop: x, y, width and height of the part that is used.
+
+    Raises:
+        UnsupportedError: The picture has colours where gray is expected, or its format has no gray.
     """
     if coding == "hue":
         rgb = _cut(frame.to_ndarray(format="rgb24"), crop)
@@ -45,7 +52,8 @@ def codes(frame: Any, path: Path, coding: Coding = "gray", crop: tuple[int, int,
     if components[0].is_luma and len(components) >= 3:
         return _luma(frame, crop, path)
     if "555" in name or "565" in name:
-        raise UnsupportedError(f"comes out as {name}: raw 16-bit gray, of which the file does not say so", where=path,
+        raise UnsupportedError(f"frames decode to {name}: raw 16-bit gray that the file does not declare as such",
+                               where=path,
                                hint="encode the maps as FFV1: ffmpeg … -c:v ffv1 -pix_fmt gray16le depth.mkv")
     rgb = _cut(frame.to_ndarray(format="rgb24"), crop)
     spread = rgb.max(axis=2).astype(np.int16) - rgb.min(axis=2)
@@ -54,9 +62,13 @@ def codes(frame: Any, path: Path, coding: Coding = "gray", crop: tuple[int, int,
 
 
 def hue(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(H, W, 3) → (H, W) hue, 0…1; NaN where a pixel has next to no colour.
+    """Return the hue of each pixel.
 
-    The sector of the largest channel, as every text on HSV has it; float32.
+    Args:
+        rgb: (H, W, 3) uint8.
+
+    Returns:
+        (H, W) float32, 0…1, by the sector of the largest channel as in HSV; NaN where a pixel has almost no colour.
     """
     f = rgb.astype(np.float32)
     top, low = f.max(axis=2), f.min(axis=2)
@@ -73,7 +85,7 @@ def _whole(values: NDArray[Any], bits: int, path: Path) -> SourceMap:
 
 
 def _luma(frame: Any, crop: tuple[int, int, int, int] | None, path: Path) -> SourceMap:
-    """Y of any yuv, over its whole range; the chroma has to be neutral."""
+    """Return Y of any yuv over its whole range; the chroma must be neutral."""
     from av.video.reformatter import ColorRange
 
     bits = frame.format.components[0].bits
@@ -90,7 +102,7 @@ def _luma(frame: Any, crop: tuple[int, int, int, int] | None, path: Path) -> Sou
 
 
 def _chroma(frame: Any, plane: int, crop: tuple[int, int, int, int] | None) -> NDArray[Any]:
-    """What lies on the cut of a chroma plane, which may have fewer pixels."""
+    """Return the part of a chroma plane, which may have fewer pixels, inside the crop."""
     samples = _samples(frame, plane)
     if crop is None:
         return samples
@@ -101,24 +113,24 @@ def _chroma(frame: Any, plane: int, crop: tuple[int, int, int, int] | None) -> N
 
 def _neutral(off: NDArray[Any], path: Path) -> None:
     if np.count_nonzero(off > NEUTRAL) > _SHARE * off.size:
-        raise UnsupportedError("is a video in colours, and depth is gray", where=path, hint=(
-            "a palette cannot be undone: save the maps themselves (.npz, EXR, --grayscale); of a hue, as Record3D "
-            "draws, clip.coding: hue takes what lossy coding left of it"))
+        raise UnsupportedError("the video has colours; a depth video must be gray", where=path, hint=(
+            "a palette cannot be undone: save the maps themselves (.npz, EXR, --grayscale); for a hue, as Record3D "
+            "draws it, set clip.coding: hue, which takes what lossy coding left of it"))
 
 
 def _samples(frame: Any, plane: int) -> NDArray[Any]:
-    """One plane of integers, uint8 or uint16 in the machine's byte order."""
+    """Return one plane of integers, uint8 or uint16 in the machine's byte order."""
     kind = frame.format
     if kind.components[0].bits <= 8:
         return _plane(frame, plane, np.dtype(np.uint8))
     samples = _plane(frame, plane, np.dtype(">u2" if kind.is_big_endian else "<u2")).astype(np.uint16)
-    if kind.name.startswith("p0"):      # codes in the upper bits, as hardware decodes them
+    if kind.name.startswith("p0"):      # hardware decoders put the codes in the upper bits
         samples >>= np.uint16(16 - kind.components[0].bits)
     return samples
 
 
 def _plane(frame: Any, plane: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """(H, W) without the padding; two components side by side where they share the plane."""
+    """Return a plane (H, W) without padding; two components are side by side where they share the plane."""
     part = frame.planes[plane]
     rows = np.frombuffer(part, np.uint8).reshape(part.height, -1)[:, : part.line_size]
     shared = 2 if plane and len(frame.planes) == 2 else 1

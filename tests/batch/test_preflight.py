@@ -108,4 +108,4 @@ def test_a_preset_that_is_recognised_is_told(tmp_path: Path) -> None:
         "a.r3d/rgbd/0.jpg: preset auto takes its map for record3d (packed with LZFSE, as a Record3D capture's frames)",)
     job = photos(tmp_path, 1)
     plan = runner.plan(job, settings=["encoding.preset=auto"])
-    assert "preset auto: " in plan.notes[0] and "nothing about it says for certain" in plan.notes[0]
+    assert "preset auto: " in plan.notes[0] and "the preset cannot be determined from the file" in plan.notes[0]

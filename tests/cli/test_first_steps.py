@@ -111,7 +111,7 @@ CASES = [
     ("attach photo.heic map.png --preset midsa -o o.heic", 2, "unknown preset", "did you mean midas?"),
     ("attach photo.heic map.png --preset kitty -o o.heic", 2, "did you mean kitti-depth or kitti-disparity?"),
     (f"attach photo.heic has.heic {MEANT} -o o.heic", 2, "knows its own range", "leave near, far"),
-    (f"attach photo.heic notes.txt {MEANT} -o o.heic", 1, "no kind of map", "PNG"),
+    (f"attach photo.heic notes.txt {MEANT} -o o.heic", 1, "not a known kind of map", "PNG"),
     (f"attach photo.heic map.png {MEANT} --backend cupy -o o.heic", 1, "cannot be used", "gpudepth doctor", "--backend numpy"),
     (f"attach photo.heic map.png {MEANT} --fill neerest -o o.heic", 2, "expected nearest, far, near or inpaint"),
     ("attach photo.heic --estimate m.onnx --preset midas --near 1 --far 2 -o o.heic", 2, "no such model", "ONNX"),

@@ -39,7 +39,7 @@ def test_rows(tmp_path: Path, photo: Path, capsys: pytest.CaptureFixture[str]) -
                "-o", tmp_path / "d.npy") == 0
     np.testing.assert_allclose(np.load(tmp_path / "d.npy"), METRES, rtol=1e-3)     # by way of half disparity
     assert cli("attach", photo, tmp_path / "d.raw", "--shape", "32x25", "--dtype", "float16", "--metric", "-o", out) == 1
-    assert "32×25 in float16 takes 1,600 bytes; 1,728 are there" in capsys.readouterr().err
+    assert "32×25 in float16 takes 1,600 bytes, but the file holds 1,728" in capsys.readouterr().err
     assert cli("attach", photo, tmp_path / "d.raw", "--shape", "32", "--metric", "-o", out) == 2
 
 

@@ -33,9 +33,9 @@ def test_the_real_one(sample: Callable[[str], Path]) -> None:
 
 
 @pytest.mark.parametrize(("old", "new", "said"), [
-    ("baseline=193.001", "", "baseline is None, no number"), ("193.001", "x", "baseline is 'x'"),
-    ("193.001", "0", "a baseline of 0 mm"), ("31.086", "nan", "doffs is nan"), ("cam0", "cam9", "cam0 is None"),
-    ("994.978 0 311", "-1 0 311", "focal length of -1 px"), ("[994.978", "[[", "focal length of 0 px"), ("994.978 0 311", "f 0 311", "no number"),
+    ("baseline=193.001", "", "baseline is None, which is not a number"), ("193.001", "x", "baseline is 'x'"),
+    ("193.001", "0", "and baseline 0 mm"), ("31.086", "nan", "doffs is nan"), ("cam0", "cam9", "cam0 is None"),
+    ("994.978 0 311", "-1 0 311", "focal length -1 px"), ("[994.978", "[[", "focal length 0 px"), ("994.978 0 311", "f 0 311", "not a number"),
 ])
 def test_what_is_no_calibration(tmp_path: Path, old: str, new: str, said: str) -> None:
     (tmp_path / "calib.txt").write_text(TEXT.replace(old, new, 1))

@@ -38,11 +38,11 @@ def test_one_map(tmp_path: Path, dtype: Any) -> None:
 def test_keys(tmp_path: Path) -> None:
     path = write(tmp_path / "map.h5", {"camera/depth": Z, "camera/mask": Z > 3, "other": Z + 1})
     np.testing.assert_array_equal(read_map(path, key="/camera/depth").codes, Z)
-    with pytest.raises(UnsupportedError, match=r"does not say which.*camera/depth: float32 \(3, 4\)"):
+    with pytest.raises(UnsupportedError, match=r"one with key: camera/depth: float32 \(3, 4\);"):
         read_map(path)
     with pytest.raises(UnsupportedError, match="has no data set 'nothing'"):
         read_map(path, key="nothing")
-    with pytest.raises(UnsupportedError, match="holds bool, not depth"):
+    with pytest.raises(UnsupportedError, match="holds bool; a map holds"):
         read_map(path, key="camera/mask")
     np.testing.assert_array_equal(read_map(write(tmp_path / "map.h5", {"depth": Z, "other": Z + 1})).codes, Z)
 
@@ -51,9 +51,9 @@ def test_stacks(tmp_path: Path) -> None:
     path = write(tmp_path / "map.h5", {"depths": np.stack([Z, Z + 1])})
     np.testing.assert_array_equal(read_map(path, key="depths[1]").codes, Z + 1)
     np.testing.assert_array_equal(read_map(path, key="[0]").codes, Z)
-    with pytest.raises(UnsupportedError, match=r"a stack of 2 images \(name one: --key 'depths\[0\]'\)"):
+    with pytest.raises(UnsupportedError, match=r"a stack of 2 images \(name one, key='depths\[0\]'\)"):
         read_map(path)
-    with pytest.raises(UnsupportedError, match="has no image 2"):
+    with pytest.raises(UnsupportedError, match="is no image 2:"):
         read_map(path, key="depths[2]")
     with pytest.raises(UnsupportedError, match="a map is"):
         read_map(write(tmp_path / "map.h5", {"depth": Z[0]}), key="depth")
@@ -81,7 +81,7 @@ def test_values_elsewhere_are_not_followed(tmp_path: Path) -> None:
     write(tmp_path / "target.h5", {"depth": Z})
     with h5py.File(tmp_path / "map.h5", "w") as file:
         file["depth"] = h5py.ExternalLink(str(tmp_path / "target.h5"), "depth")
-    with pytest.raises(UnsupportedError, match="does not say which"):
+    with pytest.raises(UnsupportedError, match="ambiguous which data set holds the depth"):
         read_map(tmp_path / "map.h5")
 
 

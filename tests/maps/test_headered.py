@@ -37,9 +37,9 @@ def test_values(tmp_path: Path, data: bytes) -> None:
 
 @pytest.mark.parametrize("data", [DPT, COLMAP])
 def test_sizes(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(TruncatedError, match="3×2 takes 24 bytes; 23 are there"):
+    with pytest.raises(TruncatedError, match="3×2 pixels take 24 bytes, but the file holds 23"):
         read_map(put(tmp_path, data[:-1]))
-    with pytest.raises(MalformedError, match="25 are there"):
+    with pytest.raises(MalformedError, match="24 bytes, but the file holds 25"):
         read_map(put(tmp_path, data + b"\0"))
     with pytest.raises(LimitError):
         read_map(put(tmp_path, data), limits=Limits(max_pixels=5))

@@ -56,8 +56,8 @@ def test_floats_that_look_like_white_space_are_not_eaten() -> None:
 
 @pytest.mark.parametrize(("data", "error", "says"), [
     (b"PF\n1 1\n-1\n" + bytes(12), UnsupportedError, "three values"),
-    (b"Pf\n3 2\n-1\n" + bytes(23), TruncatedError, "23 are there"),
-    (b"Pf\n3 2\n-1\n", TruncatedError, "0 are there"),
+    (b"Pf\n3 2\n-1\n" + bytes(23), TruncatedError, "24 bytes, but the file holds 23"),
+    (b"Pf\n3 2\n-1\n", TruncatedError, "but the file holds 0"),
     (b"Pf\n3 2", TruncatedError, "cut off"),
     (b"Pf\n3 2\n-1\n" + bytes(25), MalformedError, "1 bytes more"),
     (b"Pf\n3 2\n-1\n" + bytes(2000), MalformedError, "more than"),

@@ -80,15 +80,15 @@ def test_sizes(tmp_path: Path) -> None:
     assert (box.width, box.height, box.inner_height) == (256, 256, 192)
     box = session(fixed).letterbox((100, 100))
     assert (box.width, box.height, box.x, box.inner_width) == (64, 32, 16, 32)
-    with pytest.raises(UsageError, match="nothing else"):
+    with pytest.raises(UsageError, match="only takes"):
         session(fixed, size=(100, 100))
-    with pytest.raises(UsageError, match="one size only"):
+    with pytest.raises(UsageError, match="one has a fixed size"):
         session(fixed, fit="aspect")
 
 
 def test_several_outputs(tmp_path: Path) -> None:
     path = kit.write(tmp_path / "m.onnx", extra=True)
-    with pytest.raises(UnsupportedError, match=r"its output mean .*a map is \(N, H, W\)"):
+    with pytest.raises(UnsupportedError, match=r"output mean is float32 \(\); a map is \(N, H, W\)"):
         session(path).run([np.zeros((24, 40, 3), np.float32)])
     assert session(path, output="map").run([np.zeros((24, 40, 3), np.float32)])[0].shape == (24, 40)
     with pytest.raises(UsageError, match="has no output") as error:

@@ -156,7 +156,7 @@ def test_rows_of_eth3d(tmp_path: Path) -> None:
     settings = Settings(pixel_format=FDEP).with_preset("eth3d")
     export_item(tmp_path / "DSC_1.png", tmp_path / "DSC_1", tmp_path / "m.npy", settings, backend("numpy"))
     np.testing.assert_array_equal(np.load(tmp_path / "m.npy"), wanted)
-    with pytest.raises(UsageError, match="nothing says how large"):
+    with pytest.raises(UsageError, match="so the size of the map must be given"):
         metres(tmp_path / "DSC_1", "eth3d")
 
 
@@ -187,12 +187,12 @@ def test_bits_of_sun3d() -> None:
 
 
 def test_nothing_is_guessed() -> None:
-    with pytest.raises(UsageError, match=r"midas is right up to scale and shift only.*\(--near 0.5 --far 12 in metres, or metric samples"):
+    with pytest.raises(UsageError, match=r"midas is only correct up to scale and shift \(give the distances in metres, near=0\.5, far=12, or metric"):
         find("midas").encoding()
     assert find("midas").encoding(aligned=True) is None
-    with pytest.raises(UsageError, match="needs far"):
+    with pytest.raises(UsageError, match="requires far"):
         find("midas").encoding(near=1)
-    with pytest.raises(UsageError, match="needs focal_px and baseline_m"):
+    with pytest.raises(UsageError, match="requires focal_px and baseline_m"):
         find("kitti-disparity").encoding()
     with pytest.raises(UsageError, match="has no use for far, near"):
         find("tum-rgbd").encoding(near=1, far=2)
@@ -247,8 +247,8 @@ def test_in_jobs() -> None:
     assert (settings.encoding, settings.align) == (None, "depth")
     settings = parse_job(JOB + "encoding: {preset: marigold}\nrefine: {align: {to: 'c/{stem}.png', curve: disparity}}").item_settings()
     assert settings.align == "disparity"
-    for text, problem in (("{preset: midas}", "up to scale and shift only"), ("{preset: midass}", "did you mean midas"),
-                          ("{preset: scannet, near: 1}", "no use for near"), ("{preset: middlebury, focal_px: 900}", "needs baseline_m")):
+    for text, problem in (("{preset: midas}", "only correct up to scale and shift"), ("{preset: midass}", "did you mean midas"),
+                          ("{preset: scannet, near: 1}", "not take near"), ("{preset: middlebury, focal_px: 900}", "requires baseline_m")):
         with pytest.raises(UsageError, match=problem):
             parse_job(JOB + f"encoding: {text}")
 

@@ -121,7 +121,7 @@ def test_what_leaves_doubt_is_refused(tmp_path: Path, name: str, write: Any, nam
         OpenEXR.File({"type": OpenEXR.scanlineimage}, {"Z": METRES}).write(str(path))
     else:
         write(path)
-    with pytest.raises(UsageError, match=rf"nothing about it says for certain.*name it: .*{named}"):
+    with pytest.raises(UsageError, match=rf"the preset cannot be determined from the file.*name it: .*{named}"):
         recognise(path)
 
 
@@ -186,7 +186,7 @@ def test_attach_says_what_it_decided(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_relative_models_still_need_a_range(tmp_path: Path) -> None:
     pixels(64, 48).save(tmp_path / "p.jpg")
     np.savez(tmp_path / "v.npz", depths=METRES[None])
-    with pytest.raises(UsageError, match=r"is of the preset video-depth-anything \(key depths\): .*scale and shift only"):
+    with pytest.raises(UsageError, match=r"is of the preset video-depth-anything \(key depths\): the preset video-depth-anything is only"):
         gpudepth.attach(tmp_path / "p.jpg", tmp_path / "v.npz", tmp_path / "o.jpg", preset="auto", key="depths[0]")
     gpudepth.attach(tmp_path / "p.jpg", tmp_path / "v.npz", tmp_path / "o.jpg", preset="auto", key="depths[0]", near=1, far=2)
     data = gpudepth.read(tmp_path / "o.jpg")

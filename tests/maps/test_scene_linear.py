@@ -65,7 +65,7 @@ def test_what_is_no_light() -> None:
         found = develop(odd, transform)
         assert found[0, 0, 0] == found[0, 0, 1] == found[0, 1, 0] == 0
         assert found[0, 0, 2] == 255
-    with pytest.raises(UsageError, match=r"unknown colour transform 'aces'.*srgb, reinhard"):
+    with pytest.raises(UsageError, match=r"unknown colour transform 'aces' \(use srgb or reinhard\)"):
         develop(odd, "aces")
 
 
@@ -87,7 +87,7 @@ def test_only_linear_photos_are_developed(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     assert displayed(tmp_path / "a.png", None) == tmp_path / "a.png"
     path = render(tmp_path / "a.exr")
-    with pytest.raises(UsageError, match=r"is scene-linear.*--color-transform srgb"):
+    with pytest.raises(UsageError, match="is scene-linear: choose a transform"):
         displayed(path, None)
     found = displayed(path, "srgb")
     assert isinstance(found, Developed) and (found.path, found.name, str(found)) == (path, "a.exr", str(path))

@@ -129,5 +129,5 @@ def test_what_is_masked_has_no_value() -> None:
     assert np.isnan(found[mask]).all() and np.array_equal(found[~mask], VALUES[~mask])
     codes = VALUES.astype(np.uint16)
     assert np.array_equal(as_map(np.ma.masked_array(codes)), codes)
-    with pytest.raises(UsageError, match="a masked map of uint16"):
+    with pytest.raises(UsageError, match="masked map holds uint16"):
         as_map(np.ma.masked_array(codes, mask))

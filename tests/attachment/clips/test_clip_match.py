@@ -280,7 +280,7 @@ def test_hue_comes_with_a_warning(tmp_path: Path) -> None:
 
     maps = colour(tmp_path / "d.mp4", 6, frame=drawn, options={"crf": "4"})
     video = footage(colour(tmp_path / "c.mp4", 6))
-    with pytest.raises(GpudepthError, match="in colours, and depth is gray"):
+    with pytest.raises(GpudepthError, match="has colours; a depth video must be gray"):
         for r in open_clip(video, footage(maps), ClipSettings(), GRAY).read():
             if r.error:
                 raise r.error
