@@ -88,7 +88,7 @@ def _attach_trusting(file: Path, kit: Kit) -> object:
 
 
 def _aligned(file: Path, kit: Kit) -> object:
-    return api.attach(kit.photo, kit.depth, kit.out / "out.jpg", metric=file, fit="stretch", fill="nearest")
+    return api.attach(kit.photo, kit.depth, kit.out / "out.jpg", align_to=file, fit="stretch", fill="nearest")
 
 
 def _convert(file: Path, kit: Kit) -> object:

@@ -41,6 +41,6 @@ def options_of(command: list[str] | str) -> dict[str, Any]:
     words = shlex.split(command) if isinstance(command, str) else command
     words = words[1:] if words[0] == "gpudepth" else words
     assert words[0] == "run"
-    verb = typer.main.get_command(app).commands["run"]      # type: ignore[attr-defined]
+    verb = typer.main.get_command(app).get_command(None, "run")      # type: ignore[attr-defined]
     parsed: dict[str, Any] = verb.make_context("run", words[1:]).params
     return parsed

@@ -150,7 +150,7 @@ def target(source: Path, output: Path | None, *others: Path | None, in_place: bo
     if output is None:
         return source
     if in_place:
-        raise UsageError("-o and --in-place: one of the two", where=output)
+        raise UsageError("use either -o or --in-place, not both", where=output)
     for other in (source, *others):
         if other is not None and other.exists() and output.exists() and output.samefile(other):
             raise UsageError("is what it would be made of", where=output, hint=(

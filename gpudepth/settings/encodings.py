@@ -47,7 +47,8 @@ def _kind(kind: str, doc: str, **defaults: Any) -> type[EncodingSection]:
             fields[name] = field(leaves[name], default)
             if default == ():
                 fields[name] = (float, Field(..., description=leaves[name].help))
-    return create_model(f"{kind.capitalize()}Config", __base__=EncodingSection, __doc__=doc, **fields)
+    name = "ZBufferConfig" if kind == "zbuffer" else f"{kind.capitalize()}Config"
+    return create_model(name, __base__=EncodingSection, __doc__=doc, __module__=__name__, **fields)
 
 
 _SAMPLES = {"scale": "1", "invalid": ...}

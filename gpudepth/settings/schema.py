@@ -99,18 +99,20 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str | tuple)
 
 
-def section(cls: type, name: str, doc: str = "", *, base: type[BaseModel] = Config, check: bool = False) -> Any:
+def section(cls: type, name: str, doc: str = "", *, called: str = "", base: type[BaseModel] = Config,
+            check: bool = False) -> Any:
     """A model of the settings that a dataclass declares for one section of a job.
 
     Args:
         cls: The dataclass.
         name: The dotted key of the section: "refine", "source.clip".
         doc: The docstring of the model.
+        called: The name that `settings.sections` has for the model; pickle finds it there.
         base: What the model derives from.
         check: The dataclass is made of the values, and its errors become those of the section.
     """
     fields = {spec.leaf: field(spec) for spec in specs(cls).values() if spec.key == f"{name}.{spec.leaf}"}
-    return _model(cls.__name__ + "_" + name.replace(".", "_"), fields, doc, base, cls if check else None)
+    return _model(called or f"{cls.__name__}_{name.replace('.', '_')}", fields, doc, base, cls if check else None)
 
 
 def plain_section(cls: type, doc: str = "", *, bytes_of: Iterable[str] = (), written: dict[str, Any] | None = None,
@@ -155,4 +157,5 @@ def _model(name: str, fields: dict[str, Any], doc: str, base: type[BaseModel], c
                 raise told(error) from None
             return self
         validators["_check"] = model_validator(mode="after")(validate)
-    return create_model(name, __base__=base, __doc__=doc, __validators__=validators, **fields)
+    return create_model(name, __base__=base, __doc__=doc, __module__="gpudepth.settings.sections",
+                        __validators__=validators, **fields)

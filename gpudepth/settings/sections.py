@@ -18,10 +18,11 @@ from .schema import ByteSize, Config, Scale, attributes_of, first_problem, plain
 from .settings import Settings
 from .values import Confidence, Resize
 
-ResizeConfig: Any = section(Resize, "refine.resize", "width and height in display orientation, or long_side.",
+ResizeConfig: Any = section(Resize, "refine.resize", called="ResizeConfig",
+                            doc= "width and height in display orientation, or long_side.",
                             check=True)
 ClipConfig: Any = section(ClipSettings, "source.clip", "Which frames of a video are taken, and how maps go to them.",
-                     check=True)
+                          called="ClipConfig", check=True)
 
 
 class AlignConfig(Config):
@@ -57,7 +58,7 @@ class RefineConfig(section(Settings, "refine")):  # type: ignore[misc]
     resize: ResizeConfig | None = Field(None, description="The size of the map: below.")
 
 
-MapConfig: Any = section(Settings, "map", "What is stored.")
+MapConfig: Any = section(Settings, "map", "What is stored.", called="MapConfig")
 
 
 class OutputConfig(section(Settings, "output")):  # type: ignore[misc]

@@ -271,7 +271,7 @@ def test_in_place_and_mtime(tmp_path: Path) -> None:
     (lambda d: (d / "none.heic", ramp(32, 24), d / "o.heic"), MissingInputError, "no such file"),
     (lambda d: (heic(d / "p.heic"), d / "none.png", d / "o.heic"), MissingInputError, "no such file"),
     (lambda d: (heic(d / "p.heic"), heic(d / "q.heic"), d / "o.heic"), NoDepthError, "holds no depth"),
-    (lambda d: (plain(d / "p.jpg"), ramp(64, 48), d / "o.heic"), UsageError, "--transcode"),
+    (lambda d: (plain(d / "p.jpg"), ramp(64, 48), d / "o.heic"), UsageError, "transcode=True"),
     (lambda d: (heic(d / "p.heic"), ramp(64, 48), d / "o.png"), UsageError, "suffix"),
     (lambda d: (heic(d / "p.heic"), ramp(64, 48), d / "no" / "o.heic"), OutputError, "does not exist"),
     (lambda d: (heic(d / "p.heic"), ramp(8, 6), d / "o.heic"), UnsupportedError, "too small"),

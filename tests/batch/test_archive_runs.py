@@ -188,7 +188,7 @@ def test_captures_of_other_sizes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("source", "said"), [
     ('{shards: "*.tar", archive: "x.zip"}', "source.archive: source.shards names the files already"),
-    ('{shards: "*.tar", color: ["*.jpg"]}', "source.color: '*.jpg' is no extension"),
+    ('{shards: "*.tar", color: ["*.jpg"]}', "source.color: '*.jpg' is not an extension"),
     ('{shards: "*.tar", color: []}', "source.color: should be text, or a list of extensions"),
     ('{shards: "*.tar", match: time}', "source.match: goes with color and depth"),
     ('{archive: "*.zip", color: "*.jpg"}', "source.depth: color and depth of an archive go together"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gpudepth.batch.job_hash import JobHash
 from gpudepth.batch.ledger import FileState, Ledger, Row, read_rows, sha256
 from gpudepth.errors import LockedError, OutputError
 
@@ -73,21 +74,21 @@ def test_done_is_believed_only_while_everything_agrees(tmp_path: Path) -> None:
     for path in (photo, depth, output):
         path.write_bytes(b"12345")
     done = row(photo=FileState.of(photo), depth=FileState.of(depth))
-    assert done.done("job", (photo, depth), output)
-    assert not done.done("other job", (photo, depth), output)
-    assert not row().done("job", (photo, depth), output)
-    assert not done.done("job", (photo, tmp_path / "none"), output)
-    assert not done.done("job", (photo, depth, depth), output)  # what comes beside is new
+    assert done.done(JobHash("job"), (photo, depth), output)
+    assert not done.done(JobHash("other job"), (photo, depth), output)
+    assert not row().done(JobHash("job"), (photo, depth), output)
+    assert not done.done(JobHash("job"), (photo, tmp_path / "none"), output)
+    assert not done.done(JobHash("job"), (photo, depth, depth), output)  # what comes beside is new
     beside = row(photo=FileState.of(photo), depth=FileState.of(depth), beside=(FileState.of(depth),))
-    assert Row.from_json(beside.to_json()).done("job", (photo, depth, depth), output)
-    assert not beside.done("job", (photo, depth), output)
+    assert Row.from_json(beside.to_json()).done(JobHash("job"), (photo, depth, depth), output)
+    assert not beside.done(JobHash("job"), (photo, depth), output)
     os.utime(photo)
-    assert done.done("job", (photo, depth), output)  # the hash decides
+    assert done.done(JobHash("job"), (photo, depth), output)  # the hash decides
     photo.write_bytes(b"54321")
-    assert not done.done("job", (photo, depth), output)
+    assert not done.done(JobHash("job"), (photo, depth), output)
     photo.write_bytes(b"12345")
     output.write_bytes(b"1234")
-    assert not done.done("job", (photo, depth), output)
+    assert not done.done(JobHash("job"), (photo, depth), output)
 
 
 def test_sha256(tmp_path: Path) -> None:

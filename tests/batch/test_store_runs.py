@@ -151,7 +151,7 @@ def test_an_input_that_changed_after_the_plan(job: Path, server: Server, tmp_pat
     assert summary.line() == f"{COUNT - 2} done, 0 already done, 2 failed"
     told = {row.key: row.message for row in summary.rows if row.status == "error"}
     assert "s3://bucket/photos/p02.jpg: the object changed after it was listed" in told["s3://bucket/photos/p02.jpg"]
-    assert "s3://bucket/depth/p04.png: no such object" in told["s3://bucket/photos/p04.jpg"]
+    assert "s3://bucket/depth/p04.png: the object does not exist" in told["s3://bucket/photos/p04.jpg"]
     assert len(server.objects()) == COUNT - 2
 
 

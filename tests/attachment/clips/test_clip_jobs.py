@@ -96,7 +96,7 @@ def test_shards(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "words"), [
     ("source: {video: 'a', color: 'b'}", "source.video names the pictures already"),
-    ("source: {video: 'a', pairs: 'b'}", "names the files already; one of the two"),
+    ("source: {video: 'a', pairs: 'b'}", "names the files already; give one of them"),
     ("source: {color: 'a', depth: 'b', clip: {stride: 2}}", "goes with source.video"),
     ("source: {video: 'a', match: time, depth: 'b'}", "source.clip.match is about frames"),
     ("source: {video: 'a', clip: {stride: 0}}", "greater than or equal to 1"),
