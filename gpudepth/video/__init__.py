@@ -1,1 +1,1 @@
-"""Depth in clips: QuickTime, MP4-AT, Matroska and LeRobot; frames in, frames out, matching by time."""
+"""Reads and writes depth in clips (QuickTime, MP4-AT, Matroska, LeRobot) and matches frames by time."""

@@ -1,4 +1,4 @@
-"""Movies and depth video as far as photos' registry has to know of them: which they are, and their rules."""
+"""Recognises movies and depth videos and checks them against their rules, for the commands that take photos as well."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ PROFILES = tuple(_CHECKS)
 
 
 def is_clip(source: ByteSource) -> bool:
-    """Is the file a movie or Matroska, by its first bytes? Raises nothing but what reading does."""
+    """Return whether the file is a movie or Matroska, by its first bytes. Raises only errors of reading."""
     return source.read(0, min(4, source.size)) == MAGIC or movie.is_movie(source)
 
 
 def check(source: ByteSource, profile: str | None = None) -> Verdicts:
-    """Hold a clip against the rules of what it holds, or of a profile. Raises UsageError for profiles of others."""
+    """Check a clip against the rules of its kinds, or of one profile. Raises UsageError for profiles of other kinds."""
     kinds = _kinds(source)
     possible = ("depth-video",) if "depth-video" in kinds else ("quicktime", "mp4-at")
     if profile is not None and profile not in possible:
-        raise UsageError(f"a clip of this kind has no profile {profile!r}", where=source.name,
-                         hint=" or ".join(possible))
+        raise UsageError(f"profile {profile!r} does not apply to a clip of this kind", where=source.name,
+                         hint="use " + " or ".join(possible))
     findings: list[Finding] = []
     for kind in (profile,) if profile else kinds:
         findings += _CHECKS[kind](source, profile)
@@ -39,7 +39,7 @@ def check(source: ByteSource, profile: str | None = None) -> Verdicts:
 
 
 def _kinds(source: ByteSource) -> tuple[str, ...]:
-    """Which of the profiles a file is of; a movie that is of none is held against Apple's."""
+    """Return the profiles of a file; a movie without depth is checked against Apple's."""
     if source.read(0, min(4, source.size)) == MAGIC:
         return ("depth-video",)
     try:
@@ -49,6 +49,6 @@ def _kinds(source: ByteSource) -> tuple[str, ...]:
             found.append("quicktime")
         if find_axte(source, content) is not None:
             found.append("mp4-at")
-    except GpudepthError:       # the check says what is wrong
+    except GpudepthError:       # the check reports what is wrong
         found = []
     return tuple(found) or ("quicktime",)

@@ -1,4 +1,4 @@
-"""A track of coded gray pictures: their order, their times, and what it takes to decode them."""
+"""Describes a track of coded gray pictures: their order, their times, and what is needed to decode them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,17 @@ from ..formats.quicktime.track import Track
 
 @dataclass(frozen=True)
 class CodedTrack:
-    """width × height of its pictures as coded, codes of `bits`.
+    """A track of coded gray pictures.
 
-    codec, configuration   FFmpeg's name of the decoder, and the payload of hvcC or avcC
-    colour                 the track whose coded orientation maps share, or None: its own matrix counts
+    Attributes:
+        track: The track.
+        width: Width of the pictures as coded, in pixels.
+        height: Height of the pictures as coded.
+        bits: Bits of the codes.
+        codec: FFmpeg's name of the decoder.
+        configuration: Payload of hvcC or avcC.
+        movie_time_scale: Time scale of the movie.
+        colour: Track whose coded orientation the maps share, or None: the track's own matrix is used.
     """
 
     track: Track
@@ -36,21 +43,22 @@ class CodedTrack:
 
     @property
     def orientation(self) -> int:
-        """The Exif orientation for display: the colour track's, whose coded orientation maps share; else its own.
+        """Exif orientation for display: that of the colour track, whose coded orientation maps share, or else its own.
 
-        Raises UnsupportedError for a matrix that is no turn by quarters.
+        Raises:
+            UnsupportedError: The matrix is not a rotation by quarter turns.
         """
         return (self.colour or self.track).orientation
 
     @cached_property
     def order(self) -> Ints:
-        """Index of sample, in decoding order, of each frame in presentation order."""
+        """Index of the sample, in decoding order, of each frame in presentation order."""
         times = self.track.samples.presentation_times
         order = np.argsort(times, kind="stable").astype(np.int64)
         same = np.flatnonzero(np.diff(times[order]) == 0)
         if same.size:
             one, other = sorted(int(n) for n in order[same[0] : same[0] + 2])
-            raise MalformedError(f"samples {one} and {other} are shown at the same time",
+            raise MalformedError(f"samples {one} and {other} have the same presentation time",
                                  where=self.track.samples.path)
         return order
 
@@ -61,6 +69,6 @@ class CodedTrack:
         return Fraction(0) if shift is None else shift
 
     def seconds(self, frame: int) -> Fraction:
-        """When a frame, counted in presentation order, is shown. Below 0: hidden by the edit list."""
+        """Return the time of a frame, counted in presentation order. Below 0 the edit list hides it."""
         ticks = int(self.track.samples.presentation_times[self.order[frame]])
         return ticks * self.track.unit() + self.shift

@@ -1,4 +1,4 @@
-"""What writers of depth video share: an encoder and a muxer of FFmpeg's (PyAV), opened with the first frame."""
+"""Base of the writers of depth video: an encoder and a muxer of FFmpeg (PyAV), opened with the first frame."""
 
 from __future__ import annotations
 
@@ -11,16 +11,22 @@ from ..errors import UnsupportedError, UsageError
 
 
 class FrameWriter:
-    """Writes to a binary file; a context manager. A video without a frame is a UsageError at its end.
+    """Writes video frames to a binary file. It is a context manager; a video without frames is a UsageError at its end.
 
-    format, codec, pixel_format, tick: of the video, in FFmpeg's names and seconds; says: the codec, for people.
+    Attributes:
+        format: FFmpeg's name of the container.
+        codec: FFmpeg's name of the encoder.
+        pixel_format: FFmpeg's name of the pixel format.
+        tick: Unit of time in seconds.
+        codec_label: Name of the codec in messages.
+        options: Options of the encoder.
     """
 
     format: str
     codec: str
     pixel_format: str
     tick: Fraction
-    says: str
+    codec_label: str
     options: dict[str, str]
 
     def __init__(self, file: BinaryIO) -> None:
@@ -39,10 +45,10 @@ class FrameWriter:
                     self._container.mux(packet)
             self._container.close()
         elif kind is None:
-            raise UsageError("a video without a frame")
+            raise UsageError("a video needs at least one frame")
 
     def _open(self, frame: DepthData) -> None:
-        """Of the size of its first frame."""
+        """Open the video with the size of its first frame."""
         import av
 
         self._container = av.open(self.file, "w", format=self.format)
@@ -51,7 +57,7 @@ class FrameWriter:
         stream.time_base = stream.codec_context.time_base = self.tick
 
     def _put(self, pixels: Any, tick: int) -> None:
-        """(H, W) of the pixel format, shown from that tick on. Raises UnsupportedError."""
+        """Write (H, W) values of the pixel format, shown from a tick on. Raises UnsupportedError."""
         import av
         import av.error
 
@@ -62,4 +68,5 @@ class FrameWriter:
                 self._container.mux(packet)
         except av.error.FFmpegError as error:
             height, width = pixels.shape
-            raise UnsupportedError(f"{self.says} does not take frames of {width}×{height}: {error.strerror}") from None
+            raise UnsupportedError(
+                f"{self.codec_label} cannot encode frames of {width}×{height}: {error.strerror}") from None

@@ -1,6 +1,6 @@
-"""Depth out of clips, a frame at a time: Apple's movies with a depth track, lossless depth video, LeRobot's.
+"""Reads depth from clips one frame at a time: Apple's movies with a depth track, lossless depth video and LeRobot's.
 
-What a movie holds itself comes before what a JSON file beside it says.
+Depth in a movie itself takes precedence over a JSON file beside it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,13 @@ from .track_decoder import VideoFrame
 
 @dataclass(frozen=True)
 class ClipFrame:
-    """index counts in the order of time from 0; seconds is when it is shown. data in coded orientation."""
+    """A depth frame of a clip.
+
+    Attributes:
+        index: Position in order of time, from 0.
+        seconds: When it is shown.
+        data: The map in coded orientation.
+    """
 
     index: int
     seconds: Fraction
@@ -40,20 +46,22 @@ class ClipFrame:
 
 
 def is_clip(path: str | Path, limits: Limits = DEFAULT) -> bool:
-    """Is the file a movie or Matroska? Raises MissingInputError."""
+    """Return whether the file is a movie or Matroska. Raises MissingInputError."""
     with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
         return checks.is_clip(source)
 
 
 def kind(path: str | Path, limits: Limits = DEFAULT) -> str:
-    """What holds the depth of a clip: "matroska", "mp4-at", "lerobot", or "quicktime", which it may turn out to lack.
+    """Return the kind of a clip's depth: "matroska", "mp4-at", "lerobot", or "quicktime", also for clips without depth.
 
-    Raises MissingInputError, MalformedError for a JSON file beside it that does not say what it should.
+    Raises:
+        MissingInputError: The file does not exist.
+        MalformedError: A JSON file beside it lacks required entries.
     """
     with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
         if source.read(0, min(4, source.size)) == depth_video.MAGIC:
             return "matroska"
-        with suppress(GpudepthError):       # what is wrong with it is its reader's to say
+        with suppress(GpudepthError):       # the clip's reader reports what is wrong
             content = movie.read(source)
             if depth_track.find(content) is not None:
                 return "quicktime"
@@ -63,17 +71,28 @@ def kind(path: str | Path, limits: Limits = DEFAULT) -> str:
 
 
 def _video(name: str, path: str | Path, limits: Limits) -> Iterator[VideoFrame]:
-    """Of a clip that holds nothing but depth."""
+    """Read a clip that holds only depth."""
     read = depth_video.read_depth_video if name == "matroska" else lerobot_video.read_lerobot
     return read(path, limits=limits)
 
 
 def frames(path: str | Path, choice: Choice = ALL, *, oriented: bool = True,
            limits: Limits = DEFAULT) -> Iterator[ClipFrame]:
-    """The frames of a clip, one in memory at a time. oriented False: a movie's matrix is not asked, orientation is 1.
+    """Read the frames of a clip; one is in memory at a time.
 
-    Raises NoDepthError for a clip without depth, UsageError for frames it does not have, FileError's kinds; what was
-    given before damage is right.
+    Args:
+        path: The clip.
+        choice: Which frames to read.
+        oriented: Whether to read the orientation of a movie; otherwise it is 1.
+        limits: What the clip may ask for.
+
+    Yields:
+        The frames in order of time. If the clip is damaged, frames before the damage are correct.
+
+    Raises:
+        NoDepthError: The clip has no depth.
+        UsageError: It does not have the chosen frames.
+        FileError: It is damaged.
     """
     name = kind(path, limits)
     if name in ("matroska", "lerobot"):
@@ -84,17 +103,17 @@ def frames(path: str | Path, choice: Choice = ALL, *, oriented: bool = True,
     if name == "mp4-at":
         with mp4at_reader.open_depth(path, limits) as auxiliary:
             stop = auxiliary.frames if choice.stop is None else min(choice.stop, auxiliary.frames)
-            for each in mp4at_reader.frames(auxiliary, choice.start, stop, choice.stride, oriented=oriented):
-                yield ClipFrame(each.index, each.seconds, each.data)
+            for frame in mp4at_reader.frames(auxiliary, choice.start, stop, choice.stride, oriented=oriented):
+                yield ClipFrame(frame.index, frame.seconds, frame.data)
         return
     with reader.open_depth(path, limits) as track:
         stop = track.frames if choice.stop is None else min(choice.stop, track.frames)
-        for each in reader.frames(track, choice.start, stop, choice.stride, oriented=oriented):
-            yield ClipFrame(each.index, each.seconds, each.data)
+        for frame in reader.frames(track, choice.start, stop, choice.stride, oriented=oriented):
+            yield ClipFrame(frame.index, frame.seconds, frame.data)
 
 
 def about(path: str | Path, *, limits: Limits = DEFAULT) -> dict[str, Any]:
-    """What a clip says of its depth, for people and JSON. Raises as `frames` does."""
+    """Describe a clip's depth, for people and JSON. Raises the errors of `frames`."""
     name = kind(path, limits)
     if name in ("matroska", "lerobot"):
         return _about_video(name, path, limits)
@@ -116,7 +135,7 @@ def _about_video(name: str, path: str | Path, limits: Limits) -> dict[str, Any]:
     with closing(_video(name, path, limits)) as found:  # type: ignore[type-var]
         first = next(found, None)
     if first is None:
-        raise NoDepthError("holds no frame", where=path)
+        raise NoDepthError("the video has no frame", where=path)
     d = first.depth
     facts = {"container": name, "native_format": d.pixel_format.name, "width": d.width, "height": d.height,
              "accuracy": d.accuracy, "unit": d.quantity.unit}

@@ -1,4 +1,4 @@
-"""Which frame of one stream goes with which of another, by their times or by their place in the order."""
+"""Matches the frames of two streams by their times or by their positions."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ Time = Fraction
 
 @dataclass(frozen=True)
 class Matched:
+    """Matched frames.
+
+    Attributes:
+        pairs: (index of the picture, index of the map), both rising.
+        pictures_alone: Pictures without a map.
+        maps_alone: Maps without a picture.
+    """
     """pairs: (place of the picture, place of the map), both rising. The others belong to nothing."""
 
     pairs: tuple[tuple[int, int], ...]
@@ -23,13 +30,16 @@ class Matched:
 
 def by_time(pictures: Sequence[Time], maps: Sequence[Time], tolerance: Time | None = None,
             offset: Time = Fraction(0)) -> Matched:
-    """Pairs of frames that are each other's nearest, and at most `tolerance` seconds apart.
+    """Match frames that are each other's nearest and at most `tolerance` seconds apart.
 
-    pictures, maps   when each is shown, in seconds, rising; `offset` is added to the maps'
-    tolerance        None: half the usual time from one picture to the next, so that a map never goes to a picture that
-                     has another one closer by
+    If two frames are equally near, the earlier is used.
 
-    Of two that are equally near the earlier is taken.
+    Args:
+        pictures: When each picture is shown, in seconds, rising.
+        maps: When each map is shown, in seconds, rising.
+        tolerance: Largest difference in seconds. None means half the median time between pictures, so that a map never
+            goes to a picture when another one is nearer.
+        offset: Added to the times of the maps.
     """
     if tolerance is None:
         gaps = sorted(b - a for a, b in itertools.pairwise(pictures))
@@ -42,18 +52,18 @@ def by_time(pictures: Sequence[Time], maps: Sequence[Time], tolerance: Time | No
 
 
 def by_place(pictures: int, maps: int, start: int = 0, *, allow_missing: bool = False) -> Matched:
-    """The first picture with map `start`, and so on. Raises UsageError for unequal numbers unless `allow_missing`."""
+    """Match the first picture with map `start`, and so on. Raises UsageError for unequal counts."""
     left = max(0, maps - start)
     if left != pictures and not allow_missing:
         raise UsageError(f"{pictures} pictures and {left} maps" + (f" from map {start} on" if start else "")
-                         + " are no pairs by their place in the order",
-                         hint="match them by time (clip.fps gives maps times that have none), or leave out what is "
-                              "left over: source.allow_missing: true")
+                         + " cannot be paired by index",
+                         hint="match them by time (clip.fps gives times to maps without them), or leave out the "
+                              "surplus with source.allow_missing: true")
     return _matched(tuple((n, n + start) for n in range(min(pictures, left))), pictures, maps)
 
 
 def _nearest(these: Sequence[Time], those: Sequence[Time]) -> list[int]:
-    """For each of these the place of the nearest of those; the earlier of two."""
+    """Return for each of these the index of the nearest of those; the earlier of two."""
     out, at = [], 0
     if not those:
         return []

@@ -1,7 +1,7 @@
-"""Work on a stream by several threads: results come in the order of the stream, and never many of them at once.
+"""Processes a stream with several threads: results keep the order of the stream, and only a few exist at a time.
 
-Decoders and encoders release the GIL, numpy does for what is large; so threads of one process are enough, and no pixel
-travels between processes.
+Decoders and encoders release the GIL, as numpy does for large arrays, so threads of one process suffice and no pixels
+are copied between processes.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-AHEAD = 2       # items that wait, for each thread
+AHEAD = 2       # waiting items per thread
 
 
 def ordered_map(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """work(item) for each, on `threads` threads, in the order of the items. What `work` or `items` raises comes where
-    it belongs in that order; items are taken only as results go out."""
+    """Yield work(item) for each item, computed on `threads` threads, in the order of the items.
+
+    Errors of `work` or `items` are raised at their position in that order. Items are only taken as results are
+    consumed.
+    """
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(max(1, threads)) as pool:
         try:
@@ -41,9 +44,9 @@ def ordered_map(work: Callable[[Item], Result], items: Iterable[Item], threads: 
 
 
 def prefetch(items: Iterator[Item], most: int = AHEAD) -> Iterator[Item]:
-    """The same items, made on a thread of their own, `most` of them before they are asked for.
+    """Yield the same items, produced by another thread up to `most` items ahead.
 
-    Left early, the thread ends before this does: decoders are closed by the thread that uses them.
+    If iteration ends early, the thread ends first, because decoders must be closed by the thread that uses them.
     """
     channel: queue.Queue[Any] = queue.Queue(most)
     stop = threading.Event()

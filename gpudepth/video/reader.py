@@ -1,7 +1,7 @@
-"""A stream of any video file that FFmpeg (PyAV) reads: its times first, then its frames in the order they are shown.
+"""Reads a stream of any video file that FFmpeg (PyAV) reads: first its times, then its frames in presentation order.
 
-Times come from the packets, without decoding, so that two streams can be matched before the first pixel. Frames come
-one at a time, each with its place in that order; what does not come out of the decoder is missing, and left out.
+Times come from the packets without decoding, so that two streams can be matched before the first pixel is decoded.
+Frames come one at a time with their index in that order; frames that cannot be decoded are left out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..formats.quicktime import matrix
 from ..formats.quicktime.movie import find_moov
 from ..limits import DEFAULT, Limits
 
-# No playlists, no patterns, no devices: these would read other files than the one that was named.
+# Playlists, patterns and devices are excluded, because they would read other files than the given one.
 FORMATS = ("mov", "matroska", "avi", "mpegts", "mpeg", "yuv4mpegpipe", "nut", "ivf", "h264", "hevc", "asf", "flv",
            "ogg", "mxf", "gif", "apng")
 _STILLS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"mif3", b"avif")
@@ -31,8 +31,16 @@ _TURNS = {0: 1, 90: 8, 180: 3, 270: 6}      # degrees counterclockwise → Exif 
 
 @dataclass(frozen=True)
 class StreamInfo:
-    """One video stream. index counts the video streams of its file; gray: without colour, as the pixel format says;
-    bits of a component; title: what the file calls it."""
+    """A video stream.
+
+    Attributes:
+        index: Position among the video streams of its file.
+        codec: FFmpeg's name of the codec.
+        pixel_format: FFmpeg's name of the pixel format.
+        bits: Bits per component.
+        gray: Whether the pixel format has no colour.
+        title: Title in the file.
+    """
 
     index: int
     codec: str
@@ -46,11 +54,16 @@ class StreamInfo:
 class Video:
     """A video stream of a file.
 
-    width, height   of its frames as coded
-    times           when each frame is shown, in seconds, rising
-    orientation     Exif's, that turns frames into the display
-    lost            frames that the file says it has, and has not: it was cut off
-    counted         the file has no times: frames are told apart by their number
+    Attributes:
+        path: The file.
+        info: The stream.
+        width: Width of the frames as coded, in pixels.
+        height: Height of the frames as coded.
+        times: When each frame is shown, in seconds, rising.
+        orientation: Exif orientation that turns frames into display orientation.
+        lost: Number of frames that the file declares but does not hold, because it is truncated.
+        counted: Whether the file has no times, so that frames are identified by their number.
+        limits: What the file may ask for.
     """
 
     path: Path
@@ -64,15 +77,18 @@ class Video:
     limits: Limits = DEFAULT
 
     def rate(self) -> Fraction:
-        """Frames a second, on the average; 0 of a single frame."""
+        """Return the average number of frames per second; 0 for a single frame."""
         span = self.times[-1] - self.times[0]
         return (len(self.times) - 1) / span if span else Fraction(0)
 
     def frames(self, wanted: Sequence[int] | None = None) -> Iterator[tuple[int, Any]]:
-        """(place, av.VideoFrame) of the wanted places, which rise; of all without. A place whose frame the decoder
-        does not give, or calls damaged, is left out.
+        """Yield (index, av.VideoFrame) of the wanted frames, or of all. Missing and damaged frames are left out.
 
-        Raises FileError's kinds when the file cannot be opened any more.
+        Args:
+            wanted: Rising indices.
+
+        Raises:
+            FileError: The file cannot be opened any more.
         """
         places = range(len(self.times)) if wanted is None else wanted
         if not places:
@@ -81,7 +97,7 @@ class Video:
         seek = 0 if self.counted else first
         found = self._from(seek)
         head = next(found, None)
-        if seek and (head is None or head[0] > first):      # the seek went too far, as some formats' do
+        if seek and (head is None or head[0] > first):      # some formats seek too far
             found.close()
             found = self._from(0)
             head = next(found, None)
@@ -94,7 +110,7 @@ class Video:
                     return
 
     def _from(self, place: int) -> Any:
-        """Every frame that the decoder gives, from the key frame before a place on."""
+        """Yield every frame that the decoder gives, from the key frame before an index on."""
         with opened(self.path, self.limits) as container:
             stream = container.streams.video[self.info.index]
             stream.thread_type = "AUTO"
@@ -109,51 +125,59 @@ class Video:
 
 
 def read_video(path: str | Path, stream: int | None = None, *, limits: Limits = DEFAULT) -> Video:
-    """What a video file says of one of its streams; the first video stream without `stream`.
+    """Read the properties and times of a stream of a video file.
 
-    Raises MissingInputError, LimitError (limits.max_movie, max_samples, max_pixels), UnsupportedError for a file that
-    is no video, MalformedError for one that is damaged.
+    Args:
+        path: The file.
+        stream: Index of the video stream; the first by default.
+        limits: What the file may ask for: max_movie, max_samples, max_pixels.
+
+    Raises:
+        MissingInputError: The file does not exist.
+        LimitError: It asks for too much.
+        UnsupportedError: It is not a video.
+        MalformedError: It is damaged.
     """
     path = Path(path)
     with opened(path, limits) as container:
         infos = _infos(container)
         index = 0 if stream is None else stream
         if not 0 <= index < len(infos):
-            raise UnsupportedError(f"has {len(infos)} video streams, and no stream {index}", where=path,
-                                   hint="they count from 0: " + describe(infos))
+            raise UnsupportedError(f"there is no stream {index}: the file has {len(infos)} video streams", where=path,
+                                   hint="they are counted from 0: " + describe(infos))
         found = container.streams.video[index]
         width, height = found.codec_context.width, found.codec_context.height
         times, packets = _times(container, found, path, limits)
-        # only QuickTime's and MP4's tables count samples; elsewhere the number is a guess
+        # Only tables of QuickTime and MP4 count samples; elsewhere the number is an estimate.
         lost = max(0, found.frames - packets) if "mov" in container.format.name else 0
         counted = times is None
     if times is None:
         times = _count(path, index, limits)
     if not times:
-        raise MalformedError("holds no frame that can be read", where=path)
+        raise MalformedError("no frame can be read", where=path)
     video = Video(path, infos[index], width, height, times, lost=lost, counted=counted, limits=limits)
     return replace(video, orientation=_orientation(video))
 
 
 def streams(path: str | Path, *, limits: Limits = DEFAULT) -> tuple[StreamInfo, ...]:
-    """All video streams of a file. Raises as `read_video` does."""
+    """Return all video streams of a file. Raises the errors of `read_video`."""
     with opened(Path(path), limits) as container:
         return _infos(container)
 
 
 def describe(infos: Sequence[StreamInfo]) -> str:
-    """For people: `0 h264 yuv420p, 1 rawvideo gray16be (DEPTH)`."""
+    """Describe streams: `0 h264 yuv420p, 1 rawvideo gray16be (DEPTH)`."""
     return ", ".join(f"{i.index} {i.codec} {i.pixel_format}" + (f" ({i.title})" if i.title else "") for i in infos)
 
 
 def fraction(value: Any) -> Fraction:
-    """PyAV's rationals, of whichever kind."""
+    """Convert one of PyAV's kinds of rationals."""
     return Fraction(int(value.numerator), int(value.denominator))
 
 
 @contextlib.contextmanager
 def opened(path: Path, limits: Limits) -> Iterator[Any]:
-    """An av container of a regular file, with pictures of a size that `limits` allow. Raises FileError's kinds."""
+    """Open an av container of a regular file whose pictures are within `limits`. Raises FileError."""
     import av
 
     with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
@@ -165,41 +189,41 @@ def opened(path: Path, limits: Limits) -> Iterator[Any]:
         container = av.open(str(path.absolute()), options=dict(_OPTIONS))
     except _damage() as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UnsupportedError(f"FFmpeg does not read it as a video: {reason}", where=path,
-                               hint="cut off, or of another kind? MP4, MOV, MKV, AVI, WebM and the like are read; maps "
-                                    "of a clip may be an .npz, or pictures: depth/%06d.png"
+        raise UnsupportedError(f"FFmpeg cannot read the file as a video: {reason}", where=path,
+                               hint="it may be truncated or of another kind; supported are MP4, MOV, MKV, AVI, WebM "
+                                    "and similar; maps of a clip may also be an .npz or pictures: depth/%06d.png"
                                ) from None
     with container:
         if not container.streams.video:
-            raise UnsupportedError("holds no video", where=path)
+            raise UnsupportedError("the file has no video", where=path)
         for stream in container.streams.video:
             context = stream.codec_context
             if context is None or not context.width or not context.height or context.format is None:
-                # it forgets sizes of 2^28 pixels and more
-                raise UnsupportedError("holds a video stream that FFmpeg has no decoder for, that is damaged, or whose "
-                                       "pictures are too large for it: limits.max_pixels cannot be more than 2^28 here",
+                # FFmpeg also reports no size for pictures of 2^28 pixels and more.
+                raise UnsupportedError("a video stream is damaged, has no decoder in FFmpeg, or has pictures of 2^28 "
+                                       "pixels or more, which FFmpeg does not decode whatever limits.max_pixels is",
                                        where=path)
             limits.check_picture(context.width, context.height, 4, where=str(path), packed=size)
-            # what comes later in the stream must not get around that; FFmpeg counts its padded buffers
+            # Later frames must not evade the limit; FFmpeg counts its padded buffers.
             context.options = {"max_pixels": str((context.width + 128) * (context.height + 128))}
         yield container
 
 
 def _refuse_stills(source: ByteSource) -> None:
-    """FFmpeg takes a HEIF picture for a video of one frame, and seconds for parameter sets of megabytes."""
+    """Refuse HEIF pictures, which FFmpeg reads as videos of one frame, slowly for large parameter sets."""
     head = source.read(0, min(12, source.size))
     if head[4:8] == b"ftyp" and head[8:12] in _STILLS:
         try:
             find_moov(source)
         except TruncatedError:
-            raise UnsupportedError("is a still picture, and this is about video", where=source.name,
-                                   hint="for a photo -o names one file: -o out.heic, without %06d") from None
+            raise UnsupportedError("the file is a still picture; expected a video", where=source.name,
+                                   hint="for a photo, -o names one file without %06d: -o out.heic") from None
         except GpudepthError as error:
             raise error.within(source.name) from None
 
 
 def _damage() -> tuple[type[BaseException], ...]:
-    """What FFmpeg and PyAV raise about files: PyAV's errors are no kind of one another's."""
+    """Return the errors that FFmpeg and PyAV raise about files; PyAV's have no common base class."""
     import av.error
 
     return av.error.FFmpegError, OSError, ValueError, MemoryError, AssertionError
@@ -217,14 +241,14 @@ def _infos(container: Any) -> tuple[StreamInfo, ...]:
 
 
 def _times(container: Any, stream: Any, path: Path, limits: Limits) -> tuple[tuple[Fraction, ...] | None, int]:
-    """When frames are shown, by the packets, None when these do not say; and the number of packets."""
+    """Return when frames are shown, from the packets, or None if these have no times; and the number of packets."""
     found, packets = set(), 0
     try:
         for packet in container.demux(stream):
             if packet.size == 0:
                 continue
             packets += 1
-            if packet.is_discard:       # outside of the edit list
+            if packet.is_discard:       # outside the edit list
                 continue
             if packet.pts is None:
                 return None, packets
@@ -232,14 +256,14 @@ def _times(container: Any, stream: Any, path: Path, limits: Limits) -> tuple[tup
             limits.check("max_samples", len(found), where=str(path))
     except LimitError:
         raise
-    except _damage():     # cut off: what is there counts
+    except _damage():     # truncated: frames so far are used
         pass
     unit = fraction(stream.time_base)
     return tuple(pts * unit for pts in sorted(found)), packets
 
 
 def _count(path: Path, index: int, limits: Limits) -> tuple[Fraction, ...]:
-    """Of a stream without times: frames at its average rate."""
+    """Return times at the average rate, for a stream without times."""
     with opened(path, limits) as container:
         stream = container.streams.video[index]
         rate = fraction(stream.average_rate) if stream.average_rate else Fraction(25)
@@ -251,7 +275,7 @@ def _count(path: Path, index: int, limits: Limits) -> tuple[Fraction, ...]:
 
 
 def _decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """All frames; damaged packets give none."""
+    """Yield all frames; damaged packets yield none."""
     try:
         for packet in container.demux(stream):
             try:
@@ -268,17 +292,17 @@ def _seconds(pts: int | None, time_base: Any) -> Fraction | None:
 
 
 def _orientation(video: Video) -> int:
-    """By the display matrix that comes with the first frame; FFmpeg takes it from whatever the container has."""
+    """Return the orientation from the display matrix of the first frame, which FFmpeg derives from any container."""
     frame = next((frame for _, frame in video.frames()), None)
     if frame is None:
-        raise MalformedError("none of its frames comes out of the decoder", where=video.path)
+        raise MalformedError("no frame can be decoded", where=video.path)
     try:
         found = [*frame.side_data]
-    except ValueError:      # FFmpeg has kinds that PyAV has no name for, as of HEIF's pictures: turned is still known
+    except ValueError:      # PyAV does not know all of FFmpeg's side data; the rotation is still available
         return _TURNS.get(round(frame.rotation) % 360, 1)
     for side in found:
         if side.type.name == "DISPLAYMATRIX":
             numbers = struct.unpack("=9i", bytes(side)[:36])
-            # FFmpeg keeps the numbers of QuickTime's matrix in the machine's own byte order
+            # FFmpeg keeps the numbers of QuickTime's matrix in native byte order.
             return matrix.orientation(struct.pack(">9i", *numbers), f"{video.path}: display matrix")
     return 1

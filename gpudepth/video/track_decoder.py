@@ -1,4 +1,4 @@
-"""Codes of a track of gray pictures, one picture in memory at a time; FFmpeg's decoders by PyAV."""
+"""Decodes the codes of a track of gray pictures with FFmpeg (PyAV), one picture in memory at a time."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _NAMES = {"hevc": "HEVC", "h264": "H.264"}
 
 
 def decode(depth: CodedTrack, start: int, stop: int) -> Generator[Codes, None, None]:
-    """(index in presentation order, (H, W) uint16 codes) of [start, stop).
+    """Yield (index in presentation order, (H, W) uint16 codes) for frames of [start, stop).
 
-    Raises MalformedError, TruncatedError, UnsupportedError, LimitError when damage is reached.
+    Raises MalformedError, TruncatedError, UnsupportedError or LimitError at the first damaged frame.
     """
     samples, order = depth.track.samples, depth.order
     if samples.descriptions.any():
-        raise MalformedError("samples of a second description, and stsd has one", where=samples.path)
+        raise MalformedError("samples use a second description, but stsd has one", where=samples.path)
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     first, last = _first_sample(depth, rank, start), int(order[start:stop].max())
@@ -39,12 +39,12 @@ def decode(depth: CodedTrack, start: int, stop: int) -> Generator[Codes, None, N
     for sample in range(first, last + 2):
         end = sample > last
         where = _place(depth, min(sample, last))
-        # A packet's time is its place in presentation order: the decoder hands it on to the picture, whatever it is.
+        # A packet's time is its place in presentation order, which the decoder passes on to the picture.
         packet = None if end else (_sample(depth, sample), int(rank[sample]))
         for index, codes in _pictures(context, packet, depth, where):
             if index is None or index > due:
                 break
-            if index == due:  # earlier ones are decoded for others to refer to
+            if index == due:  # earlier frames are only decoded as references
                 yield index, codes
                 due += 1
                 if due == stop:
@@ -52,14 +52,14 @@ def decode(depth: CodedTrack, start: int, stop: int) -> Generator[Codes, None, N
         else:
             continue
         break
-    raise MalformedError(f"frame {due} does not come out of the decoder", where=_place(depth, int(order[due])),
-                         hint=f"frames before it can be had: up to {due}")
+    raise MalformedError(f"frame {due} could not be decoded", where=_place(depth, int(order[due])),
+                         hint=f"the frames before it can be read: stop at {due}")
 
 
 def _first_sample(depth: CodedTrack, rank: NDArray[np.int64], start: int) -> int:
-    """The last sync sample that is neither decoded nor shown after frame `start`; the first sample when there is none.
+    """Return the last sync sample that is neither decoded nor shown after frame `start`, or the first sample.
 
-    Pictures may be shown before the sync sample they follow, and then need what is before it.
+    Pictures may be shown before the sync sample that they follow, and then need earlier samples.
     """
     at = int(depth.order[start])
     sync = np.flatnonzero(depth.track.samples.sync[: at + 1])
@@ -68,7 +68,7 @@ def _first_sample(depth: CodedTrack, rank: NDArray[np.int64], start: int) -> int
 
 
 def _sample(depth: CodedTrack, sample: int) -> bytes:
-    """A sample's bytes, which are not more than its picture can need."""
+    """Read a sample after checking that it is not larger than its picture can need."""
     samples = depth.track.samples
     size, offset = int(samples.sizes[sample]), int(samples.offsets[sample])
     samples.limits.check_coded(size, depth.width, depth.height, where=_place(depth, sample))
@@ -88,9 +88,9 @@ def _decoder(depth: CodedTrack) -> Any:
     samples = depth.track.samples
     samples.limits.check_picture(width, height, 4, where=where, packed=samples.source.size)
     context = av.CodecContext.create(depth.codec, "r")
-    context.thread_count = 1  # maps are small, and a decode that ends early has no threads to wait for
+    context.thread_count = 1  # maps are small, and a decode that ends early need not wait for threads
     context.extradata = depth.configuration
-    # A later SPS must not get around the check above; FFmpeg counts its padded buffers.
+    # A later SPS must not evade the check above; FFmpeg counts its padded buffers.
     context.options = {"max_pixels": str((width + 128) * (height + 128)),
                        "err_detect": "explode"}
     return context
@@ -98,7 +98,7 @@ def _decoder(depth: CodedTrack) -> Any:
 
 def _pictures(context: Any, packet: tuple[bytes, int] | None, depth: CodedTrack,
               where: str) -> Iterator[tuple[int | None, NDArray[np.uint16]]]:
-    """What the decoder gives for a coded sample and its index, or at the end; None for a picture of no sample."""
+    """Yield the pictures for a coded sample with their index, or the remaining ones for None as packet."""
     import av
     import av.error
 
@@ -109,17 +109,18 @@ def _pictures(context: Any, packet: tuple[bytes, int] | None, depth: CodedTrack,
     try:
         pictures = context.decode(coded)
     except (av.error.FFmpegError, MemoryError, UnicodeDecodeError, ValueError, AssertionError) as error:
-        raise MalformedError(f"the {name} decoder refused it: {error}", where=where) from error
+        raise MalformedError(f"the {name} decoder refused the sample: {error}", where=where) from error
     for picture in pictures:
         if (picture.width, picture.height) != (depth.width, depth.height):
-            said = "the SPS in hvcC says" if depth.codec == "hevc" else "the sample entry says"
-            raise MalformedError(f"decodes to {picture.width}×{picture.height}, {said} "
+            declared = "the SPS in hvcC declares" if depth.codec == "hevc" else "the sample entry declares"
+            raise MalformedError(f"the picture is {picture.width}×{picture.height}, but {declared} "
                                  f"{depth.width}×{depth.height}", where=where)
         if picture.is_corrupt:
-            raise MalformedError(f"the {name} decoder calls the picture damaged", where=where)
+            raise MalformedError(f"the {name} decoder reports a damaged picture", where=where)
         kind = picture.format
         if kind.name.startswith(("rgb", "bgr", "gbr")) or kind.components[0].bits != depth.bits:
-            raise UnsupportedError(f"decodes to {kind.name}, which holds no {depth.bits}-bit codes", where=where)
+            raise UnsupportedError(f"frames decode to {kind.name}, which does not hold {depth.bits}-bit codes",
+                                   where=where)
         plane, item = picture.planes[0], np.dtype("<u2" if depth.bits > 8 else "u1")
         rows = np.frombuffer(plane, item).reshape(-1, plane.line_size // item.itemsize)
         rows = rows[: picture.height, : picture.width]
@@ -132,7 +133,12 @@ def _place(depth: CodedTrack, sample: int) -> str:
 
 @dataclass(frozen=True)
 class VideoFrame:
-    """A frame and when it is shown, in seconds."""
+    """A frame of a depth video.
+
+    Attributes:
+        seconds: When it is shown.
+        depth: The map.
+    """
 
     seconds: Fraction
     depth: DepthData

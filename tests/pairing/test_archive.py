@@ -82,7 +82,7 @@ def test_several_maps_for_one_photo(tmp_path: Path) -> None:
 
 def test_archives_without_photos_say_what_they_hold(tmp_path: Path) -> None:
     zipped(tmp_path / "a.zip", dict.fromkeys(["rgb/1.png", "rgb/2.png", "readme.txt"], b""))
-    with pytest.raises(MissingInputError, match=r"\(a\.zip holds no 'rgb/\*\.jpg'; it holds 2 rgb/\*\.png, 1 \*\.txt\)"):
+    with pytest.raises(MissingInputError, match=r"\(a\.zip holds no 'rgb/\*\.jpg'; it has 2 rgb/\*\.png, 1 \*\.txt\)"):
         find_in_archives(tmp_path, "*.zip", "rgb/*.jpg", "d/{stem}.npy")
     zipped(tmp_path / "b.zip", dict.fromkeys(["rgb/1.jpg", "d/1.npy"], b""))
     assert "a.zip holds no" in find_in_archives(tmp_path, "*.zip", "rgb/*.jpg", "d/{stem}.npy").notes[0]

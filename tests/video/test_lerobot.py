@@ -137,7 +137,7 @@ def test_metadata(tmp_path: Path) -> None:
 
 def test_relative_depth_is_told(tmp_path: Path) -> None:
     out = video(tmp_path / "d.mp4", [np.full((48, 64), 1.0)] * 3, accuracy="relative")
-    assert out.notes() == ["the depth is NOT metric, and LeRobot takes it for metres"]
+    assert out.notes() == ["the depth is NOT metric, although LeRobot reads it as metres"]
     assert next(read_lerobot(tmp_path / "d.mp4")).depth.accuracy == "relative"
 
 
@@ -145,8 +145,8 @@ def test_notes(tmp_path: Path) -> None:
     frame = np.full((48, 64), 1.0)
     frame[:2], frame[2:5] = 0, 11
     out = video(tmp_path / "d.mp4", [frame] * 3, times=[Fraction(0), Fraction(1, 30), Fraction(1, 5)])
-    assert out.notes() == ["384 pixels are as near as 0.01 m, or nearer: they have no value now", "576 pixels are farther than 10 m: they are 10 m now",
-                           "the frames are not evenly spaced, and LeRobot takes them to be: 0.0333 to 0.1667 s apart"]
+    assert out.notes() == ["384 pixels at 0.01 m or nearer have no value in the video", "576 pixels farther than 10 m were stored as 10 m",
+                           "the frames are not evenly spaced, although LeRobot assumes it: 0.0333 to 0.1667 s apart"]
     assert out.rate == 10
     back = next(read_lerobot(tmp_path / "d.mp4")).depth.map
     assert np.isnan(back[:2]).all() and (back[2:5] == 10).all()
@@ -191,8 +191,8 @@ def test_legacy_marker(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("change", "words"), [
     ({"video.depth_min": None}, "video.depth_min is None"), ({"video.depth_max": "10"}, "video.depth_max is '10'"),
-    ({"video.shift": True}, "video.shift is True"), ({"video.use_log": 1}, "video.use_log is 1"), ({"video.depth_max": 0.001}, "is no range of depth"),
-    ({"video.pix_fmt": "yuv420p12le"}, "video.pix_fmt is 'yuv420p12le'"), ({"video.depth_max": 1e400}, "is no range of depth"),
+    ({"video.shift": True}, "video.shift is True"), ({"video.use_log": 1}, "video.use_log is 1"), ({"video.depth_max": 0.001}, "is not a valid range"),
+    ({"video.pix_fmt": "yuv420p12le"}, "video.pix_fmt is 'yuv420p12le'"), ({"video.depth_max": 1e400}, "is not a valid range"),
 ])
 def test_metadata_that_does_not_say_what_it_should(tmp_path: Path, change: dict[str, Any], words: str) -> None:
     (tmp_path / "a.json").write_text(json.dumps({"features": {"d": entry(**change)}}))
@@ -204,7 +204,7 @@ def test_metadata_that_does_not_say_what_it_should(tmp_path: Path, change: dict[
 
 def test_several_features_beside_a_video(tmp_path: Path) -> None:
     (tmp_path / "info.json").write_text(json.dumps({"features": {"a": entry(), "b": entry()}}))
-    with pytest.raises(MalformedError, match="speaks of 2 depth features"):
+    with pytest.raises(MalformedError, match="declares 2 depth features"):
         of_video(tmp_path / "clip.mp4")
 
 
@@ -221,7 +221,7 @@ def test_reading_what_is_none(tmp_path: Path) -> None:
     with pytest.raises(LimitError, match=r"limits\.max_pixels"):
         list(read_lerobot(path, limits=Limits(max_pixels=1000)))
     (tmp_path / "d.json").rename(tmp_path / "x.json")
-    with pytest.raises(NoDepthError, match=r"d\.json or meta/info\.json"):
+    with pytest.raises(NoDepthError, match=r"d\.json, or meta/info\.json"):
         list(read_lerobot(path))
     (tmp_path / "x.json").rename(tmp_path / "d.json")
     colour = io.BytesIO()
@@ -231,7 +231,7 @@ def test_reading_what_is_none(tmp_path: Path) -> None:
         out.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
         out.mux(stream.encode(None))
     path.write_bytes(colour.getvalue())
-    with pytest.raises(UnsupportedError, match=r"is h264 yuv420p, and .* speaks of depth in gray12le"):
+    with pytest.raises(UnsupportedError, match=r"is h264 yuv420p, but .* declares depth in gray12le"):
         list(read_lerobot(path))
     for stop in range(0, len(whole), 97):
         path.write_bytes(whole[:stop])
@@ -265,11 +265,11 @@ def test_writing_what_cannot_be(tmp_path: Path) -> None:
     with (tmp_path / "a.mp4").open("wb") as file:
         with pytest.raises(UnsupportedError, match="too small"), LerobotWriter(file, Quantiser()) as out:
             out.write(frame(8, 64), 0)
-        with pytest.raises(UsageError, match="a video without a frame"), LerobotWriter(file, Quantiser()):
+        with pytest.raises(UsageError, match="a video needs at least one frame"), LerobotWriter(file, Quantiser()):
             pass
-        with pytest.raises(UsageError, match="a video without a frame"):
+        with pytest.raises(UsageError, match="a video needs at least one frame"):
             LerobotWriter(file, Quantiser()).metadata()
-    for second, words in ((frame(64, 32), "a frame of 64×32 in a video of 64×48"), (frame(64, 48), "a frame at 0.000 s after one")):
+    for second, words in ((frame(64, 32), "frame is 64×32, the video 64×48"), (frame(64, 48), r"frame at 0\.000 s comes after one")):
         with (tmp_path / "a.mp4").open("wb") as file, pytest.raises(UsageError, match=words), LerobotWriter(file, Quantiser()) as out:
             out.write(frame(64, 48), 0)
             out.write(second, 0 if second.height == 48 else 1)

@@ -78,12 +78,12 @@ def test_a_metadata_sample() -> None:
     assert NearFar.parse(hexed("0038 0044 0100 003c 0040"), "s", inverse=False) == NearFar(0.5, 4, False)
     assert NearFar.parse(hexed("0038 007c 0000"), "s", inverse=True).ends == (0, 2)
     for short in range(6):
-        with pytest.raises(TruncatedError, match=f"{short} bytes of depth metadata"):
+        with pytest.raises(TruncatedError, match=f"the sample has {short} bytes"):
             NearFar.parse(sample[:short], "s", inverse=True)
     with pytest.raises(TruncatedError, match="a focal table of 2 entries"):
         NearFar.parse(hexed("0038 0044 0200 003c 0040"), "s", inverse=True)
     for wrong in ("0044 0038 0000", "0000 0044 0000", "007e 0044 0000", "00b8 0044 0000", "0038 007e 0000"):
-        with pytest.raises(MalformedError, match="are no range"):
+        with pytest.raises(MalformedError, match="are not a valid range"):
             NearFar.parse(hexed(wrong), "s", inverse=True)
 
 
@@ -255,7 +255,7 @@ def test_moov_first_and_metadata_that_is_there() -> None:
 
 def test_writing_again(movie: bytes) -> None:
     """Refused while the box is there; where it was cut off, the keys that stayed behind are set anew."""
-    with pytest.raises(ExistingDepthError, match="has auxiliary tracks already"):
+    with pytest.raises(ExistingDepthError, match="already has auxiliary tracks"):
         written(movie)
     axte = next(b for b in walk(ByteSource(movie), 0, len(movie)) if b.type == "axte")
     again = written(movie[: axte.start])
@@ -271,9 +271,9 @@ def test_what_cannot_be_written(colour: bytes) -> None:
         written(colour, bits=12)
     with pytest.raises(UsageError, match="there is no map"):
         written(colour, iter(()))
-    with pytest.raises(UsageError, match="does not come after"):
+    with pytest.raises(UsageError, match="is not later than"):
         written(colour, [(Fraction(1), scene(0)), (Fraction(1), scene(1))])
-    with pytest.raises(UsageError, match="is depth, the ones before"):
+    with pytest.raises(UsageError, match="depth, but those before"):
         written(colour, [(Fraction(0), scene(0)), (Fraction(1), scene(1, fmt="hdep"))])
     hole = DepthData(np.full((32, 48), np.nan, np.float16), scene(0).pixel_format)
     with pytest.raises(HolesError):
@@ -364,8 +364,8 @@ def test_h264_with_a_range_for_every_frame(interleaved: bool, keys: bool) -> Non
     data = assembled([h264_trak(), range_trak(2, ranges)], [2, 3], interleaved=interleaved, keys=keys)
     with reader.open_depth(data) as track:
         assert (track.codec, track.inverse, track.bits) == ("h264", True, 8)
-        assert any("whole range" in n for n in track.notes)
-        assert any("do not name the axte box" in n for n in track.notes) == (not keys)
+        assert any("full range is assumed" in n for n in track.notes)
+        assert any("are not those of the axte box" in n for n in track.notes) == (not keys)
         found = list(reader.frames(track))
     for n, (frame, (near, far)) in enumerate(zip(found, ranges, strict=True)):
         v = (40 + 50 * n) / 255
@@ -383,13 +383,13 @@ def test_linear_depth_and_a_metadata_track_that_says_it_once() -> None:
 @pytest.mark.parametrize(("traks", "types", "options", "error", "words"), [
     ([h264_trak()], [2], {}, NoDepthError, "no timed depth metadata"),
     ([h264_trak(), range_trak(2, [])], [2, 3], {}, NoDepthError, "the timed depth metadata is empty"),
-    ([h264_trak(), range_trak(2, [(4.0, 0.5)])], [2, 3], {}, MalformedError, "near 4 and far 0.5 are no range"),
-    ([h264_trak()], [0], {}, NoDepthError, "holds no auxiliary depth track"),
-    ([h264_trak()], [2], {"extra": {"auxiliary_tracks_map": None}}, MalformedError, "has no auxiliary.tracks.map"),
+    ([h264_trak(), range_trak(2, [(4.0, 0.5)])], [2, 3], {}, MalformedError, "near 4 and far 0.5 are not a valid range"),
+    ([h264_trak()], [0], {}, NoDepthError, "has no auxiliary depth track"),
+    ([h264_trak()], [2], {"extra": {"auxiliary_tracks_map": None}}, MalformedError, "declares the types of the tracks, is missing"),
     ([h264_trak()], [2], {"extra": {"auxiliary_tracks_map": (0, b"\2\1\2")}}, MalformedError, "auxiliary.tracks.map is 020102"),
     ([h264_trak()], [2], {"extra": {"auxiliary_tracks_map": (0, b"\1\3\2")}}, MalformedError, "auxiliary.tracks.map is 010302"),
     ([Trak(1, "vide", visual_entry("vp09", 48, 32), depth_samples()[1])], [2], {}, UnsupportedError, "is coded as 'vp09'"),
-    ([Trak(1, "vide", visual_entry("avc1", 48, 32), depth_samples()[1])], [2], {}, MalformedError, "has no avcC box"),
+    ([Trak(1, "vide", visual_entry("avc1", 48, 32), depth_samples()[1])], [2], {}, MalformedError, "the avcC box is missing"),
 ])
 def test_why_a_file_is_not_read(traks: list[Trak], types: list[int], options: Any, error: type[GpudepthError], words: str) -> None:
     with pytest.raises(error) as caught, reader.open_depth(assembled(traks, types, **options)) as track:
@@ -399,7 +399,7 @@ def test_why_a_file_is_not_read(traks: list[Trak], types: list[int], options: An
 
 def test_keys_alone_are_no_proof(movie: bytes) -> None:
     axte = next(b for b in walk(ByteSource(movie), 0, len(movie)) if b.type == "axte")
-    with pytest.raises(NoDepthError, match="holds no auxiliary depth track"), reader.open_depth(movie[: axte.start]):
+    with pytest.raises(NoDepthError, match="has no auxiliary depth track"), reader.open_depth(movie[: axte.start]):
         pass
 
 

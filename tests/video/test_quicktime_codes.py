@@ -27,11 +27,11 @@ def test_disc_by_its_bytes():
 @pytest.mark.parametrize(("payload", "error", "words"), [
     (DISC[8:-1], TruncatedError, "x/disc: needs 4 bytes"),
     (DISC[8:] + b"\0", MalformedError, "x/disc: 1 bytes too many"),
-    (DISC[8:12] + b"\2" + DISC[13:], UnsupportedError, "x/disc: starts with 0000000002"),
+    (DISC[8:12] + b"\2" + DISC[13:], UnsupportedError, "x/disc: the box starts with 0000000002"),
     (b"\1" + DISC[9:], UnsupportedError, "starts with 0100000001"),
-    (DISC[8:13] + DISC[17:] + DISC[13:17], MalformedError, "x/disc: 3.5 to 0.25 is no range"),
-    (DISC[8:13] + DISC[13:17] * 2, MalformedError, "0.25 to 0.25 is no range"),
-    (DISC[8:13] + hexed("80010000 80020000"), MalformedError, "is no range"),
+    (DISC[8:13] + DISC[17:] + DISC[13:17], MalformedError, "x/disc: 3.5 to 0.25 is not a valid range"),
+    (DISC[8:13] + DISC[13:17] * 2, MalformedError, "0.25 to 0.25 is not a valid range"),
+    (DISC[8:13] + hexed("80010000 80020000"), MalformedError, "is not a valid range"),
 ])
 def test_discs_that_lie(payload, error, words):
     with pytest.raises(error, match=words):

@@ -94,7 +94,7 @@ def test_every_size_field(tiny, value):
     ({"replace": {"stco": make_full("stco", 0, 0, u32(3, 50, 0xFFFFFFFF, 60))}}, TruncatedError, "a chunk starts at 4,294,967,295"),
     ({"replace": {"co64": make_full("co64", 0, 0, u32(3) + b"\xff" * 24), "stco": None}}, TruncatedError, "a chunk starts"),
     ({"time_scale": 0}, MalformedError, "time scale 0"),
-    ({"replace": {"stsd": make_full("stsd", 0, 0, u32(1) + make("dish", bytes(78)))}}, MalformedError, "dish: has no hvcC"),
+    ({"replace": {"stsd": make_full("stsd", 0, 0, u32(1) + make("dish", bytes(78)))}}, MalformedError, "dish: hvcC is missing"),
     ({"replace": {"stsd": make_full("stsd", 0, 0, u32(1) + make("dish", bytes(10)))}}, MalformedError, "needs 78 bytes"),
 ])
 def test_absurd_tables(fields, error, words):

@@ -99,7 +99,7 @@ def test_formats():
     assert frame.data.map.dtype == np.float32
     (frame, *_) = read(depth_movie(kind="deph"))
     assert (frame.data.pixel_format, str(frame.data.quantity)) == (HDEP, "depth")
-    with pytest.raises(UsageError, match="hdep is not disparity"):
+    with pytest.raises(UsageError, match="hdep does not hold disparity"):
         read(depth_movie(), pixel_format="hdep")
 
 
@@ -135,7 +135,7 @@ def test_notes():
     with open_depth(depth_movie(disc=None, handler="vide", edits=[(60, 40), (60, 0)])) as d:
         assert d.range == LogRange(0, 16)
         assert [n.split(":")[0].split(";")[0] for n in d.notes] == [
-            "no disc box", "its handler is 'vide', not 'auxv'", "its edit list is more than a shift"]
+            "there is no disc box", "the handler is 'vide', not 'auxv'", "the edit list is more than a shift"]
         assert d.seconds(0) == 0
 
 
@@ -146,23 +146,23 @@ def test_edit_list_shifts_the_times():
 
 @pytest.mark.parametrize("data", [muxed(2), build([colour_trak()]), build([colour_trak(), colour_trak(2, handler="auxv")])])
 def test_without_depth_the_error_says_how_to_keep_it(data):
-    with pytest.raises(NoDepthError, match=r"bytes: holds no depth track; its tracks: vide .*Export Unmodified Original"), open_depth(data):
+    with pytest.raises(NoDepthError, match=r"bytes: the movie has no depth track; its tracks are vide .*Export Unmodified Original"), open_depth(data):
         pass
 
 
 def test_a_real_movie_without_depth(sample):
-    with pytest.raises(NoDepthError, match=r"street_walk_color.mp4: holds no depth track; its tracks: vide \(avc1\)"), \
+    with pytest.raises(NoDepthError, match=r"street_walk_color\.mp4: the movie has no depth track; its tracks are vide \(avc1\)"), \
             open_depth(sample("video/street_walk_color.mp4")):
         pass
 
 
 @pytest.mark.parametrize(("fields", "error", "words"), [
-    ({"stream": coded(pix_fmt="gray")}, UnsupportedError, r"stsd/dish/hvcC: codes of 8 bits"),
+    ({"stream": coded(pix_fmt="gray")}, UnsupportedError, r"stsd/dish/hvcC: codes have 8 bits;"),
     ({"extensions": make("mdat", b"")}, None, ""),
     ({"disc": b"\1"}, TruncatedError, r"moov/trak\[1\]/mdia/minf/stbl/stsd/dish/disc: needs"),
     ({"stream": (coded()[0][:30], coded()[1])}, FileError, "dish/hvcC"),
     ({"time_scale": 0}, MalformedError, r"moov/trak\[1\]/mdia/mdhd: time scale 0"),
-    ({"stream": (coded()[0], coded()[1][:1] * 2)}, MalformedError, "samples 0 and 1 are shown at the same time"),
+    ({"stream": (coded()[0], coded()[1][:1] * 2)}, MalformedError, "samples 0 and 1 have the same presentation time"),
     ({"stream": (coded()[0], ())}, UsageError, "the track has 0 frames"),
     ({"stream": coded(width=64)}, None, ""),       # the SPS decides, not the entry
 ])
@@ -210,7 +210,7 @@ def test_limits(tmp_path):
 
 
 def test_other_files_and_fragments():
-    with pytest.raises(UnsupportedError, match="bytes: is no QuickTime or MP4 movie"), open_depth(b"P5 1 1 255 x" + u16(0)):
+    with pytest.raises(UnsupportedError, match="bytes: not a QuickTime or MP4 movie"), open_depth(b"P5 1 1 255 x" + u16(0)):
         pass
     data = depth_movie()
     at = data.index(b"moov") - 4

@@ -212,13 +212,13 @@ def test_other_tracks_and_boxes_stay():
 
 @pytest.mark.parametrize(("maps", "options", "error", "words"), [
     ([], {}, UsageError, "there is no map to write"),
-    ([(0, disparity(0)), (0, disparity(1))], {}, UsageError, "map 1 at 0 s does not come after"),
-    ([(0, disparity(0)), (1, disparity(1, 64))], {}, UsageError, "a map of 64×32 in a track of 48×32"),
-    ([(0, disparity(0)), (1, disparity(1, fmt="hdep"))], {}, UsageError, "map 1 is depth, the ones before it are disparity"),
+    ([(0, disparity(0)), (0, disparity(1))], {}, UsageError, "map 1 at 0 s is not later than"),
+    ([(0, disparity(0)), (1, disparity(1, 64))], {}, UsageError, "map is 64×32, the track 48×32"),
+    ([(0, disparity(0)), (1, disparity(1, fmt="hdep"))], {}, UsageError, "map 1 holds depth, but those before it hold disparity"),
     ([(0, DepthData.from_values(np.full((32, 48), np.nan)))], {}, HolesError, "1,536 pixels have no value"),
     ([(0, disparity(0, 8, 8))], {}, UnsupportedError, "8×8 cannot be coded"),
-    ([(0, disparity(0))], {"ends": (2, 1)}, RangeError, "is no range"),
-    ([(0, disparity(0))], {"qp": 20}, UsageError, "quantiser 20 is not 0 to 4"),
+    ([(0, disparity(0))], {"ends": (2, 1)}, RangeError, "is not a valid range"),
+    ([(0, disparity(0))], {"qp": 20}, UsageError, "quantiser 20 is not in 0 to 4"),
 ])
 def test_refusals(maps, options, error, words):
     with pytest.raises(error, match=words):
@@ -227,7 +227,7 @@ def test_refusals(maps, options, error, words):
 
 def test_movies_that_will_not_do():
     one = [(0, disparity(0))]
-    with pytest.raises(ExistingDepthError, match="has a depth track already"):
+    with pytest.raises(ExistingDepthError, match="already has a depth track"):
         written(depth_movie(), one)
     with pytest.raises(UnsupportedError, match="has no video track"):
         written(build([colour_trak(handler="soun")]), one)

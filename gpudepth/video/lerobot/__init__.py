@@ -1,4 +1,4 @@
-"""Depth video as LeRobot's data sets have it (github.com/huggingface/lerobot): 12-bit codes in lossless HEVC.
+"""Reads and writes depth video of LeRobot's data sets (github.com/huggingface/lerobot): 12-bit codes in lossless HEVC.
 
     quantiser    metres ↔ codes 0…4095, logarithmic or linear
     metadata     the entry of a feature in meta/info.json, and where it is found for a video

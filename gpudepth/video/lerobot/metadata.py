@@ -1,7 +1,7 @@
-"""What says that an MP4 is a depth video of LeRobot's: the entry of its feature in a JSON file.
+"""Finds and writes the JSON entry that declares an MP4 as LeRobot's depth video.
 
-A data set keeps it in meta/info.json, and its videos below videos/, the feature's name being a folder of the path.
-A video alone has it in NAME.json or info.json beside it, of the same structure:
+A data set keeps it in meta/info.json; its videos are below videos/, in a folder with the feature's name. A single video
+has it in NAME.json or info.json beside it, with the same structure:
 
     {"features": {"observation.images.depth": {"dtype": "video", "shape": [H, W, 1], "names": […], "info": {
         "is_depth_map": true, "video.depth_min": 0.01, "video.depth_max": 10.0, "video.shift": 3.5,
@@ -26,12 +26,19 @@ from ...formats.bytesource import ByteSource
 FEATURE = "observation.images.depth"
 MAX_INFO = 16 << 20
 MAX_UP = 6      # folders between a video and its data set
-ACCURACY = "gpudepth.accuracy"      # ours: LeRobot's depth is metres, and says nothing of it
+ACCURACY = "gpudepth.accuracy"      # our own key: LeRobot's depth is always metres
 
 
 @dataclass(frozen=True)
 class Feature:
-    """A depth feature: what its codes mean, and the JSON file that says so."""
+    """A depth feature.
+
+    Attributes:
+        name: Its name.
+        quantiser: What its codes mean.
+        accuracy: Whether its values are metric.
+        source: The JSON file.
+    """
 
     name: str
     quantiser: Quantiser
@@ -40,22 +47,23 @@ class Feature:
 
 
 def of_video(path: str | Path) -> Feature | None:
-    """The depth feature that a video is of, or None when nothing beside it or above it speaks of one.
+    """Return the depth feature of a video, or None when no JSON file beside or above it declares one.
 
-    Raises MalformedError for one that lacks what its codes mean, or several that it could be.
+    Raises:
+        MalformedError: The entry does not define what the codes mean, or several features match.
     """
     path = Path(path)
     for info in _candidates(path):
         features = _features(info)
         depth = {name: f for name, f in features.items() if _is_depth(f)}
         named = [part for part in path.absolute().parts[:-1] if part in features]
-        if named:       # the path says which
+        if named:       # the path contains the feature's name
             return _feature(named[-1], depth[named[-1]], info) if named[-1] in depth else None
         if not depth or info.parent.name == "meta":
             continue
         if len(depth) > 1:
-            raise MalformedError(f"speaks of {len(depth)} depth features, and {path.name} could be any of them",
-                                 where=info, hint=f"put {path.with_suffix('.json').name} with its own beside it")
+            raise MalformedError(f"the file declares {len(depth)} depth features, and {path.name} could be any of them",
+                                 where=info, hint=f"put {path.with_suffix('.json').name} with one feature beside it")
         return _feature(*next(iter(depth.items())), info)
     return None
 
@@ -68,7 +76,7 @@ def _candidates(path: Path) -> Iterator[Path]:
 
 
 def _features(info: Path) -> dict[str, Any]:
-    """What a JSON file says of features; nothing, if it is some other file."""
+    """Read the features of a JSON file; empty when it is another kind of file."""
     try:
         with ByteSource(info) as source:
             if source.size > MAX_INFO:
@@ -91,14 +99,14 @@ def _feature(name: str, feature: dict[str, Any], source: Path) -> Feature:
     for key in ("depth_min", "depth_max", "shift"):
         value = info.get(f"video.{key}")
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise MalformedError(f"video.{key} is {value!r}, and says nothing of what the codes mean", where=where)
+            raise MalformedError(f"video.{key} is {value!r}; it must be a number", where=where)
         numbers.append(float(value))
     logarithmic = info.get("video.use_log")
     if not isinstance(logarithmic, bool):
-        raise MalformedError(f"video.use_log is {logarithmic!r}", where=where)
+        raise MalformedError(f"video.use_log is {logarithmic!r}; it must be true or false", where=where)
     pixels = info.get("video.pix_fmt", "gray12le")
     if pixels != "gray12le":
-        raise UnsupportedError(f"video.pix_fmt is {pixels!r}", where=where, hint="depth in gray12le is read")
+        raise UnsupportedError(f"video.pix_fmt is {pixels!r}", where=where, hint="only gray12le is supported")
     try:
         quantiser = Quantiser(numbers[0], numbers[1], numbers[2], logarithmic)
     except GpudepthError as error:
@@ -107,7 +115,7 @@ def _feature(name: str, feature: dict[str, Any], source: Path) -> Feature:
 
 
 def describe(quantiser: Quantiser, width: int, height: int, fps: Fraction, accuracy: str) -> bytes:
-    """The JSON file of a video alone: an entry that can be put into a data set's meta/info.json as it is."""
+    """Return the JSON file of a single video, whose entry can be copied into a data set's meta/info.json."""
     info: dict[str, Any] = {
         "is_depth_map": True, "depth_unit": "m", "video.depth_min": quantiser.depth_min,
         "video.depth_max": quantiser.depth_max, "video.shift": quantiser.shift, "video.use_log": quantiser.use_log,
@@ -124,7 +132,17 @@ TOP = 4095
 
 @dataclass(frozen=True)
 class Quantiser:
-    """What the codes mean; metres. The defaults are LeRobot's. Raises UsageError for what is no range."""
+    """What the codes mean. The defaults are LeRobot's.
+
+    Attributes:
+        depth_min: Smallest depth in metres.
+        depth_max: Largest depth in metres.
+        shift: Added to the depth before the logarithm, in metres.
+        use_log: Whether codes are logarithmic.
+
+    Raises:
+        UsageError: The range is not valid.
+    """
 
     depth_min: float = 0.01
     depth_max: float = 10.0
@@ -134,13 +152,13 @@ class Quantiser:
     def __post_init__(self) -> None:
         finite = np.isfinite([self.depth_min, self.depth_max, self.shift]).all()
         if not (finite and 0 <= self.depth_min < self.depth_max):
-            raise UsageError(f"{self.depth_min:g} to {self.depth_max:g} m, shift {self.shift:g}, is no range of depth",
+            raise UsageError(f"{self.depth_min:g} to {self.depth_max:g} m, shift {self.shift:g}, is not a valid range",
                              hint="0 ≤ depth_min < depth_max")
         if self.use_log and self.depth_min + self.shift <= 0:
-            raise UsageError(f"depth_min + shift is {self.depth_min + self.shift:g}, and has no logarithm")
+            raise UsageError(f"depth_min + shift is {self.depth_min + self.shift:g}, which has no logarithm")
 
     def codes(self, metres: NDArray[np.float32]) -> NDArray[np.uint16]:
-        """(H, W) metres → codes; NaN is 0, what lies outside the range gets the code of its end."""
+        """Convert metres (H, W) to codes; NaN becomes 0, values outside the range become the code of its nearer end."""
         d = np.asarray(metres, np.float64)
         clipped = np.clip(np.where(np.isnan(d), self.depth_min, d), self.depth_min, self.depth_max)
         if self.use_log:
@@ -152,11 +170,11 @@ class Quantiser:
         return rounded.astype(np.uint16)
 
     def outside(self, metres: NDArray[np.float32], codes: NDArray[np.uint16]) -> tuple[int, int]:
-        """How many pixels that have a value are too near for a code of their own, and how many too far."""
+        """Return how many pixels with a value are too near for a code of their own, and how many too far."""
         return int(((codes == 0) & ~np.isnan(metres)).sum()), int((metres > self.depth_max).sum())
 
     def values(self) -> NDArray[np.float32]:
-        """(4096,) metres of each code; NaN of code 0."""
+        """Return the metres of each code, (4096,) float32; NaN for code 0."""
         share = np.arange(TOP + 1) / TOP
         if self.use_log:
             start, end = np.log(self.depth_min + self.shift), np.log(self.depth_max + self.shift)

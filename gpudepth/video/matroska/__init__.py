@@ -1,1 +1,1 @@
-"""Depth video without loss: FFV1 in Matroska."""
+"""Reads, writes and checks lossless depth video: FFV1 in Matroska."""

@@ -1,4 +1,4 @@
-"""Rules of depth video in Matroska, and a file held against them. The layout is ours, codec and container are not."""
+"""Checks depth video in Matroska against its rules. The layout is this project's; codec and container are standards."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ LAYOUT, FFV1, RFC = "the layout of depth video, docs of this project", "FFV1, RF
 
 CODEC = Rule("codec", "there is one video track, FFV1", LAYOUT)
 PIXELS = Rule("pixels", "its pixels are 16-bit gray, the bits of half floats", LAYOUT)
-LEVEL = Rule("level", "FFV1 is of version 3, with its configuration in CodecPrivate", f"{FFV1} 4.2.1; {RFC}")
-CHECK_SUMS = Rule("check-sums", "every slice has a check sum, and it is right", f"{FFV1} 4.9: damage is silent else")
-ALONE = Rule("frames-alone", "every frame can be decoded alone", f"{LAYOUT}: seeking is exact then", must=())
-SAID = Rule("version", f"the tag GPUDEPTH says {VERSION}", LAYOUT)
+LEVEL = Rule("level", "FFV1 has version 3 and its configuration in CodecPrivate", f"{FFV1} 4.2.1; {RFC}")
+CHECK_SUMS = Rule("check-sums", "every slice has a correct check sum", f"{FFV1} 4.9: otherwise damage is silent")
+ALONE = Rule("frames-alone", "every frame can be decoded independently", f"{LAYOUT}: then seeking is exact", must=())
+VERSION_TAG = Rule("version", f"the tag GPUDEPTH is {VERSION}", LAYOUT)
 FORMAT = Rule("format", f"the tag DEPTH_FORMAT is {' or '.join(FORMATS)}", LAYOUT)
 UNIT = Rule("unit", "the tag DEPTH_UNIT is that of the format: 1/m or m", LAYOUT)
 ACCURACY = Rule("accuracy", "the tag DEPTH_ACCURACY is relative or absolute", LAYOUT)
-CALIBRATION = Rule("calibration", "the tag DEPTH_CALIBRATION, if there, is JSON of nine numbers and a size", LAYOUT)
-ORDER = Rule("times", "frames have times, and each is later than the one before", f"{RFC}; {LAYOUT}")
+CALIBRATION = Rule("calibration", "the tag DEPTH_CALIBRATION, if present, is JSON of nine numbers and a size", LAYOUT)
+ORDER = Rule("times", "frames have times, each later than the one before", f"{RFC}; {LAYOUT}")
 DECODES = Rule("decodes", "every frame can be decoded", FFV1)
 
 
 def check(source: ByteSource, profile: str | None) -> list[Finding]:
-    """Hold a Matroska file against the rules; damage is a finding at its place."""
+    """Check a Matroska file against the rules; damage becomes a finding at its place."""
     import av
     import av.error
 
     out = Checklist(profile, source.name)
-    # FFmpeg is given what it asks for, and opens nothing by itself
+    # FFmpeg gets a file object, so that it cannot open other files.
     try:
         with av.open(io.BufferedReader(_File(source)), format="matroska") as container:
             out.test(STRUCTURE, True, "Segment")
             _Check(out, container, source).run()
     except (av.error.FFmpegError, UnicodeDecodeError) as error:
-        out.broken(STRUCTURE, MalformedError(f"cannot be read as Matroska: {error}"), "Segment")
+        out.broken(STRUCTURE, MalformedError(f"the file cannot be read as Matroska: {error}"), "Segment")
     return out.findings
 
 
 class _File(io.RawIOBase):
-    """A source as a file object."""
+    """A byte source as a file object."""
 
     def __init__(self, source: ByteSource) -> None:
         self.source, self.at = source, 0
@@ -69,7 +69,7 @@ class _File(io.RawIOBase):
 
 @dataclass
 class _Frames:
-    """What went by: counts, and where the first broken one was."""
+    """Number of frames, and the indices of frames that break a rule."""
 
     number: int = 0
     damaged: list[int] = field(default_factory=list)
@@ -86,7 +86,7 @@ class _Check:
     def run(self) -> None:
         out = self.out
         tags = dict(self.container.metadata)
-        if not out.test(PRESENT, "GPUDEPTH" in tags, "Tags", "it has no tag GPUDEPTH, and says nothing of depth"):
+        if not out.test(PRESENT, "GPUDEPTH" in tags, "Tags", "the tag GPUDEPTH is missing"):
             return
         self._tags(tags)
         videos = [s for s in self.container.streams.video if s.codec_context is not None]
@@ -95,10 +95,10 @@ class _Check:
             return
         stream = videos[0]
         context = stream.codec_context
-        out.test(PIXELS, context.pix_fmt == "gray16le", "Tracks", f"they are {context.pix_fmt}")
+        out.test(PIXELS, context.pix_fmt == "gray16le", "Tracks", f"the pixel format is {context.pix_fmt}")
         version = _version(bytes(context.extradata or b""))
         out.test(LEVEL, version == 3, "Tracks/CodecPrivate", f"version {version}" if version is not None else
-                 "there is no configuration: version 0 or 1")
+                 "CodecPrivate is missing, which means version 0 or 1")
         try:
             self.source.limits.check_picture(context.width, context.height, 2, where=self.source.name,
                                              packed=self.source.size)
@@ -110,7 +110,7 @@ class _Check:
     def _tags(self, tags: dict[str, str]) -> None:
         out = self.out
         fmt = FORMATS.get(tags.get("DEPTH_FORMAT", ""))
-        out.test(SAID, tags["GPUDEPTH"] == VERSION, "Tags", f"it says {tags['GPUDEPTH'][:20]!r}")
+        out.test(VERSION_TAG, tags["GPUDEPTH"] == VERSION, "Tags", f"it is {tags['GPUDEPTH'][:20]!r}")
         out.test(FORMAT, fmt is not None, "Tags", f"it is {tags.get('DEPTH_FORMAT', '')[:20]!r}")
         if fmt is not None:
             unit = "1/m" if fmt.name == "hdis" else "m"
@@ -146,16 +146,16 @@ class _Check:
         except (av.error.FFmpegError, ValueError) as error:
             out.broken(DECODES, MalformedError(f"frame {seen.number}: {error}"), f"frame {seen.number}")
         else:
-            out.test(DECODES, seen.number > 0, "Cluster", "there is none")
+            out.test(DECODES, seen.number > 0, "Cluster", "there is no frame")
         for rule, which in ((CHECK_SUMS, seen.damaged), (ALONE, seen.dependent), (ORDER, seen.late)):
             out.test(rule, not which, f"frame {which[0]}" if which else "Cluster",
-                     f"{len(which)} of {seen.number} frames are not so")
+                     f"{len(which)} of {seen.number} frames break this rule")
 
 
 def _version(configuration: bytes) -> int | None:
-    """FFV1's version, of its configuration record; None without one.
+    """Return FFV1's version from its configuration record, or None without one.
 
-    RFC 9043, 4.2 and 3.8.1: an unsigned symbol of the range coder, whose states are all at 128 when it is read.
+    Source: RFC 9043, 4.2 and 3.8.1: an unsigned symbol of the range coder, whose states are all 128 when it is read.
     """
     if len(configuration) < 8:
         return None

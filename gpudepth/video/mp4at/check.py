@@ -1,4 +1,4 @@
-"""Rules of MP4-AT, and a file held against them."""
+"""Checks a movie against the rules of MP4-AT."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ CUSTOM = 128
 MILLISECOND = 1e-3
 
 KEYS = Rule("keys", f"moov/meta has {OFFSET} and {LENGTH}, of type {UINT64}", SPEC)
-PLACE = Rule("axte-place", "they are the place and the size of the axte box", SPEC)
-AXTE = Rule("axte", "there is an axte box", f"{SPEC}: the keys alone are no proof")
-LAST = Rule("axte-last", "axte is the last box, so that cutting it off leaves the movie", f"{SPEC}: recommended",
+PLACE = Rule("axte-place", "they are the offset and the size of the axte box", SPEC)
+AXTE = Rule("axte", "there is an axte box", f"{SPEC}: the keys alone do not prove it")
+LAST = Rule("axte-last", "axte is the last box, so that removing it leaves the movie", f"{SPEC}: recommended",
             must=())
 INNER = Rule("auxiliary-mp4", "axte holds an MP4 with moov and tracks", SPEC)
-INTERLEAVED_SAID = Rule("interleaved", f"{INTERLEAVED} is left out, 0 or 1, of type {UINT8}", SPEC)
+INTERLEAVED_VALUE = Rule("interleaved", f"{INTERLEAVED} is absent, 0 or 1, of type {UINT8}", SPEC)
 SAMPLES = Rule("samples-place", "samples lie in axte's mdat, or interleaved in the outer one's", SPEC)
-MAPPED = Rule("track-map", f"{MAP} is of type {RESERVED}: version 1, the number of tracks, a type each", SPEC)
+MAPPED = Rule("track-map", f"{MAP} is of type {RESERVED}: version 1, the number of tracks, one type per track", SPEC)
 TYPES = Rule("track-types", f"track types are 0 to {max(KINDS)}, or {CUSTOM} and above", f"{SPEC}: others are reserved")
 BITS = Rule("bits", "depth has 8 or 10 bits", SPEC)
-COMMON = Rule("codec", f"depth is coded as {', '.join(CODECS)}", f"{SPEC} allows any common codec; these are read here",
+COMMON = Rule("codec", f"depth is coded as {', '.join(CODECS)}", f"{SPEC} allows any common codec; these are supported",
               must=())
-RANGES = Rule("depth-metadata", "a timed depth metadata track says near and far",
-              f"{SPEC}: nothing else says what codes mean", must=())
+RANGES = Rule("depth-metadata", "a timed depth metadata track declares near and far",
+              f"{SPEC}: nothing else defines what codes mean", must=())
 MIME_TYPE = Rule("mime-type", f"its sample entry is mett, of type {MIME.decode()}", SPEC)
-NEAR_FAR = Rule("near-far", "each of its samples has near and far with 0 ≤ near < far, and as many entries as it says",
+NEAR_FAR = Rule("near-far", "each of its samples has 0 ≤ near < far, and as many entries as it declares",
                 f"{SPEC}; Dynamic Depth 1.0")
 TIMES = Rule("times", "the access units of all timed tracks have the same times",
              f"{SPEC}: should, or frames are dropped", must=())
-DECODES = Rule("decodes", "the first and the last frame can be decoded, at the size that is declared",
+DECODES = Rule("decodes", "the first and the last frame can be decoded, at the declared size",
                "the codec's standard")
 
 
 def check(source: ByteSource, profile: str | None) -> list[Finding]:
-    """Hold a movie against the rules; damage is a finding at its place."""
+    """Check a movie against the rules; damage becomes a finding at its place."""
     return check_movie(source, profile, lambda out, content: _Check(out, source, content).run())
 
 
@@ -61,19 +61,19 @@ class _Check:
 
     def run(self) -> None:
         out, source, content = self.out, self.source, self.content
-        said, where = metadata_of(source, content.moov).values, f"{content.moov.path}/meta"
-        numbers = {k: said.get(k) for k in (OFFSET, LENGTH)}
-        wrong = [k if v is None else f"{k} of type {v.type}, {len(v.data)} bytes" for k, v in numbers.items()
-                 if v is None or (v.type, len(v.data)) != (UINT64, 8)]
-        keys = out.test(KEYS, not wrong, where, "not so: " + "; ".join(wrong))
+        values, where = metadata_of(source, content.moov).values, f"{content.moov.path}/meta"
+        numbers = {k: values.get(k) for k in (OFFSET, LENGTH)}
+        wrong = [f"{k} is missing" if v is None else f"{k} has type {v.type} and {len(v.data)} bytes"
+                 for k, v in numbers.items() if v is None or (v.type, len(v.data)) != (UINT64, 8)]
+        keys = out.test(KEYS, not wrong, where, "; ".join(wrong))
         box = tracks.find_axte(source, content)
-        if not out.test(AXTE, box is not None, where, "there is none, whatever the keys say"):
+        if not out.test(AXTE, box is not None, where, "there is none, whatever the keys declare"):
             return
         assert box is not None
         if keys:
-            values = tuple(int.from_bytes(v.data, "big") for v in numbers.values() if v is not None)
-            out.test(PLACE, values == (box.start, box.size), where,
-                     f"they say {values[0]:,} and {values[1]:,}, it is at {box.start:,} and has {box.size:,} bytes")
+            named = tuple(int.from_bytes(v.data, "big") for v in numbers.values() if v is not None)
+            out.test(PLACE, named == (box.start, box.size), where,
+                     f"they are {named[0]:,} and {named[1]:,}; the box is at {box.start:,} and has {box.size:,} bytes")
         out.test(LAST, box.end == source.size, box.path, f"{source.size - box.end:,} bytes follow")
         try:
             axte = tracks.open_axte(source, content, strict=False)
@@ -89,7 +89,7 @@ class _Check:
         out, where = self.out, f"{axte.content.moov.path}/meta"
         value = axte.values.get(INTERLEAVED)
         good = value is None or (value.type == UINT8 and value.data in (b"\0", b"\1"))
-        out.test(INTERLEAVED_SAID, good, where, f"type {value.type}, {value.data[:4].hex()}" if value else "")
+        out.test(INTERLEAVED_VALUE, good, where, f"type {value.type}, {value.data[:4].hex()}" if value else "")
         value, count = axte.values.get(MAP), len(axte.content.tracks)
         good = value is not None and value.type == RESERVED and value.data[:2] == bytes([1, count]) and (
             len(value.data) == 2 + count)
@@ -144,7 +144,7 @@ class _Check:
             for a, b in mdats:
                 inside |= (offsets >= a) & (offsets + samples.sizes <= b)
             if not inside.all():
-                out.test(SAMPLES, False, samples.path, f"{int((~inside).sum())} of track {track.id} do not")
+                out.test(SAMPLES, False, samples.path, f"{int((~inside).sum())} of track {track.id} are elsewhere")
                 return
         out.test(SAMPLES, True, axte.box.path)
 
@@ -192,6 +192,6 @@ class _Check:
 
 
 def _inside_stsd(track: Track) -> tuple[int, int]:
-    """Where the entries of a track's stsd are."""
+    """Return the start and end of the entries in a track's stsd."""
     box = track.samples.boxes["stsd"]
     return box.payload + 8, box.end

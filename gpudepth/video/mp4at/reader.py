@@ -1,4 +1,4 @@
-"""Frames of an MP4-AT file's depth track, in presentation order, one in memory at a time."""
+"""Reads frames of an MP4-AT file's depth track in presentation order, one at a time."""
 
 from __future__ import annotations
 
@@ -15,22 +15,25 @@ from ...errors import GpudepthError, NoDepthError, UsageError
 from ...formats.bytesource import ByteSource
 from ...formats.quicktime import movie
 from ...limits import DEFAULT, Limits
-from ..quicktime.reader import Frame
+from ..quicktime.reader import TrackFrame
 from ..track_decoder import decode
 from .tracks import AuxiliaryDepth, find
 
 
 @contextlib.contextmanager
 def open_depth(file: str | PathLike[str] | bytes, limits: Limits = DEFAULT) -> Iterator[AuxiliaryDepth]:
-    """The depth track of an MP4-AT file, open until the block ends. The file may have limits.max_movie bytes.
+    """Open the depth track of an MP4-AT file until the block ends. The file may have limits.max_movie bytes.
 
-    Raises NoDepthError when it holds none; MissingInputError, FileError and its kin.
+    Raises:
+        NoDepthError: It has no auxiliary depth track.
+        MissingInputError: It does not exist.
+        FileError: It is damaged.
     """
     with ByteSource(file, replace(limits, max_file=limits.max_movie)) as source:
         try:
             track = find(source, movie.read(source))
             if track is None:
-                raise NoDepthError("holds no auxiliary depth track", where=source.name)
+                raise NoDepthError("the movie has no auxiliary depth track", where=source.name)
             yield track
         except GpudepthError as error:
             if error.where is not None and error.where.startswith(("moov", "axte", "mdat", "sample")):
@@ -39,19 +42,21 @@ def open_depth(file: str | PathLike[str] | bytes, limits: Limits = DEFAULT) -> I
 
 
 def frames(depth: AuxiliaryDepth, start: int = 0, stop: int | None = None, stride: int = 1, *,
-           oriented: bool = True) -> Iterator[Frame]:
-    """Every stride-th frame of [start, stop), counted in presentation order; stop None is the last.
+           oriented: bool = True) -> Iterator[TrackFrame]:
+    """Read every stride-th frame of [start, stop), counted in presentation order; stop None means all that follow.
 
-    Disparity where the track is linear in the inverse, else depth; each frame has its own near and far. Relative,
-    unless the file says otherwise (only ours can).
+    Values are disparity where the track is linear in the inverse, else depth; each frame has its own near and far. They
+    are relative unless the file declares otherwise, which only gpudepth's files can.
 
-    Raises UsageError for a range that is not in the track; NoDepthError without near and far; MalformedError,
-    TruncatedError, LimitError when damage is reached: what was yielded before is right.
+    Raises:
+        UsageError: The range is not in the track.
+        NoDepthError: Near and far are missing.
+        FileError: The track is damaged; frames before the damage are correct.
     """
     stop = depth.frames if stop is None else stop
     if stride < 1 or not (0 <= start < stop <= depth.frames):
-        raise UsageError(f"frames {start} to {stop} in steps of {stride}: the track has {depth.frames} frames",
-                         hint="counted from 0; the end is not included")
+        raise UsageError(f"frames {start} to {stop} in steps of {stride} do not exist: the track has {depth.frames} "
+                         "frames", hint="frames are counted from 0, and the end is not included")
     orientation = depth.orientation if oriented else 1
     form = "RangeInverse" if depth.inverse else "RangeLinear"
     with contextlib.closing(decode(depth, start, stop)) as decoded:
@@ -61,4 +66,4 @@ def frames(depth: AuxiliaryDepth, start: int = 0, stop: int | None = None, strid
                 data = from_codes(codes.astype(np.uint8) if depth.bits == 8 else codes, form, ends.near, ends.far,
                                   orientation=orientation, where=depth.track.path, stored=stored(depth.bits),
                                   accuracy="absolute" if depth.metric else "relative")
-                yield Frame(index, depth.seconds(index), data, codes)
+                yield TrackFrame(index, depth.seconds(index), data, codes)

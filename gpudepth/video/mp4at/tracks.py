@@ -1,4 +1,4 @@
-"""Where the auxiliary tracks of an MP4-AT file are, and which of them are depth."""
+"""Finds the auxiliary tracks of an MP4-AT file, and those that hold depth."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .near_far import INVERSE, LINEAR, NearFar
 
 OFFSET, LENGTH = "auxiliary.tracks.offset", "auxiliary.tracks.length"
 INTERLEAVED, MAP = "auxiliary.tracks.interleaved", "auxiliary.tracks.map"
-ACCURACY = "gpudepth.accuracy"      # ours
+ACCURACY = "gpudepth.accuracy"      # our own key
 METADATA = 3
 KINDS = {0: "sharp video", LINEAR: "depth, linear", INVERSE: "depth, inverse", METADATA: "timed depth metadata",
          4: "translucent video"}
@@ -34,7 +34,16 @@ MAX_META = 1 << 20
 
 @dataclass(frozen=True)
 class Axte:
-    """The box of auxiliary tracks. values: of its moov's metadata; types: of its tracks, by auxiliary.tracks.map."""
+    """The box of auxiliary tracks.
+
+    Attributes:
+        box: The box.
+        content: The MP4 in it.
+        values: Metadata of its moov.
+        types: Types of its tracks, from auxiliary.tracks.map.
+        interleaved: Whether samples are in the outer movie's mdat.
+        notes: What is unusual.
+    """
 
     box: Box
     content: Movie
@@ -46,7 +55,14 @@ class Axte:
 
 @dataclass(frozen=True)
 class AuxiliaryDepth(CodedTrack):
-    """The depth track. ranges: the track that says near and far of each frame, or None; inverse: linear in 1/depth."""
+    """A depth track.
+
+    Attributes:
+        inverse: Whether codes are linear in 1/depth.
+        ranges: Track with near and far of each frame, or None.
+        metric: Whether the values are metric.
+        notes: What is unusual.
+    """
 
     inverse: bool = True
     ranges: Track | None = None
@@ -55,7 +71,7 @@ class AuxiliaryDepth(CodedTrack):
 
     @cached_property
     def _sample_of(self) -> Ints:
-        """The metadata sample of each frame, in presentation order: of its time, or the last before it."""
+        """Index of the metadata sample of each frame in presentation order: that of its time, or the last before it."""
         assert self.ranges is not None
         times = self.ranges.samples.presentation_times
         order = np.argsort(times, kind="stable")
@@ -66,12 +82,14 @@ class AuxiliaryDepth(CodedTrack):
         return found
 
     def near_far(self, frame: int) -> NearFar:
-        """Of a frame in presentation order: the metadata sample of its time, or the last before it.
+        """Return near and far of a frame, in presentation order: those of its time, or the last before it.
 
-        Raises MalformedError and its kin; NoDepthError when there is none.
+        Raises:
+            MalformedError: The sample is damaged.
+            NoDepthError: There is no sample.
         """
         if self.ranges is None:
-            raise NoDepthError("there is no timed depth metadata: nothing says what the codes are in metres",
+            raise NoDepthError("there is no timed depth metadata, so the codes cannot be converted to metres",
                                where=self.track.path)
         samples = self.ranges.samples
         if not samples.count:
@@ -80,38 +98,38 @@ class AuxiliaryDepth(CodedTrack):
         size = int(samples.sizes[number])
         where = f"{samples.path}: sample {number}"
         if size > MAX_META:
-            raise MalformedError(f"{size:,} bytes of depth metadata", where=where)
+            raise MalformedError(f"the depth metadata has {size:,} bytes", where=where)
         return NearFar.parse(samples.source.read(int(samples.offsets[number]), size, "depth metadata"), where,
                              inverse=self.inverse)
 
 
 def find_axte(source: ByteSource, content: Movie) -> Box | None:
-    """The axte box: where moov's keys say, else among the boxes of the file. The keys alone are no proof.
+    """Find the axte box: where moov's keys point, or else among the boxes of the file.
 
-    Raises MalformedError and its kin.
+    Raises MalformedError and its subclasses.
     """
     offset = uint(metadata_of(source, content.moov).values.get(OFFSET), 8)
     if offset is not None and offset + 8 <= source.size and source.read(offset + 4, 4) == b"axte":
         return next(walk(source, offset, source.size, "", source.limits))
-    with contextlib.suppress(MalformedError, TruncatedError):       # what follows the last box is no business of ours
+    with contextlib.suppress(MalformedError, TruncatedError):       # bytes after the last box are ignored
         return next((b for b in walk(source, 0, source.size, "", source.limits) if b.type == "axte"), None)
     return None
 
 
 def open_axte(source: ByteSource, content: Movie, *, strict: bool = True) -> Axte | None:
-    """The auxiliary tracks of a movie, or None when it has none. Not strict: a map that is none has no types.
+    """Return the auxiliary tracks of a movie, or None without any. Unless `strict`, an invalid map results in no types.
 
     Raises MalformedError, TruncatedError.
     """
     box = find_axte(source, content)
     if box is None:
         return None
-    said, notes = metadata_of(source, content.moov).values, []
-    if (uint(said.get(OFFSET), 8), uint(said.get(LENGTH), 8)) != (box.start, box.size):
-        notes.append(f"{OFFSET} and {LENGTH} in moov/meta do not name the axte box")
+    declared, notes = metadata_of(source, content.moov).values, []
+    if (uint(declared.get(OFFSET), 8), uint(declared.get(LENGTH), 8)) != (box.start, box.size):
+        notes.append(f"{OFFSET} and {LENGTH} in moov/meta are not those of the axte box")
     moov = next((b for b in walk(source, box.payload, box.end, box.path, source.limits) if b.type == "moov"), None)
     if moov is None:
-        raise MalformedError("has no moov", where=box.path)
+        raise MalformedError("the box has no moov", where=box.path)
     values = metadata_of(source, moov).values
     interleaved = uint(values.get(INTERLEAVED), 1) == 1
     if interleaved:     # offsets count from the start of the file
@@ -129,37 +147,39 @@ def open_axte(source: ByteSource, content: Movie, *, strict: bool = True) -> Axt
 
 
 def _types(value: Value | None, where: str) -> tuple[int, ...]:
-    """1 byte version, 1 byte count, a byte for each track."""
+    """Parse a version byte, a count byte and one byte per track."""
     if value is None:
-        raise MalformedError(f"has no {MAP}, which says what the tracks are", where=where)
+        raise MalformedError(f"{MAP}, which declares the types of the tracks, is missing", where=where)
     data = value.data
     if len(data) < 2 or data[0] != 1 or len(data) < 2 + data[1]:
-        raise MalformedError(f"{MAP} is {data[:8].hex()}: version 1, a count and as many types", where=where)
+        raise MalformedError(f"{MAP} is {data[:8].hex()}; expected version 1, a count and as many types", where=where)
     return tuple(data[2 : 2 + data[1]])
 
 
 def depth_of(axte: Axte) -> AuxiliaryDepth | None:
-    """The first depth track, or None. Raises UnsupportedError for codecs, MalformedError."""
+    """Return the first depth track, or None. Raises UnsupportedError for codecs, MalformedError."""
     tracks, notes = axte.content.tracks, list(axte.notes)
     if len(tracks) != len(axte.types):
-        notes.append(f"{MAP} speaks of {len(axte.types)} tracks, there are {len(tracks)}")
+        notes.append(f"{MAP} declares {len(axte.types)} tracks, but there are {len(tracks)}")
     kinds = list(zip(tracks, axte.types, strict=False))
     found = [(t, kind) for t, kind in kinds if kind in (LINEAR, INVERSE)]
     if not found:
         return None
     if len(found) > 1:
-        notes.append(f"{len(found)} depth tracks; this is the first")
+        notes.append(f"there are {len(found)} depth tracks; the first is used")
     track, kind = found[0]
     ranges = next((t for t, k in kinds if k == METADATA), None)
     source, entry = axte.content.source, track.entries[0]
     if len(track.entries) > 1:
-        raise UnsupportedError(f"{len(track.entries)} sample descriptions in one depth track", where=entry.path)
+        raise UnsupportedError(f"the depth track has {len(track.entries)} sample descriptions; one is supported",
+                               where=entry.path)
     codec, name = CODECS.get(entry.format, ("", ""))
     if not codec:
-        raise UnsupportedError(f"is coded as {entry.format!r}; HEVC and H.264 are read", where=entry.path)
+        raise UnsupportedError(f"the track is coded as {entry.format!r}; HEVC and H.264 are supported",
+                               where=entry.path)
     configuration = entry.extension(source, name)
     if configuration is None:
-        raise MalformedError(f"has no {name} box", where=entry.path)
+        raise MalformedError(f"the {name} box is missing", where=entry.path)
     width, height, bits = entry.width, entry.height, 8
     if codec == "hevc":
         sequence = Configuration.parse(configuration, f"{entry.path}/{name}").sequence()
@@ -167,10 +187,10 @@ def depth_of(axte: Axte) -> AuxiliaryDepth | None:
     elif len(configuration) > 1 and configuration[1] in (110, 122):     # High 10 and 4:2:2
         bits = 10
     if bits not in (8, 10):
-        raise UnsupportedError(f"codes of {bits} bits; MP4-AT has 8 or 10", where=entry.path)
+        raise UnsupportedError(f"codes have {bits} bits; MP4-AT allows 8 or 10", where=entry.path)
     colr = entry.extension(source, "colr")
     if colr is None or colr[:4] != b"nclx" or len(colr) < 11 or not colr[10] & 0x80:
-        notes.append("nothing in its sample entry says that codes use their whole range (colr); they are taken to")
+        notes.append("the sample entry does not declare the range of codes (colr); full range is assumed")
     accuracy = axte.values.get(ACCURACY)
     return AuxiliaryDepth(track, width, height, bits, codec, configuration, axte.content.time_scale, None,
                           inverse=kind == INVERSE, ranges=ranges, notes=tuple(notes),
@@ -178,6 +198,6 @@ def depth_of(axte: Axte) -> AuxiliaryDepth | None:
 
 
 def find(source: ByteSource, content: Movie) -> AuxiliaryDepth | None:
-    """The depth of an MP4-AT movie, or None when it has none. Raises FileError and its kin."""
+    """Return the depth of an MP4-AT movie, or None without any. Raises FileError and its subclasses."""
     axte = open_axte(source, content)
     return None if axte is None else depth_of(axte)

@@ -1,9 +1,8 @@
-"""Depth put behind a movie as MP4-AT has it. Samples of the movie stay where they are, byte for byte.
-
+"""Appends depth to a movie as MP4-AT. Samples of the movie stay where they are, byte for byte.
     the movie's boxes, moov as a free box | moov with auxiliary.tracks.offset and .length | axte
     axte: ftyp, mdat (depth), mdat (near and far of each frame), moov with auxiliary.tracks.map, two tracks
 
-Whether the depth is metric is nothing that MP4-AT can say: a key of ours in axte's moov, gpudepth.accuracy, does.
+MP4-AT cannot declare whether depth is metric; our own key in axte's moov, gpudepth.accuracy, does.
 """
 
 from __future__ import annotations
@@ -40,19 +39,32 @@ _FULL_RANGE = make("colr", b"nclx" + bytes.fromhex("0002 0002 0002 80"))    # co
 
 def write(source: ByteSource, maps: Iterable[tuple[Fraction, DepthData]], file: BinaryIO, ends: tuple[float, float],
           *, qp: int | None = None, bits: int = 8) -> int:
-    """Write `source` with a box of depth to `file`, which is empty and seekable; returns the frames.
+    """Write `source` with a box of depth to `file`; one map is in memory at a time.
 
-    maps    (seconds, map) in order of time; the seconds are times of the movie, as `quicktime.writer.colour_times`
-            gives them. All maps have one size with even sides and one quantity (disparity is stored linear in the
-            inverse, depth linear), the coded orientation of the colour track, and no NaN
-    ends    the range of the codes, in that quantity, rounded outward to what halves of metres hold; values outside
-            get the codes of its ends
-    qp      None is lossless (of the codes); 0 to 4 is smaller
-    bits    8, or 10
+    If it raises, `file` does not hold a valid movie.
 
-    One map is in memory at a time. Raises ExistingDepthError when there is such a box already, UnsupportedError for
-    fragmented movies, without a colour track and for odd sides; UsageError, HolesError, RangeError, FileError and its
-    kin, OutputError. What `file` then holds is no movie.
+    Args:
+        source: The movie.
+        maps: (seconds, map) in order of time, as `quicktime.writer.colour_times` gives the seconds. All maps have one
+            size with even sides, one quantity (disparity is stored linear in the inverse, depth linear), the coded
+            orientation of the colour track, and no NaN.
+        file: An empty, seekable file.
+        ends: Range of the codes in that quantity, rounded outward to halves of metres; values outside get the codes of
+            its ends.
+        qp: None is lossless (of the codes); 0 to 4 is smaller.
+        bits: 8 or 10.
+
+    Returns:
+        The number of frames.
+
+    Raises:
+        ExistingDepthError: The movie has auxiliary tracks.
+        UnsupportedError: The movie is fragmented or has no colour track, or sides are odd.
+        UsageError: Maps are not in order of time, or have several sizes or quantities.
+        HolesError: A map has NaN.
+        RangeError: The range is not valid.
+        FileError: The movie is damaged.
+        OutputError: The file cannot be written.
     """
     with inside(source):
         content = movie.read(source)
@@ -60,7 +72,7 @@ def write(source: ByteSource, maps: Iterable[tuple[Fraction, DepthData]], file: 
             raise UnsupportedError("the movie is fragmented (mvex)", where=content.moov.path,
                                    hint="remux it without fragments")
         if find_axte(source, content) is not None:
-            raise ExistingDepthError("has auxiliary tracks already", where=source.name)
+            raise ExistingDepthError("the movie already has auxiliary tracks", where=source.name)
         colour = colour_track(content)
         colour.unit()
         source.limits.check("max_moov", content.moov.size, where=content.moov.path)
@@ -78,7 +90,7 @@ def write(source: ByteSource, maps: Iterable[tuple[Fraction, DepthData]], file: 
 
 
 def _moov(content: Movie, start: int, length: int) -> bytes:
-    """The old moov with the two keys in its meta, which is made where there is none. Its size is always the same."""
+    """Return the old moov with the two keys in its meta, which is created if missing. Its size is always the same."""
     source, moov = content.source, content.moov
     raw = source.read(moov.payload, moov.end - moov.payload, "moov")
     added, out, done = {OFFSET: uint64(start), LENGTH: uint64(length)}, b"", False
@@ -92,7 +104,7 @@ def _moov(content: Movie, start: int, length: int) -> bytes:
 
 @dataclass
 class _Coding:
-    """How maps become samples; what the first one settles: near and far, and accuracy."""
+    """Encodes maps to samples; near and far and the accuracy are those of the first map."""
 
     ends: tuple[float, float]
     qp: int | None
@@ -108,13 +120,13 @@ class _Coding:
 
 
 def _inner(maps: Iterable[tuple[Fraction, DepthData]], out: Output, content: Movie, coding: _Coding) -> int:
-    """The auxiliary tracks' MP4 at the end of `out`; offsets in it count from its start."""
+    """Write the auxiliary tracks' MP4 to the end of `out`; its offsets count from its own start."""
     colour, start = colour_track(content), out.at
     out.put(make("ftyp", b"isom" + (0x200).to_bytes(4, "big") + b"isomiso2mp41"))
     media, encoder, _ = encode(maps, out, colour, coding)
     near_far = coding.near_far
     if near_far is None or encoder.configuration is None:
-        raise UnsupportedError("the encoder gave nothing", where=content.source.name)
+        raise UnsupportedError("the encoder produced no output", where=content.source.name)
     sample, count = near_far.serialise(), len(media.sizes)
     about = replace(media, sizes=[len(sample)] * count, sync=[True] * count, offset=out.at + 8 - start)
     out.put(make("mdat", sample * count))
@@ -132,12 +144,12 @@ def _inner(maps: Iterable[tuple[Fraction, DepthData]], out: Output, content: Mov
 
 
 def _mett() -> bytes:
-    """A text metadata sample entry (ISO/IEC 14496-12, 12.3.3.2): no content encoding, the MIME type."""
+    """Return a text metadata sample entry (ISO/IEC 14496-12, 12.3.3.2): no content encoding, the MIME type."""
     return make("mett", bytes(6) + b"\0\1" + b"\0" + MIME + b"\0")
 
 
 def _mvhd(scale: int, duration: int) -> bytes:
-    """Rate 1, volume 1, two tracks (8.2.2)."""
+    """Return an mvhd with rate 1, volume 1 and two tracks (8.2.2)."""
     return make_full("mvhd", 1, 0, bytes(16) + scale.to_bytes(4, "big") + duration.to_bytes(8, "big")
                      + bytes.fromhex("00010000 0100") + bytes(10) + IDENTITY + bytes(24) + (3).to_bytes(4, "big"))
 
@@ -146,9 +158,11 @@ _FORMATS = {8: "yuv420p", 10: "yuv420p10le"}
 
 
 class GrayEncoder(Encoder):
-    """Luma is the codes, chroma the middle: what no device needs special support for. Sides are even.
+    """Encodes codes as luma with neutral chroma, which needs no special support in decoders. Sides must be even.
 
-    Raises UsageError for other bits, UnsupportedError for odd sides, and as `Encoder` does.
+    Raises:
+        UsageError: The bits are not 8 or 10.
+        UnsupportedError: A side is odd. Otherwise the errors of `Encoder`.
     """
 
     def __init__(self, width: int, height: int, qp: int | None = None, bits: int = 8) -> None:

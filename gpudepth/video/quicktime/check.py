@@ -1,7 +1,7 @@
-"""Rules of Apple's depth track in a movie, and a file held against them.
+"""Checks a movie against the rules of Apple's depth track.
 
-None of it is documented by Apple: the sources are what files of iPhones show and what is publicly reported of
-VideoToolbox and Cinematic.framework.
+Apple documents none of it. The sources are files of iPhones and what is publicly reported of VideoToolbox and
+Cinematic.framework.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ HANDLED = Rule("handler", f"the depth track's handler is {HANDLER!r}", f"AVMedia
 HVCC = Rule("hvcc", "the sample entry holds an hvcC box with parameter sets", f"ISO/IEC 14496-15 8.3.2; {TOOLBOX}")
 MONOCHROME = Rule("monochrome", "it is coded 4:0:0, in the Range Extensions profile", TOOLBOX)
 BITS = Rule("bits", "its codes have 10 bits", TOOLBOX)
-DISC = Rule("disc", "the sample entry says the range in a disc box", f"{TOOLBOX}: without one it is 0 to 16", must=())
+DISC = Rule("disc", "the sample entry declares the range in a disc box", f"{TOOLBOX}: the default is 0 to 16", must=())
 DISC_PARSES = Rule("disc-parses", "the disc box is version 0, 1, then min and max as 16.16, 0 ≤ min < max", TOOLBOX)
-COLOUR = Rule("colour-track", "there is a video track that the depth belongs to", "a map is of a picture")
-REFERENCE = Rule("reference", "the colour track refers to the depth track (tref, of whatever kind)",
+COLOUR = Rule("colour-track", "there is a video track that the depth belongs to", "a map belongs to a picture")
+REFERENCE = Rule("reference", "the colour track refers to the depth track (a tref of any kind)",
                  f"{CINEMATIC}; which kind is not established")
 ENABLED = Rule("enabled", "the depth track is enabled (tkhd flags)", CINEMATIC)
 MATRIX = Rule("matrix", "its matrix is the colour track's", f"{ISO} 8.3.2; maps share the coded orientation", must=())
 TABLES = Rule("sample-tables", "its sample tables fit each other and the file", f"{ISO} 8.6 and 8.7")
 SYNC = Rule("sync", "the first sample is a sync sample", f"{ISO} 8.6.2")
-DISTINCT = Rule("distinct-times", "no two frames are shown at one time", f"{ISO} 8.6.1")
+DISTINCT = Rule("distinct-times", "no two frames have the same time", f"{ISO} 8.6.1")
 TIMES = Rule("times", "every frame is shown when a colour frame is", "players take the frame of the same time", must=())
-DECODES = Rule("decodes", "the first and the last frame can be decoded, at the size that is declared", "H.265")
+DECODES = Rule("decodes", "the first and the last frame can be decoded, at the declared size", "H.265")
 
 
 def check(source: ByteSource, profile: str | None) -> list[Finding]:
-    """Hold a movie against the rules; damage is a finding at its place."""
+    """Check a movie against the rules; damage becomes a finding at its place."""
     return check_movie(source, profile, lambda out, content: _Check(out, content).run())
 
 
@@ -83,7 +83,7 @@ class _Check:
             self._decodes()
 
     def _pictures(self, track: Track) -> tuple[int, int] | None:
-        """(width, height), where hvcC tells."""
+        """Return (width, height) if hvcC declares them."""
         out, entry, source = self.out, track.entries[0], self.content.source
         where, size = f"{entry.path}/hvcC", None
         try:
@@ -152,7 +152,7 @@ class _Check:
         return colour
 
     def _times(self, track: Track, colour: Track) -> None:
-        """A tick of either clock is rounding."""
+        """Check the times; a difference of one tick of either clock is rounding."""
         out, scale = self.out, self.content.time_scale
         try:
             one, other = ((t.samples.presentation_times * float(t.unit()) + float(t.shift(scale) or 0))
@@ -176,7 +176,7 @@ class _Check:
                 for _ in decode(depth, frame, frame + 1):
                     pass
         except UnsupportedError:
-            return      # another rule says it
+            return      # another rule reports it
         except GpudepthError as error:
             out.broken(DECODES, error, self.content.moov.path)
             return

@@ -1,4 +1,4 @@
-"""Which track of a movie is depth, what it says of itself, and the colour track it belongs to."""
+"""Finds the depth track of a movie, its properties and the colour track it belongs to."""
 
 from __future__ import annotations
 
@@ -14,24 +14,27 @@ from ...formats.quicktime.track import Track
 from ..coded_track import CodedTrack
 from .log_code import LogRange
 
-FORMATS = {"dish": HDIS, "deph": HDEP}  # kCMVideoCodecType_DisparityHEVC, _DepthHEVC → what they are decoded to
+FORMATS = {"dish": HDIS, "deph": HDEP}  # kCMVideoCodecType_DisparityHEVC, _DepthHEVC → format they are decoded to
 HANDLER = "auxv"  # AVMediaTypeAuxiliaryPicture
-CINEMATIC = "com.apple.quicktime.cinematic-video"    # a key that movies of Cinematic mode have
+CINEMATIC = "com.apple.quicktime.cinematic-video"    # metadata key of Cinematic mode's movies
 HOW_TO_KEEP_IT = ("a movie of Cinematic mode has depth in its original, and most exports drop it: when sharing it, "
                   "turn on Options > All Photos Data; in Photos on a Mac, choose File > Export > Export Unmodified "
                   "Original; by cable, set Photos > Transfer to Mac or PC > Keep Originals")
-NONE_ON_NEWER = "iPhones 17 reportedly record no depth track at all"
-SAY_WHAT_IT_MEANS = ("if it is depth of another program, it does not say what its codes mean: LeRobot's needs its "
-                     "meta/info.json above it, or NAME.json beside it; of others gpudepth attach CLIP THIS --near M "
-                     "--far M, or a job, says it")
+NONE_ON_NEWER = "iPhones 17 reportedly do not record a depth track"
+DEFINE_CODES = ("depth of another program does not define what its codes mean: LeRobot's requires its meta/info.json "
+                "above it or NAME.json beside it; for others use gpudepth attach CLIP THIS --near M --far M "
+                "or a job")
 
 
 @dataclass(frozen=True)
 class DepthTrack(CodedTrack):
-    """A depth track: `range` in the quantity of `pixel_format`.
+    """A depth track.
 
-    related_by   how we know the colour track: "tref/vdep", or "the only video track"
-    notes        what is unusual
+    Attributes:
+        range: Range of the codes in the quantity of `pixel_format`.
+        pixel_format: Format of the values.
+        related_by: How the colour track was found: "tref/vdep of the colour track", or "the only video track".
+        notes: What is unusual.
     """
 
     range: LogRange = field(default_factory=LogRange)
@@ -46,60 +49,61 @@ class DepthTrack(CodedTrack):
 
 
 def find(movie: Movie) -> DepthTrack | None:
-    """The first depth track, or None when the movie has none. Raises MalformedError, UnsupportedError."""
+    """Return the first depth track, or None without any. Raises MalformedError, UnsupportedError."""
     found = [t for t in movie.tracks if t.entries[0].format in FORMATS]
     if not found:
         return None
     track = found[0]
     entry = track.entries[0]
     if movie.fragmented:
-        raise UnsupportedError("the movie is fragmented (mvex), and its samples are not in its tables",
-                               where=movie.moov.path, hint="remux it without fragments")
-    notes = [f"{len(found)} depth tracks; this is the first"] if len(found) > 1 else []
+        raise UnsupportedError("the movie is fragmented (mvex), which is not supported", where=movie.moov.path,
+                               hint="remux it without fragments")
+    notes = [f"there are {len(found)} depth tracks; the first is used"] if len(found) > 1 else []
     if len(track.entries) > 1:
-        raise UnsupportedError(f"{len(track.entries)} sample descriptions in one depth track", where=entry.path)
+        raise UnsupportedError(f"the depth track has {len(track.entries)} sample descriptions; one is supported",
+                               where=entry.path)
     hvcc = entry.extension(movie.source, "hvcC")
     if hvcc is None:
-        raise MalformedError("has no hvcC box" + ("" if entry.extensions else f"; its handler is {track.handler!r}"),
+        raise MalformedError("hvcC is missing" + ("" if entry.extensions else f"; the handler is {track.handler!r}"),
                              where=entry.path)
     sequence = Configuration.parse(hvcc, f"{entry.path}/hvcC").sequence()
     if sequence.bit_depth != 10:
-        raise UnsupportedError(f"codes of {sequence.bit_depth} bits; what 10 mean is known", where=f"{entry.path}/hvcC")
+        raise UnsupportedError(f"codes have {sequence.bit_depth} bits; only 10 are known", where=f"{entry.path}/hvcC")
     disc = entry.extension(movie.source, "disc")
     if disc is None:
-        notes.append("no disc box: the range is the default, 0 to 16")
+        notes.append("there is no disc box: the default range 0 to 16 is used")
     if track.handler != HANDLER:
-        notes.append(f"its handler is {track.handler!r}, not {HANDLER!r}")
+        notes.append(f"the handler is {track.handler!r}, not {HANDLER!r}")
     if track.shift(movie.time_scale) is None:
-        notes.append("its edit list is more than a shift; times are those of the media")
+        notes.append("the edit list is more than a shift; times are those of the media")
     colour, related_by = colour_of(movie, track)
     if colour is not None and colour.matrix != track.matrix:
-        notes.append("its matrix differs from the colour track's; the colour track's is used")
+        notes.append("the matrix differs from the colour track's, which is used")
     ends = LogRange.parse(disc, f"{entry.path}/disc") if disc is not None else LogRange()
     return DepthTrack(track, sequence.width, sequence.height, sequence.bit_depth, "hevc", hvcc, movie.time_scale,
                       colour, ends, FORMATS[entry.format], related_by, tuple(notes))
 
 
 def require(movie: Movie) -> DepthTrack:
-    """`find`, or NoDepthError that says how to keep the depth, or what a gray video lacks."""
+    """Return the depth track; the NoDepthError explains how to keep the depth, or what a gray video lacks."""
     found = find(movie)
     if found is None:
-        raise NoDepthError(f"holds no depth track; its tracks: {kinds(movie)}" + _said_of_itself(movie),
+        raise NoDepthError(f"the movie has no depth track; its tracks are {kinds(movie)}" + _cinematic(movie),
                            where=movie.source.name, hint=_hint(movie))
     return found
 
 
 def kinds(movie: Movie) -> str:
-    """`vide (hvc1), soun (mp4a)`, whatever bytes stand there."""
+    """Describe the tracks, `vide (hvc1), soun (mp4a)`, with control characters escaped."""
     return readable(", ".join(f"{t.handler} ({t.entries[0].format})" for t in movie.tracks[:8])) or "none"
 
 
-def _said_of_itself(movie: Movie) -> str:
+def _cinematic(movie: Movie) -> str:
     try:
         cinematic = any(key.startswith(CINEMATIC) for key in metadata_of(movie.source, movie.moov).values)
     except FileError:
         return ""
-    return "; it calls itself a movie of Cinematic mode" if cinematic else ""
+    return "; it is marked as a movie of Cinematic mode" if cinematic else ""
 
 
 def _hint(movie: Movie) -> str:
@@ -107,14 +111,14 @@ def _hint(movie: Movie) -> str:
         with contextlib.suppress(FileError):
             hvcc = track.entries[0].extension(movie.source, "hvcC")
             if hvcc is not None and Configuration.parse(hvcc).sequence().chroma_format == 0:
-                return SAY_WHAT_IT_MEANS
+                return DEFINE_CODES
     return f"{HOW_TO_KEEP_IT}; {NONE_ON_NEWER}"
 
 
 def colour_of(movie: Movie, depth: Track) -> tuple[Track | None, str]:
-    """The colour track that a depth track belongs to, and how we know: by reference, in either direction.
+    """Return the colour track that a depth track belongs to, and how it was found.
 
-    Which kind of reference Apple writes is not known, so any will do.
+    References in either direction are followed. Which kind Apple writes is not known, so any kind is accepted.
     """
     videos = movie.of_handler("vide")
     videos = [t for t in videos if t.id != depth.id]

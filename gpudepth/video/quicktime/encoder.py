@@ -1,7 +1,7 @@
-"""Maps → the coded samples of a depth track: monochrome 10-bit HEVC by libx265. Experimental, as the writer is.
+"""Encodes maps to the samples of a depth track: monochrome 10-bit HEVC by libx265. Experimental, like the writer.
 
-Lossless unless a quantiser is named; then one fixed quantiser for all pictures and 4 at most: what a rate factor does
-to logarithmic codes is an error of half the range at edges.
+Encoding is lossless unless a quantiser is given, which is the same for all pictures and at most 4: with logarithmic
+codes a rate factor causes errors of half the range at edges.
 """
 
 from __future__ import annotations
@@ -37,9 +37,11 @@ _PICTURES = range(32)  # nal_unit_type of coded slices
 
 
 class Encoder:
-    """One stream of pictures of one size, without B-frames: presentation order is decoding order.
+    """Encodes one stream of pictures of one size, without B-frames: presentation order is decoding order.
 
-    Raises UsageError for a quantiser above 4, UnsupportedError for sizes, and without libx265.
+    Raises:
+        UsageError: The quantiser is above 4.
+        UnsupportedError: The size cannot be coded, or libx265 is missing.
     """
 
     pix_fmt = "gray10le"
@@ -48,12 +50,12 @@ class Encoder:
         import av
 
         if qp is not None and not 0 <= qp <= MAX_QP:
-            raise UsageError(f"quantiser {qp} is not 0 to {MAX_QP}", hint="None is lossless")
+            raise UsageError(f"quantiser {qp} is not in 0 to {MAX_QP}", hint="None is lossless")
         if min(width, height) < MIN_SIDE or max(width, height) > 0xFFFF:
             raise UnsupportedError(f"a depth track of {width}×{height} cannot be coded",
-                                   hint=f"{MIN_SIDE} pixels a side at least")
+                                   hint=f"sides must have at least {MIN_SIDE} pixels")
         if "libx265" not in av.codecs_available:
-            raise UnsupportedError("this build of PyAV has no libx265", hint="install the av wheel from PyPI")
+            raise UnsupportedError("this build of PyAV lacks libx265", hint="install the av wheel from PyPI")
         rate = "lossless=1" if qp is None else f"qp={qp}:ipratio=1:pbratio=1:aq-mode=0:psy-rd=0"
         self.width, self.height = width, height
         self.configuration: Configuration | None = None
@@ -61,34 +63,36 @@ class Encoder:
         self._context: Any = av.CodecContext.create("libx265", "w")
         self._context.width, self._context.height = width, height
         self._context.pix_fmt = self.pix_fmt
-        self._context.framerate = Fraction(30)  # times are in the sample table; this one only has to be there
+        self._context.framerate = Fraction(30)  # required by the encoder; times are in the sample table
         self._context.options = {
             "preset": "superfast", "x265-params":
             f"keyint={KEY_INTERVAL}:min-keyint={KEY_INTERVAL}:scenecut=0:open-gop=0:bframes=0:info=0:hash=0:"
             f"repeat-headers=1:range=full:log-level=none:pools=none:frame-threads=1:{rate}"}
 
     def encode(self, codes: NDArray[np.uint16]) -> Iterator[tuple[bytes, bool]]:
-        """(H, W) 10-bit codes → samples that are ready, as (bytes with 4-byte NAL lengths, sync?)."""
+        """Encode codes (H, W) and yield the samples that are ready, as (bytes with 4-byte NAL lengths, sync?)."""
         if codes.shape != (self.height, self.width):
-            raise UsageError(f"a map of {codes.shape[1]}×{codes.shape[0]} in a track of {self.width}×{self.height}")
+            raise UsageError(f"the map is {codes.shape[1]}×{codes.shape[0]}, the track {self.width}×{self.height}")
         picture = self.picture(codes)
         picture.pts = self._sent
         self._sent += 1
         yield from self._run(picture)
 
     def picture(self, codes: NDArray[np.uint16]) -> Any:
-        """An av.VideoFrame of the codes."""
+        """Return an av.VideoFrame of the codes."""
         import av
 
         return av.VideoFrame.from_ndarray(np.ascontiguousarray(codes), format=self.pix_fmt)
 
     def profile(self, sps: bytes) -> ProfileTierLevel:
-        """Profile, constraints and level, as Apple writes them: x265 writes level 8.5 for lossless, which hardware may
-        refuse."""
+        """Return profile, constraints and level as Apple writes them.
+
+        x265 writes level 8.5 for lossless streams, which hardware may refuse.
+        """
         return ProfileTierLevel(RANGE_EXTENSIONS, ProfileTierLevel.of(sps).compatibility, MONOCHROME[10], level(sps))
 
     def finish(self) -> Iterator[tuple[bytes, bool]]:
-        """The samples that were still inside."""
+        """Yield the samples that the encoder still holds."""
         yield from self._run(None)
 
     def _run(self, picture: Any) -> Iterator[tuple[bytes, bool]]:
@@ -105,14 +109,14 @@ class Encoder:
             yield join_lengths([n for n in nals if nal_type(n) in _PICTURES]), bool(packet.is_keyframe)
 
     def _configuration(self, nals: list[bytes]) -> Configuration:
-        """The parameter sets, with what `profile` says."""
+        """Return the parameter sets, changed to what `profile` returns."""
         sets = [n for n in nals if nal_type(n) in (VPS, SPS, PPS)]
         about = self.profile(next(n for n in sets if nal_type(n) == SPS))
         return Configuration.of([about.put_into(n) for n in sets])
 
 
 def level(sps: bytes) -> int:
-    """The smallest general_level_idc that holds the coded picture."""
+    """Return the smallest general_level_idc that holds the coded picture."""
     coded = SequenceParameters.parse(sps)
     return level_idc(coded.coded_width * coded.coded_height)
 
@@ -122,11 +126,16 @@ Codes = Callable[[DepthData], NDArray[Any]]
 
 def encode(maps: Iterable[tuple[Fraction, DepthData]], out: Output, colour: Track,
            coding: Callable[[DepthData], tuple[Encoder, Codes]]) -> tuple[trak.Media, Encoder, Quantity]:
-    """Encode (seconds, map) into an mdat box at the end of `out`; times in units of the colour track.
+    """Encode maps into an mdat box at the end of `out`; times are in units of the colour track.
 
-    coding: of the first map gives the encoder, and what makes codes of a map.
+    Args:
+        maps: (seconds, map) in order of time.
+        out: The movie.
+        colour: The colour track.
+        coding: Function of the first map that returns the encoder and a function from maps to codes.
 
-    Raises UsageError for maps that are not in the order of time, of two quantities or sizes, and for none.
+    Raises:
+        UsageError: Maps are not in order of time, have several quantities or sizes, or there is none.
     """
     start = out.at
     out.put(bytes.fromhex("00000001") + b"mdat" + bytes(8))
@@ -144,11 +153,11 @@ def encode(maps: Iterable[tuple[Fraction, DepthData]], out: Output, colour: Trac
     for seconds, data in maps:
         tick = round(Fraction(seconds) * colour.time_scale)
         if ticks and tick <= ticks[-1]:
-            raise UsageError(f"map {len(ticks)} at {float(seconds):g} s does not come after the one before it")
+            raise UsageError(f"map {len(ticks)} at {float(seconds):g} s is not later than the one before it")
         if encoder is None:
             (encoder, codes), quantity = coding(data), data.quantity
         elif data.quantity is not quantity:
-            raise UsageError(f"map {len(ticks)} is {data.quantity}, the ones before it are {quantity}")
+            raise UsageError(f"map {len(ticks)} holds {data.quantity}, but those before it hold {quantity}")
         ticks.append(tick)
         assert encoder is not None and codes is not None
         for sample, sync in encoder.encode(codes(data)):
@@ -161,7 +170,7 @@ def encode(maps: Iterable[tuple[Fraction, DepthData]], out: Output, colour: Trac
     media.durations = [b - a for a, b in itertools.pairwise(ticks)]
     media.durations.append(media.durations[-1] if media.durations else max(colour.time_scale // 30, 1))
     if len(media.sizes) != len(ticks) or max(media.durations) >= 1 << 32:
-        raise UnsupportedError(f"{len(ticks)} maps gave {len(media.sizes)} samples, "
-                               f"{max(media.durations):,} units apart at most")
+        raise UnsupportedError(f"{len(ticks)} maps resulted in {len(media.sizes)} samples, at most "
+                               f"{max(media.durations):,} units apart")
     out.patch(start + 8, (out.at - start).to_bytes(8, "big"))
     return media, encoder, quantity

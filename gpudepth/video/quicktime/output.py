@@ -1,4 +1,4 @@
-"""A movie that is written from its start: the boxes of an old one in their places, all but moov."""
+"""Writes a movie from its start, with the boxes of an old one in their places except moov."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...formats.isobmff.box import Box, walk
 
 
 class Output:
-    """A file that is written from its start."""
+    """A file that is written sequentially."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file, self.at = file, 0
@@ -23,20 +23,20 @@ class Output:
                 self.at += done
                 view = view[done:]
         except OSError as error:
-            raise OutputError(f"could not be written: {error.strerror}") from error
+            raise OutputError(f"the movie could not be written: {error.strerror}") from error
 
     def patch(self, at: int, data: bytes) -> None:
-        """Write over what is there."""
+        """Overwrite earlier bytes."""
         try:
             self.file.seek(at)
             self.file.write(data)
             self.file.seek(self.at)
         except OSError as error:
-            raise OutputError(f"could not be written: {error.strerror}") from error
+            raise OutputError(f"the movie could not be written: {error.strerror}") from error
 
 
 def copy_but_moov(source: ByteSource, moov: Box, out: Output) -> None:
-    """Every box in its place; of the moov box only the room that it had, unless it is last."""
+    """Copy every box to its place; the moov box becomes a free box of its size, or nothing if it is last."""
     for box in walk(source, 0, source.size, limits=source.limits):
         if box.start == moov.start:
             if box.end < source.size:
@@ -45,12 +45,12 @@ def copy_but_moov(source: ByteSource, moov: Box, out: Output) -> None:
                     out.put(bytes(min(1 << 16, box.end - out.at)))
             continue
         if box.type == "moov":
-            raise MalformedError("there are two", where=box.path)
+            raise MalformedError("the file has two moov boxes", where=box.path)
         start = box.start
-        if box.open_ended:  # something follows now, so it has to say where it ends
+        if box.open_ended:  # more boxes follow now, so it needs an explicit size
             if box.size >= 1 << 32:
-                raise UnsupportedError(f"{box.size:,} bytes to the end of the file, in a box without room for a 64-bit "
-                                       "size", where=box.path, hint="remux it")
+                raise UnsupportedError(f"the last box extends to the end of the file, and its {box.size:,} bytes do "
+                                       "not fit into a 32-bit size", where=box.path, hint="remux the movie")
             out.put(box.size.to_bytes(4, "big"))
             start += 4
         for chunk in source.chunks(start, box.end - start):

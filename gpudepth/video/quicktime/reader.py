@@ -1,4 +1,4 @@
-"""Frames of a depth track, in presentation order, one in memory at a time."""
+"""Reads frames of a depth track in presentation order, one at a time."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Frame:
-    """One map. index counts in presentation order from 0; seconds is when it is shown.
+class TrackFrame:
+    """A depth frame of a movie's track.
 
-    data    hdis or hdep (H, W), unless another native format was asked for: 1/metres or metres in coded orientation,
-            with `orientation` set
-    codes   (H, W) uint16, the 10-bit codes it was read from
+    Attributes:
+        index: Position in presentation order, from 0.
+        seconds: When it is shown.
+        data: The map (H, W) in coded orientation with `orientation` set; hdis or hdep by default.
+        codes: (H, W) uint16, the codes it was read from.
     """
 
     index: int
@@ -41,19 +43,22 @@ class Frame:
 
 @contextlib.contextmanager
 def open_depth(file: str | PathLike[str] | bytes, limits: Limits = DEFAULT) -> Iterator[DepthTrack]:
-    """The depth track of a movie file, open until the block ends. The file may have limits.max_movie bytes.
+    """Open the depth track of a movie until the block ends. The file may have limits.max_movie bytes.
 
-    Raises NoDepthError when the movie holds none; MissingInputError, FileError and its kin.
+    Raises:
+        NoDepthError: The movie has no depth track.
+        MissingInputError: It does not exist.
+        FileError: It is damaged.
     """
     with ByteSource(file, replace(limits, max_file=limits.max_movie)) as source, inside(source):
         if not movie.is_movie(source):
-            raise UnsupportedError("is no QuickTime or MP4 movie", where=source.name)
+            raise UnsupportedError("not a QuickTime or MP4 movie", where=source.name)
         yield require(movie.read(source))
 
 
 @contextlib.contextmanager
 def inside(source: ByteSource) -> Iterator[None]:
-    """Errors of files from here name the file before the place in it."""
+    """Prefix the place in errors with the name of the file."""
     try:
         yield
     except GpudepthError as error:
@@ -63,23 +68,31 @@ def inside(source: ByteSource) -> Iterator[None]:
 
 
 def frames(depth: DepthTrack, start: int = 0, stop: int | None = None, stride: int = 1,
-           pixel_format: str | PixelFormat | None = None, *, oriented: bool = True) -> Iterator[Frame]:
-    """Every stride-th frame of [start, stop), counted in presentation order; stop None is the last.
+           pixel_format: str | PixelFormat | None = None, *, oriented: bool = True) -> Iterator[TrackFrame]:
+    """Read every stride-th frame of [start, stop), counted in presentation order; stop None means all that follow.
 
-    Decoding starts at the sync sample that `start` needs and ends with `stop`; frames between strides are decoded and
-    not converted. pixel_format is one of the track's own quantity. oriented False leaves `orientation` at 1, and
-    the matrix, which may be no turn, is not asked.
+    Decoding starts at the sync sample that `start` needs and ends with `stop`; skipped frames are decoded but not
+    converted.
 
-    Raises UsageError for a range that is not in the track; MalformedError, TruncatedError, LimitError when damage is
-    reached: what was yielded before is right.
+    Args:
+        depth: The track.
+        start: Index of the first frame.
+        stop: Index after the last frame.
+        stride: Take every stride-th frame.
+        pixel_format: A format of the track's own quantity.
+        oriented: Whether to set the orientation, which requires a matrix that is a rotation by quarter turns.
+
+    Raises:
+        UsageError: The range is not in the track.
+        FileError: The track is damaged; frames before the damage are correct.
     """
     stop = depth.frames if stop is None else stop
     if stride < 1 or not (0 <= start < stop <= depth.frames):
-        raise UsageError(f"frames {start} to {stop} in steps of {stride}: the track has {depth.frames} frames",
-                         hint="counted from 0; the end is not included")
+        raise UsageError(f"frames {start} to {stop} in steps of {stride} do not exist: the track has {depth.frames} "
+                         "frames", hint="frames are counted from 0, and the end is not included")
     fmt = depth.pixel_format if pixel_format is None else native(pixel_format)
     if fmt.quantity is not depth.pixel_format.quantity:
-        raise UsageError(f"{fmt} is not {depth.pixel_format.quantity}", hint="DepthData.to converts")
+        raise UsageError(f"{fmt} does not hold {depth.pixel_format.quantity}", hint="DepthData.to converts it")
     table = depth.range.values(fmt)
     orientation = depth.orientation if oriented else 1
     decoded = decode(depth, start, stop)
@@ -87,4 +100,4 @@ def frames(depth: DepthTrack, start: int = 0, stop: int | None = None, stride: i
         for index, codes in decoded:
             if (index - start) % stride == 0:
                 values = table[codes]
-                yield Frame(index, depth.seconds(index), DepthData(values, fmt, orientation), codes)
+                yield TrackFrame(index, depth.seconds(index), DepthData(values, fmt, orientation), codes)

@@ -1,4 +1,4 @@
-"""The trak box of a depth track, and references put into another trak. Experimental, as the writer is."""
+"""Makes the trak box of a depth track, and adds references to another trak. Experimental, like the writer."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from ...formats.quicktime.track import ENABLED, IN_MOVIE, Track
 from .depth_track import HANDLER
 from .log_code import LogRange
 
-# Which of them Apple's software looks for is not known. 'vdep' and 'auxl' are registered, and readers pass over others.
+# Which kind Apple's software expects is not known. 'vdep' and 'auxl' are registered, and readers ignore others.
 REFERENCES = ("vdep", "auxl")
 _COMPRESSOR = b"HEVC depth"
 
 
 @dataclass
 class Media:
-    """What is known when all samples are written; times and durations in units of `time_scale`.
+    """A written track; times and durations are in units of `time_scale`.
 
-    first   presentation time of the first sample in the movie, in the same units; below 0: hidden
+    Attributes:
+        time_scale: Units per second.
+        first: Presentation time of the first sample in the movie; frames below 0 are hidden.
+        durations: Duration of each sample.
+        sizes: Bytes of each sample.
+        sync: Whether each sample is a sync sample.
+        offset: Offset of the first sample in the file.
     """
 
     time_scale: int
@@ -37,7 +43,7 @@ class Media:
         return sum(self.durations)
 
     def shown(self, movie_time_scale: int) -> tuple[int, int]:
-        """(how long nothing is shown, how long the track is), in the movie's time scale."""
+        """Return how long nothing is shown and how long the track is shown, in the movie's time scale."""
         span = max(self.duration + min(self.first, 0), 0)
         return (round(Fraction(max(self.first, 0) * movie_time_scale, self.time_scale)),
                 -(-span * movie_time_scale // self.time_scale))
@@ -45,7 +51,7 @@ class Media:
 
 def build(number: int, colour: Track, coding: str, *, configuration: Configuration, ends: LogRange, media: Media,
           movie_time_scale: int) -> bytes:
-    """The trak box of track id `number`, that refers to `colour` and has its matrix."""
+    """Return the trak box of track `number`, which refers to `colour` and has its matrix."""
     sequence = configuration.sequence()
     size = sequence.width, sequence.height
     entry = visual_entry(coding, *size, configuration.serialise() + ends.serialise())
@@ -55,10 +61,10 @@ def build(number: int, colour: Track, coding: str, *, configuration: Configurati
 
 def track(number: int, size: tuple[int, int], matrix: bytes, media: Media, movie_time_scale: int, *, handler: str,
           entry: bytes, tref: bytes = b"") -> bytes:
-    """A trak box. entry: the sample entry; handler: what kind of track it is, meta has a null media header."""
+    """Return a trak box with a sample entry; the handler is the kind of track, and "meta" gets a null media header."""
     width, height = size
     wait, span = media.shown(movie_time_scale)
-    # times 0; id, reserved, duration, reserved; layer, alternate group, volume, reserved
+    # The fields are: times 0; id, reserved, duration, reserved; layer, alternate group, volume, reserved.
     tkhd = make_full("tkhd", 1, ENABLED | IN_MOVIE, bytes(16) + _u32(number, 0) + _u64(span + wait) + bytes(16)
                      + matrix + _u32(width << 16, height << 16))
     edits = [(wait, -1)] if wait else []
@@ -75,7 +81,7 @@ def track(number: int, size: tuple[int, int], matrix: bytes, media: Media, movie
 
 
 def refer(trak: bytes, number: int) -> bytes:
-    """A trak box whose tref names track `number` too; everything else in it stays byte for byte."""
+    """Return a trak box whose tref also names track `number`; all other bytes are unchanged."""
     boxes = children(trak, 16 if trak[:4] == b"\0\0\0\1" else 8, "trak")
     added = b"".join(make(kind, _u32(number)) for kind in REFERENCES)
     out, done = b"", False
@@ -108,7 +114,7 @@ def _stbl(entry: bytes, media: Media) -> bytes:
 
 
 def visual_entry(kind: str, width: int, height: int, extensions: bytes) -> bytes:
-    """A visual sample entry (ISO/IEC 14496-12, 12.1.3): 72 dpi, one frame a sample, depth 24."""
+    """Return a visual sample entry (ISO/IEC 14496-12, 12.1.3): 72 dpi, one frame per sample, depth 24."""
     size = width.to_bytes(2, "big") + height.to_bytes(2, "big")
     name = bytes([len(_COMPRESSOR)]) + _COMPRESSOR.ljust(31, b"\0")
     return make(kind, bytes(6) + b"\0\1" + bytes(16) + size + _u32(72 << 16, 72 << 16, 0) + b"\0\1" + name

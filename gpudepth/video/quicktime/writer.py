@@ -1,12 +1,12 @@
-"""A depth track put into a movie. EXPERIMENTAL: no Apple software has been seen to accept the result.
+"""Adds a depth track to a movie. EXPERIMENTAL: not tested on Apple software.
 
-What is publicly reported of Apple's files is written: handler 'auxv', entry 'dish' or 'deph' with hvcC and disc, track
-enabled. What is not known is left out or guessed: the kind of reference (vdep and auxl are both written, in both
-directions), how tracks are tagged (not at all), the private metadata track of Cinematic mode (none; without it a movie
-is not a Cinematic one to Apple's programs).
+It writes what is publicly reported of Apple's files: handler 'auxv', entry 'dish' or 'deph' with hvcC and disc, track
+enabled. What is not known is omitted or guessed: the kind of reference (both vdep and auxl are written, in both
+directions), tags of the tracks (none), the private metadata track of Cinematic mode (none; without it Apple's programs
+do not treat the movie as a Cinematic one).
 
-The file is copied as it is: samples of other tracks stay where they are, byte for byte. The old moov becomes a free box
-(or goes, when it is last); the depth samples and the new moov follow at the end.
+The file is copied as it is: samples of other tracks stay where they are, byte for byte. The old moov becomes a free
+box, or is dropped when it is last; the depth samples and the new moov follow at the end.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _CODING = {fmt.quantity: coding for coding, fmt in FORMATS.items()}
 
 
 def colour_times(source: ByteSource) -> list[Fraction]:
-    """When each frame of the colour track is shown, in seconds and in that order. Raises FileError and its kin."""
+    """Return when each frame of the colour track is shown, in seconds, rising. Raises FileError and its subclasses."""
     with inside(source):
         content = movie.read(source)
         track = colour_track(content)
@@ -44,23 +44,35 @@ def colour_times(source: ByteSource) -> list[Fraction]:
 
 def write(source: ByteSource, maps: Iterable[tuple[Fraction, DepthData]], file: BinaryIO, ends: tuple[float, float],
           *, qp: int | None = None) -> int:
-    """EXPERIMENTAL. Write `source` with a depth track to `file`, which is empty and seekable; returns the frames.
+    """EXPERIMENTAL. Write `source` with a depth track to `file`; one map is in memory at a time.
 
-    maps    (seconds, map) in order of time; the seconds are times of the movie, as `colour_times` and `reader.frames`
-            give them. All maps have one size and one quantity (disparity becomes 'dish', depth 'deph'), the coded
-            orientation of the colour track, and no NaN
-    ends    the range of the codes, in that quantity; values outside get the codes of its ends
-    qp      None is lossless (of the 10-bit codes); 0 to 4 is smaller
+    If it raises, `file` does not hold a valid movie.
 
-    One map is in memory at a time. Raises ExistingDepthError when there is a depth track already, UnsupportedError for
-    fragmented movies and without a colour track; UsageError, HolesError, RangeError, FileError and its kin,
-    OutputError.
-    What `file` then holds is no movie.
+    Args:
+        source: The movie.
+        maps: (seconds, map) in order of time, as `colour_times` and `reader.frames` give the seconds. All maps have one
+            size, one quantity (disparity becomes 'dish', depth 'deph'), the coded orientation of the colour track, and
+            no NaN.
+        file: An empty, seekable file.
+        ends: Range of the codes in that quantity; values outside get the codes of its ends.
+        qp: None is lossless (of the 10-bit codes); 0 to 4 is smaller.
+
+    Returns:
+        The number of frames.
+
+    Raises:
+        ExistingDepthError: The movie has a depth track.
+        UnsupportedError: The movie is fragmented or has no colour track.
+        UsageError: Maps are not in order of time, or have several sizes or quantities.
+        HolesError: A map has NaN.
+        RangeError: The range is not valid.
+        FileError: The movie is damaged.
+        OutputError: The file cannot be written.
     """
     with inside(source):
         content = movie.read(source)
         if find(content) is not None:
-            raise ExistingDepthError("has a depth track already", where=source.name)
+            raise ExistingDepthError("the movie already has a depth track", where=source.name)
         if content.fragmented:
             raise UnsupportedError("the movie is fragmented (mvex)", where=content.moov.path,
                                    hint="remux it without fragments")
@@ -78,7 +90,8 @@ def write(source: ByteSource, maps: Iterable[tuple[Fraction, DepthData]], file: 
         media, encoder, quantity = encode(maps, out, colour, coding)
         number = max(content.next_track, *(t.id + 1 for t in content.tracks))
         if number >= 1 << 32 or encoder.configuration is None:
-            raise UnsupportedError("there is no free track id", where=content.moov.path)
+            raise UnsupportedError("there is no free track id, or the encoder produced no output",
+                                   where=content.moov.path)
         box = trak.build(number, colour, _CODING[quantity], configuration=encoder.configuration, ends=codes_of,
                          media=media, movie_time_scale=content.time_scale)
         out.put(_moov(content, colour, box, number, sum(media.shown(content.time_scale))))
@@ -86,16 +99,17 @@ def write(source: ByteSource, maps: Iterable[tuple[Fraction, DepthData]], file: 
 
 
 def colour_track(content: Movie) -> Track:
-    """The track that depth belongs to: the first enabled video track."""
+    """Return the track that depth belongs to: the first enabled video track."""
     videos = [t for t in content.of_handler("vide") if t.enabled] or content.of_handler("vide")
     if not videos:
-        raise UnsupportedError("has no video track", where=content.source.name)
+        raise UnsupportedError("the movie has no video track", where=content.source.name)
     return videos[0]
 
 
 def _moov(content: Movie, colour: Track, added: bytes, number: int, duration: int) -> bytes:
-    """The old moov with next_track_ID raised, a duration of at least `duration`, a reference in the colour trak,
-    and the new trak behind the others.
+    """Return the old moov with the new trak behind the others and a reference in the colour trak.
+
+    next_track_ID is raised, and the duration is at least `duration`.
     """
     source, moov = content.source, content.moov
     raw = source.read(moov.payload, moov.end - moov.payload, "moov")
@@ -114,12 +128,12 @@ def _moov(content: Movie, colour: Track, added: bytes, number: int, duration: in
 
 
 def raised_mvhd(box: bytes, number: int, duration: int) -> bytes:
-    """ISO/IEC 14496-12, 8.2.2: duration behind the times and the time scale, next_track_ID at the end."""
+    """Raise next_track_ID and the duration of an mvhd box (ISO/IEC 14496-12, 8.2.2)."""
     header = 16 if box[:4] == b"\0\0\0\1" else 8
     wide = 8 if box[header] == 1 else 4
     out = bytearray(box)
     at, end = header + 8 + 2 * wide, header + 88 + 3 * wide
-    top = (1 << 8 * wide) - 1  # "not known"
+    top = (1 << 8 * wide) - 1  # means "not known"
     known = int.from_bytes(out[at : at + wide], "big")
     if known != top:
         out[at : at + wide] = min(max(known, duration), top - 1).to_bytes(wide, "big")

@@ -140,7 +140,7 @@ def test_what_is_a_clip(mov: Path, mkv: Path, tmp_path: Path) -> None:
     assert is_clip(mov)
     assert is_clip(mkv)
     assert not is_clip(heic(tmp_path / "p.heic"))
-    with pytest.raises(NoDepthError, match="holds no depth track") as caught:
+    with pytest.raises(NoDepthError, match="has no depth track") as caught:
         list(frames(_no_depth(tmp_path)))
     assert "All Photos Data" in str(caught.value)
 
