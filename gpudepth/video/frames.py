@@ -103,13 +103,13 @@ def frames(path: str | Path, choice: Choice = ALL, *, oriented: bool = True,
     if name == "mp4-at":
         with mp4at_reader.open_depth(path, limits) as auxiliary:
             stop = auxiliary.frames if choice.stop is None else min(choice.stop, auxiliary.frames)
-            for frame in mp4at_reader.frames(auxiliary, choice.start, stop, choice.stride, oriented=oriented):
-                yield ClipFrame(frame.index, frame.seconds, frame.data)
+            for shown in mp4at_reader.frames(auxiliary, choice.start, stop, choice.stride, oriented=oriented):
+                yield ClipFrame(shown.index, shown.seconds, shown.data)
         return
     with reader.open_depth(path, limits) as track:
         stop = track.frames if choice.stop is None else min(choice.stop, track.frames)
-        for frame in reader.frames(track, choice.start, stop, choice.stride, oriented=oriented):
-            yield ClipFrame(frame.index, frame.seconds, frame.data)
+        for shown in reader.frames(track, choice.start, stop, choice.stride, oriented=oriented):
+            yield ClipFrame(shown.index, shown.seconds, shown.data)
 
 
 def about(path: str | Path, *, limits: Limits = DEFAULT) -> dict[str, Any]:
