@@ -34,8 +34,9 @@ class Config(BaseModel):
 
 def told(error: GpudepthError) -> ValueError:
     """The error as pydantic takes it, in the words of a job."""
-    text = error.problem + (f" ({error.hint})" if error.hint else "") if isinstance(error, SettingError) else str(error)
-    return ValueError(render(text, key))
+    if not isinstance(error, SettingError):
+        return ValueError(error.describe(key))
+    return ValueError(render(error.problem + (f" ({error.hint})" if error.hint else ""), key))
 
 
 def first_problem(error: ValidationError, option: str) -> UsageError:

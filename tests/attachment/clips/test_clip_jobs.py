@@ -100,7 +100,7 @@ def test_shards(tmp_path: Path) -> None:
     ("source: {color: 'a', depth: 'b', clip: {stride: 2}}", "goes with source.video"),
     ("source: {video: 'a', match: time, depth: 'b'}", "source.clip.match is about frames"),
     ("source: {video: 'a', clip: {stride: 0}}", "greater than or equal to 1"),
-    ("source: {video: 'a', clip: {frames: '5'}}", "is not A:B"),
+    ("source: {video: 'a', clip: {frames: '5'}}", "is not a range A:B"),
     ("source: {video: 'a', clip: {range: [3, 2]}}", "0 < near < far"),
     ("source: {video: 'a', clip: {depth_crop: [0, 0, 0, 4]}}", "x, y, width, height"),
     ("source: {video: 'a', clip: {strides: 2}}", "did you mean stride"),
