@@ -1,4 +1,4 @@
-"""Where depth lives in files: one room per format, one interface (`base`), one table of them (`registry`).
+"""Reads and writes depth in photos: one package per format behind one protocol (`base`), listed in `registry`.
 
-Containers attach codes they are given and read codes back; they never compute with whole maps.
+Containers store codes that they are given and read codes back; they do not compute with whole maps.
 """

@@ -1,7 +1,7 @@
-"""Apple's depth metadata: the XMP packet of an auxiliary depth image, written and read.
+"""Writes and reads Apple's depth metadata, the XMP packet of an auxiliary depth image.
 
-Namespaces and spellings are those of files that Apple software wrote. Numbers are text: ranges with six decimals,
-matrices with 17 digits of their float32 and column by column, booleans "True" and "False".
+Namespaces and spellings are those in files of Apple software. Numbers are text: ranges have six decimals, matrices have
+17 digits of their float32 values column by column, booleans are "True" and "False".
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PREFIXES = {APDI: "apdi", DEPTH_DATA: "depthData", BLUR: "depthBlurEffect", LIGH
 DEPTH_DATA_VERSION = 0x10005  # 1.5, as iOS 16 to 18 write it
 _LARGEST = float(np.finfo(np.float32).max)
 
-# The orders are those of the files; readers do not care, byte-for-byte tests do.
+# The orders are those of Apple's files. They do not matter to readers, but tests compare bytes.
 _CAMERA_ORDER: tuple[str, ...] = (
     "IntMaxValue", "StoredFormat", "NativeFormat", "IntMinValue", "FloatMaxValue", "FloatMinValue",
     "AuxiliaryImageType",
@@ -51,9 +51,19 @@ _APDI_NAMES = frozenset(_CAMERA_ORDER[:7])
 
 
 def serialise(coded: CodedMap, profile: str, donor: Donor | None = None, limits: Limits = DEFAULT) -> bytes:
-    """The packet for a map. Profiles: `apple-depth` (like the camera), `article` (like ImageIO given no metadata),
-    `apple-portrait` (like the camera's Portrait mode, with what a donor gives). Raises LimitError for one that could
-    not be read within `limits`."""
+    """Return the packet for a map.
+
+    Args:
+        coded: The map.
+        profile: `apple-depth` (as from a camera), `article` (as from ImageIO without metadata) or `apple-portrait` (as
+            from the camera's Portrait mode).
+        donor: A Portrait photo whose rendering parameters are used, for `apple-portrait`.
+        limits: Limits within which the packet must be readable.
+
+    Raises:
+        UsageError: The profile is unknown.
+        LimitError: The packet exceeds `limits`.
+    """
     values: dict[str, Value] = {
         "NativeFormat": str(coded.pixel_format.fourcc),
         "StoredFormat": str(coded.storage.format.fourcc),
@@ -74,7 +84,7 @@ def serialise(coded: CodedMap, profile: str, donor: Donor | None = None, limits:
             values |= _calibration_values(coded.calibration)
         order = _CAMERA_ORDER
     else:
-        raise UsageError(f"unknown profile {profile!r}", hint="apple-depth, article or apple-portrait")
+        raise UsageError(f"unknown profile {profile!r}", hint="use apple-depth, article or apple-portrait")
     properties = [Property(APDI if name in _APDI_NAMES else DEPTH_DATA, name, values[name])
                   for name in order if name in values]
     if profile == "article":
@@ -90,11 +100,11 @@ def serialise(coded: CodedMap, profile: str, donor: Donor | None = None, limits:
 
 def donor(packet: bytes, where: str, custom_rendered: int | None, storage: Storage | None,
           limits: Limits = DEFAULT) -> Donor:
-    """What a depth image's packet gives to others. Raises UnsupportedError when it has no rendering blob."""
+    """Return what a depth image's packet provides as a donor. Raises UnsupportedError if it is not a Portrait photo."""
     parsed = xmp.parse(packet, where, limits)
     text = parsed.text(BLUR, "RenderingParameters")
     if text is None:
-        raise UnsupportedError("has no RenderingParameters: it is no photo of Portrait mode", where=where)
+        raise UnsupportedError("not a Portrait photo: RenderingParameters is missing", where=where)
     about = parse(parsed, where)
     disparity = about.native is not None and about.native.quantity is Quantity.DISPARITY
     return Donor(text, parsed.text(BLUR, "SimulatedAperture"), custom_rendered,
@@ -102,7 +112,7 @@ def donor(packet: bytes, where: str, custom_rendered: int | None, storage: Stora
 
 
 def metadata_packet(calibration: Calibration | None, accuracy: str, quality: str, *, filtered: bool) -> bytes:
-    """The packet without what only a stored map has: no codes, no range."""
+    """Return the packet without the entries that only a stored map has: no codes, no range."""
     values: dict[str, Value] = {"DepthDataVersion": str(DEPTH_DATA_VERSION), "Quality": quality, "Accuracy": accuracy,
                                 "Filtered": str(filtered)}
     if calibration is not None:
@@ -112,8 +122,11 @@ def metadata_packet(calibration: Calibration | None, accuracy: str, quality: str
 
 
 def _range_end(value: float, storage: Storage) -> str:
-    """Six decimals of a half float, as Apple prints it; all of a float for what is none (another container's range),
-    and where six decimals would be off by more than 1/64 of a code."""
+    """Format a range's end as Apple does, with six decimals of a half float.
+
+    Nine digits are used for ends that are not halves (another container's range), and where six decimals would be off
+    by more than 1/64 of a code.
+    """
     text = f"{value:.6f}"
     step = (storage.hi - storage.lo) / (storage.format.max_code or 1)
     near = abs(float(text) - value) <= (step / 64 if step else abs(value) / 8192)
@@ -122,12 +135,12 @@ def _range_end(value: float, storage: Storage) -> str:
 
 
 def _number(value: float) -> str:
-    """As Apple prints matrices: %.17g of the float32, but 0.0 for zero. Raises RangeError for what is beyond it."""
+    """Format a number as Apple does in matrices: %.17g of the float32, but 0.0 for zero. Raises RangeError."""
     with np.errstate(over="ignore"):
         single = float(np.float32(value))
     if not isfinite(single):
-        raise RangeError(f"its calibration comes to {value:g}, which a float32 does not hold", where="XMP",
-                         hint="--calibration none leaves it out")
+        raise RangeError(f"the calibration holds {value:g}, which a float32 cannot represent", where="XMP",
+                         hint="‹calibration=none› leaves it out")
     return "0.0" if single == 0 else f"{single:.17g}"
 
 
@@ -155,7 +168,21 @@ def _calibration_values(c: Calibration) -> dict[str, Value]:
 
 @dataclass(frozen=True)
 class DepthMetadata:
-    """What a packet says; None where it says nothing."""
+    """The content of a packet, with defaults for what it lacks.
+
+    Attributes:
+        quantity: Depth or disparity, from AuxiliaryImageType.
+        native: Native format.
+        stored: Stored format.
+        float_min: Value of code `int_min`.
+        float_max: Value of code `int_max`.
+        int_min: Smallest code.
+        int_max: Largest code.
+        accuracy: Whether values are metric.
+        quality: Quality of the map.
+        filtered: Whether holes are filled.
+        calibration: Calibration of the camera.
+    """
 
     quantity: Quantity | None = None
     native: PixelFormat | None = None
@@ -171,7 +198,7 @@ class DepthMetadata:
 
 
 def parse(packet: Packet, where: str = "XMP") -> DepthMetadata:
-    """Read a packet. Raises MalformedError for values that are not what their name says."""
+    """Read a packet. Raises MalformedError for values of the wrong type."""
 
     def number(namespace: str, name: str) -> float | None:
         text = packet.text(namespace, name)
@@ -180,15 +207,15 @@ def parse(packet: Packet, where: str = "XMP") -> DepthMetadata:
         try:
             value = float(text)
         except ValueError:
-            raise MalformedError(f"{name} is {text[:40]!r}, not a number", where=where) from None
+            raise MalformedError(f"{name} is {text[:40]!r}, which is not a number", where=where) from None
         if not abs(value) <= _LARGEST:
-            raise MalformedError(f"{name} is {text[:40]!r}, not a finite float", where=where)
+            raise MalformedError(f"{name} is {text[:40]!r}, which is not a finite float", where=where)
         return value
 
     def whole(name: str) -> int | None:
         value = number(APDI, name)
         if value is not None and abs(value) >= 1 << 32:
-            raise MalformedError(f"{name} is {value:g}, more than 32 bits hold", where=where)
+            raise MalformedError(f"{name} is {value:g}, which does not fit into 32 bits", where=where)
         return None if value is None else int(value)
 
     def fourcc(name: str) -> PixelFormat | None:
@@ -196,7 +223,7 @@ def parse(packet: Packet, where: str = "XMP") -> DepthMetadata:
         try:
             return None if value is None else pixel_format(value)
         except UsageError:
-            raise MalformedError(f"{name} is {value}, which is no pixel format we know", where=where) from None
+            raise MalformedError(f"{name} is {value}, which is not a known pixel format", where=where) from None
 
     def word(name: str, allowed: tuple[str, str], default: str) -> str:
         text = (packet.text(DEPTH_DATA, name) or default).lower()
@@ -219,23 +246,32 @@ def parse(packet: Packet, where: str = "XMP") -> DepthMetadata:
 
 def depth_data(codes: NDArray[Any], storage: Storage, fmt: PixelFormat, about: DepthMetadata, *, orientation: int,
                frame: tuple[int, int]) -> DepthData:
-    """Stored codes (H, W) and what a packet says of them → DepthData in coded orientation.
+    """Make DepthData in coded orientation from stored codes and the content of a packet.
 
-    frame is the (width, height) of the coded picture. Raises RangeError when the codes stand for no float.
+    Args:
+        codes: Stored codes (H, W).
+        storage: Stored format and range.
+        fmt: Native format.
+        about: The content of the packet.
+        orientation: Exif orientation of the picture.
+        frame: (width, height) of the coded picture.
+
+    Raises:
+        RangeError: A float cannot hold the values.
     """
     lo, hi, top = storage.lo, storage.hi, storage.format.max_code or 0
     if about.int_max is not None and (about.int_min, about.int_max) != (0, top) and about.int_max > about.int_min:
-        # the range belongs to codes int_min…int_max: extend it to 0…top
+        # The range belongs to the codes int_min…int_max: extend it to 0…top.
         step = (hi - lo) / (about.int_max - about.int_min)
         lo, hi = lo - about.int_min * step, hi + (top - about.int_max) * step
     if not max(abs(lo), abs(hi)) <= float(np.finfo(np.float32).max):
-        raise RangeError(f"its codes stand for {lo:g} to {hi:g}, which no float holds", where="XMP")
+        raise RangeError(f"the codes represent {lo:g} to {hi:g}, which a float cannot hold", where="XMP")
     table = numeric.pack(numeric.code_values(numeric.Linear(top, lo, hi), top), fmt)
     calibration = about.calibration
     if calibration is not None:
         turned = (calibration.reference_width < calibration.reference_height) != (frame[0] < frame[1])
         if turned and frame[0] != frame[1]:
-            calibration = None  # of another orientation than the coded picture: nothing says which
+            calibration = None  # its orientation differs from the coded picture's and is unknown
     return DepthData(table[codes], fmt, orientation=orientation, calibration=calibration, accuracy=about.accuracy,
                      quality=about.quality, filtered=about.filtered, storage=Storage(storage.format, lo, hi),
                      codes=codes)
@@ -251,16 +287,16 @@ def _parse_calibration(packet: Packet, get: Callable[[str, str], float | None], 
         try:
             numbers = tuple(float(v) for v in value)
         except ValueError:
-            raise MalformedError(f"{name} holds something that is not a number", where=where) from None
+            raise MalformedError(f"{name} holds a value that is not a number", where=where) from None
         if not all(abs(n) <= _LARGEST for n in numbers):
-            raise MalformedError(f"{name} holds something that is not a finite float", where=where)
+            raise MalformedError(f"{name} holds a value that is not a finite float", where=where)
         return numbers
 
     matrix, extrinsic = array("IntrinsicMatrix"), array("ExtrinsicMatrix")
     if len(matrix) != 9 or not width or not height:
         return None
     if width < 0 or height < 0:
-        raise MalformedError(f"IntrinsicMatrix is of a picture of {width:g} × {height:g}", where=where)
+        raise MalformedError(f"IntrinsicMatrix has the reference size {width:g} × {height:g}", where=where)
     x, y = (get(DEPTH_DATA, f"LensDistortionCenterOffset{axis}") for axis in "XY")
     fields: dict[str, object] = {}
     if len(extrinsic) == 12:

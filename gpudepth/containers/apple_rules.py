@@ -1,4 +1,4 @@
-"""Rules of Apple's depth metadata, the same in HEIF and JPEG files."""
+"""Rules of Apple's depth metadata, which are the same in HEIF and JPEG files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import apple
 from .apple import APDI, BLUR, DEPTH_DATA, DepthMetadata
 from .rules import Checklist, Rule
 
-FILES = "every file of Apple software that was seen"
+FILES = "every known file of Apple software"
 REPORTED = "publicly reported of Photos, not proven"
 CAMERA, PORTRAIT = ("apple-depth", "apple-portrait"), ("apple-portrait",)
 PORTRAIT_SIDE = 768
@@ -33,13 +33,13 @@ WORDS = Rule("words", "Quality is high or low, Accuracy is relative or absolute,
 QUALITY = Rule("quality", "depthData:Quality is high", f"{REPORTED}: low quality depth is refused", must=CAMERA)
 VERSION = Rule("depth-data-version", "depthData:DepthDataVersion has major version 1",
                f"{REPORTED}; {FILES} from a camera", must=PORTRAIT, only=CAMERA)
-CALIBRATED = Rule("calibration", "the camera calibration is there", f"{REPORTED}: a map without one is refused",
+CALIBRATED = Rule("calibration", "there is a camera calibration", f"{REPORTED}: a map without one is refused",
                   must=PORTRAIT, only=CAMERA)
 RENDERING = Rule("rendering-parameters", "depthBlurEffect:RenderingParameters is a REND blob of the length it names",
                  f"{REPORTED}; {FILES} of Portrait mode", only=PORTRAIT)
 APERTURE = Rule("simulated-aperture", "depthBlurEffect:SimulatedAperture is a positive number",
                 f"{FILES} of Portrait mode", only=PORTRAIT)
-SIDE = Rule("portrait-size", f"the map has at most {PORTRAIT_SIDE} pixels a side", f"{FILES} of Portrait mode",
+SIDE = Rule("portrait-size", f"the map has at most {PORTRAIT_SIDE} pixels per side", f"{FILES} of Portrait mode",
             only=PORTRAIT)
 REACH = Rule("portrait-range", "the nearest disparity is 0.5 1/m or more",
              "publicly reported: 0.04 to 0.47 1/m gave no blur", must=(), only=PORTRAIT)
@@ -50,7 +50,7 @@ _KEYS = ("AuxiliaryImageType", "NativeFormat", "StoredFormat", "IntMinValue", "I
 
 def check(out: Checklist, data: bytes, where: str, *, bits: int | None, size: tuple[int, int] | None,
           limits: Limits) -> DepthMetadata | None:
-    """Apply them to a packet; bits and size (width, height) are those of the coded map, where they are known."""
+    """Apply the rules to a packet; bits and size (width, height) are those of the coded map, if known."""
     try:
         packet = xmp.parse(data, where, limits)
         about = apple.parse(packet, where)
@@ -69,7 +69,7 @@ def check(out: Checklist, data: bytes, where: str, *, bits: int | None, size: tu
     if bits is not None:
         coded = about.stored.bits if about.stored is not None else None
         out.test(STORED, coded == bits and about.int_max == (1 << bits) - 1 and about.int_min == 0, where,
-                 f"{about.stored} with codes {about.int_min}…{about.int_max}, and {bits} bits are coded")
+                 f"{about.stored} with codes {about.int_min}…{about.int_max}, but {bits} bits are coded")
     lo, hi = about.float_min, about.float_max
     if lo is not None and hi is not None:
         out.test(RANGE, 0 <= lo <= hi < math.inf, where, f"{lo:g} to {hi:g}")
@@ -93,8 +93,8 @@ def check(out: Checklist, data: bytes, where: str, *, bits: int | None, size: tu
 def _portrait(out: Checklist, packet: xmp.Packet, where: str, size: tuple[int, int] | None) -> None:
     text = packet.text(BLUR, "RenderingParameters")
     out.test(RENDERING, text is not None and is_rendering_blob(text), where,
-             "it is missing; only a photo taken in Portrait mode has one, --donor takes it from there"
-             if text is None else "it is no such blob")
+             "it is missing; only Portrait photos have one, which --donor copies"
+             if text is None else "it is not such a blob")
     aperture = packet.text(BLUR, "SimulatedAperture")
     try:
         good = aperture is not None and 0 < float(aperture) < math.inf
@@ -106,14 +106,14 @@ def _portrait(out: Checklist, packet: xmp.Packet, where: str, size: tuple[int, i
 
 
 def missing_of_portrait(packet: bytes, size: tuple[int, int]) -> list[str]:
-    """What keeps a map from being a portrait's, as warnings."""
+    """Return warnings about what a map lacks to be used as a Portrait photo."""
     out = Checklist("apple-portrait")
     check(out, packet, "XMP", bits=None, size=size, limits=DEFAULT)
     return [f"apple-portrait: {f.found} ({f.rule}: {f.source})" for f in out.findings if f.verdict != "ok"]
 
 
 def is_rendering_blob(text: str) -> bool:
-    """Base64 of 'REND', a version, the length of the whole (both little-endian 32 bits), records."""
+    """Return whether a text is base64 of 'REND', a version, the total length (both 32 bits, little-endian), records."""
     try:
         blob = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):

@@ -1,6 +1,6 @@
-"""The other pictures that photos keep beside depth: mattes of people, hair, skin…, the HDR gain map, confidence.
+"""Names the other pictures that photos hold beside depth: mattes of people, hair, skin…, HDR gain map, confidence.
 
-A short name for each kind (file names end in it), and what files call it.
+Each kind has a short name, with which file names end, and a name in files.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..formats.bytesource import ByteSource
 
-# short name → (kind in words, what files of Apple software call it)
+# short name → (kind in words, name in files of Apple software)
 _APPLE = {
     "matte": ("portrait effects matte", "urn:com:apple:photo:2018:aux:portraiteffectsmatte"),
     "skin": ("semantic skin matte", "urn:com:apple:photo:2019:aux:semanticskinmatte"),
@@ -32,11 +32,15 @@ _NAME_OF = {kind: name for name, (kind, _) in _APPLE.items()} | {CONFIDENCE: CON
 
 @dataclass(frozen=True)
 class AuxiliaryImage:
-    """One of them. name: of NAMES; kind in words; urn: what the file calls it.
+    """An auxiliary image of a photo.
 
-    decode        gives (H, W) uint8 or uint16 codes in coded orientation, as they are stored, and their bits; raises
-                  FileError and its kin
-    orientation   the Exif orientation that turns the codes into the display
+    Attributes:
+        name: One of NAMES.
+        kind: The kind in words.
+        urn: Name in the file.
+        orientation: Exif orientation that turns the codes into display orientation.
+        decode: Function that returns the stored codes, (H, W) uint8 or uint16 in coded orientation, and their bits. It
+            raises FileError.
     """
 
     name: str
@@ -48,12 +52,12 @@ class AuxiliaryImage:
 
 @runtime_checkable
 class HoldsAuxiliaries(Protocol):
-    """A container whose files can hold them."""
+    """A container whose files can hold auxiliary images."""
 
     def auxiliary_images(self, source: ByteSource) -> list[AuxiliaryImage]:
-        """Those of NAMES that a file holds, in its order; none is decoded yet, and the source has to stay open."""
+        """Return the images of a file in its order, not decoded yet; the source has to stay open."""
 
 
 def name_of(kind: str) -> str | None:
-    """The short name of a kind in words; None for kinds that are not written."""
+    """Return the short name of a kind in words, or None for kinds that are not exported."""
     return _NAME_OF.get(kind)

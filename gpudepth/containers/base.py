@@ -1,4 +1,4 @@
-"""What every container offers, and the records that go in and out."""
+"""Defines the protocol that every container implements, and the records it uses."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
-from ..depth import orientation as exif
+from ..depth import orientation
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData, Storage
 from ..depth.pixel_format import PixelFormat
 from ..errors import UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource, Splice
 
-REPLACE = "--replace-depth puts the new map there (output.replace_depth: true in a job)"      # of photos with depth
+REPLACE = "‹replace_depth=True› replaces it"      # hint for photos that have depth
 
 
 @dataclass(frozen=True)
 class Donor:
-    """What a photo of Portrait mode has beside its map, for a map that came another way.
+    """What a Portrait photo provides for a map from another source.
 
-    rendering         base64 of the blob that Photos is reported to need (RenderingParameters)
-    aperture          SimulatedAperture, as the file prints it
-    custom_rendered   of its Exif
-    disparity         its map's range in 1/metres
+    Attributes:
+        rendering: Base64 of the blob that Photos reportedly needs (RenderingParameters).
+        aperture: SimulatedAperture, as text in the file.
+        custom_rendered: Exif CustomRendered.
+        disparity: Range of its map in 1/metres.
     """
 
     rendering: str
@@ -38,12 +39,13 @@ class Donor:
 class Placement:
     """How a map is put into a file.
 
-    profile   one of the container's `profiles`; None is the first of them
-    replace   put the map in the place of the depth that is there
-    also      further layouts to write beside it: of a JPEG file gdepth, dynamic-depth
-    trailer   what follows the last image of a JPEG file is kept at the end, dropped, or a reason to refuse
-    donor     for apple-portrait
-    turn      the Exif orientation that picture and map get on top of the picture's own
+    Attributes:
+        profile: One of the container's `profiles`; None is the first.
+        replace: Whether to replace existing depth.
+        also: Further layouts to write beside it: gdepth and dynamic-depth in JPEG files.
+        trailer: What to do with data after the last image of a JPEG file.
+        donor: Portrait photo, for apple-portrait.
+        turn: Exif orientation that is applied to picture and map in addition to the picture's own.
     """
 
     profile: str | None = None
@@ -54,21 +56,21 @@ class Placement:
     turn: int = 1
 
     def refuse_turn(self, container: str) -> None:
-        """For containers whose orientation is left as it is. Raises UnsupportedError."""
+        """Raise UnsupportedError for a turn, in containers that do not support one."""
         if self.turn != 1:
-            raise UnsupportedError(f"a {container} file is not turned: it knows how it is displayed",
-                                   hint="leave the turn out; JPEG files, and PNG and the like, take one")
+            raise UnsupportedError(f"a {container} file cannot be turned",
+                                   hint="leave out ‹turn›; JPEG files, and pictures such as PNG, support it")
 
     def profile_of(self, container: Container) -> str:
-        """The profile to write. Raises UsageError when the container has none of that name, or nothing to add."""
+        """Return the profile to write. Raises UsageError when the container does not have it or a companion."""
         profile = self.profile or container.profiles[0]
         if profile not in container.profiles:
             raise UsageError(f"a {container.name.upper()} file has no profile {profile!r}",
-                             hint=" or ".join(container.profiles))
+                             hint="use " + " or ".join(container.profiles))
         for name in self.also:
             if name not in container.companions:
-                raise UsageError(f"{name!r} is not written into {container.name.upper()} files",
-                                 hint=" or ".join(container.companions) or "leave `also` out")
+                raise UsageError(f"{name!r} cannot be written into {container.name.upper()} files",
+                                 hint=" or ".join(container.companions) or "leave out ‹also›")
         return profile
 
 
@@ -77,10 +79,19 @@ DEFAULT_PLACEMENT = Placement()
 
 @dataclass(frozen=True)
 class CodedMap:
-    """A map ready to be stored: integer codes (H, W) in the coded orientation of the picture, and their meaning.
+    """A map ready to be stored.
 
-    calibration is of the coded picture. crf: of HEVC; None stores the codes lossless. jpeg_quality: libjpeg's, None is
-    Apple's table. compression: the container's own default, or the name of one it knows.
+    Attributes:
+        codes: Integer codes (H, W) in the coded orientation of the picture.
+        storage: Stored format and range.
+        pixel_format: Native format.
+        calibration: Calibration for the coded picture.
+        accuracy: Whether values are metric.
+        quality: Quality of the map.
+        filtered: Whether holes are filled.
+        crf: Rate factor of HEVC; None is lossless.
+        jpeg_quality: Quality of libjpeg; None uses Apple's table.
+        compression: Name of a compression that the container knows; None is its default.
     """
 
     codes: NDArray[Any]
@@ -97,7 +108,14 @@ class CodedMap:
 
 @dataclass(frozen=True)
 class Picture:
-    """The primary picture of a file. coded_* is before, width × height after its orientation is applied."""
+    """The primary picture of a file.
+
+    Attributes:
+        coded_width: Width in pixels before the orientation is applied.
+        coded_height: Height in pixels before the orientation is applied.
+        orientation: Exif orientation.
+        focal35: Focal length, equivalent to 35 mm film, in millimetres.
+    """
 
     coded_width: int
     coded_height: int
@@ -106,16 +124,23 @@ class Picture:
 
     @property
     def width(self) -> int:
-        return exif.size(self.orientation, self.coded_width, self.coded_height)[0]
+        return orientation.size(self.orientation, self.coded_width, self.coded_height)[0]
 
     @property
     def height(self) -> int:
-        return exif.size(self.orientation, self.coded_width, self.coded_height)[1]
+        return orientation.size(self.orientation, self.coded_width, self.coded_height)[1]
 
 
 @dataclass(frozen=True)
 class Auxiliary:
-    """One auxiliary image: its kind in words, the URN (or type) the file names, its coded size."""
+    """An auxiliary image.
+
+    Attributes:
+        kind: The kind in words.
+        urn: URN or type in the file.
+        width: Coded width in pixels.
+        height: Coded height in pixels.
+    """
 
     kind: str
     urn: str
@@ -125,7 +150,15 @@ class Auxiliary:
 
 @dataclass(frozen=True)
 class Contents:
-    """What `inspect` shows of a file."""
+    """What `inspect` shows of a file.
+
+    Attributes:
+        container: Name of the container.
+        picture: The primary picture.
+        auxiliary: The auxiliary images.
+        depth: The depth, or None.
+        warnings: Problems.
+    """
 
     container: str
     picture: Picture
@@ -136,7 +169,13 @@ class Contents:
 
 @dataclass(frozen=True)
 class Edit:
-    """The outcome of an edit: what to write, what could not survive, and which of the photo's own tags changed."""
+    """The result of an edit.
+
+    Attributes:
+        splice: What to write.
+        warnings: What could not be preserved.
+        changes: Which of the photo's own tags changed.
+    """
 
     splice: Splice
     warnings: Sequence[str] = ()
@@ -144,7 +183,7 @@ class Edit:
 
 
 PROTOCOL = 2
-"""The version of the protocol. A plug-in that names none was written for version 1, which had no capabilities."""
+"""Version of the protocol. A plug-in without one is taken for version 1, which has no capabilities."""
 
 
 @dataclass(frozen=True)
@@ -174,11 +213,14 @@ def capabilities(container: Container) -> Capabilities:
 
 
 class Container(Protocol):
-    """One file format. Every method raises errors of `gpudepth.errors` that say where in the file.
+    """One file format. Every method raises errors of `gpudepth.errors` that name the place in the file.
 
-    bits         of a stored value, the default first
-    profiles     the layouts it is written in, the default first
-    companions   layouts that can be written beside one of the profiles
+    Attributes:
+        name: Name of the container.
+        suffixes: Suffixes of its files.
+        bits: Bits of a stored value, the default first.
+        profiles: Layouts that it writes, the default first.
+        companions: Layouts that can be written beside a profile.
     """
 
     name: str
@@ -188,28 +230,32 @@ class Container(Protocol):
     companions: tuple[str, ...]
 
     def sniff(self, head: bytes) -> bool:
-        """Is a file that starts with these 32 bytes one of ours?"""
+        """Return whether a file that starts with these 32 bytes is of this format."""
 
     def storage(self, fmt: PixelFormat, lo: float, hi: float, bits: int | None = None) -> Storage:
-        """How a map of a native format with values in [lo, hi] will be stored, the range rounded outward if need be.
+        """Return how a map with values in [lo, hi] is stored; the range is rounded outward if needed.
 
-        bits None: as many as the container stores unless asked otherwise.
+        Args:
+            fmt: Native format.
+            lo: Smallest value.
+            hi: Largest value.
+            bits: Bits of a stored value; None is the default.
         """
 
     def picture(self, source: ByteSource) -> Picture:
-        """The primary picture; reads headers only."""
+        """Return the primary picture, reading only headers."""
 
     def read(self, source: ByteSource) -> DepthData | None:
-        """The depth in *coded* orientation with `orientation` set, or None."""
+        """Return the depth in coded orientation with `orientation` set, or None."""
 
     def inspect(self, source: ByteSource) -> Contents:
-        """Everything there is to say about a file's depth."""
+        """Describe the depth of a file."""
 
     def attach(self, source: ByteSource, coded: CodedMap, placement: Placement = DEFAULT_PLACEMENT) -> Edit:
-        """Put depth in without touching the coded picture. ExistingDepthError unless `placement.replace`."""
+        """Add depth without changing the coded picture. Raises ExistingDepthError unless `placement.replace`."""
 
     def remove(self, source: ByteSource) -> Edit:
-        """Take depth out, its bytes and metadata too. NoDepthError when there is none."""
+        """Remove depth, including its bytes and metadata. Raises NoDepthError when there is none."""
 
 
 @runtime_checkable
@@ -217,12 +263,17 @@ class Donates(Protocol):
     """A container whose photos can be donors."""
 
     def donor(self, source: ByteSource) -> Donor:
-        """Raises NoDepthError for a photo without depth, UnsupportedError for one that is no portrait."""
+        """Return the donor. Raises NoDepthError without depth, UnsupportedError for other than Portrait photos."""
 
 
 @dataclass(frozen=True)
 class VendorMap:
-    """(H, W) uint8 codes in coded orientation, as a vendor's program left them; nothing gives them metres."""
+    """A map in a vendor's trailer, which has no metres.
+
+    Attributes:
+        vendor: Name of the vendor's format.
+        codes: (H, W) uint8 codes in coded orientation.
+    """
 
     vendor: str
     codes: NDArray[Any]
@@ -230,15 +281,15 @@ class VendorMap:
 
 @runtime_checkable
 class HoldsCodes(Protocol):
-    """A container whose files can hold a map that has no metres."""
+    """A container whose files can hold a map without metres."""
 
     def codes(self, source: ByteSource) -> VendorMap | None:
-        """The map, or None when there is none."""
+        """Return the map, or None when there is none."""
 
 
 @runtime_checkable
 class SharesItsHead(Protocol):
-    """A container whose files start like others that are none (DNG and TIFF): the first bytes do not settle it."""
+    """A container whose files start like those of other formats (DNG and TIFF), so that more must be read."""
 
     def recognises(self, source: ByteSource) -> bool:
-        """Is this file, which `sniff` let pass, one of ours? Raises nothing."""
+        """Return whether a file that `sniff` accepted is of this format. Raises nothing."""

@@ -1,11 +1,11 @@
-"""ImageIO's auxiliary data dictionary as a property list: what `AVDepthData(fromDictionaryRepresentation:)` takes.
+"""Reads and writes ImageIO's auxiliary data dictionary, for `AVDepthData(fromDictionaryRepresentation:)`, as a plist.
 
     kCGImageAuxiliaryDataInfoData              rows of little-endian floats, padded to BytesPerRow
     kCGImageAuxiliaryDataInfoDataDescription   PixelFormat, Width, Height, BytesPerRow
     gpudepthAuxiliaryDataType                  …TypeDisparity or …TypeDepth, for CGImageDestinationAddAuxiliaryDataInfo
-    gpudepthMetadataXMP                        the metadata: no property list can hold the CGImageMetadata object that
-                                               belongs under kCGImageAuxiliaryDataInfoMetadata, so its packet is here,
-                                               for CGImageMetadataCreateFromXMPData
+    gpudepthMetadataXMP                        the metadata as an XMP packet for CGImageMetadataCreateFromXMPData,
+                                               because a property list cannot hold the CGImageMetadata object of
+                                               kCGImageAuxiliaryDataInfoMetadata
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from . import apple
 from .base import DEFAULT_PLACEMENT, PROTOCOL, Capabilities, CodedMap, Contents, Edit, Picture, Placement
 
 TYPE, PACKET = "gpudepthAuxiliaryDataType", "gpudepthMetadataXMP"
-SUFFIXES = (".plist", ".bplist")  # XML and binary; readers tell them apart by their first bytes
+SUFFIXES = (".plist", ".bplist")  # XML and binary; readers distinguish them by their first bytes
 ROW_ALIGNMENT = 64  # as Core Video pads the rows of its buffers
 
 
 def serialise(data: DepthData, *, binary: bool = False) -> bytes:
-    """A map in its native format → the property list."""
+    """Return the property list of a map in its native format."""
     tight = data.width * data.pixel_format.dtype.itemsize
     info: dict[str, Any] = data.auxiliary_data_info(-(-tight // ROW_ALIGNMENT) * ROW_ALIGNMENT)
     info[TYPE] = TYPE_DISPARITY if data.quantity is Quantity.DISPARITY else TYPE_DEPTH
@@ -36,11 +36,11 @@ def serialise(data: DepthData, *, binary: bool = False) -> bytes:
 
 
 def parse(raw: bytes, where: str = "plist") -> DepthData:
-    """The property list → DepthData. Raises MalformedError."""
+    """Read a property list. Raises MalformedError."""
     info = plist.parse(raw, where)
     if not (isinstance(info, dict) and isinstance(info.get(DATA), bytes)
             and isinstance(info.get(DATA_DESCRIPTION), dict)):
-        raise MalformedError(f"is no auxiliary data dictionary, which holds {DATA} and {DATA_DESCRIPTION}", where=where)
+        raise MalformedError(f"not an auxiliary data dictionary with {DATA} and {DATA_DESCRIPTION}", where=where)
     try:
         values, fmt = map_from_info(info)
     except UsageError as error:
@@ -52,7 +52,7 @@ def parse(raw: bytes, where: str = "plist") -> DepthData:
 
 
 class Dictionary:
-    """`Container` for property lists: depth and no photo, so it is read and written but nothing is attached to it."""
+    """`Container` for property lists, which hold depth but no photo: nothing can be attached to them."""
 
     name = "dictionary"
     protocol = PROTOCOL
@@ -90,5 +90,5 @@ class Dictionary:
 
     @staticmethod
     def _no_photo(source: ByteSource | None = None) -> UnsupportedError:
-        return UnsupportedError("a dictionary holds depth and no photo", where=source.name if source else None,
-                                hint="gpudepth extract writes one: -o depth.plist")
+        return UnsupportedError("a dictionary holds depth but no photo", where=source.name if source else None,
+                                hint="write one with gpudepth extract -o depth.plist")

@@ -1,4 +1,4 @@
-"""The containers we know, found by what a file starts with; third parties add theirs as entry points."""
+"""Lists the containers and finds that of a file by its first bytes; plug-ins add theirs as entry points."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GROUP = "gpudepth.containers"
 
 @cache
 def containers() -> tuple[Container, ...]:
-    """Ours, then those of entry points in the group `gpudepth.containers`."""
+    """Return the built-in containers, then those of entry points in the group `gpudepth.containers`."""
     from importlib.metadata import entry_points  # slow to load, and not needed for --help
 
     extra = [_plug_in(entry.name, entry.load()()) for entry in entry_points(group=GROUP)]
@@ -29,7 +29,7 @@ def containers() -> tuple[Container, ...]:
 
 
 def _plug_in(name: str, container: Any) -> Container:
-    """A third party's container. Raises UnsupportedError for a protocol of a later version."""
+    """Return a plug-in's container. Raises UnsupportedError for a later version of the protocol."""
     version = getattr(container, "protocol", 1)
     if version not in (1, PROTOCOL):
         raise UnsupportedError(f"the plug-in {name} needs version {version} of the container protocol, not {PROTOCOL}",
@@ -38,55 +38,55 @@ def _plug_in(name: str, container: Any) -> Container:
 
 
 def find(source: ByteSource) -> Container | None:
-    """The container that a file is, by its first bytes and what else it asks for; None when none knows it."""
+    """Return the container of a file, by its first bytes and, if necessary, more of it; None when none matches."""
     head = source.read(0, min(32, source.size))
     return next((c for c in containers()
                  if c.sniff(head) and (not isinstance(c, SharesItsHead) or c.recognises(source))), None)
 
 
 def require(source: ByteSource) -> Container:
-    """`find`, or UnsupportedError; TruncatedError for an empty file."""
+    """Return the container of a file. Raises UnsupportedError without one, TruncatedError for an empty file."""
     found = find(source)
     if found is None:
         known = ", ".join(s for c in containers() for s in c.suffixes)
         if source.size == 0:
             raise TruncatedError("the file is empty", where=source.name)
         if is_movie(source):
-            raise UnsupportedError("is a movie, and this is about photos", where=source.name,
-                                   hint=f"gpudepth extract {source.name} -o depth/%06d.npy takes the depth out of one")
-        raise UnsupportedError("is not a file that can hold depth", where=source.name,
-                               hint=f"we read and write {known}")
+            raise UnsupportedError("the file is a movie; expected a photo", where=source.name,
+                                   hint=f"extract its depth with gpudepth extract {source.name} -o depth/%06d.npy")
+        raise UnsupportedError("the format of this file cannot hold depth", where=source.name,
+                               hint=f"supported are {known}")
     return found
 
 
 def donor(path: str | Path, limits: Limits = DEFAULT) -> Donor:
-    """What a photo of Portrait mode gives to others. Raises NoDepthError, UnsupportedError, MissingInputError."""
+    """Return what a Portrait photo provides as a donor. Raises NoDepthError, UnsupportedError, MissingInputError."""
     with ByteSource(path, limits) as source:
         container = require(source)
         if not isinstance(container, Donates):
-            raise UnsupportedError(f"is {container.name.upper()}, which is no donor", where=source.name,
-                                   hint="a HEIC or JPEG that an iPhone took in Portrait mode is")
+            raise UnsupportedError(f"a {container.name.upper()} file cannot be a donor", where=source.name,
+                                   hint="use a HEIC or JPEG that an iPhone took in Portrait mode")
         return container.donor(source)
 
 
 def by_suffix(suffix: str) -> Container | None:
-    """The container that writes files with this suffix (".heic"), or None."""
+    """Return the container that writes files with this suffix (".heic"), or None."""
     return next((c for c in containers() if suffix.lower() in c.suffixes), None)
 
 
 def profiles() -> tuple[str, ...]:
-    """The layouts that containers write, and those that can be written beside them."""
+    """Return the layouts that containers write, and those that can be written beside them."""
     return tuple(dict.fromkeys(name for c in containers() for name in (*c.profiles, *c.companions)))
 
 
 def named(name: str) -> Container:
-    """The container of a name; HEIF files are also called heic. Raises UsageError."""
+    """Return the container of a name or suffix, such as "heif" or "heic". Raises UsageError."""
     found = next((c for c in containers() if name in (c.name, *(s.lstrip(".") for s in c.suffixes))), None)
     if found is None:
-        raise UsageError(f"unknown container {name!r}", hint="known: " + ", ".join(c.name for c in containers()))
+        raise UsageError(f"unknown container {name!r}", hint="use " + ", ".join(c.name for c in containers()))
     return found
 
 
 def encoder() -> Container:
-    """Return the container that pictures are encoded into which cannot hold depth themselves."""
+    """Return the container that encodes pictures whose own format cannot hold depth."""
     return next(c for c in containers() if capabilities(c).encodes)

@@ -1,4 +1,4 @@
-"""Does a file conform? Rules with their sources, and what was found in a file."""
+"""Defines rules with their sources, and what was found in a file that is checked against them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ ANY = "*"
 class Rule:
     """One rule.
 
-    source   who says so: a clause of a standard, a reader's code, what files of Apple software have in common
-    must     the profiles in which breaking it is a failure; in others it is a warning
-    only     the profiles it is about at all; () is all
+    Attributes:
+        name: Its id.
+        says: What it requires.
+        source: Its source: a clause of a standard, a reader's code, or what Apple's files have in common.
+        must: Profiles in which breaking it is a failure; in others it is a warning.
+        only: Profiles that it applies to; () means all.
     """
 
     name: str
@@ -33,7 +36,16 @@ class Rule:
 
 @dataclass(frozen=True)
 class Finding:
-    """A rule applied: `where` in the file, and what was `found` there when it is broken."""
+    """A rule applied to a file.
+
+    Attributes:
+        rule: Id of the rule.
+        verdict: Whether the file keeps it.
+        says: What the rule requires.
+        source: Source of the rule.
+        where: Place in the file.
+        found: What was found there when the rule is broken.
+    """
 
     rule: str
     verdict: Verdict
@@ -42,7 +54,8 @@ class Finding:
     where: str
     found: str = ""
 
-    def line(self) -> str:
+    def describe(self) -> str:
+        """Return the finding as lines of text."""
         mark = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}[self.verdict]
         if self.verdict == "ok":
             return f"  {mark}  {self.rule}: {self.says}"
@@ -52,14 +65,14 @@ class Finding:
 
 @dataclass
 class Checklist:
-    """Collects findings for a profile; None is what every profile asks for."""
+    """Collects findings for a profile; None stands for the rules that apply to every profile."""
 
     profile: str | None = None
     file: str = ""
     findings: list[Finding] = field(default_factory=list)
 
     def test(self, rule: Rule, ok: bool, where: str, found: str = "") -> bool:
-        """Note a rule as kept or broken; returns whether it is kept."""
+        """Note whether a rule is kept; return `ok`."""
         if not rule.only or self.profile in rule.only:
             binding = ANY in rule.must or self.profile in rule.must
             verdict: Verdict = "ok" if ok else "fail" if binding else "warn"
@@ -67,14 +80,21 @@ class Checklist:
         return ok
 
     def broken(self, rule: Rule, error: GpudepthError, where: str) -> None:
-        """Note a rule as broken by an error, at the error's own place when it names one."""
+        """Note a rule as broken by an error, at the error's own place if it has one."""
         place = (error.where or where).removeprefix(self.file).removeprefix(": ")
         self.test(rule, False, place or "the whole file", error.message)
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What `check` says of a file."""
+    """The result of checking a file.
+
+    Attributes:
+        file: Name of the file.
+        container: Name of its container.
+        profile: Profile it was checked against, or None.
+        findings: The findings.
+    """
 
     file: str
     container: str
@@ -90,35 +110,35 @@ class Verdicts:
                 "findings": [asdict(f) for f in self.findings]}
 
     def lines(self, *, every: bool = False) -> list[str]:
-        """For people: what is broken, with `every` what is kept too."""
+        """Return lines of text: broken rules, and with `every` also kept ones."""
         shown = [f for f in self.findings if every or f.verdict != "ok"]
         count = {v: sum(f.verdict == v for f in self.findings) for v in ("ok", "warn", "fail")}
         kind = f"{self.container}, {self.profile}" if self.profile else self.container
         verdict = "conforms" if self.conforms else "does not conform"
         return [f"{self.file}: {verdict} ({kind}): {count['ok']} rules kept, {count['fail']} broken, "
-                f"{count['warn']} warnings", *(f.line() for f in shown)]
+                f"{count['warn']} warnings", *(f.describe() for f in shown)]
 
 
 @runtime_checkable
 class Checks(Protocol):
-    """A container that knows its rules."""
+    """A container that can check files."""
 
     def check(self, source: ByteSource, profile: str | None = None) -> list[Finding]:
-        """Every rule that was applied. Damaged files are findings, not errors; UsageError for unknown profiles."""
+        """Return a finding for every rule applied, also for damaged files. Raises UsageError for unknown profiles."""
 
 
 STRUCTURE = Rule("structure", "the file can be parsed", "the file format")
 PRESENT = Rule("depth-present", "the file holds depth", "what the check is for")
-ONE_MAP = Rule("one-map", "there is one depth map", "readers differ in which of several they take", must=())
-DECODES = Rule("decodes", "the map can be decoded, at the size that is declared", "the codec's standard")
+ONE_MAP = Rule("one-map", "there is one depth map", "readers differ in which of several they use", must=())
+DECODES = Rule("decodes", "the map can be decoded, at the declared size", "the codec's standard")
 VALUES = Rule("values", "every value is finite, and none is negative", "AVDepthData: metres or 1/metres")
-VARIES = Rule("varies", "the map is not one value everywhere", "a constant map blurs nothing", must=())
+VARIES = Rule("varies", "the map is not constant", "a constant map causes no blur", must=())
 ASPECT = Rule("aspect", "map and picture have the same aspect, within 1 % or a pixel",
               "AVDepthData: the map has the field of view of its picture")
 
 
 def check_movie(source: ByteSource, profile: str | None, rules: Callable[[Checklist, Movie], None]) -> list[Finding]:
-    """Hold a movie against `rules`; damage is a finding at its place."""
+    """Check a movie against `rules`; damage becomes a finding at its place."""
     out = Checklist(profile, source.name)
     try:
         content = movie.read(source)
@@ -130,6 +150,6 @@ def check_movie(source: ByteSource, profile: str | None, rules: Callable[[Checkl
 
 
 def same_aspect(size: tuple[int, int], frame: tuple[int, int]) -> bool:
-    """Do two (width, height) show the same field of view, as far as their pixels can tell?"""
+    """Return whether two (width, height) show the same field of view, within the resolution of their pixels."""
     ratio = size[0] * frame[1] / (size[1] * frame[0])
     return abs(ratio - 1) <= max(0.01, 0.75 / min(size))

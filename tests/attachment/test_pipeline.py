@@ -250,7 +250,7 @@ def test_outward_rounds_to_halves() -> None:
 def test_existing_depth(tmp_path: Path) -> None:
     photo = heic(tmp_path / "p.heic", 64, 48)
     first = go(photo, ramp(32, 24), tmp_path / "a.heic")
-    with pytest.raises(ExistingDepthError, match="--replace-depth"):
+    with pytest.raises(ExistingDepthError, match="replace_depth=True"):
         go(first.output, ramp(32, 24), tmp_path / "b.heic")
     go(first.output, ramp(32, 24), tmp_path / "b.heic", replace(GRAY, replace_depth=True))
     assert (tmp_path / "a.heic").read_bytes() == (tmp_path / "b.heic").read_bytes()

@@ -29,7 +29,7 @@ def test_five_bad_among_sixty(tmp_path: Path) -> None:
     wanted = digest(tmp_path / "good/out")
     job, environment = make(tmp_path / "job", 65), install(tmp_path / "site")
     bad = {"00003": ("poison", "died over it, twice (exit status -9)"), "00017": ("hang", "took longer than 3 s"),
-           "00030": ("huge", "not enough memory"), "00041": ("junk", "is not a file that can hold depth"),
+           "00030": ("huge", "not enough memory"), "00041": ("junk", "the format of this file cannot hold depth"),
            "00055": ("empty", "the file is empty")}
     for stem, (kind, _) in bad.items():
         photo = job.parent / f"c/{stem}.jpg"

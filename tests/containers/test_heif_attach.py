@@ -239,7 +239,7 @@ def test_identical_properties_are_shared():
 
 def test_depth_is_refused_unless_replaced():
     once = attach(heic(), coded_map(seed=1))
-    with pytest.raises(ExistingDepthError, match="depth already"):
+    with pytest.raises(ExistingDepthError, match="the photo already has depth"):
         attach(once)
     old = item_bytes(once)
     new_map = coded_map(lo=0.25, hi=3.0, seed=2)

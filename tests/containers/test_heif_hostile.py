@@ -272,7 +272,7 @@ def test_sei_that_lies(sei, words):
 
 
 def test_no_range_at_all():
-    assert "without a range" in read_error(with_depth(depth_item(2, subtype=b"")), RangeError)
+    assert "have no range" in read_error(with_depth(depth_item(2, subtype=b"")), RangeError)
 
 
 def xmp_file(body):
@@ -303,12 +303,12 @@ BAD_XMP = {
     "1e999": (apdi(FloatMinValue="0", FloatMaxValue="1e999"), "not a finite float"),
     "1e300": (apdi(FloatMinValue="0", FloatMaxValue="1e300"), "not a finite float"),
     "words": (apdi(FloatMinValue="near", FloatMaxValue="far"), "not a number"),
-    "half a range": (apdi(FloatMinValue="0.5"), "without a range"),
-    "unknown format": (apdi(**RANGE, NativeFormat="7"), "no pixel format"),
+    "half a range": (apdi(FloatMinValue="0.5"), "have no range"),
+    "unknown format": (apdi(**RANGE, NativeFormat="7"), "not a known pixel format"),
     "huge format": (apdi(**RANGE, NativeFormat="1e20"), "32 bits"),
     "huge integers": (apdi(**RANGE, IntMinValue="-1e20", IntMaxValue="1e20"), "32 bits"),
     "integers far from the codes": (apdi(FloatMinValue="0", FloatMaxValue="1e35", IntMinValue="4294967294",
-                                         IntMaxValue="4294967295"), "no float"),
+                                         IntMaxValue="4294967295"), "a float cannot hold"),
     "empty": (b"", "not well-formed"),
 }
 
@@ -354,7 +354,7 @@ def test_hvcc_that_lies(hvcc):
 
 
 @pytest.mark.parametrize(("size", "words"), [
-    ((0, 24), "size 0"), ((32, 0), "size 32 × 0"), ((1 << 31, 1 << 31), "size 2147483648"), ((33, 24), "ispe says"),
+    ((0, 24), "the size is 0"), ((32, 0), "the size is 32 × 0"), ((1 << 31, 1 << 31), "the size is 2147483648"), ((33, 24), "but ispe is"),
 ])
 def test_ispe_that_lies(size, words):
     assert words in read_error(with_depth(swapped(b"ispe", ispe(*size))), MalformedError)
@@ -405,7 +405,7 @@ def grid_item(head, tiles):
 @pytest.mark.parametrize(("head", "tiles", "words"), [
     (bytes([0, 0, 1, 1]) + u16(64) + u16(48), [3, 4], "has 2 tiles"),
     (bytes([0, 0, 0, 1]) + u16(64) + u16(24), [], "has 0 tiles"),
-    (bytes([0, 0, 0, 1]) + u16(640) + u16(24), [3, 4], "do not make"),
+    (bytes([0, 0, 0, 1]) + u16(640) + u16(24), [3, 4], "do not result in"),
     (bytes([0, 0, 0, 1]) + u16(64) + u16(24), [3, 99], "not HEVC"),
     (bytes([0, 0, 0, 1]) + u16(64) + u16(24), [3, 2], "not HEVC"),
     (bytes([0, 0, 0, 1]) + u16(64) + u16(24), [2, 2], "not HEVC"),
@@ -437,7 +437,7 @@ def test_picture_that_is_its_own_depth():
 
 def test_reference_from_an_item_that_is_not_there():
     data = Layout([main_item()], references=[("auxl", 9, [1]), ("cdsc", 8, [1])]).build()
-    assert outcomes(data)[-1].message == "has no depth to remove"
+    assert outcomes(data)[-1].message == "the photo has no depth to remove"
 
 
 def test_depth_without_location_or_in_another_codec():

@@ -43,9 +43,9 @@ def test_files_are_found_by_what_they_start_with():
     for brand in (b"qt  ", b"mp42", b"isom"):
         with ByteSource(box("ftyp", brand, u32(0)) + bytes(40)) as source:
             assert registry.find(source) is None
-            with pytest.raises(UnsupportedError, match="is a movie, and this is about photos"):
+            with pytest.raises(UnsupportedError, match="the file is a movie; expected a photo"):
                 registry.require(source)
-    with ByteSource(b"%PDF-1.7 and more") as source, pytest.raises(UnsupportedError, match="not a file that can hold depth"):
+    with ByteSource(b"%PDF-1.7 and more") as source, pytest.raises(UnsupportedError, match="the format of this file cannot hold depth"):
         registry.require(source)
     with ByteSource(b"") as source, pytest.raises(FileError, match="empty"):
         registry.require(source)

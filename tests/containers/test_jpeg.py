@@ -246,7 +246,7 @@ def test_quality_and_calibration(tmp_path: Path) -> None:
 
 def test_replace_and_remove() -> None:
     once = attach(saved())
-    with pytest.raises(ExistingDepthError, match="--replace-depth"):
+    with pytest.raises(ExistingDepthError, match=r"replace_depth=True"):
         attach(once)
     other = coded(CODES[::-1])
     assert attach(once, other, replace=True) == attach(saved(), other)

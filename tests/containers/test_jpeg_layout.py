@@ -139,7 +139,7 @@ def test_items_and_images_may_be_the_same_bytes() -> None:
 
 def test_half_an_item_is_nothing_that_can_be_cut_out() -> None:
     before = composed(0, b"gap", packet=directory(("android/depthmap", len(EXTRA[0]) - 5)))
-    with pytest.raises(MalformedError, match="shares bytes with an item") as caught:
+    with pytest.raises(MalformedError, match="shares bytes with a Dynamic") as caught:
         attach(before, replace=True)
     assert caught.value.where is not None and "Container:Directory" in caught.value.where
 
@@ -200,7 +200,7 @@ def test_as_many_images_as_are_read_back() -> None:
     one = EXTRA[0]
     full = listing(saved(), [len(one) * n for n in range(63)], one * 63)
     assert len(opened(full).images) == 63
-    with pytest.raises(LimitError, match=r"would have 65 images, limits\.max_images is 64"):
+    with pytest.raises(LimitError, match=r"would have 65 images; limits\.max_images is 64"):
         attach(full)
     assert opened(attach(full, profile="gdepth")).has_gdepth()
     less = listing(saved(), [len(one) * n for n in range(62)], one * 62)

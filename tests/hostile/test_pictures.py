@@ -36,7 +36,7 @@ def test_others_are_refused(name: str, tmp_path: Path, monkeypatch: pytest.Monke
         with open_photo(path) as image:
             assert image.format == NAMED[name]
         return
-    with pytest.raises(UnsupportedError, match="is not a picture we can read"):
+    with pytest.raises(UnsupportedError, match="not a picture in a supported format"):
         open_photo(path)
     with pytest.raises(GpudepthError):
         read_map(path)

@@ -1,7 +1,4 @@
-"""Rules of depth in DNG files, and a file held against them.
-
-An error in the depth directory makes Adobe's SDK refuse the whole file.
-"""
+"""Checks depth in a DNG file against its rules. Adobe's SDK refuses files with an error in the depth directory."""
 
 from __future__ import annotations
 
@@ -31,7 +28,7 @@ from . import file as tags
 from .file import DEPTH, DEPTH_TAGS, DngFile
 from .reader import read_depth
 
-DNG, SDK = "DNG 1.7.1", "Adobe's SDK refuses the file else"
+DNG, SDK = "DNG 1.7.1", "otherwise Adobe's SDK refuses the file"
 DEPTH_VERSION, JPEG_XL_VERSION = (1, 5, 0, 0), (1, 7, 0, 0)
 COMPRESSIONS = {codec.NONE: "none", codec.LOSSLESS_JPEG: "lossless JPEG", codec.DEFLATE: "Deflate",
                 codec.JPEG_XL: "JPEG XL"}
@@ -48,20 +45,20 @@ SAMPLES = Rule("samples", "one channel of 8 or 16 bits, unsigned integers", f"{D
 COMPRESSION = Rule("compression", f"Compression is {', '.join(f'{k} ({v})' for k, v in COMPRESSIONS.items())}",
                    f"{DNG}, p. 21; {SDK}")
 PREDICTOR = Rule("predictor", "Predictor is 1 or 2, or one of DNG's own", f"{DNG}, p. 21")
-IN_IFD_0 = Rule("depth-tags", "DepthFormat, DepthNear, DepthFar, DepthUnits and DepthMeasureType stand in IFD 0, and "
+IN_IFD_0 = Rule("depth-tags", "DepthFormat, DepthNear, DepthFar, DepthUnits and DepthMeasureType are in IFD 0 and "
                               "only there", f"{DNG}, p. 68 to 70")
 TYPES = Rule("depth-tag-types", "DepthNear and DepthFar are RATIONAL, the others SHORT", f"{DNG}, p. 68 to 70")
-FORMAT = Rule("depth-format", "DepthFormat is 1 (Linear) or 2 (Inverse)", f"{DNG}, p. 68; 0 says nothing of distance")
+FORMAT = Rule("depth-format", "DepthFormat is 1 (Linear) or 2 (Inverse)", f"{DNG}, p. 68; 0 does not define distances")
 RANGE = Rule("range", "DepthNear and DepthFar are known, in order, and fit DepthFormat", f"{DNG}, p. 69")
 UNITS = Rule("depth-units", "DepthUnits is 0 (unknown) or 1 (metres)", f"{DNG}, p. 69")
 MEASURE = Rule("depth-measure-type", "DepthMeasureType is 1 (optical axis)", f"{DNG}, p. 70: 2 is the optical ray",
                must=())
-SMALLER = Rule("smaller", "the map has fewer pixels than the raw image", "dcraw takes the largest image for the photo")
-TURNED = Rule("orientation", "Orientation stands in IFD 0 only", f"{DNG}, p. 16: the map has the raw image's", must=())
+SMALLER = Rule("smaller", "the map has fewer pixels than the raw image", "dcraw uses the largest image as the photo")
+TURNED = Rule("orientation", "Orientation is in IFD 0 only", f"{DNG}, p. 16: the map has the raw image's", must=())
 
 
 def check(source: ByteSource, profile: str | None) -> list[Finding]:
-    """Hold a file against the rules; damage is a finding at its place."""
+    """Check a file against the rules; damage becomes a finding at its place."""
     out = Checklist(profile, source.name)
     try:
         file = DngFile(source)
@@ -80,12 +77,12 @@ class _Check:
     def run(self) -> None:
         out, file = self.out, self.file
         main = [i for i in file.ifds if file.kind(i) == tags.MAIN and i.has(tags.IMAGE_WIDTH)]
-        out.test(MAIN, len(main) == 1, "IFD0", f"{len(main)} have: {', '.join(i.path for i in main)}")
+        out.test(MAIN, len(main) == 1, "IFD0", f"{len(main)} have it: {', '.join(i.path for i in main)}")
         maps = [i for i in file.depth_ifds() if file.kind(i) == DEPTH]
         strays = [i for i in file.ifds if i not in maps and file.kind(i) != tags.SMALLER_DEPTH
                   and file.tiff.integer(i, tags.PHOTOMETRIC, 0) == tags.PHOTOMETRIC_DEPTH]
         out.test(TYPE, not strays, strays[0].path if strays else "IFD0",
-                 "; ".join(f"{i.path} holds depth and has NewSubFileType {file.kind(i)}" for i in strays))
+                 "; ".join(f"{i.path} holds depth but has NewSubFileType {file.kind(i)}" for i in strays))
         if not out.test(PRESENT, bool(maps), "IFD0: tag 330", "no directory has NewSubFileType 8"):
             return
         out.test(ONE_MAP, len(maps) == 1, maps[-1].path, f"{len(maps)} directories have NewSubFileType 8")
@@ -95,7 +92,7 @@ class _Check:
         wrong = [*loose, *chained]
         out.test(TREE, not wrong, wrong[0].path if wrong else maps[0].path,
                  "; ".join([*(f"{i.path} is a depth map" for i in loose),
-                            *(f"{i.path} names {i.next:,} as the next" for i in chained)]))
+                            *(f"{i.path} has {i.next:,} as the next directory" for i in chained)]))
         for ifd in maps:
             self._coding(ifd)
         self._about()
@@ -113,7 +110,7 @@ class _Check:
         bits, where = get(codec.BITS_PER_SAMPLE, 1)
         samples, kind = get(codec.SAMPLES_PER_PIXEL, 1)[0], get(codec.SAMPLE_FORMAT, 1)[0]
         out.test(SAMPLES, bits in (8, 16) and samples == 1 and kind == 1, where,
-                 f"{samples} of {bits} bits, SampleFormat {kind}")
+                 f"{samples} channels of {bits} bits, SampleFormat {kind}")
         compression, where = get(codec.COMPRESSION, 1)
         out.test(COMPRESSION, compression in COMPRESSIONS, where, f"it is {compression}")
         predictor, where = get(codec.PREDICTOR, 1)
@@ -121,7 +118,7 @@ class _Check:
         least = JPEG_XL_VERSION if compression == codec.JPEG_XL else DEPTH_VERSION
         version = self.file.version
         out.test(VERSION, version >= least, "IFD0: tag 50706", f"it is {'.'.join(map(str, version))}")
-        out.test(TURNED, not ifd.has(ORIENTATION), f"{ifd.path}: tag {ORIENTATION}", "the map has one of its own")
+        out.test(TURNED, not ifd.has(ORIENTATION), f"{ifd.path}: tag {ORIENTATION}", "the map has its own")
 
     def _about(self) -> None:
         out, file, tiff = self.out, self.file, self.file.tiff
@@ -151,9 +148,9 @@ class _Check:
         out, file = self.out, self.file
         width, height = file.size(ifd)
         raw, frame = file.size(file.main()), file.active_area()
-        out.test(SMALLER, width * height < raw[0] * raw[1], ifd.path, f"{width}×{height} of {raw[0]}×{raw[1]}")
+        out.test(SMALLER, width * height < raw[0] * raw[1], ifd.path, f"{width}×{height}, the image {raw[0]}×{raw[1]}")
         out.test(ASPECT, same_aspect((width, height), frame), ifd.path,
-                 f"{width}×{height} of a picture of {frame[0]}×{frame[1]}")
+                 f"the map is {width}×{height}, the picture {frame[0]}×{frame[1]}")
 
     def _values(self, ifd: Ifd) -> None:
         out = self.out

@@ -1,6 +1,6 @@
-"""Codes of a map as TIFF strips and tiles: uncompressed, Deflate, lossless JPEG, JPEG XL.
+"""Encodes and decodes codes of a map as TIFF strips and tiles: uncompressed, Deflate, lossless JPEG, JPEG XL.
 
-The first two need nothing; the others need imagecodecs, which the extra `dng` brings.
+The last two require imagecodecs, which the extra `dng` installs.
 """
 
 from __future__ import annotations
@@ -30,6 +30,13 @@ COMPRESSIONS = {"deflate": DEFLATE, "none": NONE, "ljpeg": LOSSLESS_JPEG, "jpegx
 
 @dataclass(frozen=True)
 class Strip:
+    """All codes in one strip.
+
+    Attributes:
+        data: The coded bytes.
+        compression: Value of the tag Compression.
+        predictor: Value of the tag Predictor.
+    """
     """All codes in one strip, and the tags that say how."""
 
     data: bytes
@@ -41,19 +48,27 @@ def _imagecodecs(name: str, where: str | None = None) -> Any:
     try:
         import imagecodecs
     except ImportError:
-        raise UnsupportedError(f"{name} needs the package imagecodecs", where=where,
-                               hint="pip install 'gpudepth[dng]'; deflate and none need nothing") from None
+        raise UnsupportedError(f"{name} requires the package imagecodecs", where=where,
+                               hint="pip install 'gpudepth[dng]', or use deflate or none") from None
     return imagecodecs
 
 
 def encode(codes: NDArray[Any], compression: str | None, order: Order) -> Strip:
-    """(H, W) uint8 or uint16 codes → one strip. compression: a name of COMPRESSIONS; None is deflate.
+    """Encode codes as one strip.
 
-    Raises UsageError for other names, UnsupportedError where imagecodecs is needed and missing.
+    Args:
+        codes: (H, W) uint8 or uint16.
+        compression: A name of COMPRESSIONS; None is deflate.
+        order: Byte order.
+
+    Raises:
+        UsageError: The compression is unknown.
+        UnsupportedError: imagecodecs is required and missing.
     """
     kind = COMPRESSIONS.get(compression or "deflate")
     if kind is None:
-        raise UsageError(f"DNG depth is not compressed with {compression!r}", hint=" or ".join(COMPRESSIONS))
+        raise UsageError(f"DNG depth cannot be compressed with {compression!r}",
+                         hint="use " + " or ".join(COMPRESSIONS))
     codes = np.ascontiguousarray(codes)
     if kind == LOSSLESS_JPEG:
         return Strip(bytes(_imagecodecs("lossless JPEG").ljpeg_encode(codes)), kind)
@@ -63,13 +78,13 @@ def encode(codes: NDArray[Any], compression: str | None, order: Order) -> Strip:
     if kind == NONE:
         return Strip(codes.astype(stored).tobytes(), kind)
     differences = codes.copy()
-    differences[:, 1:] -= codes[:, :-1]  # modulo 2^bits, as the format has it
+    differences[:, 1:] -= codes[:, :-1]  # modulo 2^bits, as TIFF's predictor 2
     plain, predicted = (zlib.compress(c.astype(stored).tobytes(), 9) for c in (codes, differences))
     return Strip(predicted, kind, 2) if len(predicted) < len(plain) else Strip(plain, kind)
 
 
 def decode(tiff: Tiff, ifd: Ifd, size: tuple[int, int], limits: Limits) -> tuple[NDArray[Any], int]:
-    """The image of a directory → ((H, W) codes, bits). Raises FileError's kinds."""
+    """Decode the image of a directory to ((H, W) codes, bits). Raises FileError and its subclasses."""
     width, height = size
     limits.check_picture(width, height, 2, where=ifd.path)
     bits = _check_format(tiff, ifd)
@@ -79,14 +94,14 @@ def decode(tiff: Tiff, ifd: Ifd, size: tuple[int, int], limits: Limits) -> tuple
     else:
         piece_w, piece_h = width, min(tiff.integer(ifd, ROWS_PER_STRIP, height), height)
     if piece_w <= 0 or piece_h <= 0:
-        raise MalformedError(f"has tiles or strips of {piece_w} × {piece_h}", where=ifd.path)
+        raise MalformedError(f"tiles or strips have {piece_w} × {piece_h} pixels", where=ifd.path)
     across, down = -(-width // piece_w), -(-height // piece_h)
     limits.check_picture(across * piece_w, down * piece_h, 2, where=ifd.path)
     tags = (TILE_OFFSETS, TILE_BYTE_COUNTS) if tiled else (STRIP_OFFSETS, STRIP_BYTE_COUNTS)
     offsets, counts = (tiff.integers(ifd, tag) or () for tag in tags)
     if not len(offsets) == len(counts) == across * down:
-        raise MalformedError(f"has {len(offsets)} offsets and {len(counts)} byte counts for {across * down} strips or "
-                             "tiles", where=f"{ifd.path}: tag {tags[0]}")
+        raise MalformedError(f"there are {len(offsets)} offsets and {len(counts)} byte counts for {across * down} "
+                             "strips or tiles", where=f"{ifd.path}: tag {tags[0]}")
     limits.check_ratio(sum(counts), 2 * width * height, where=ifd.path)
     piece = _Piece(tiff.integer(ifd, COMPRESSION, NONE), tiff.integer(ifd, PREDICTOR, 1), bits, tiff.layout.order)
     codes = np.empty((height, width), np.uint8 if bits == 8 else np.uint16)
@@ -95,23 +110,24 @@ def decode(tiff: Tiff, ifd: Ifd, size: tuple[int, int], limits: Limits) -> tuple
         where = f"{ifd.path}: tag {tags[0]}[{n}]"
         rows = piece_h if tiled else min(piece_h, height - y)
         if offset < 0 or count < 0:
-            raise MalformedError(f"lies at {offset} with {count} bytes", where=where)
+            raise MalformedError(f"the data has offset {offset} and {count} bytes", where=where)
         values = piece.decode(tiff.read(offset, count, where), piece_w, rows, where)
         codes[y : y + piece_h, x : x + piece_w] = values[: height - y, : width - x]
     return codes, bits
 
 
 def _check_format(tiff: Tiff, ifd: Ifd) -> int:
-    """Bits per code; raises UnsupportedError for what is no depth map by the specification."""
+    """Return the bits per code. Raises UnsupportedError for what the specification does not allow for depth."""
     expected = ((SAMPLES_PER_PIXEL, 1, "SamplesPerPixel"), (SAMPLE_FORMAT, 1, "SampleFormat"),
                 (PHOTOMETRIC, PHOTOMETRIC_DEPTH, "PhotometricInterpretation"))
     for tag, wanted, name in expected:
         found = tiff.integer(ifd, tag, None if tag == PHOTOMETRIC else 1)
         if found != wanted:
-            raise UnsupportedError(f"a depth map with {name} {found}, not {wanted}", where=f"{ifd.path}: tag {tag}")
+            raise UnsupportedError(f"the depth map has {name} {found} instead of {wanted}",
+                                   where=f"{ifd.path}: tag {tag}")
     bits = tiff.integer(ifd, BITS_PER_SAMPLE, 1)
     if bits not in (8, 16):
-        raise UnsupportedError(f"a depth map of {bits} bits; DNG has 8 and 16", where=f"{ifd.path}: tag 258")
+        raise UnsupportedError(f"the depth map has {bits} bits; DNG allows 8 and 16", where=f"{ifd.path}: tag 258")
     return bits
 
 
@@ -125,15 +141,15 @@ class _Piece:
     order: Order
 
     def decode(self, data: bytes, width: int, rows: int, where: str) -> NDArray[Any]:
-        """(rows, width) codes of one strip or tile."""
+        """Decode one strip or tile to (rows, width) codes."""
         if self.compression in (NONE, DEFLATE, OLD_DEFLATE):
             return self._decode_bytes(data, width, rows, where)
         if self.compression == LOSSLESS_JPEG:
             return _decode_lossless_jpeg(data, self.bits, (rows, width), where)
         if self.compression == JPEG_XL:
             return _decode_jpeg_xl(data, self.bits, (rows, width), where)
-        raise UnsupportedError(f"is compressed with method {self.compression}", where=where,
-                               hint="none, Deflate, lossless JPEG and JPEG XL are read")
+        raise UnsupportedError(f"compression method {self.compression} is not supported", where=where,
+                               hint="supported are none, Deflate, lossless JPEG and JPEG XL")
 
     def _decode_bytes(self, data: bytes, width: int, rows: int, where: str) -> NDArray[Any]:
         size = rows * width * self.bits // 8
@@ -141,30 +157,31 @@ class _Piece:
             try:
                 data = zlib.decompressobj().decompress(data, size)
             except zlib.error as error:
-                raise MalformedError(f"is no Deflate data: {error}", where=where) from None
+                raise MalformedError(f"the Deflate data is damaged: {error}", where=where) from None
         if len(data) < size:
-            raise TruncatedError(f"holds {len(data):,} of {size:,} bytes", where=where)
+            raise TruncatedError(f"the strip holds {len(data):,} of {size:,} bytes", where=where)
         stored = np.dtype(np.uint8 if self.bits == 8 else np.uint16)
         codes = np.frombuffer(data, stored.newbyteorder(self.order), rows * width).reshape(rows, width).astype(stored)
         if self.compression == NONE or self.predictor == 1:
             return codes
         if self.predictor != 2:
-            raise UnsupportedError(f"is predicted by method {self.predictor}; 1 and 2 are read", where=where)
+            raise UnsupportedError(f"predictor {self.predictor} is not supported, only 1 and 2", where=where)
         return np.asarray(np.add.accumulate(codes, axis=1, dtype=stored))
 
 
 def _decode_lossless_jpeg(data: bytes, bits: int, shape: tuple[int, int], where: str) -> NDArray[Any]:
-    """Rows may be split over two components, as Adobe's writer does: the samples come in the same order."""
+    """Decode lossless JPEG. Adobe splits rows over two components; the order of samples is the same."""
     codecs = _imagecodecs("reading lossless JPEG", where)
     try:
-        frame = jpeg.parse(ByteSource(data)).frame  # the decoder allocates what the frame says: look at it first
+        frame = jpeg.parse(ByteSource(data)).frame  # checked first, because the decoder allocates what it declares
     except GpudepthError as error:
         raise MalformedError(error.message, where=where) from None
     if frame.marker != jpeg.LOSSLESS or frame.bits != bits:
-        raise UnsupportedError(f"holds a {frame.bits}-bit JPEG of kind {frame.marker:02x}, not {bits}-bit lossless",
+        raise UnsupportedError(f"the JPEG has {frame.bits} bits, kind {frame.marker:02x}; expected {bits}-bit lossless",
                                where=where)
     if frame.height * frame.width * frame.components != shape[0] * shape[1] or frame.height != shape[0]:
-        raise MalformedError(f"holds {frame.width}×{frame.height}×{frame.components} samples for {shape[1]}×{shape[0]}",
+        raise MalformedError(f"the JPEG has {frame.width}×{frame.height}×{frame.components} samples; expected "
+                             f"{shape[1]}×{shape[0]}",
                              where=where)
     try:
         return _shaped(codecs.ljpeg_decode(data), bits, shape, where)
@@ -184,6 +201,6 @@ def _decode_jpeg_xl(data: bytes, bits: int, shape: tuple[int, int], where: str) 
 def _shaped(decoded: object, bits: int, shape: tuple[int, int], where: str) -> NDArray[Any]:
     codes = np.asarray(decoded)
     if codes.size != shape[0] * shape[1] or codes.dtype.itemsize * 8 != bits:
-        raise MalformedError(f"decodes to {codes.shape} {codes.dtype}, not {shape[1]}×{shape[0]} of {bits} bits",
+        raise MalformedError(f"the data is {codes.shape} {codes.dtype}; expected {shape[1]}×{shape[0]} of {bits} bits",
                              where=where)
     return codes.reshape(shape)

@@ -1,4 +1,4 @@
-"""The DNG container."""
+"""Implements the DNG container."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .reader import read_depth
 
 @contextlib.contextmanager
 def _inside(source: ByteSource) -> Iterator[None]:
-    """Errors from here name the file before the place in it."""
+    """Prefix the place in errors with the name of the file."""
     try:
         yield
     except GpudepthError as error:
@@ -42,7 +42,7 @@ class Dng:
         return tiff.sniff(head)
 
     def recognises(self, source: ByteSource) -> bool:
-        """A TIFF file is a DNG by a tag of IFD 0; where that cannot be read, its name is believed."""
+        """Return whether a TIFF file is a DNG, by a tag of IFD 0, or by its suffix when that cannot be read."""
         try:
             return is_dng(source)
         except GpudepthError:
@@ -69,7 +69,7 @@ class Dng:
             except GpudepthError as error:
                 notes.append(str(error.within(source.name)))
             if sum(file.kind(i) == DEPTH for i in file.depth_ifds()) > 1:
-                notes.append(f"{source.name}: several directories are marked as the depth map; readers take the first")
+                notes.append(f"{source.name}: several directories are marked as the depth map; readers use the first")
             return Contents(self.name, file.picture(), file.describe_auxiliaries(), depth, notes)
 
     def attach(self, source: ByteSource, coded: CodedMap, placement: Placement = DEFAULT_PLACEMENT) -> Edit:

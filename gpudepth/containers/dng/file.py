@@ -1,4 +1,4 @@
-"""A parsed DNG file: its directories by what they hold, and the tags of depth (DNG 1.7.1, p. 16 and 68–70)."""
+"""Parses a DNG file: its directories by what they hold, and the tags of depth (DNG 1.7.1, p. 16 and 68–70)."""
 
 from __future__ import annotations
 
@@ -26,13 +26,24 @@ PHOTOMETRIC_DEPTH = 51177
 
 
 def is_dng(source: ByteSource) -> bool:
-    """Does IFD 0 hold DNGVersion, which makes a TIFF file a DNG? Raises FileError when that cannot be told."""
+    """Return whether IFD 0 has DNGVersion, which makes a TIFF file a DNG. Raises FileError when it cannot be read."""
     tiff = Tiff(source)
     return tiff.ifd(tiff.first, "IFD0").has(DNG_VERSION)
 
 
 class DngFile:
-    """`header` and `end` as in Tiff. Raises TruncatedError, MalformedError, LimitError."""
+    """A parsed DNG file.
+
+    Args:
+        source: The file.
+        header: As for `Tiff`.
+        end: As for `Tiff`.
+
+    Raises:
+        TruncatedError: It ends too early.
+        MalformedError: It contradicts its format.
+        LimitError: It asks for too much.
+    """
 
     def __init__(self, source: ByteSource, header: bytes | None = None, end: int | None = None) -> None:
         self.source = source
@@ -41,45 +52,45 @@ class DngFile:
         self.ifd0 = self.ifds[0]
         version = self.tiff.integers(self.ifd0, DNG_VERSION)
         if version is None or len(version) != 4:
-            raise MalformedError("is a TIFF without a DNGVersion of four bytes", where=f"IFD0: tag {DNG_VERSION}")
+            raise MalformedError("the TIFF has no DNGVersion of four bytes", where=f"IFD0: tag {DNG_VERSION}")
         self.version = version
 
     def kind(self, ifd: Ifd) -> int:
-        """Its NewSubFileType."""
+        """Return its NewSubFileType."""
         return self.tiff.integer(ifd, NEW_SUBFILE_TYPE, MAIN)
 
     def size(self, ifd: Ifd) -> tuple[int, int]:
-        """(width, height) that it declares."""
+        """Return the (width, height) that it declares."""
         width, height = self.tiff.integer(ifd, IMAGE_WIDTH), self.tiff.integer(ifd, IMAGE_LENGTH)
         if width <= 0 or height <= 0:
-            raise MalformedError(f"is an image of {width} × {height}", where=ifd.path)
+            raise MalformedError(f"the image is {width} × {height} pixels", where=ifd.path)
         return width, height
 
     def main(self) -> Ifd:
-        """The raw image: NewSubFileType 0; of several, the first whose pixels are raw."""
+        """Return the raw image: NewSubFileType 0; among several, the first with raw pixels."""
         found = [i for i in self.ifds if self.kind(i) == MAIN and i.has(IMAGE_WIDTH)]
         if not found:
-            raise MalformedError("has no main image: no directory has NewSubFileType 0")
+            raise MalformedError("there is no main image: no directory has NewSubFileType 0")
         raw = [i for i in found if self.tiff.integer(i, PHOTOMETRIC, 0) in RAW_PHOTOMETRICS]
         return (raw or found)[0]
 
     def depth_ifds(self) -> list[Ifd]:
-        """Those that hold depth, the full resolution first: readers take the first of several."""
+        """Return the directories that hold depth, the full resolution first: readers use the first."""
         found = [i for i in self.ifds if self.kind(i) in (DEPTH, SMALLER_DEPTH)]
         return sorted(found, key=self.kind)
 
     def check_editable(self) -> None:
-        """Raise UnsupportedError unless every depth map hangs on IFD 0, as it should."""
+        """Raise UnsupportedError unless every depth map is a SubIFD of IFD 0, as specified."""
         subs = self.tiff.sub_ifds(self.ifd0)
         for ifd in self.depth_ifds():
             if ifd is self.ifd0:
-                raise UnsupportedError("IFD 0 itself is a depth map, which the specification does not foresee",
+                raise UnsupportedError("IFD 0 itself is a depth map, which the specification does not allow",
                                        where=ifd.path)
             if ifd.offset not in subs:
-                raise UnsupportedError("is a depth map that is no SubIFD of IFD 0", where=ifd.path)
+                raise UnsupportedError("the depth map is not a SubIFD of IFD 0", where=ifd.path)
 
     def active_area(self) -> tuple[int, int]:
-        """(width, height) of the raw pixels that show the scene: what a depth map covers."""
+        """Return (width, height) of the raw pixels that show the scene, which a depth map covers."""
         main = self.main()
         width, height = self.size(main)
         area = self.tiff.integers(main, ACTIVE_AREA)
@@ -87,14 +98,14 @@ class DngFile:
             return width, height
         where = f"{main.path}: tag {ACTIVE_AREA}"
         if len(area) != 4:
-            raise MalformedError(f"ActiveArea has {len(area)} values, not 4", where=where)
+            raise MalformedError(f"ActiveArea has {len(area)} values instead of 4", where=where)
         top, left, bottom, right = area
         if not (0 <= top < bottom <= height and 0 <= left < right <= width):
             raise MalformedError(f"ActiveArea {area} is not inside {width} × {height}", where=where)
         return right - left, bottom - top
 
     def orientation(self) -> int:
-        """IFD 0's: the other directories have none."""
+        """Return IFD 0's orientation; other directories have none."""
         value = self.tiff.integer(self.ifd0, ORIENTATION, 1)
         return value if 1 <= value <= 8 else 1
 
@@ -107,7 +118,7 @@ class DngFile:
         return Picture(*self.active_area(), self.orientation(), self.focal35())
 
     def describe_auxiliaries(self) -> list[Auxiliary]:
-        """Depth, masks and the like; previews are none."""
+        """Describe depth, masks and so on, but not previews."""
         out = []
         for ifd in self.ifds:
             kind = self.kind(ifd)

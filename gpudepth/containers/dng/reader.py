@@ -1,4 +1,4 @@
-"""The depth directory → DepthData.
+"""Reads the depth directory of a DNG file as DepthData.
 
 Code 0 is the near end and the largest code the far end. With x = code / max:
 
@@ -29,15 +29,18 @@ from .file import (
 
 OPTICAL_RAY = 2
 METRES = 1
-_AGAIN = "attach the depth again with --near and --far, and --replace-depth"
+_AGAIN = "attach the depth again with its range, ‹near=0.5› ‹far=12›, and ‹replace_depth=True›"
 
 
 def read_depth(file: DngFile) -> DepthData | None:
-    """The depth in coded orientation, `orientation` set; None when there is none.
+    """Return the depth in coded orientation with `orientation` set, or None when there is none.
 
-    An inverse map becomes disparity and a linear one depth; 16-bit maps get the float32 format, for halves hold
-    fewer steps. Depth in unknown units, or in an unknown relation to distance (taken for inverse), is "relative".
-    Raises RangeError when nothing says what the codes mean, UnsupportedError for distances along the ray.
+    An inverse map becomes disparity and a linear one depth. 16-bit maps get a float32 format, because halves have fewer
+    steps. Depth in unknown units, or in an unknown relation to distance (read as inverse), is "relative".
+
+    Raises:
+        RangeError: The file does not define what the codes mean.
+        UnsupportedError: Distances are along the ray.
     """
     found = file.depth_ifds()
     if not found:
@@ -45,9 +48,9 @@ def read_depth(file: DngFile) -> DepthData | None:
     tiff, ifd0 = file.tiff, file.ifd0
     rule = tiff.integer(ifd0, DEPTH_FORMAT, FORMAT_UNKNOWN)
     if rule not in (FORMAT_UNKNOWN, FORMAT_LINEAR, FORMAT_INVERSE):
-        raise UnsupportedError(f"DepthFormat {rule}", where=f"IFD0: tag {DEPTH_FORMAT}")
+        raise UnsupportedError(f"DepthFormat {rule} is not supported", where=f"IFD0: tag {DEPTH_FORMAT}")
     if tiff.integer(ifd0, DEPTH_MEASURE_TYPE, 0) == OPTICAL_RAY:
-        raise UnsupportedError("its depth is measured along the ray, and the lens that would convert it is not known",
+        raise UnsupportedError("the depth is measured along the ray and cannot be converted without the lens",
                                where=f"IFD0: tag {DEPTH_MEASURE_TYPE}")
     inverse = rule != FORMAT_LINEAR
     lo, hi = _range(file, inverse=inverse)
@@ -69,19 +72,21 @@ def _format(storage: Storage, *, inverse: bool) -> PixelFormat:
 
 
 def _range(file: DngFile, *, inverse: bool) -> tuple[float, float]:
-    """(lo, hi): depth for a linear map, disparity for an inverse one."""
+    """Return (lo, hi): depth for a linear map, disparity for an inverse one."""
     ends = []
     for tag, name in ((DEPTH_NEAR, "DepthNear"), (DEPTH_FAR, "DepthFar")):
         top, bottom = file.tiff.rational(file.ifd0, tag) or (0, 0)
         if top == bottom == 0:
-            raise RangeError(f"{name} is unknown: nothing says what the codes mean in metres",
+            raise RangeError(f"{name} is unknown, so the codes cannot be converted to metres",
                              where=f"IFD0: tag {tag}", hint=_AGAIN)
         ends.append((top, bottom))
     near, far = ends
-    said = f"from {near[0]}/{near[1]} to {far[0]}/{far[1]}"
+    described = f"from {near[0]}/{near[1]} to {far[0]}/{far[1]}"
     if near[0] * far[1] > far[0] * near[1] or near[1] == 0:
-        raise RangeError(f"a range {said}: near is not nearer than far", where=f"IFD0: tag {DEPTH_NEAR}", hint=_AGAIN)
+        raise RangeError(f"in the range {described} near is not nearer than far", where=f"IFD0: tag {DEPTH_NEAR}",
+                         hint=_AGAIN)
     if (near if inverse else far[::-1])[0] == 0:
-        raise RangeError(f"{'an inverse' if inverse else 'a linear'} range {said}", where=f"IFD0: tag {DEPTH_NEAR}",
+        raise RangeError(f"{'an inverse' if inverse else 'a linear'} map cannot have the range {described}",
+                         where=f"IFD0: tag {DEPTH_NEAR}",
                          hint=_AGAIN)
     return (far[1] / far[0], near[1] / near[0]) if inverse else (near[0] / near[1], far[0] / far[1])

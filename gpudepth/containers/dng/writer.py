@@ -1,9 +1,9 @@
-"""Edits of a DNG file that only append: the file stays where it is, but for the header's offset of IFD 0.
+"""Edits a DNG file by appending to it; only the header's offset of IFD 0 changes.
 
     the file | its old header | depth strip | depth IFD | copy of IFD 0, its new values
 
-The copy keeps every entry as it stands, for what the entries refer to has not moved. The old header is what leads
-back: `original` finds it, and an edit of a file that we made starts from the file as it was before.
+The copy keeps every entry as it is, because the data it refers to has not moved. The old header makes the edit
+reversible: `original` finds it, and further edits start from the original file.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from . import file as tags
 from .file import DEPTH_TAGS, DngFile
 
 UINT32 = (1 << 32) - 1
-EXACT = 1 << 25  # ratios of integers up to this are told apart by a double
+EXACT = 1 << 25  # doubles can distinguish ratios of integers up to this
 DEPTH_VERSION, JPEG_XL_VERSION = (1, 5, 0, 0), (1, 7, 0, 0)
-_ORPHAN = "the old map is no longer referred to, but its bytes stay in the file"
+_ORPHAN = "the old map is no longer referred to, but its bytes remain in the file"
 
 
 def storage(fmt: PixelFormat, lo: float, hi: float, bits: int | None = None) -> Storage:
-    """16 bits (or 8) over [lo, hi], rounded outward to ratios of 32-bit integers, which is what DNG holds.
+    """Return 16 (or 8) bits over [lo, hi], rounded outward to ratios of 32-bit integers, which DNG stores.
 
-    Halves are such ratios already. Raises RangeError for ends that are negative, and for disparity that is all 0.
+    Half floats are such ratios already. Raises RangeError for negative ends and for disparity that is 0 everywhere.
     """
     if bits not in (None, 8, 16):
         raise UsageError(f"DNG depth has 8 or 16 bits, not {bits}")
     if not (isfinite(lo) and isfinite(hi) and 0 <= lo <= hi):
-        raise RangeError(f"the range {lo:g} to {hi:g}: DNG holds distances, which are neither negative nor unknown",
-                         hint="an offset of disparity is not metric; --clamp bounds it")
+        raise RangeError(f"DNG cannot store the range {lo:g} to {hi:g}: distances must be finite and not negative",
+                         hint="bound the values with ‹clamp=0.3,20›; disparity with an offset is not metric")
     if hi == 0:
-        raise RangeError("every value is 0: there is no distance to write",
-                         hint="infinitely far everywhere" if quantity_of(fmt) is Quantity.DISPARITY else None)
+        raise RangeError("every value is 0, so there is no distance to write",
+                         hint="everything is infinitely far" if quantity_of(fmt) is Quantity.DISPARITY else None)
     return Storage(stored(bits or 16), float(_outward(lo, up=False)), float(_outward(hi, up=True)))
 
 
@@ -52,7 +52,7 @@ def _fits(value: Fraction) -> bool:
 
 
 def _nearest(value: Fraction) -> Fraction:
-    """A ratio of integers up to EXACT; 0 below 1/EXACT."""
+    """Return the nearest ratio of integers up to EXACT; 0 below 1/EXACT."""
     if value <= 1:
         return value.limit_denominator(EXACT)
     return 1 / (1 / value).limit_denominator(EXACT)
@@ -65,30 +65,36 @@ def _outward(end: float, *, up: bool) -> Fraction:
     if value >= EXACT:
         whole = Fraction(ceil(value) if up else floor(value))
         if not _fits(whole):
-            raise RangeError(f"{end:g} is more than DNG's 32 bits hold")
+            raise RangeError(f"{end:g} does not fit into DNG's 32 bits")
         return whole
     if value < Fraction(1, EXACT):
         return Fraction(int(up), EXACT)
     near = _nearest(value)
     if float(near) == end or (near >= value if up else near <= value):
-        return near  # a double that came from such a ratio stands for it
-    step = Fraction(1, EXACT >> 2)  # more than _nearest was off
+        return near  # a double that such a ratio rounds to represents it
+    step = Fraction(1, EXACT >> 2)  # more than the error of _nearest
     return _nearest(value * (1 + step if up else 1 - step))
 
 
 def _ratio(end: float) -> Fraction:
-    """The ratio that `storage` rounded to."""
+    """Return the ratio that `storage` rounded to."""
     value = Fraction(end)
     if not _fits(value) and value < EXACT:
         value = _nearest(value)
     if float(value) != end or not _fits(value):
-        raise UsageError(f"{end!r} is no ratio of 32-bit integers", hint="Container.storage rounds the range")
+        raise UsageError(f"{end!r} is not a ratio of 32-bit integers", hint="Container.storage rounds the range")
     return value
 
 
 @dataclass(frozen=True)
 class DepthImage:
-    """What an attach adds: the strip, its directory but for the offset, IFD 0's fields, the version they need."""
+    """What an attach adds.
+
+    Attributes:
+        data: The strip.
+        fields: Its directory, without the offset.
+        about: Fields of IFD 0.
+    """
 
     data: bytes
     fields: tuple[Field, ...]
@@ -101,7 +107,7 @@ class DepthImage:
 
 
 def depth_image(coded: CodedMap, order: Order) -> DepthImage:
-    """Codes → strip and tags. DNG's codes grow with distance, so those of a disparity map are turned round."""
+    """Make strip and tags. DNG's codes grow with distance, so those of a disparity map are reversed."""
     fmt, lo, hi = coded.storage.format, coded.storage.lo, coded.storage.hi
     if fmt.bits not in (8, 16) or coded.codes.dtype != fmt.dtype:
         raise UnsupportedError(f"DNG depth has 8 or 16 bits, not {fmt}")
@@ -133,21 +139,21 @@ def depth_image(coded: CodedMap, order: Order) -> DepthImage:
         Field(tags.DEPTH_FORMAT, SHORT, (rule,)),
         Field(tags.DEPTH_NEAR, RATIONAL, near),
         Field(tags.DEPTH_FAR, RATIONAL, far),
-        Field(tags.DEPTH_UNITS, SHORT, (int(coded.accuracy == "absolute"),)),  # right up to scale: unit unknown
+        Field(tags.DEPTH_UNITS, SHORT, (int(coded.accuracy == "absolute"),)),  # relative depth has unknown units
         Field(tags.DEPTH_MEASURE_TYPE, SHORT, (1,)),
     ))
 
 
 def attach(file: DngFile, coded: CodedMap, *, replace: bool) -> tuple[Splice, list[str]]:
-    """The file with depth, and warnings. An old map that we did not write stays as bytes nothing refers to.
+    """Return the file with depth, and warnings. A foreign map that is replaced remains as unreferenced bytes.
 
-    Raises ExistingDepthError, UnsupportedError (a map that is not smaller than the raw image).
+    Raises ExistingDepthError, and UnsupportedError for a map that is not smaller than the raw image.
     """
     file.check_editable()
     warnings = []
     if file.depth_ifds():
         if not replace:
-            raise ExistingDepthError("has depth already", hint=REPLACE)
+            raise ExistingDepthError("the photo already has depth", hint=REPLACE)
         before = original(file)
         if before is None:
             warnings.append(_ORPHAN)
@@ -155,21 +161,21 @@ def attach(file: DngFile, coded: CodedMap, *, replace: bool) -> tuple[Splice, li
     height, width = coded.codes.shape
     raw = file.size(file.main())
     if width * height >= raw[0] * raw[1]:
-        raise UnsupportedError(f"the map ({width}×{height}) is not smaller than the raw image ({raw[0]}×{raw[1]}): "
-                               "some raw decoders take the largest image for the photo",
-                               hint=f"--resize {max(1, max(raw) // 2)} makes it smaller")
+        raise UnsupportedError(f"the map ({width}×{height}) must be smaller than the raw image ({raw[0]}×{raw[1]}), "
+                               "because some raw decoders use the largest image as the photo",
+                               hint=f"‹resize={max(1, max(raw) // 2)}› makes it smaller")
     if coded.calibration is not None:
-        warnings.append("DNG has no place for the calibration of a depth map; it was left out")
+        warnings.append("DNG cannot store the calibration of a depth map; it was left out")
     return _append(file, depth_image(coded, file.tiff.layout.order)), warnings
 
 
 def remove(file: DngFile) -> tuple[Splice, list[str]]:
-    """The file without depth: as it was before our attach, or with the references to a foreign map taken out.
+    """Return the file without depth: the original from before an attach, or without references to a foreign map.
 
     Raises NoDepthError.
     """
     if not file.depth_ifds():
-        raise NoDepthError("has no depth to remove")
+        raise NoDepthError("the photo has no depth to remove")
     file.check_editable()
     before = original(file)
     if before is None:
@@ -181,7 +187,7 @@ def remove(file: DngFile) -> tuple[Splice, list[str]]:
 
 
 def original(file: DngFile) -> DngFile | None:
-    """The file as it was before our attach; None unless the bytes behind it are exactly what an attach would add."""
+    """Return the file from before an attach; None unless the appended bytes are exactly those an attach would add."""
     found = file.depth_ifds()
     if len(found) != 1:
         return None
@@ -206,7 +212,7 @@ def original(file: DngFile) -> DngFile | None:
 
 
 def _as_written(tiff: Tiff, ifd: Ifd, ifd0: Ifd, data_at: int) -> DepthImage | None:
-    """A depth image read back as what we would have written; None when it has a shape that we do not write."""
+    """Read a depth image back as `depth_image` makes it; None when its structure differs."""
     def fields(source: Ifd, entries: list[Entry]) -> tuple[Field, ...]:
         return tuple(Field(e.tag, e.type, tiff.rational(source, e.tag) or () if e.type == RATIONAL
                            else tiff.integers(source, e.tag) or ()) for e in entries)
@@ -223,10 +229,10 @@ def _append(file: DngFile, image: DepthImage | None) -> Splice:
     tail, first = _tail(file, image)
     layout = file.tiff.layout
     if not layout.big and file.tiff.end + len(tail) >= 1 << 32:
-        raise UnsupportedError("the file would outgrow the 4 GiB of classic TIFF",
-                               hint="readers of raw files do not know DNG in BigTIFF, so it is not converted")
+        raise UnsupportedError("the file would exceed the 4 GiB of classic TIFF",
+                               hint="it is not converted to BigTIFF, because raw readers do not support DNG in it")
     out = Splice(file.source)
-    # the header as it stands but for its last field
+    # The header changes only in its last field.
     out.add(file.tiff.header[: -layout.slot] + layout.number(first, layout.slot))
     out.keep(layout.header_size, file.tiff.end - layout.header_size)
     out.add(tail)
@@ -234,7 +240,7 @@ def _append(file: DngFile, image: DepthImage | None) -> Splice:
 
 
 def _tail(file: DngFile, image: DepthImage | None) -> tuple[bytes, int]:
-    """(what to append, where the new IFD 0 will be). `image` None takes the depth out."""
+    """Return what to append and the offset of the new IFD 0. With `image` None the depth is removed."""
     layout, end = file.tiff.layout, file.tiff.end
     long = LONG8 if layout.big else LONG
     old = {i.offset for i in file.depth_ifds()}
@@ -259,7 +265,7 @@ def _tail(file: DngFile, image: DepthImage | None) -> tuple[bytes, int]:
     new = {f.tag for f in fields} | {SUB_IFDS, *DEPTH_TAGS}
     first = align()
     entries: list[Entry | Field] = [*(e for e in file.ifd0.entries if e.tag not in new), *fields]
-    limits = file.source.limits     # what is written can be read within the same ones
+    limits = file.source.limits     # what is written must be readable within the same limits
     limits.check("max_entries", max(len(entries), len(image.fields) + 1 if image else 0), "entries", where="IFD0")
     limits.check("max_ifds", len(subs), "directories", where="IFD0")
     tail += serialise(layout, entries, first, file.ifd0.next)

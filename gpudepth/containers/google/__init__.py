@@ -1,1 +1,1 @@
-"""Google's depth in JPEG files: GDepth (XMP of the primary image)."""
+"""Reads, writes and checks Google's depth in JPEG files: GDepth and Dynamic Depth."""

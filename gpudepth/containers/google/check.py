@@ -1,4 +1,4 @@
-"""Rules of Google's depth in JPEG files: GDepth, and Dynamic Depth as Android's validator takes it."""
+"""Checks Google's depth in JPEG files: GDepth, and Dynamic Depth as Android's validator accepts it."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from .packets import NOTE, Packets
 GDEPTH, AOSP = "developers.google.com/depthmap-metadata", "AOSP external/dynamic_depth, depth_jpeg.cc"
 DDF = "Dynamic Depth 1.0"
 
-KEYS = Rule("gdepth-keys", "Format, Near, Far, Mime and Data are there", GDEPTH)
+KEYS = Rule("gdepth-keys", "Format, Near, Far, Mime and Data are present", GDEPTH)
 FORMAT = Rule("gdepth-format", "GDepth:Format is RangeInverse or RangeLinear", GDEPTH)
 RANGE = Rule("gdepth-range", "0 ≤ Near < Far, both finite, and Near > 0 in RangeInverse", GDEPTH)
 UNITS = Rule("gdepth-units", "GDepth:Units is m or mm", f"{GDEPTH}: a map without it is relative", must=())
-MIME = Rule("gdepth-mime", "GDepth:Data is the kind of picture that GDepth:Mime names, PNG or JPEG", GDEPTH)
-AXIS = Rule("gdepth-measure", "GDepth:MeasureType is OpticalAxis, or missing", GDEPTH, must=())
-EXTENDED = Rule("extended-xmp", "HasExtendedXMP is the MD5 of the extended packet, whose pieces are all there",
+MIME = Rule("gdepth-mime", "GDepth:Data is a picture of the kind in GDepth:Mime, PNG or JPEG", GDEPTH)
+AXIS = Rule("gdepth-measure", "GDepth:MeasureType is OpticalAxis or missing", GDEPTH, must=())
+EXTENDED = Rule("extended-xmp", "HasExtendedXMP is the MD5 of the extended packet, all of whose pieces are present",
                 "XMP specification part 3, 1.1.3.1")
 
 DIRECTORY = Rule("dd-directory", "the primary image comes first in the directory, with length 0", f"{DDF}; {AOSP}")
-ITEMS = Rule("dd-items", "every item lies behind the primary image, from SOI to EOI, in the directory's order", DDF)
+ITEMS = Rule("dd-items", "every item follows the primary image, from SOI to EOI, in the directory's order", DDF)
 ITEM_MIME = Rule("dd-mime", "every item is image/jpeg", AOSP)
 DEPTH_PHOTO = Rule("dd-profile", "there is a profile DepthPhoto with a camera index", AOSP)
 METRES = Rule("dd-units", "DepthMap:Units is Meters", AOSP)
@@ -41,7 +41,7 @@ DEPTH_ITEM = Rule("dd-depth", "DepthURI names an item", AOSP)
 
 
 def check_gdepth(out: Checklist, primary: Stream, packets: Packets, source: ByteSource) -> DepthData | None:
-    """Apply GDepth's rules; returns the map, in coded orientation, when it can be read."""
+    """Apply GDepth's rules; return the map in coded orientation if it can be read."""
     where, limits = "XMP GDepth", source.limits
 
     def get(name: str) -> str | None:
@@ -61,7 +61,7 @@ def check_gdepth(out: Checklist, primary: Stream, packets: Packets, source: Byte
     mime = get("Mime")
     head = _head(get("Data") or "")
     kind = "image/png" if head.startswith(b"\x89PNG") else "image/jpeg" if head.startswith(b"\xff\xd8") else "neither"
-    out.test(MIME, mime in (None, kind), f"{where}:Data", f"Mime is {mime}, and the data is {kind}")
+    out.test(MIME, mime in (None, kind), f"{where}:Data", f"Mime is {mime}, but the data is {kind}")
     try:
         data = gdepth.read(packets, 1, limits)
     except GpudepthError as error:
@@ -71,11 +71,11 @@ def check_gdepth(out: Checklist, primary: Stream, packets: Packets, source: Byte
 
 
 def _size(out: Checklist, data: DepthData | None, primary: Stream, where: str) -> DepthData | None:
-    out.test(DECODES, data is not None, where, "there is no map in it")
+    out.test(DECODES, data is not None, where, "there is no map")
     if data is not None:
         frame = primary.frame
         out.test(ASPECT, same_aspect((data.width, data.height), (frame.width, frame.height)), where,
-                 f"{data.width}×{data.height} of a picture of {frame.width}×{frame.height}")
+                 f"the map is {data.width}×{data.height}, the picture {frame.width}×{frame.height}")
     return data
 
 
@@ -100,15 +100,15 @@ def _extended(out: Checklist, primary: Stream, packets: Packets) -> None:
         return
     digest = hashlib.md5(packets.extended, usedforsecurity=False).hexdigest().upper()
     out.test(EXTENDED, named is not None and bool(packets.extended) and named.strip() == digest, "XMP HasExtendedXMP",
-             f"it is {named or 'missing'}, the packet's MD5 is {digest if packets.extended else 'of nothing'}")
+             f"it is {named or 'missing'}; the packet's MD5 is {digest if packets.extended else 'that of nothing'}")
 
 
 def check_dynamic_depth(out: Checklist, found: DynamicDepth, primary: Stream, source: ByteSource) -> DepthData | None:
-    """Apply Dynamic Depth's rules; returns the map, in coded orientation, when it can be read."""
+    """Apply Dynamic Depth's rules; return the map in coded orientation if it can be read."""
     where, items = "XMP Container:Directory", found.items
     first = items[0]
     out.test(DIRECTORY, first.length == 0 and first.uri in ("", PRIMARY_URI), where,
-             f"it starts with {first.uri!r} of {first.length:,} bytes")
+             f"it starts with {first.uri!r} and length {first.length:,}")
     wrong = [f"{i.uri!r} is {i.mime}" for i in items if i.mime != "image/jpeg"]
     out.test(ITEM_MIME, not wrong, where, ", ".join(wrong))
     at, astray = primary.end, []
@@ -130,9 +130,9 @@ def check_dynamic_depth(out: Checklist, found: DynamicDepth, primary: Stream, so
     out.test(INVERSE, about.format == "RangeInverse", where, f"it is {about.format}")
     near, far = _number(about.near), _number(about.far)
     out.test(DD_RANGE, 0 <= near < far < math.inf, where, f"{about.near} to {about.far}")
-    out.test(DEPTH_ITEM, found.offset(about.uri) is not None, where, f"{about.uri!r} is none")
+    out.test(DEPTH_ITEM, found.offset(about.uri) is not None, where, f"{about.uri!r} is not one")
     confidence = found.offset(about.confidence_uri) if about.confidence_uri else None
-    out.test(CONFIDENCE, confidence is not None, where, f"{about.confidence_uri!r} is none")
+    out.test(CONFIDENCE, confidence is not None, where, f"{about.confidence_uri!r} is not one")
     try:
         data = dynamic_depth.read(found, source, primary.end, 1)
     except GpudepthError as error:

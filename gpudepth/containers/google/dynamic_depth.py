@@ -1,9 +1,9 @@
-"""Dynamic Depth 1.0: items behind the primary image, a directory of them and what they mean in its XMP.
+"""Reads and writes Dynamic Depth 1.0: items after the primary image, and a directory of them in its XMP.
 
-    primary image … EOI | item | item | …            in the order of the directory; lengths are all that says where
+    primary image … EOI | item | item | …            in the order of the directory, which only gives their lengths
 
-The directory and the depth's metadata are nested RDF under Device:Container, Device:Profiles and Device:Cameras. Codes
-run from 0 = near, as in GDepth.
+The directory and the depth's metadata are nested RDF under Device:Container, Device:Profiles and Device:Cameras. As in
+GDepth, code 0 is near.
 """
 
 from __future__ import annotations
@@ -31,15 +31,23 @@ BASE = "http://ns.google.com/photos/dd/1.0/"
 DEVICE, CONTAINER, ITEM, PROFILE, CAMERA, IMAGE, DEPTH = (
     f"{BASE}{name}/" for name in ("device", "container", "item", "profile", "camera", "image", "depthmap"))
 PRIMARY_URI, DEPTH_URI, CONFIDENCE_URI = "primary_image", "android/depthmap", "android/confidencemap"
-QUALITY = 100  # of the items, which have to be JPEG, where none is named
+QUALITY = 100  # default of the items, which must be JPEG
 MAX_ITEMS = 256
-# Google's other directory (Ultra HDR, motion photos): its items follow the primary image too
+# Another directory of Google's (Ultra HDR, motion photos), whose items also follow the primary image
 FOREIGN = "http://ns.google.com/photos/1.0/container/"
 
 
 @dataclass(frozen=True)
-class Item:
-    """An entry of the directory; the primary image has length 0. `node` is its element in the packet."""
+class DirectoryItem:
+    """An entry of the directory.
+
+    Attributes:
+        uri: Its name.
+        mime: Its MIME type.
+        length: Its bytes; 0 for the primary image.
+        padding: Bytes before it.
+        node: Its element in the packet.
+    """
 
     uri: str
     mime: str
@@ -50,7 +58,19 @@ class Item:
 
 @dataclass(frozen=True)
 class Map:
-    """What a depth map's element says; texts as they stand, "" where it says nothing."""
+    """A depth map's element; texts are as in the packet, "" for missing ones.
+
+    Attributes:
+        node: The element.
+        semantic: ItemSemantic.
+        format: Format.
+        near: Near.
+        far: Far.
+        units: Units.
+        measure: MeasureType.
+        uri: DepthURI.
+        confidence_uri: ConfidenceURI.
+    """
 
     node: Node
     semantic: str
@@ -65,23 +85,29 @@ class Map:
 
 @dataclass(frozen=True)
 class DynamicDepth:
-    """What a packet says: its directory, and the depth maps of its cameras."""
+    """The content of a packet.
+
+    Attributes:
+        tree: The packet.
+        items: The directory.
+        maps: Depth maps of its cameras.
+    """
 
     tree: Tree
-    items: tuple[Item, ...]
+    items: tuple[DirectoryItem, ...]
     maps: tuple[Map, ...]
 
     @property
     def size(self) -> int:
-        """Bytes behind the primary image that the directory accounts for."""
+        """Number of bytes after the primary image that the directory describes."""
         return sum(i.length + i.padding for i in self.items)
 
     def depth(self) -> Map | None:
-        """The map that is depth: segmentations are maps too."""
+        """Return the map that is depth; segmentations are maps as well."""
         return next((m for m in self.maps if m.semantic in ("", "Depth")), None)
 
     def offset(self, uri: str) -> tuple[int, int] | None:
-        """(bytes behind the primary image's end, length) of an item."""
+        """Return the offset of an item from the end of the primary image, and its length."""
         at = 0
         for item in self.items:
             at += item.padding
@@ -92,14 +118,14 @@ class DynamicDepth:
 
 
 def _structures(node: Node, namespace: str, name: str) -> Iterator[Node]:
-    """Elements on which that property stands, as attribute or as element."""
+    """Yield elements that have a property, as an attribute or an element."""
     for n in node.walk():
         if (namespace, name) in n.own():
             yield n
 
 
 def parse(packets: Packets, limits: Limits = DEFAULT) -> DynamicDepth | None:
-    """What the main packet says; None when it names no Dynamic Depth directory. Raises MalformedError, LimitError."""
+    """Read the main packet; None when it has no Dynamic Depth directory. Raises MalformedError, LimitError."""
     if DEVICE.encode() not in packets.main:
         return None
     tree = rdf.parse(packets.main, "XMP", limits)
@@ -107,14 +133,14 @@ def parse(packets: Packets, limits: Limits = DEFAULT) -> DynamicDepth | None:
     for d in tree.descriptions():
         for node in _structures(d, ITEM, "Mime"):
             own = node.own()
-            items.append(Item(own.get((ITEM, "DataURI"), ""), own[(ITEM, "Mime")],
-                              _length(own.get((ITEM, "Length"))), _length(own.get((ITEM, "Padding"))), node))
+            items.append(DirectoryItem(own.get((ITEM, "DataURI"), ""), own[(ITEM, "Mime")],
+                                       _length(own.get((ITEM, "Length"))), _length(own.get((ITEM, "Padding"))), node))
         for node in _structures(d, DEPTH, "Format"):
             own = node.own()
             names = ("ItemSemantic", "Format", "Near", "Far", "Units", "MeasureType", "DepthURI", "ConfidenceURI")
             maps.append(Map(node, *(own.get((DEPTH, name), "") for name in names)))
     if len(items) > MAX_ITEMS:
-        raise MalformedError(f"a directory of {len(items)} items", where="XMP Container:Directory")
+        raise MalformedError(f"the directory has {len(items)} items", where="XMP Container:Directory")
     return DynamicDepth(tree, tuple(items), tuple(maps)) if items else None
 
 
@@ -126,20 +152,31 @@ def _length(text: str | None) -> int:
     except ValueError:
         value = -1
     if not 0 <= value < 1 << 40:
-        raise MalformedError(f"Item:Length or Item:Padding is {text[:40]!r}", where="XMP Container:Directory")
+        raise MalformedError(f"Item:Length or Item:Padding is {text[:40]!r}; expected a size",
+                             where="XMP Container:Directory")
     return value
 
 
 def read(found: DynamicDepth, source: ByteSource, end: int, orientation: int) -> DepthData | None:
-    """The depth in coded orientation; None when the packet has no depth map. `end` is the primary image's.
+    """Return the depth in coded orientation; None when the packet has no depth map.
 
-    Raises RangeError, UnsupportedError, TruncatedError (an item that is not there), MalformedError.
+    Args:
+        found: The content of the packet.
+        source: The file.
+        end: End of the primary image.
+        orientation: Its Exif orientation.
+
+    Raises:
+        RangeError: The range is missing or not valid.
+        UnsupportedError: Units, format or kind of measurement are not supported.
+        TruncatedError: An item is missing.
+        MalformedError: An item is damaged.
     """
     about, where = found.depth(), "XMP Camera:DepthMap"
     if about is None:
         return None
     if about.measure in ("OpticRay", "OpticalRay"):
-        raise UnsupportedError("holds distances along the ray, and no focal length to turn them into depth",
+        raise UnsupportedError("distances are along the ray and cannot be converted to depth without a focal length",
                                where=where)
     near, far = _number(about.near, "Near"), _number(about.far, "Far")
     check_range(near, far, where)
@@ -149,46 +186,47 @@ def read(found: DynamicDepth, source: ByteSource, end: int, orientation: int) ->
         return from_codes(codes, "RangeInverse", *_of_dioptres(near, far), orientation=orientation, where=where,
                           accuracy="relative")
     if units not in ("", "none", "meters", "diopters"):
-        raise UnsupportedError(f"Units {about.units!r}", where=where, hint="Meters, Diopters and None are known")
+        raise UnsupportedError(f"Units {about.units!r} are not supported", where=where,
+                               hint="supported are Meters, Diopters and None")
     if units == "diopters":
-        raise UnsupportedError("Diopters in a linear range", where=where)
+        raise UnsupportedError("Diopters are not supported in a linear range", where=where)
     return from_codes(codes, about.format, near, far, orientation=orientation, where=where,
                       accuracy="absolute" if units == "meters" else "relative")
 
 
 def has_confidence(found: DynamicDepth) -> bool:
-    """Does the depth map name a confidence?"""
+    """Return whether the depth map has a confidence."""
     about = found.depth()
     return about is not None and bool(about.confidence_uri)
 
 
 def confidence(found: DynamicDepth, source: ByteSource, end: int) -> NDArray[Any]:
-    """(H, W) uint8 or uint16 codes, 0 not at all and the largest fully trusted. Raises as `read` does."""
+    """Return the confidence, (H, W) uint8 or uint16; the largest code is fully trusted. Raises the errors of `read`."""
     about = found.depth()
     uri = about.confidence_uri if about is not None else ""
     return _item(found, source, end, "ConfidenceURI", uri)
 
 
 def _item(found: DynamicDepth, source: ByteSource, end: int, key: str, uri: str) -> NDArray[Any]:
-    """The codes of the item that a property names."""
+    """Return the codes of the item that a property names."""
     place = found.offset(uri)
     if place is None:
-        raise MalformedError(f"{key} {uri!r} is no item of the directory", where="XMP Camera:DepthMap")
+        raise MalformedError(f"{key} {uri!r} is not an item of the directory", where="XMP Camera:DepthMap")
     at, length = end + place[0], place[1]
     if at + length > source.size:
-        raise TruncatedError(f"item {uri!r} at {at:,}…{at + length:,} lies outside the file of {source.size:,}",
+        raise TruncatedError(f"item {uri!r} at {at:,}…{at + length:,} is outside the file of {source.size:,} bytes",
                              where="XMP Container:Directory")
     return decode(source.read(at, length), f"item {uri!r}", source.limits)
 
 
 def _of_dioptres(near: float, far: float) -> tuple[float, float]:
-    """(near, far) in metres: both are reciprocals, and the larger one is the nearer.
+    """Convert (near, far) from dioptres to metres; both are reciprocals, and the larger one is nearer.
 
-    The specification prints no formula for them, and the one public example (Near 0.086, Far 0.129) has them the other
-    way round than metres would be. What comes of it is therefore called relative.
+    The specification has no formula for them, and in the one public example (Near 0.086, Far 0.129) they are in the
+    other order than metres would be. The result is therefore relative.
     """
     if near <= 0:
-        raise RangeError(f"{near:g} dioptres has no distance", where="XMP Camera:DepthMap")
+        raise RangeError(f"{near:g} dioptres are not a distance", where="XMP Camera:DepthMap")
     lo, hi = sorted((near, far))
     return 1 / hi, 1 / lo
 
@@ -199,43 +237,49 @@ def _number(text: str, name: str) -> float:
     except ValueError:
         value = float("nan")
     if math.isnan(value):
-        raise RangeError(f"{name} is {text[:40]!r}", where="XMP Camera:DepthMap")
+        raise RangeError(f"{name} is {text[:40]!r}, which is not a number", where="XMP Camera:DepthMap")
     return value
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------
 
 @dataclass(frozen=True)
-class Written:
-    """What to put into a file: the packets, the items that follow the primary image, and warnings."""
+class WrittenItems:
+    """What to put into a file.
+
+    Attributes:
+        packets: The XMP packets.
+        items: Items that follow the primary image.
+        warnings: Warnings.
+    """
 
     packets: Packets
     items: tuple[bytes, ...]
     warnings: tuple[str, ...] = ()
 
 
-def write(packets: Packets, coded: CodedMap) -> Written:
-    """A map as depth and confidence items; the packet has no other Dynamic Depth in it (`without`).
+def write(packets: Packets, coded: CodedMap) -> WrittenItems:
+    """Write a map as depth and confidence items into packets without Dynamic Depth (see `without`).
 
-    As Android's validator wants it (AOSP external/dynamic_depth): all items JPEG, a DepthPhoto profile with a camera,
-    RangeInverse in Meters, 0 ≤ Near < Far, a confidence map.
+    The result is what Android's validator requires (AOSP external/dynamic_depth): all items JPEG, a DepthPhoto profile
+    with a camera, RangeInverse in Meters, 0 ≤ Near < Far, and a confidence map.
     """
     form, near, far = range_of(coded)
     if form != "RangeInverse":
-        raise UnsupportedError("Dynamic Depth takes disparity, which is what Android reads (RangeInverse)",
-                               hint="--format hdis or fdis")
+        raise UnsupportedError("Dynamic Depth requires disparity, which is what Android reads (RangeInverse)",
+                               hint="‹pixel_format=hdis›")
     if FOREIGN.encode() in packets.main and b"Item:Length" in packets.main:
-        raise UnsupportedError("has another directory of items behind its primary image (Ultra HDR, a motion photo): "
-                               "two cannot both come first", where="XMP", hint="gdepth fits beside it")
+        raise UnsupportedError("the photo has another directory of items (Ultra HDR, motion photo), and both would "
+                               "have to follow the primary image", where="XMP", hint="‹profile=gdepth› can be added")
     codes = plane(coded)
     if codes.dtype != np.uint8:
-        raise UnsupportedError("Dynamic Depth items are JPEG, which has 8 bits", hint="--bits 8")
+        raise UnsupportedError("Dynamic Depth items are JPEG, which has 8 bits", hint="‹bits=8›")
     quality = coded.jpeg_quality or QUALITY
     items = (_jpeg(codes, quality), _jpeg(np.full(codes.shape, 255, np.uint8), quality))
     out = packets.adding(rdf.description(packets.about(), _SPACES, {}, _properties(near, far, items)))
     warnings = () if coded.accuracy == "absolute" else (
-        "Dynamic Depth says metres of a map whose accuracy is relative: Android takes nothing else",)
-    return Written(out, items, warnings)
+        "Dynamic Depth declares metres although the map is relative, because Android accepts nothing else",)
+    return WrittenItems(out, items, warnings)
 
 
 _SPACES = {"Device": DEVICE, "Container": CONTAINER, "Item": ITEM, "Profile": PROFILE, "Camera": CAMERA, "Image": IMAGE,
@@ -247,8 +291,8 @@ def _properties(near: float, far: float, items: tuple[bytes, ...]) -> str:
         return f'<{name} rdf:parseType="Resource">{inner}</{name}>'
 
     def seq(name: str, *entries: str) -> str:
-        listed = "".join(f'<rdf:li rdf:parseType="Resource">{e}</rdf:li>\n' for e in entries)
-        return f"<{name}><rdf:Seq>\n{listed}</rdf:Seq></{name}>"
+        rows = "".join(f'<rdf:li rdf:parseType="Resource">{e}</rdf:li>\n' for e in entries)
+        return f"<{name}><rdf:Seq>\n{rows}</rdf:Seq></{name}>"
 
     def item(uri: str, length: int) -> str:
         return f'<Container:Item Item:Mime="image/jpeg" Item:Length="{length}" Item:DataURI="{uri}"/>'
@@ -275,8 +319,8 @@ def _jpeg(codes: NDArray[Any], quality: int) -> bytes:
     return buffer.getvalue()
 
 
-def without(found: DynamicDepth, packets: Packets) -> tuple[Packets, tuple[Item, ...]]:
-    """The packets without depth, and the items that stay, in their order: all of it goes when nothing else is left."""
+def without(found: DynamicDepth, packets: Packets) -> tuple[Packets, tuple[DirectoryItem, ...]]:
+    """Return the packets without depth, and the other items in order. Everything goes when no item remains."""
     gone = {uri for m in found.maps for uri in (m.uri, m.confidence_uri)}
     stay = tuple(i for i in found.items if i.uri not in gone or not i.length)
     if not any(i.length for i in stay):
@@ -284,7 +328,7 @@ def without(found: DynamicDepth, packets: Packets) -> tuple[Packets, tuple[Item,
     parents = {id(c): n for d in found.tree.descriptions() for n in d.walk() for c in n.children}
 
     def entry(node: Node) -> Node:
-        """The list entry that holds an item."""
+        """Return the list entry that holds an item."""
         at = node
         while at.name[1] != "li" and id(at) in parents:
             at = parents[id(at)]

@@ -1,4 +1,4 @@
-"""The XMP of a JPEG's primary image: a main packet, and an extended one for what does not fit its 64 KB.
+"""Handles the XMP of a JPEG's primary image: a main packet, and an extended one for what exceeds its 64 KB.
 
 Main APP1: "http://ns.adobe.com/xap/1.0/\\0" and at most 65,502 bytes. Extended APP1s (XMP specification part 3,
 1.1.3.1): "http://ns.adobe.com/xmp/extension/\\0", GUID (MD5 of the whole in upper-case hex, which the main packet
@@ -17,8 +17,8 @@ from ...formats.jpeg import Segment, Stream
 from ...limits import DEFAULT, Limits
 
 NOTE = "http://ns.adobe.com/xmp/note/"
-GUID, HEAD = 32, 40  # of an extended segment: MD5 in hex; then length and offset
-PIECE = 65_458  # bytes of the packet in an extended segment, as in the files that were seen
+GUID, HEAD = 32, 40  # of an extended segment: MD5 in hex, then length and offset
+PIECE = 65_458  # bytes of the packet in an extended segment, as in known files
 MAIN = jpeg.MAX_PAYLOAD - len(jpeg.XMP)
 
 
@@ -26,8 +26,11 @@ MAIN = jpeg.MAX_PAYLOAD - len(jpeg.XMP)
 class Packets:
     """Both packets, b"" where there is none.
 
-    guid   that the extended packet was found under
-    lost   why the extended packet that the main one names is not here; nothing can be written then
+    Attributes:
+        main: The main packet.
+        extended: The extended packet.
+        guid: GUID of the extended packet.
+        lost: Why the extended packet that the main one names is missing; writing is impossible then.
     """
 
     main: bytes = b""
@@ -38,7 +41,7 @@ class Packets:
 
     @classmethod
     def of(cls, primary: Stream, limits: Limits = DEFAULT) -> Packets:
-        """As they are in a primary image. Raises MalformedError (an extended packet with holes), LimitError."""
+        """Read the packets of a primary image. Raises MalformedError for an incomplete extended packet, LimitError."""
         main = primary.xmp() or b""
         if b"HasExtendedXMP" not in main:
             return cls(main)
@@ -47,21 +50,23 @@ class Packets:
             return cls(main)
         extended = extended_xmp(primary, guid, limits)
         if not extended:
-            return cls(main, lost=f"HasExtendedXMP names {guid[:GUID]!r}, of which no piece is there")
+            return cls(main, lost=f"HasExtendedXMP names {guid[:GUID]!r}, but no piece of it exists")
         return cls(main, extended, guid)
 
     def came_from(self, primary: Stream) -> list[Segment]:
-        """The segments of a primary image that these packets were read from: another main packet, and pieces of other
-        extended ones, are somebody else's."""
+        """Return the segments of a primary image that hold these packets.
+
+        Further main packets and pieces of other extended packets belong to other programs.
+        """
         found = [s for s in primary.header if s.starts(jpeg.APP1, jpeg.XMP)][:1]
         return found + [s for s, _ in _pieces(primary, self.guid)] if self.guid else found
 
     def text(self, namespace: str, name: str, limits: Limits = DEFAULT) -> str | None:
-        """A simple property of either packet; the main one first."""
+        """Return a simple property of the main or else the extended packet."""
         for data, where in ((self.main, "XMP"), (self.extended, "extended XMP")):
             if namespace.encode() in data:
                 key = where, limits
-                if key not in self._parsed:  # megabytes, that a dozen properties are asked of
+                if key not in self._parsed:  # cached, because megabytes may be asked for a dozen properties
                     self._parsed[key] = xmp.parse(data, where, limits)
                 found = self._parsed[key].text(namespace, name)
                 if found is not None:
@@ -69,11 +74,11 @@ class Packets:
         return None
 
     def names(self, namespaces: Iterable[str]) -> bool:
-        """Does either packet mention one of them? (A property in it is not certain.)"""
+        """Return whether a packet mentions one of these namespaces; that does not imply a property."""
         return any(n.encode() in data for n in namespaces for data in (self.main, self.extended))
 
     def without(self, namespaces: Iterable[str], limits: Limits = DEFAULT) -> Packets:
-        """Every property in these namespaces taken out, every other byte kept."""
+        """Remove every property in these namespaces and keep every other byte."""
         wanted = tuple(namespaces)
         out = self
         for which in ("main", "extended"):
@@ -87,7 +92,7 @@ class Packets:
         return out
 
     def adding(self, block: bytes, *, extended: bool = False) -> Packets:
-        """Another description in the main or the extended packet. `block`: rdf.description's."""
+        """Add a description, made by `rdf.description`, to the main or the extended packet."""
         which = "extended" if extended else "main"
         data: bytes = getattr(self, which)
         return self._with(which, rdf.insert(rdf.parse(data, which), block) if data else rdf.packet(block))
@@ -96,15 +101,19 @@ class Packets:
         return replace(self, main=data) if which == "main" else replace(self, extended=data)
 
     def about(self) -> str:
-        """What rdf:about says in the main packet."""
+        """Return rdf:about of the main packet."""
         return rdf.parse(self.main).about() if self.main else ""
 
     def segments(self, limits: Limits = DEFAULT) -> list[bytes]:
-        """The APP1 segments: main, then extended. Raises UnsupportedError for a main packet that does not fit, and
-        MalformedError where the extended packet was not found: its pieces would be nobody's."""
+        """Return the APP1 segments: main, then extended.
+
+        Raises:
+            UnsupportedError: The main packet does not fit.
+            MalformedError: The extended packet was not found, so that its pieces would be orphaned.
+        """
         if self.lost:
-            raise MalformedError(f"its XMP cannot be changed: {self.lost}", where="extended XMP",
-                                 hint="Apple's profiles without --also leave the XMP alone")
+            raise MalformedError(f"the XMP cannot be changed: {self.lost}", where="extended XMP",
+                                 hint="Apple's profiles without ‹also› do not change the XMP")
         main = self.main
         if b"HasExtendedXMP" in main:
             tree = rdf.parse(main, "XMP", limits)
@@ -116,10 +125,10 @@ class Packets:
             main = Packets(main).adding(note).main
         main = rdf.shrink_padding(main, len(main) - MAIN)
         if len(main) > MAIN:
-            raise UnsupportedError(f"its XMP would have {len(main):,} bytes, and one JPEG segment holds {MAIN:,}",
-                                   where="XMP", hint="leave gdepth and dynamic-depth out")
+            raise UnsupportedError(f"the XMP would have {len(main):,} bytes, but one JPEG segment holds {MAIN:,}",
+                                   where="XMP", hint="leave out gdepth and dynamic-depth")
         for packet, where in ((main, "XMP"), (self.extended, "extended XMP")):
-            if packet:      # what is written can be read within the same limits
+            if packet:      # what is written must be readable within the same limits
                 xmp.parse(packet, where, limits)
         out = [jpeg.make(jpeg.APP1, jpeg.XMP + main)] if main else []
         if self.extended:
@@ -139,9 +148,9 @@ def _says_anything(data: bytes, limits: Limits) -> bool:
 
 
 def extended_xmp(primary: Stream, guid: str, limits: Limits = DEFAULT) -> bytes | None:
-    """The extended packet with that GUID, its pieces put together; None when there is none.
+    """Assemble the extended packet with a GUID; None when there is none.
 
-    Raises MalformedError for pieces that overlap, leave holes or go beyond the length they name.
+    Raises MalformedError for pieces that overlap, leave holes or exceed the declared length.
     """
     pieces, total = [], None
     for _, head in _pieces(primary, guid):
@@ -153,15 +162,15 @@ def extended_xmp(primary: Stream, guid: str, limits: Limits = DEFAULT) -> bytes 
     at = 0
     for offset, data in sorted(pieces, key=lambda p: p[0]):
         if offset != at:
-            raise MalformedError(f"piece at {offset:,} where {at:,} was expected", where="extended XMP")
+            raise MalformedError(f"a piece starts at {offset:,} instead of {at:,}", where="extended XMP")
         at += len(data)
     if at != total:
-        raise MalformedError(f"{at:,} of {total:,} bytes are there", where="extended XMP")
+        raise MalformedError(f"the pieces hold {at:,} of {total:,} bytes", where="extended XMP")
     return b"".join(data for _, data in sorted(pieces, key=lambda p: p[0]))
 
 
 def _pieces(primary: Stream, guid: str) -> list[tuple[Segment, bytes]]:
-    """The segments of the extended packet with that GUID, and what follows their heading."""
+    """Return the segments of the extended packet with a GUID, and their content after the heading."""
     out = []
     for segment in primary.header:
         if segment.starts(jpeg.APP1, jpeg.EXTENDED_XMP):

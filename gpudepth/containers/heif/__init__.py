@@ -1,9 +1,9 @@
-"""HEIF files (.heic, .heif, .avif as attach targets): depth as an auxiliary HEVC image, Apple's way.
+"""Reads and writes depth in HEIF files (.heic, .heif, and .avif as attach targets) as an auxiliary HEVC image.
 
-    file      a parsed file: items, sizes, orientation, which auxiliaries there are
-    rewrite   edits that move everything else along: items added and dropped, offsets remapped
-    reader    depth items → DepthData
-    writer    codes → depth item, XMP item, their properties and references
-    photo     other pictures → a HEIC file, encoded once
-    heif      the container: all of it behind `containers.base.Container`
+    file            a parsed file: items, sizes, orientation, auxiliary images
+    rewrite         edits that keep other items: items added and dropped, offsets remapped
+    reader          reads depth items as DepthData
+    writer          writes codes as depth item, XMP item, properties and references
+    photo_encoder   opens photos by Pillow and encodes them once as HEIC
+    heif            the container behind `containers.base.Container`
 """

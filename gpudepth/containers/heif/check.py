@@ -1,4 +1,4 @@
-"""Rules of depth in HEIF files, and a file held against them."""
+"""Checks depth in a HEIF file against its rules."""
 
 from __future__ import annotations
 
@@ -39,33 +39,34 @@ PORTRAIT_RENDERED = (7, 8, 9)
 
 URN = Rule("auxc-urn", f"auxC names depth: {DEPTH_URNS[0]}", f"{HEIF} B.2.3; libheif, ImageIO")
 AUXL = Rule("auxl", "the depth image refers to the primary picture by auxl", f"{HEIF} 6.4.5; libheif, ImageIO")
-ONE_TARGET = Rule("auxl-targets", "auxl has one target", "libheif 1.15 to 1.17 refuses the whole file else", must=())
+ONE_TARGET = Rule("auxl-targets", "auxl has one target", "otherwise libheif 1.15 to 1.17 refuses the file", must=())
 HIDDEN = Rule("hidden", "depth and XMP items have the hidden flag", f"ISO/IEC 14496-12 8.11.6; {FILES}")
 CDSC = Rule("cdsc", "the depth image's XMP refers to it by cdsc", f"{HEIF} 6.2; {FILES}")
 XMP_THERE = Rule("xmp", "an XMP item describes the depth image", FILES)
-XMP_PLACE = Rule("xmp-in-mdat", "the XMP lies in the file, not in idat",
+XMP_PLACE = Rule("xmp-in-mdat", "the XMP is in the file, not in idat",
                  "publicly reported: ImageIO ignores it in idat")
 SEI = Rule("sei", "auxC holds a depth representation SEI with the range", f"H.265 G.14.2.3; {FILES}",
            must=("apple-depth", "article", "apple-portrait"))
-SEI_PARSES = Rule("sei-parses", "the SEI in auxC can be read", "H.265 G.14.2.3; libheif refuses the whole file else")
-SEI_KIND = Rule("sei-kind", "the SEI is of the quantity of the XMP: disparity is type 1, depth type 2",
+SEI_PARSES = Rule("sei-parses", "the SEI in auxC can be read",
+                  "H.265 G.14.2.3; otherwise libheif refuses the whole file")
+SEI_KIND = Rule("sei-kind", "the SEI has the quantity of the XMP: disparity is type 1, depth type 2",
                 f"H.265 table G.2; {FILES}")
-SEI_RANGE = Rule("sei-range", "SEI and XMP agree on the range", f"{FILES}; readers take the one or the other")
+SEI_RANGE = Rule("sei-range", "SEI and XMP agree on the range", f"{FILES}; readers use either of them")
 HEVC = Rule("hevc", "the map is one HEVC image (hvc1)", FILES)
 MONOCHROME = Rule("monochrome", "it is coded 4:0:0, in the Range Extensions profile", FILES)
-BITS = Rule("bits", "8 bits a value", f"{FILES}; more are read by libheif and FFmpeg", must=())
+BITS = Rule("bits", "values have 8 bits", f"{FILES}; libheif and FFmpeg read more", must=())
 LEVEL = Rule("level", "the HEVC level is the smallest that holds the picture", FILES, must=())
-FULL_RANGE = Rule("full-range", "video_full_range_flag is set", f"{FILES}; else readers may stretch the codes")
-PIXI = Rule("pixi", "pixi names one channel of the coded bits", f"{HEIF} 6.5.6; {FILES}")
+FULL_RANGE = Rule("full-range", "video_full_range_flag is set", f"{FILES}; otherwise readers may stretch the codes")
+PIXI = Rule("pixi", "pixi declares one channel with the coded bits", f"{HEIF} 6.5.6; {FILES}")
 TURNED = Rule("orientation", "irot and imir are those of the picture", f"{HEIF} 6.5.10; {FILES}")
 ESSENTIAL = Rule("essential", "hvcC, auxC, irot and imir are marked essential", f"{HEIF} 6.5; {FILES}")
 FEW_PROPERTIES = Rule("properties", f"at most {LIBHEIF_PROPERTIES} property boxes", "libheif 1.23", must=())
-RENDERED = Rule("custom-rendered", "Exif CustomRendered says Portrait (7, 8 or 9)",
+RENDERED = Rule("custom-rendered", "Exif CustomRendered is Portrait (7, 8 or 9)",
                 f"{FILES} of Portrait mode; publicly reported", only=apple_rules.PORTRAIT)
 
 
 def check(source: ByteSource, profile: str | None) -> list[Finding]:
-    """Hold a file against the rules; damage is a finding at its place."""
+    """Check a file against the rules; damage becomes a finding at its place."""
     out = Checklist(profile, source.name)
     try:
         file = HeifFile(source)
@@ -75,7 +76,7 @@ def check(source: ByteSource, profile: str | None) -> list[Finding]:
     out.test(STRUCTURE, True, "meta")
     try:
         _Check(out, file).run()
-    except GpudepthError as error:  # what no rule below foresaw is structure too
+    except GpudepthError as error:  # errors that no rule covers count as structure
         out.broken(STRUCTURE, error, "meta")
     return out.findings
 
@@ -98,7 +99,7 @@ class _Check:
             self._item(item)
 
     def _strays(self, depth: list[int]) -> None:
-        """Depth that readers will not find: a wrong URN, auxl or cdsc."""
+        """Report depth that readers will not find: a wrong URN, auxl or cdsc."""
         meta, file, out = self.file.meta, self.file, self.out
         wrong_urn, unreferenced = [], []
         for item in meta.items:
@@ -112,9 +113,9 @@ class _Check:
             elif any(self._packet(i) is not None for i in file.metadata_of(item)):
                 wrong_urn.append((item, urn[0]))
         out.test(URN, not wrong_urn, self._path(wrong_urn[0][0], "auxC") if wrong_urn else "meta/iprp",
-                 "; ".join(f"item {i} has depth metadata and is {urn!r}" for i, urn in wrong_urn))
+                 "; ".join(f"item {i} has depth metadata but is {urn!r}" for i, urn in wrong_urn))
         out.test(AUXL, not unreferenced, "meta/iref", "; ".join(
-            f"depth item {i} refers to {meta.targets('auxl', i) or 'nothing'}, the primary picture is {meta.primary}"
+            f"depth item {i} refers to {meta.targets('auxl', i) or 'nothing'} instead of primary picture {meta.primary}"
             for i in unreferenced))
         astray = []
         for item, info in meta.items.items():
@@ -123,10 +124,10 @@ class _Check:
                 if not any(t in depth or t in unreferenced or t in dict(wrong_urn) for t in targets):
                     astray.append((item, targets))
         out.test(CDSC, not astray, "meta/iref", "; ".join(
-            f"XMP item {i} holds depth metadata and refers to {t or 'nothing'}" for i, t in astray))
+            f"XMP item {i} holds depth metadata but refers to {t or 'nothing'}" for i, t in astray))
 
     def _packet(self, item: int) -> DepthMetadata | None:
-        """What an XMP item says of a depth map; None when it is about something else."""
+        """Return the depth metadata of an XMP item, or None when it has none."""
         from ...formats import xmp
 
         try:
@@ -153,9 +154,9 @@ class _Check:
         frame = self.file.window(meta.primary)[2:]
         if size is not None:
             out.test(ASPECT, same_aspect(size, frame), self._path(item, "ispe"),
-                     f"{size[0]}×{size[1]} of a picture of {frame[0]}×{frame[1]}")
+                     f"the map is {size[0]}×{size[1]}, the picture {frame[0]}×{frame[1]}")
         out.test(TURNED, self.file.orientation(item) == self.file.orientation(meta.primary), self._path(item, "irot"),
-                 f"orientation {self.file.orientation(item)}, the picture's is {self.file.orientation(meta.primary)}")
+                 f"orientation {self.file.orientation(item)}; the picture's is {self.file.orientation(meta.primary)}")
         kinds = [(meta.properties.boxes[n - 1].kind, essential) for n, essential in meta.properties.associations[item]]
         lax = [k for k, essential in kinds if k in ("hvcC", "auxC", "irot", "imir") and not essential]
         out.test(ESSENTIAL, not lax, f"meta/iprp/ipma: item {item}", f"{', '.join(lax)} are not")
@@ -164,7 +165,7 @@ class _Check:
         self._values(item)
 
     def _coding(self, item: int) -> tuple[int | None, tuple[int, int] | None]:
-        """(bits, (width, height)) of the coded map, as far as it can be told."""
+        """Return (bits, (width, height)) of the coded map, as far as they can be determined."""
         out, file = self.out, self.file
         try:
             size = file.window(item)[2:]
@@ -187,8 +188,8 @@ class _Check:
                  f"chroma format {sequence.chroma_format}, profile {tier.profile & 31}")
         out.test(BITS, sequence.bit_depth == 8, box.path, f"{sequence.bit_depth}")
         level = level_idc(sequence.coded_width * sequence.coded_height)
-        out.test(LEVEL, tier.level == level, box.path, f"{tier.level}, and {level} would do")
-        out.test(FULL_RANGE, full, f"{box.path}/SPS", "the codes are said to be of limited range")
+        out.test(LEVEL, tier.level == level, box.path, f"{tier.level}; {level} would suffice")
+        out.test(FULL_RANGE, full, f"{box.path}/SPS", "the codes are declared as limited range")
         pixi = file.meta.properties.first(item, "pixi")
         out.test(PIXI, pixi is not None and pixi.payload[4:] == bytes([1, sequence.bit_depth]),
                  self._path(item, "pixi"), "missing" if pixi is None else pixi.payload[4:].hex())
@@ -203,7 +204,7 @@ class _Check:
         for i in packets:
             location = file.meta.locations.items.get(i)
             out.test(XMP_PLACE, location is not None and location.method == FILE, f"meta/iloc: item {i}",
-                     "has no location" if location is None else f"construction method {location.method}")
+                     "it has no location" if location is None else f"construction method {location.method}")
             found = apple_rules.check(out, file.data(i, "max_xmp"), f"XMP item {i}", bits=bits, size=size,
                                       limits=file.source.limits)
             about = about or found
@@ -217,7 +218,7 @@ class _Check:
             out.broken(SEI_PARSES, error, where)
             return
         out.test(SEI_PARSES, True, where)
-        if not out.test(SEI, sei is not None, where, "auxC holds the URN alone") or sei is None or about is None:
+        if not out.test(SEI, sei is not None, where, "auxC only holds the URN") or sei is None or about is None:
             return
         if about.native is None or about.float_min is None or about.float_max is None:
             return
@@ -226,7 +227,7 @@ class _Check:
                  f"type {sei.kind} with {about.native}")
         theirs, ours = _ends(sei, disparity=disparity), (about.float_min, about.float_max)
         out.test(SEI_RANGE, theirs is not None and _same(theirs, ours), where,
-                 "the SEI names no range" if theirs is None else
+                 "the SEI has no range" if theirs is None else
                  f"SEI {theirs[0]:.6f} to {theirs[1]:.6f}, XMP {ours[0]:.6f} to {ours[1]:.6f}")
 
     def _values(self, item: int) -> None:
@@ -252,5 +253,5 @@ def _ends(sei: DepthRepresentation, *, disparity: bool) -> tuple[float, float] |
 
 
 def _same(sei: tuple[float, float], xmp: tuple[float, float]) -> bool:
-    """Six decimals of the XMP against 17 bits of the SEI."""
+    """Compare the SEI's 17 bits with the XMP's six decimals."""
     return all(abs(a - b) <= 6e-7 + abs(a) * 2.0**-16 for a, b in zip(sei, xmp, strict=True))

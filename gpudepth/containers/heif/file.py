@@ -1,13 +1,13 @@
-"""A parsed HEIF file."""
+"""Parses a HEIF file."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
 
-from ...depth import orientation as exif
+from ...depth import orientation
 from ...errors import GpudepthError, MalformedError, TruncatedError, UnsupportedError
-from ...formats import exif as exif_format
+from ...formats import exif
 from ...formats.bytesource import ByteSource
 from ...formats.hevc.configuration import Configuration
 from ...formats.isobmff.box import Box, Cursor, walk
@@ -31,9 +31,13 @@ MAX_META = 64 << 20
 
 
 class HeifFile:
-    """Top-level boxes and the meta box; item data is read when asked for.
+    """A HEIF file's top-level boxes and meta box; item data is read on demand.
 
-    Raises UnsupportedError (image sequences, `mini` files), MalformedError, TruncatedError, LimitError.
+    Raises:
+        UnsupportedError: It is an image sequence or a `mini` file.
+        MalformedError: It contradicts its format.
+        TruncatedError: It ends too early.
+        LimitError: It asks for too much.
     """
 
     def __init__(self, source: ByteSource) -> None:
@@ -48,28 +52,28 @@ class HeifFile:
         if source.size == 0:
             raise TruncatedError("the file is empty")
         if source.size < 16 or source.read(4, 4) != b"ftyp":
-            raise UnsupportedError("is not a HEIF file: it does not start with a ftyp box")
+            raise UnsupportedError("not a HEIF file: it does not start with a ftyp box")
         self.boxes = list(walk(source, 0, source.size, "", source.limits))
         kinds = [b.type for b in self.boxes]
         brand = source.read(8, 4).decode("latin-1")
         if "moov" in kinds or "moof" in kinds:
-            raise UnsupportedError(f"is an image sequence or a video (it has a moov box, brand {brand!r}), "
-                                   "whose sample tables would have to move with the data; still pictures are handled",
+            raise UnsupportedError(f"the file is an image sequence or a video (it has a moov box, brand {brand!r}); "
+                                   "only still pictures are supported",
                                    where="moov", hint="export the still picture first")
         if "mini" in kinds:
-            raise UnsupportedError("is a low-overhead 'mini' file: it has no meta box, so no items that could "
-                                   "hold depth", where="mini", hint="convert it to a plain HEIC or AVIF first")
+            raise UnsupportedError("the file is a low-overhead 'mini' file without a meta box, which cannot hold depth",
+                                   where="mini", hint="convert it to a plain HEIC or AVIF first")
         if "meta" not in kinds:
-            raise UnsupportedError(f"has no meta box (brand {brand!r}): not a HEIF still picture")
+            raise UnsupportedError(f"not a HEIF still picture: it has no meta box (brand {brand!r})")
         self.meta_box: Box = next(b for b in self.boxes if b.type == "meta")
         if self.meta_box.size > MAX_META:
-            raise MalformedError(f"{self.meta_box.size:,} bytes of meta", where="meta")
+            raise MalformedError(f"the meta box has {self.meta_box.size:,} bytes", where="meta")
         payload = source.read(self.meta_box.payload, self.meta_box.end - self.meta_box.payload, "meta")
         self.meta = Meta.parse(payload, "meta", source.limits)
         self._make_extents_explicit()
 
     def _make_extents_explicit(self) -> None:
-        """Length 0 means "to the end of the file": name it, before anything is appended."""
+        """Replace length 0, which means "to the end of the file", by the length, because data is appended later."""
         for item, location in self.meta.locations.items.items():
             if location.method != FILE or location.data_reference:
                 continue
@@ -78,35 +82,37 @@ class HeifFile:
             for e in location.extents:
                 length = e.length or self.source.size - e.offset
                 if e.offset > self.source.size or length < 0 or e.offset + length > self.source.size:
-                    raise TruncatedError(f"data at {e.offset:,}…{e.offset + length:,} lies outside the file of "
+                    raise TruncatedError(f"data at {e.offset:,}…{e.offset + length:,} is outside the file of "
                                          f"{self.source.size:,} bytes", where=where)
                 out.append(Extent(e.offset, length, e.index))
             self.meta.locations.items[item] = replace(location, extents=tuple(out))
 
     def data(self, item: int, limit: str = "max_decoded_bytes") -> bytes:
-        """An item's bytes, of which limit `limit` allows so many. Raises MalformedError, TruncatedError,
-        UnsupportedError, LimitError."""
+        """Return an item's bytes, whose number is bounded by limit `limit`.
+
+        Raises MalformedError, TruncatedError, UnsupportedError, LimitError.
+        """
         where = f"meta/iloc: item {item}"
         location = self.meta.locations.items.get(item)
         if location is None:
-            raise MalformedError("has no location", where=where)
+            raise MalformedError("the item has no location", where=where)
         if location.data_reference:
-            raise UnsupportedError("lies in another file", where=where)
+            raise UnsupportedError("the item's data is in another file", where=where)
         total = sum(e.length for e in location.extents)
         self.source.limits.check(limit, total, "bytes", where=where)
         if location.method == FILE:
             if total > self.source.size * 2:
-                raise MalformedError(f"extents add up to {total:,} bytes", where=where)
+                raise MalformedError(f"the extents add up to {total:,} bytes", where=where)
             return b"".join(self.source.read(e.offset, e.length, f"item {item}") for e in location.extents)
         if location.method == IDAT:
             c = self.meta.idat
             if any(e.offset + e.length > len(c) for e in location.extents):
-                raise MalformedError(f"goes past the {len(c)} bytes of idat", where=where)
+                raise MalformedError(f"the data exceeds the {len(c)} bytes of idat", where=where)
             return b"".join(c[e.offset : e.offset + e.length if e.length else None] for e in location.extents)
-        raise UnsupportedError("is made of pieces of another item (construction method 2)", where=where)
+        raise UnsupportedError("the item consists of pieces of another item (construction method 2)", where=where)
 
     def coded(self, item: int, configuration: Configuration) -> bytes:
-        """The data of an HEVC item, which is no more than its picture can need. Raises as `data` does."""
+        """Return the data of an HEVC item, if not larger than its picture can need. Raises the errors of `data`."""
         location, declared = self.meta.locations.items.get(item), configuration.sequence()
         size = sum(e.length for e in location.extents) if location else 0
         self.source.limits.check_coded(size, declared.coded_width, declared.coded_height,
@@ -114,19 +120,19 @@ class HeifFile:
         return self.data(item)
 
     def stored_size(self, item: int) -> tuple[int, int]:
-        """ispe: (width, height) as coded, before clap, irot and imir."""
+        """Return (width, height) from ispe, as coded, before clap, irot and imir."""
         ispe = self.meta.properties.first(item, "ispe")
         if ispe is None:
-            raise MalformedError("has no ispe (size) property", where=f"meta/iprp: item {item}")
+            raise MalformedError("the item has no ispe (size) property", where=f"meta/iprp: item {item}")
         c = Cursor(ispe.payload, ispe.path)
         c.full()
         width, height = c.uint(4), c.uint(4)
         if not (0 < width <= 1 << 17 and 0 < height <= 1 << 17):
-            raise MalformedError(f"size {width} × {height}", where=ispe.path)
+            raise MalformedError(f"the size is {width} × {height}", where=ispe.path)
         return width, height
 
     def window(self, item: int) -> tuple[int, int, int, int]:
-        """(x, y, width, height) of what clap leaves of the coded picture; all of it without one."""
+        """Return (x, y, width, height) of the part of the coded picture that clap leaves, or all of it."""
         width, height = self.stored_size(item)
         clap = self.meta.properties.first(item, "clap")
         if clap is None:
@@ -144,16 +150,16 @@ class HeifFile:
         y = Fraction(height - 1, 2) + dy - (h - 1) / 2
         out = round(x), round(y), round(w), round(h)
         if out[0] < 0 or out[1] < 0 or out[2] < 1 or out[3] < 1 or out[0] + out[2] > width or out[1] + out[3] > height:
-            raise MalformedError(f"clap {out} lies outside the {width} × {height} picture", where=clap.path)
+            raise MalformedError(f"clap {out} is outside the {width} × {height} picture", where=clap.path)
         return out
 
     def orientation(self, item: int) -> int:
-        """irot and imir, in association order, as an Exif orientation."""
-        return exif.from_heif((p.kind, p.payload[0]) for p in self.meta.properties.of(item)
-                              if p.kind in ("irot", "imir") and p.payload)
+        """Return irot and imir, in association order, as an Exif orientation."""
+        return orientation.from_heif((p.kind, p.payload[0]) for p in self.meta.properties.of(item)
+                                     if p.kind in ("irot", "imir") and p.payload)
 
     def urn(self, item: int) -> tuple[str, bytes] | None:
-        """auxC: (URN, aux_subtype bytes), or None."""
+        """Return (URN, aux_subtype bytes) from auxC, or None."""
         aux = self.meta.properties.first(item, "auxC")
         if aux is None:
             return None
@@ -163,7 +169,7 @@ class HeifFile:
         return name.decode("utf-8", "replace"), c.rest()
 
     def auxiliaries(self) -> list[tuple[int, str]]:
-        """(item, URN) of every auxiliary image of the primary; the URN is empty when auxC is missing."""
+        """Return (item, URN) of every auxiliary image of the primary; the URN is empty when auxC is missing."""
         return [(i, (self.urn(i) or ("", b""))[0]) for i in dict.fromkeys(self.meta.to("auxl", self.meta.primary))
                 if i in self.meta.items and i != self.meta.primary]
 
@@ -171,20 +177,20 @@ class HeifFile:
         return [i for i, urn in self.auxiliaries() if urn in DEPTH_URNS]
 
     def metadata_of(self, item: int) -> list[int]:
-        """XMP items that describe `item`."""
+        """Return the XMP items that describe `item`."""
         infos = self.meta.items
         return [i for i in self.meta.to("cdsc", item)
                 if i in infos and infos[i].type == "mime" and infos[i].content_type == b"application/rdf+xml"]
 
-    def exif(self) -> exif_format.Exif:
-        """The primary's Exif fields; defaults when there is none or it is damaged (only hints depend on it)."""
+    def exif(self) -> exif.Exif:
+        """Return the primary's Exif fields; defaults when there are none or they are damaged: only hints use them."""
         for i in self.meta.to("cdsc", self.meta.primary):
             if i in self.meta.items and self.meta.items[i].type == "Exif":
                 try:
-                    return exif_format.parse_item(self.data(i, "max_metadata"))
+                    return exif.parse_item(self.data(i, "max_metadata"))
                 except GpudepthError:
                     break
-        return exif_format.Exif()
+        return exif.Exif()
 
     def picture(self) -> Picture:
         _, _, width, height = self.window(self.meta.primary)

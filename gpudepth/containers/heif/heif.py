@@ -1,4 +1,4 @@
-"""The HEIF container."""
+"""Implements the HEIF container."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OTHER_BRANDS = (b"qt  ", b"crx ", b"M4A ", b"M4V ", b"isom", b"mp41", b"mp42", 
 
 @contextlib.contextmanager
 def _inside(source: ByteSource) -> Iterator[None]:
-    """Errors from here name the file before the place in it."""
+    """Prefix the place in errors with the name of the file."""
     try:
         yield
     except GpudepthError as error:

@@ -1,4 +1,4 @@
-"""Portrait mode: what a photo gives to others as a donor, and the Exif tag that marks one."""
+"""Handles Portrait mode in HEIF: what a photo provides as a donor, and the Exif tag that marks it."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ PORTRAIT = 9  # CustomRendered; 8 and 9 are seen in photos of Portrait mode, and
 
 
 def donor(file: HeifFile) -> Donor:
-    """Raises NoDepthError, UnsupportedError."""
+    """Return what a photo provides as a donor. Raises NoDepthError, UnsupportedError."""
     data = read_depth(file)
     packets = file.metadata_of(file.depth_items()[-1]) if data is not None else []
     if data is None or not packets:
-        raise NoDepthError("holds no depth with Apple's metadata, so it is no donor")
+        raise NoDepthError("the photo cannot be a donor: it has no depth with Apple's metadata")
     return apple.donor(file.data(packets[0], "max_xmp"), f"XMP item {packets[0]}", file.exif().custom_rendered,
                        data.storage, file.source.limits)
 
 
 def mark(file: HeifFile, edit: Rewriter, donor: Donor | None) -> list[str]:
-    """Set Exif CustomRendered as the donor has it; returns what changed, in words."""
+    """Set Exif CustomRendered to the donor's value; return descriptions of what changed."""
     value = PORTRAIT if donor is None or donor.custom_rendered is None else donor.custom_rendered
     old = file.exif().custom_rendered
     if old == value:
         return []
-    said = f"Exif CustomRendered: {'none' if old is None else old} → {value}"
+    change = f"Exif CustomRendered: {'none' if old is None else old} → {value}"
     for item in file.meta.to("cdsc", file.meta.primary):
         if item in file.meta.items and file.meta.items[item].type == "Exif":
             data = file.data(item, "max_metadata")
@@ -38,10 +38,10 @@ def mark(file: HeifFile, edit: Rewriter, donor: Donor | None) -> list[str]:
                 edit.put(item, data[:at] + _set(data[at:], value))
             except GpudepthError as error:
                 raise error.within(f"Exif item {item}") from None
-            return [said]
+            return [change]
     item = edit.add("Exif", (6).to_bytes(4, "big") + exif.HEADING + exif.with_custom_rendered(b"", value))
     edit.refer("cdsc", item, file.meta.primary)
-    return [f"{said} (a new Exif item)"]
+    return [f"{change} (a new Exif item)"]
 
 
 def _set(block: bytes, value: int) -> bytes:

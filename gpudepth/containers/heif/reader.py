@@ -1,4 +1,4 @@
-"""Depth items → DepthData."""
+"""Reads depth items as DepthData."""
 
 from __future__ import annotations
 
@@ -21,10 +21,14 @@ from .file import HeifFile
 
 
 def read_depth(file: HeifFile) -> DepthData | None:
-    """The primary's depth in coded orientation, `orientation` set; None when there is none.
+    """Return the primary's depth in coded orientation with `orientation` set; None when there is none.
 
-    With several depth images the last one counts, as in libheif. The SEI's range comes before the XMP's six
-    decimals. Raises RangeError when neither gives one, UnsupportedError for codecs other than HEVC.
+    Of several depth images the last one is used, as in libheif. The SEI's range takes precedence over the XMP's six
+    decimals.
+
+    Raises:
+        RangeError: Neither has a range.
+        UnsupportedError: The codec is not HEVC.
     """
     items = file.depth_items()
     if not items:
@@ -37,13 +41,13 @@ def read_depth(file: HeifFile) -> DepthData | None:
 
 
 def representation(file: HeifFile, item: int) -> DepthRepresentation | None:
-    """What auxC's SEI says, or None when auxC holds only the URN."""
+    """Return the content of auxC's SEI, or None when auxC only holds the URN."""
     urn = file.urn(item)
     return DepthRepresentation.parse(urn[1], "auxC") if urn and urn[1] else None
 
 
 def metadata(file: HeifFile, item: int) -> DepthMetadata:
-    """What the XMP of a depth item says; all defaults when there is none."""
+    """Return the content of a depth item's XMP; defaults without one."""
     for i in file.metadata_of(item):
         packet = xmp.parse(file.data(i, "max_xmp"), f"XMP item {i}", file.source.limits)
         if packet.has(apple.APDI) or packet.has(apple.DEPTH_DATA):
@@ -69,10 +73,10 @@ def _native_format(sei: DepthRepresentation | None, about: DepthMetadata) -> Pix
 
 
 def _range(sei: DepthRepresentation | None, about: DepthMetadata, quantity: Quantity) -> tuple[float, float]:
-    """(lo, hi) in the native quantity: what code 0 and the largest code mean."""
+    """Return (lo, hi) in the native quantity: the values of code 0 and the largest code."""
     if sei is not None:
         if sei.kind not in (0, 1, 2):
-            raise UnsupportedError("uses a non-uniform disparity table", where="auxC")
+            raise UnsupportedError("a non-uniform disparity table is not supported", where="auxC")
         planes = (sei.z_near, sei.z_far) if quantity is Quantity.DEPTH else (sei.d_min, sei.d_max)
         if planes[0] is not None and planes[1] is not None:
             return planes[0], planes[1]
@@ -81,14 +85,14 @@ def _range(sei: DepthRepresentation | None, about: DepthMetadata, quantity: Quan
             return 1 / other[1], 1 / other[0]
     if about.float_min is not None and about.float_max is not None:
         return about.float_min, about.float_max
-    raise RangeError("holds codes without a range: neither SEI nor XMP says what they mean in metres",
-                     hint="attach the depth again with --near and --far")
+    raise RangeError("the codes have no range: neither SEI nor XMP defines what they mean in metres",
+                     hint="attach the depth again with its range: ‹near=0.5› ‹far=12›")
 
 
 def decode(file: HeifFile, item: int) -> tuple[NDArray[Any], int]:
-    """(H, W) luma codes of an item after its own clap, before irot and imir; and their bits.
+    """Return the (H, W) luma codes of an item after its own clap, before irot and imir, and their bits.
 
-    Raises UnsupportedError for codings other than HEVC and grids of it, MalformedError, LimitError.
+    Raises UnsupportedError for other codecs than HEVC and grids of it, MalformedError, LimitError.
     """
     kind = file.meta.items[item].type
     if kind == "hvc1":
@@ -96,11 +100,11 @@ def decode(file: HeifFile, item: int) -> tuple[NDArray[Any], int]:
     elif kind == "grid":
         codes, bits = _decode_grid(file, item)
     else:
-        raise UnsupportedError(f"is coded as {kind!r}; we read HEVC (hvc1) and grids of it",
+        raise UnsupportedError(f"the item is coded as {kind!r}; HEVC (hvc1) and grids of it are supported",
                                hint="convert the file to HEIC with another tool first")
     width, height = file.stored_size(item)
     if codes.shape[0] < height or codes.shape[1] < width:
-        raise MalformedError(f"decodes to {codes.shape[1]}×{codes.shape[0]}, ispe says {width}×{height}")
+        raise MalformedError(f"the picture decodes to {codes.shape[1]}×{codes.shape[0]}, but ispe is {width}×{height}")
     x, y, w, h = file.window(item)
     return np.ascontiguousarray(codes[:height, :width][y : y + h, x : x + w]), bits
 
@@ -108,24 +112,24 @@ def decode(file: HeifFile, item: int) -> tuple[NDArray[Any], int]:
 def _decode_hvc1(file: HeifFile, item: int) -> tuple[NDArray[Any], int]:
     prop = file.meta.properties.first(item, "hvcC")
     if prop is None:
-        raise MalformedError("has no hvcC property", where=f"item {item}")
+        raise MalformedError("the item has no hvcC property", where=f"item {item}")
     limits = file.source.limits
     configuration = Configuration.parse(prop.payload, prop.path, limits)
     return decode_luma(configuration, file.coded(item, configuration), limits, f"item {item}")
 
 
 def _decode_grid(file: HeifFile, item: int) -> tuple[NDArray[Any], int]:
-    """ImageGrid (ISO/IEC 23008-12, 6.6.2.3): rows and columns of equal tiles, cropped to the output size."""
+    """Decode an ImageGrid (ISO/IEC 23008-12, 6.6.2.3): rows and columns of equal tiles, cropped to the output size."""
     c = Cursor(file.data(item, "max_metadata"), f"item {item}")
     c.uint(1)
     size = 4 if c.uint(1) & 1 else 2
     rows, columns = c.uint(1) + 1, c.uint(1) + 1
     width, height = c.uint(size), c.uint(size)
     file.source.limits.check_picture(width, height, 2, where=c.where)
-    file.source.limits.check("max_items", rows * columns, where=c.where)    # one tile could be named many times
+    file.source.limits.check("max_items", rows * columns, where=c.where)    # one tile could be repeated many times
     tiles = file.meta.targets("dimg", item)
     if len(tiles) != rows * columns:
-        raise MalformedError(f"grid of {rows} × {columns} has {len(tiles)} tiles", where=c.where)
+        raise MalformedError(f"the grid of {rows} × {columns} has {len(tiles)} tiles", where=c.where)
     out: NDArray[Any] | None = None
     bits = 8
     for n, tile in enumerate(tiles):
@@ -136,13 +140,14 @@ def _decode_grid(file: HeifFile, item: int) -> tuple[NDArray[Any], int]:
         if out is None:
             fits = width <= w * columns < width + w and height <= h * rows < height + h
             if not fits:
-                raise MalformedError(f"{columns} × {rows} tiles of {w}×{h} do not make {width}×{height}", where=c.where)
+                raise MalformedError(f"{columns} × {rows} tiles of {w}×{h} do not result in {width}×{height}",
+                                     where=c.where)
             file.source.limits.check_picture(w * columns, h * rows, 2, where=c.where, packed=file.source.size)
             out = np.zeros((h * rows, w * columns), codes.dtype)
         if codes.shape != (out.shape[0] // rows, out.shape[1] // columns) or codes.dtype != out.dtype:
-            raise MalformedError("grid tiles differ in size or depth", where=c.where)
+            raise MalformedError("the grid's tiles differ in size or bits", where=c.where)
         y, x = divmod(n, columns)
         out[y * h : (y + 1) * h, x * w : (x + 1) * w] = codes
     if out is None:
-        raise MalformedError("grid has no tiles", where=c.where)
+        raise MalformedError("the grid has no tiles", where=c.where)
     return out[:height, :width], bits

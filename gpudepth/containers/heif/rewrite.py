@@ -1,8 +1,8 @@
-"""Edits of a HEIF file that keep every other item's bytes.
+"""Edits a HEIF file and keeps the bytes of every other item.
 
-Only the meta box is rebuilt. The rest of the file is copied as it stands, less the bytes of dropped items; new data
-goes into one mdat after the last structural box and before vendor trailers (which are found from the end of the
-file). Every offset into the file is then mapped to where its bytes went.
+Only the meta box is rebuilt. The rest of the file is copied, except bytes of dropped items. New data goes into one mdat
+after the last structural box and before vendor trailers, which are found from the end of the file. Every offset into
+the file is then mapped to the new place of its bytes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STRUCTURE = ("ftyp", "meta", "mdat", "free", "skip", "wide")
 
 
 class Rewriter:
-    """Collects an edit of `file`; `splice()` carries it out. The file's meta object is edited in place."""
+    """Collects edits of `file`, whose meta object is changed in place; `splice()` returns the result."""
 
     def __init__(self, file: HeifFile) -> None:
         self.file = file
@@ -36,7 +36,7 @@ class Rewriter:
                     box = file.meta_box
                     if e.length and e.offset < box.end and e.offset + e.length > box.start:
                         raise UnsupportedError(
-                            f"item {item} keeps its data inside the meta box, which an edit moves",
+                            f"the data of item {item} is inside the meta box, which an edit moves",
                             where=f"{file.source.name}: meta/iloc: item {item}",
                             hint="rewrite the file with another tool first")
 
@@ -47,7 +47,7 @@ class Rewriter:
         self.meta.drop(items)
 
     def add(self, kind: str, data: bytes, *, hidden: bool = True, content_type: bytes = b"") -> int:
-        """A new item with its data; returns its id."""
+        """Add an item with its data; return its id."""
         item = self.meta.next_id()
         self.meta.items[item] = ItemInfo(item, kind, hidden, content_type=content_type)
         self.meta.locations.add(item, (Extent(0, len(data)),))
@@ -55,7 +55,7 @@ class Rewriter:
         return item
 
     def put(self, item: int, data: bytes) -> None:
-        """Other data for an item that is there."""
+        """Replace the data of an existing item."""
         self._dropped += self._ranges(self.meta.locations.items.get(item))
         self.meta.locations.items[item] = Location(FILE, (Extent(0, len(data)),))
         self._new.append((item, data))
@@ -70,7 +70,7 @@ class Rewriter:
         return [(e.offset, e.offset + e.length) for e in location.extents if e.length]
 
     def splice(self) -> Splice:
-        """The edited file. Raises MalformedError when an item's bytes cannot be followed."""
+        """Return the edited file. Raises MalformedError when an item's bytes cannot be located."""
         file, meta = self.file, self.meta
         meta.locations = meta.locations.shape(file.source.size + sum(len(d) for _, d in self._new) + (1 << 20))
         meta_size = len(meta.serialise())
@@ -81,16 +81,16 @@ class Rewriter:
         self._relocate(moved, out.size)
         blob = meta.serialise()
         if len(blob) != meta_size:
-            raise MalformedError("the meta box changed its size while being laid out", where=file.source.name)
+            raise MalformedError("the meta box changed size during layout", where=file.source.name)
         try:
-            Meta.parse(blob[8:], "meta", file.source.limits)     # what is written can be read within the same limits
+            Meta.parse(blob[8:], "meta", file.source.limits)     # the result must be readable within the same limits
         except GpudepthError as error:
             raise error.within(file.source.name) from None
         out.pieces[meta_at] = blob
         return out
 
     def _copy(self, out: Splice, moved: list[tuple[int, int, int]], meta_size: int) -> int:
-        """Lay the file out; returns the index of the piece that the meta box will fill."""
+        """Lay out the file; return the index of the piece that the meta box will fill."""
         boxes = self.file.boxes
         last = max(i for i, b in enumerate(boxes) if b.type in STRUCTURE)
         new_items = {item for item, _ in self._new}
@@ -110,7 +110,7 @@ class Rewriter:
             elif box.type == "mdat":
                 self._copy_mdat(out, moved, box, cuts, appended=i == last and bool(self._new))
             elif box.open_ended and i == last and self._new:
-                out.add(header(box.type, box.end - box.payload))  # else it would swallow what follows
+                out.add(header(box.type, box.end - box.payload))  # otherwise it would include what follows
                 moved.append((box.payload, box.end, out.keep(box.payload, box.end - box.payload)))
             else:
                 moved.append((box.start, box.end, out.keep(box.start, box.size)))
@@ -120,7 +120,7 @@ class Rewriter:
 
     @staticmethod
     def _absorbs(box: Box, growth: int, used: list[Range]) -> bool:
-        """Can a free box behind meta take up the change of size? Only exactly, or with 8 bytes left for itself."""
+        """Return whether a free box after meta can absorb the change of size exactly, or with 8 bytes left."""
         left = box.size - growth
         return (box.type in ("free", "skip") and not box.open_ended and growth != 0 and (left == 0 or left >= 8)
                 and left < 1 << 32 and not any(a < box.end and b > box.start for a, b in used))
@@ -132,7 +132,7 @@ class Rewriter:
         size = sum(b - a for a, b in keep)
         whole = size == box.end - box.payload
         if not whole and size == 0:
-            return  # it held nothing but what was dropped
+            return  # all its content was dropped
         if whole and not (box.open_ended and appended):
             moved.append((box.start, box.end, out.keep(box.start, box.size)))
             return
@@ -142,7 +142,7 @@ class Rewriter:
 
     def _append(self, out: Splice) -> None:
         out.add(header("mdat", sum(len(d) for _, d in self._new)))
-        # metadata before pictures, as Apple orders them
+        # Metadata comes before pictures, as in Apple's files.
         for item, data in sorted(self._new, key=lambda new: self.meta.items[new[0]].type not in ("Exif", "mime")):
             self.meta.locations.items[item] = Location(FILE, (Extent(out.add(data), len(data)),))
 
@@ -165,18 +165,18 @@ class Rewriter:
                 extents.append(Extent(e.offset - moved[i][0] + moved[i][2], e.length, e.index))
             self.meta.locations.items[item] = replace(location, extents=tuple(extents))
         if new_size >= 1 << 32 and self.meta.locations.offset_size < 8:
-            raise MalformedError("the file outgrew its 32-bit offsets", where=self.file.source.name)
+            raise MalformedError("the file exceeds its 32-bit offsets", where=self.file.source.name)
 
 
 def header(kind: str, payload: int, *, wide: bool = False) -> bytes:
-    """The header of a box with that many bytes of payload: 8 bytes, or 16 when they need it or `wide` asks for it."""
+    """Return the header of a box: 8 bytes, or 16 for large payloads and if `wide`."""
     if wide or payload + 8 >= 1 << 32:
         return b"\0\0\0\1" + kind.encode("latin-1") + (payload + 16).to_bytes(8, "big")
     return (payload + 8).to_bytes(4, "big") + kind.encode("latin-1")
 
 
 def subtract(ranges: list[Range], holes: list[Range]) -> list[Range]:
-    """Sorted, merged `ranges` without `holes`."""
+    """Return sorted, merged `ranges` without `holes`."""
     out: list[Range] = []
     for start, end in sorted(ranges):
         pieces = [(max(start, out[-1][1]) if out else start, end)]

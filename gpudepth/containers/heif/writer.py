@@ -1,4 +1,4 @@
-"""Codes → a depth item and its XMP item, with the properties and references that Apple writes."""
+"""Writes codes as a depth item and its XMP item, with the properties and references that Apple writes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ XMP_TYPE = b"application/rdf+xml"
 
 
 def storage(fmt: PixelFormat, lo: float, hi: float, bits: int | None = None) -> Storage:
-    """8, 10 or 12 bits (Apple's cameras write 8, and so does None) over [lo, hi], rounded outward as the SEI needs it.
+    """Return 8, 10 or 12 bits over [lo, hi], rounded outward as the SEI requires; half floats are exact.
 
-    Half floats stay as they are.
+    The default is 8, as Apple's cameras write.
     """
     bits = 8 if bits is None else bits
     if bits not in (8, 10, 12):
@@ -29,7 +29,7 @@ def storage(fmt: PixelFormat, lo: float, hi: float, bits: int | None = None) -> 
 
 
 def aux_c(coded: CodedMap) -> bytes:
-    """auxC: the HEVC depth URN, then the range as an SEI message."""
+    """Return auxC: the HEVC depth URN, then the range as an SEI message."""
     lo, hi = coded.storage.lo, coded.storage.hi
     if quantity_of(coded.pixel_format) is Quantity.DISPARITY:
         sei = DepthRepresentation(UNIFORM_DISPARITY, d_min=lo, d_max=hi)
@@ -40,25 +40,25 @@ def aux_c(coded: CodedMap) -> bytes:
 
 def attach(file: HeifFile, edit: Rewriter, coded: CodedMap, profile: str,
            placement: Placement = DEFAULT_PLACEMENT) -> list[str]:
-    """Add the items to an edit; returns warnings. Raises ExistingDepthError, UnsupportedError."""
+    """Add the items to an edit; return warnings. Raises ExistingDepthError, UnsupportedError."""
     meta, primary, name = file.meta, file.meta.primary, file.source.name
     if file.depth_items():
         if not placement.replace:
-            raise ExistingDepthError("has depth already", where=name, hint=REPLACE)
+            raise ExistingDepthError("the photo already has depth", where=name, hint=REPLACE)
         remove(file, edit)
     if meta.targets("thmb", primary) or meta.targets("pred", primary):
-        raise UnsupportedError(f"primary item {primary} is a thumbnail or a predicted picture of another item; "
-                               "readers would not look for its depth", where=f"{name}: meta/iref")
+        raise UnsupportedError(f"primary item {primary} is a thumbnail or a predicted picture of another item, where "
+                               "readers do not look for depth", where=f"{name}: meta/iref")
     hvcc, data = encode_monochrome(coded.codes, coded.storage.format.bits, coded.crf)
     packet = apple.serialise(coded, profile, placement.donor, file.source.limits)
     depth = edit.add("hvc1", data)
-    about = edit.add("mime", packet, content_type=XMP_TYPE)  # in mdat: ImageIO is reported to ignore XMP in idat
+    about = edit.add("mime", packet, content_type=XMP_TYPE)  # in mdat, as ImageIO reportedly ignores XMP in idat
     height, width = coded.codes.shape
     properties = meta.properties
     properties.associate(depth, make_full("ispe", 0, 0, width.to_bytes(4, "big") + height.to_bytes(4, "big")))
     turns = [p.raw for p in properties.of(primary) if p.kind in ("irot", "imir")]
     if not any(raw[4:8] == b"irot" for raw in turns):
-        turns.insert(0, b"\0\0\0\x09irot\0")  # Apple always writes one
+        turns.insert(0, b"\0\0\0\x09irot\0")  # as Apple's files always have one
     for raw in turns:
         properties.associate(depth, raw)
     properties.associate(depth, make_full("pixi", 0, 0, bytes([1, coded.storage.format.bits])))
@@ -70,7 +70,7 @@ def attach(file: HeifFile, edit: Rewriter, coded: CodedMap, profile: str,
     if profile == "apple-portrait":
         warnings += apple_rules.missing_of_portrait(packet, (width, height))
     if len(properties.boxes) > IPCO_LIMIT:
-        warnings.append(f"{len(properties.boxes)} property boxes: libheif 1.23 opens files with at most {IPCO_LIMIT}")
+        warnings.append(f"the file has {len(properties.boxes)} property boxes; libheif 1.23 opens at most {IPCO_LIMIT}")
     return warnings
 
 
@@ -79,7 +79,7 @@ def remove(file: HeifFile, edit: Rewriter) -> list[str]:
     meta = file.meta
     depth = set(file.depth_items())
     if not depth:
-        raise NoDepthError("has no depth to remove", where=file.source.name)
+        raise NoDepthError("the photo has no depth to remove", where=file.source.name)
     gone = set(depth)
     for item in depth:
         for other in (*meta.to("cdsc", item), *meta.targets("dimg", item)):
@@ -92,9 +92,9 @@ def remove(file: HeifFile, edit: Rewriter) -> list[str]:
 
 
 def _tone_mapped(file: HeifFile) -> list[int]:
-    """The tmap items that the file's other auxiliaries (gain map aside) refer to besides the primary.
+    """Return the tmap items that other auxiliary images, except gain maps, refer to besides the primary.
 
-    A second target makes libheif 1.15 to 1.17 refuse the whole file, so it is added only where the file has it.
+    A second target makes libheif 1.15 to 1.17 refuse the whole file, so it is only added where the file already has it.
     """
     meta, out = file.meta, []
     for item, urn in file.auxiliaries():

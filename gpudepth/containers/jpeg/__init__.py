@@ -1,8 +1,8 @@
-"""JPEG files: depth as a further image of a multi-picture file, Apple's way.
+"""Reads and writes depth in JPEG files, as a further image of a multi-picture file as Apple does.
 
-    file      a parsed file: primary, MPF, the other images, what follows them
-    image     a map as a small gray JPEG in the form of Apple's cameras, and back
-    layout    a file laid out anew: MPF made or extended, images re-pointed, everything else copied
-    writer    the edits: depth put in, and taken out
-    jpeg      the container: all of it behind `containers.base.Container`
+    file      a parsed file: primary, MPF, the other images, trailer
+    image     encodes and decodes a map as a small gray JPEG like Apple's cameras
+    layout    lays out a file: MPF made or extended, offsets of images updated, everything else copied
+    writer    adds and removes depth
+    jpeg      the container behind `containers.base.Container`
 """

@@ -1,4 +1,4 @@
-"""A JPEG file's mattes and gain map (images that the MPF lists), and the confidence of Google's layouts."""
+"""Reads a JPEG file's mattes and gain map (images in the MPF), and the confidence of Google's layouts."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ...errors import GpudepthError
 from ..auxiliary import CONFIDENCE, AuxiliaryImage, name_of
 from ..google import dynamic_depth, gdepth
 from . import image
-from .file import Image, JpegFile
+from .file import FurtherImage, JpegFile
 
 
 def images(file: JpegFile) -> list[AuxiliaryImage]:
-    """In the order of the file. Further images share the primary's orientation, as depth does."""
+    """Return the images in the order of the file. Further images share the primary's orientation, as depth does."""
     turn = file.exif().orientation
-    found = [AuxiliaryImage(name, each.kind, each.type, turn, partial(_further, file, each))
-             for each in file.images if (name := name_of(each.kind))]
+    found = [AuxiliaryImage(name, i.kind, i.type, turn, partial(_further, file, i))
+             for i in file.images if (name := name_of(i.kind))]
     limits = file.source.limits
     if file.damage is None and file.dynamic is not None and dynamic_depth.has_confidence(file.dynamic):
         found.append(AuxiliaryImage(CONFIDENCE, CONFIDENCE, "Dynamic Depth", turn, partial(_dynamic, file)))
@@ -27,11 +27,11 @@ def images(file: JpegFile) -> list[AuxiliaryImage]:
     return found
 
 
-def _further(file: JpegFile, each: Image) -> tuple[NDArray[Any], int]:
+def _further(file: JpegFile, found: FurtherImage) -> tuple[NDArray[Any], int]:
     try:
-        return image.decode(file.source, each.stream, file.source.limits, each.kind)
+        return image.decode(file.source, found.stream, file.source.limits, found.kind)
     except GpudepthError as error:
-        raise error.within(f"MPF image {each.index + 1}").within(file.source.name) from None
+        raise error.within(f"MPF image {found.index + 1}").within(file.source.name) from None
 
 
 def _dynamic(file: JpegFile) -> tuple[NDArray[Any], int]:

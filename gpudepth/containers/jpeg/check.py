@@ -1,4 +1,4 @@
-"""Rules of depth in JPEG files, and a file held against them: Apple's layout, and what Google's have beside it."""
+"""Checks depth in a JPEG file against its rules: Apple's layout, and Google's beside it."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from ..rules import (
     same_aspect,
 )
 from . import image
-from .file import Image, JpegFile
+from .file import FurtherImage, JpegFile
 
 APPLE = ("apple-depth", "article", "apple-portrait")
 _LAYOUT = {"gdepth": "GDepth", "dynamic-depth": "Dynamic Depth"}
 FILES, CIPA = apple_rules.FILES, "CIPA DC-007"
 PORTRAIT_RENDERED = (7, 8, 9)
 
-OFFSETS = Rule("mpf-offsets", "every image that the MPF lists starts where it says", f"{CIPA} 5.2.3.3; {FILES}")
+OFFSETS = Rule("mpf-offsets", "every image in the MPF starts at its offset", f"{CIPA} 5.2.3.3; {FILES}")
 COUNT = Rule("mpf-count", "NumberOfImages is the number of entries", f"{CIPA} 5.2.3.2")
 PRIMARY = Rule("mpf-primary", "the first entry is the primary image: attribute 030000, offset 0",
                f"{CIPA} 5.2.3.3; {FILES}")
@@ -46,16 +46,16 @@ PACKED = Rule("mpf-packed", "each image starts where the one before it ends", FI
 AMPF = Rule("ampf", "the JFIF segment ends with AMPF", f"{FILES} that has an MPF", must=())
 GRAY = Rule("gray-baseline", "the depth image is baseline JPEG, one component of 8 bits", FILES, must=APPLE)
 RESTARTS = Rule("restart-interval", "the depth image has a restart interval", FILES, must=())
-STUB = Rule("mpf-of-image", "the depth image's own MPF says how many images there are", f"{FILES} from a camera",
+STUB = Rule("mpf-of-image", "the depth image's own MPF has the number of images", f"{FILES} from a camera",
             must=())
-NO_EXIF = Rule("exif-of-image", "the depth image has no Exif: the primary's orientation is its own", FILES)
-RENDERED = Rule("custom-rendered", "Exif CustomRendered says Portrait (7, 8 or 9)",
+NO_EXIF = Rule("exif-of-image", "the depth image has no Exif, because the primary's orientation applies", FILES)
+RENDERED = Rule("custom-rendered", "Exif CustomRendered is Portrait (7, 8 or 9)",
                 f"{FILES} of Portrait mode; publicly reported", only=("apple-portrait",))
-AGREE = Rule("layouts-agree", "the layouts hold the same map", "readers take the one or the other")
+AGREE = Rule("layouts-agree", "the layouts hold the same map", "readers use either of them")
 
 
 def check(source: ByteSource, profile: str | None) -> list[Finding]:
-    """Hold a file against the rules; damage is a finding at its place."""
+    """Check a file against the rules; damage becomes a finding at its place."""
     out = Checklist(profile, source.name)
     try:
         file = JpegFile(source)
@@ -88,8 +88,8 @@ class _Check:
             maps["GDepth"] = check_gdepth(out, file.primary, file.packets, file.source)
         wanted = _LAYOUT.get(profile, "Apple's") if profile else None
         there = bool(maps) if wanted is None else wanted in maps
-        out.test(PRESENT, there, "the whole file", "it holds none" if not maps else
-                 f"it holds {', '.join(maps)}, and not {wanted}")
+        out.test(PRESENT, there, "the whole file", "there is no depth" if not maps else
+                 f"it holds {', '.join(maps)}, but not {wanted}")
         self._agree({name: data for name, data in maps.items() if data is not None})
         for name, data in maps.items():
             if data is not None:
@@ -104,20 +104,20 @@ class _Check:
             return
         first = file.mpf.entries[0]
         out.test(COUNT, file.mpf.count == len(file.mpf.entries), "APP2 MPF",
-                 f"{file.mpf.count}, and {len(file.mpf.entries)} entries")
+                 f"{file.mpf.count}, but there are {len(file.mpf.entries)} entries")
         out.test(PRIMARY, first.attribute & 0xFFFFFF == BASELINE_PRIMARY and first.offset == 0, "APP2 MPF: entry 1",
                  f"attribute {first.attribute:08x}, offset {first.offset:,}")
         out.test(LENGTH, first.size == file.primary.size, "APP2 MPF: entry 1",
-                 f"{first.size:,}, and it has {file.primary.size:,}")
+                 f"{first.size:,}, but it has {file.primary.size:,} bytes")
         ends = {file.primary.end, file.items_end, *(i.stream.end for i in file.images)}
         loose = [i for i in file.images if i.stream.start not in ends]
         out.test(PACKED, not loose, f"image {loose[0].index + 1}" if loose else "APP2 MPF",
                  ", ".join(f"image {i.index + 1} at {i.stream.start:,}" for i in loose))
         jfif = file.primary.find(jpeg.APP0, jpeg.JFIF)
         if jfif is not None:
-            out.test(AMPF, jfif.payload.endswith(b"AMPF"), "APP0 JFIF", f"it has {len(jfif.payload)} bytes")
+            out.test(AMPF, jfif.payload.endswith(b"AMPF"), "APP0 JFIF", f"it has {len(jfif.payload)} bytes of payload")
 
-    def _image(self, found: Image) -> DepthData | None:
+    def _image(self, found: FurtherImage) -> DepthData | None:
         out, file, stream = self.out, self.file, found.stream
         where, frame = f"MPF image {found.index + 1}", found.stream.frame
         gray = frame.marker == 0xC0 and frame.components == 1 and frame.bits == 8
@@ -139,7 +139,7 @@ class _Check:
                                   limits=file.source.limits)
         primary = file.primary.frame
         out.test(ASPECT, same_aspect(size, (primary.width, primary.height)), where,
-                 f"{size[0]}×{size[1]} of a picture of {primary.width}×{primary.height}")
+                 f"the map is {size[0]}×{size[1]}, the picture {primary.width}×{primary.height}")
         rendered = file.exif().custom_rendered
         out.test(RENDERED, rendered in PORTRAIT_RENDERED, "APP1 Exif", f"it is {rendered}")
         try:
@@ -158,22 +158,22 @@ class _Check:
             return None
 
     def _agree(self, maps: dict[str, DepthData]) -> None:
-        """Every map against the first: JPEG coding makes a few codes of difference, other maps many."""
+        """Compare every map with the first: JPEG coding changes a few codes, another map many."""
         if len(maps) < 2:
             return
         (name, first), *others = maps.items()
         for other, data in others:
-            said = _difference(first, data)
-            self.out.test(AGREE, not said, other, f"{other} against {name}: {said}")
+            difference = _difference(first, data)
+            self.out.test(AGREE, not difference, other, f"{other} and {name} differ: {difference}")
 
 
 def _difference(a: DepthData, b: DepthData) -> str:
-    """In words; "" when they are the same map as far as coding lets tell."""
+    """Describe the difference of two maps; "" when they are the same apart from coding."""
     if (a.width, a.height) != (b.width, b.height):
-        return f"{b.width}×{b.height} and {a.width}×{a.height}"
+        return f"{b.width}×{b.height} and {a.width}×{a.height} pixels"
     values: list[Any] = [d.disparity().astype(np.float64) for d in (a, b)]
     span = float(values[0].max() - values[0].min())
     if not np.isfinite(span):
         return "not finite"
     off = float(np.abs(values[0] - values[1]).mean())
-    return f"off by {off:.3g} 1/m in the mean, of {span:.3g}" if off > max(span / 64, 1e-6) else ""
+    return f"by {off:.3g} 1/m on average, in a range of {span:.3g}" if off > max(span / 64, 1e-6) else ""

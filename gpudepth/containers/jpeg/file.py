@@ -1,4 +1,4 @@
-"""A parsed JPEG file: its primary image, the MPF index, the images that it lists, and the bytes after them."""
+"""Parses a JPEG file: its primary image, the MPF index, the images in it, and the bytes after them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import contextlib
 from dataclasses import dataclass, replace
 
 from ...errors import GpudepthError, MalformedError, TruncatedError
-from ...formats import exif as exif_format
-from ...formats import jpeg, mpf, xmp
+from ...formats import exif, jpeg, mpf, xmp
 from ...formats.bytesource import ByteSource
 from ...formats.jpeg import Stream
 from ...formats.mpf import Mpf
@@ -17,13 +16,20 @@ from ..base import Auxiliary, Picture
 from ..google import dynamic_depth, gdepth
 from ..google.packets import Packets
 
-READ_IN_VAIN = 4  # times the size of a file that are read for images that turn out to be damaged
+READ_IN_VAIN = 4  # multiple of the file size that may be read for images that turn out to be damaged
 
 
 @dataclass(frozen=True)
-class Image:
-    """One further image. `index` is its place in the MPF table; `about` is what Apple's XMP says of a depth image,
-    `type` the AuxiliaryImageType it names."""
+class FurtherImage:
+    """An image after the primary one.
+
+    Attributes:
+        index: Its index in the MPF table.
+        stream: The image.
+        about: Apple's metadata of a depth image, or None.
+        kind: The kind in words.
+        type: AuxiliaryImageType.
+    """
 
     index: int
     stream: Stream
@@ -33,12 +39,12 @@ class Image:
 
     @property
     def is_depth(self) -> bool:
-        """NativeFormat decides: a portrait matte calls itself "depth" in AuxiliaryImageType."""
+        """Whether NativeFormat declares depth; AuxiliaryImageType is also "depth" for a portrait matte."""
         return self.about is not None and self.about.native is not None
 
 
 class _Counted:
-    """A source that counts the bytes that are read of it."""
+    """A source that counts the bytes read from it."""
 
     def __init__(self, source: ByteSource) -> None:
         self.source, self.name, self.size, self.total = source, source.name, source.size, 0
@@ -50,8 +56,13 @@ class _Counted:
 
 
 class JpegFile:
-    """Raises TruncatedError, MalformedError, LimitError; images that the MPF lists but that are not there are in
-    `missing`, for reading can do without them and writing cannot."""
+    """A parsed JPEG file. Images in the MPF that do not exist are in `missing`: only writing requires them.
+
+    Raises:
+        TruncatedError: It ends too early.
+        MalformedError: It contradicts its format.
+        LimitError: It asks for too much.
+    """
 
     def __init__(self, source: ByteSource) -> None:
         self.source = source
@@ -60,7 +71,7 @@ class JpegFile:
         self.primary = jpeg.parse(source)
         self.mpf: Mpf | None = None
         self.base = 0
-        self.images: list[Image] = []
+        self.images: list[FurtherImage] = []
         self.missing: list[str] = []
         segment = self.primary.find(jpeg.APP2, jpeg.MPF)
         if segment is not None:
@@ -70,9 +81,9 @@ class JpegFile:
         self._find_google()
 
     def _find_images(self) -> None:
-        """Offsets are right in every file seen, the primary's size is not: it is never used.
+        """Find the images of the MPF by their offsets. Sizes are not used, as the primary's is wrong in some files.
 
-        Images that share bytes are no images: a small file could list one large picture many times over.
+        Images that share bytes are left out, because a small file could list one large picture many times.
         """
         assert self.mpf is not None
         at, in_vain = self.primary.end, 0
@@ -83,7 +94,7 @@ class JpegFile:
                 self.missing.append(f"{where}: starts at {start:,}, inside an image that ends at {at:,}")
                 continue
             if in_vain > READ_IN_VAIN * self.source.size:
-                self.missing.append(f"{where}: is not looked for behind so many that are damaged")
+                self.missing.append(f"{where}: is not read after so many damaged images")
                 continue
             counted = _Counted(self.source)
             try:
@@ -99,7 +110,7 @@ class JpegFile:
         self.images.sort(key=lambda i: i.index)
 
     def _find_google(self) -> None:
-        """The primary's XMP, and the items that it says follow the primary image."""
+        """Read the primary's XMP and the items that follow the primary image according to it."""
         self.packets, self.dynamic = Packets(self.primary.xmp() or b""), None
         self.damage: GpudepthError | None = None
         self.missing_items: list[str] = []
@@ -109,19 +120,19 @@ class JpegFile:
         except GpudepthError as error:
             self.packets = replace(self.packets, lost=str(error))
             if self.packets.names([gdepth.NAMESPACE, dynamic_depth.BASE]):
-                self.damage = error  # somebody else's damaged XMP is none of our business
+                self.damage = error  # other programs' damaged XMP is ignored
         if self.items_end > self.source.size:
-            past = f"Dynamic Depth items to {self.items_end:,} in a file of {self.source.size:,} bytes"
+            past = f"Dynamic Depth items extend to {self.items_end:,} in a file of {self.source.size:,} bytes"
             self.missing_items.append(past)
 
     @property
     def items_end(self) -> int:
-        """Where the items of a Dynamic Depth directory end; the primary's end without one."""
+        """End of the items of a Dynamic Depth directory, or of the primary image."""
         return self.primary.end + (self.dynamic.size if self.dynamic else 0)
 
     @property
     def tail(self) -> int:
-        """Where the last image ends: what follows is a trailer."""
+        """End of the last image, after which the trailer begins."""
         return max([self.items_end, *(i.stream.end for i in self.images)])
 
     def has_gdepth(self) -> bool:
@@ -130,21 +141,20 @@ class JpegFile:
     def has_dynamic_depth(self) -> bool:
         return self.dynamic is not None and bool(self.dynamic.maps)
 
-    def depth_images(self) -> list[Image]:
+    def depth_images(self) -> list[FurtherImage]:
         return [i for i in self.images if i.is_depth]
 
     def check_whole(self) -> None:
-        """Raise MalformedError when images are listed that are not there (they could not be re-pointed), and what is
-        wrong with Google's XMP (what it says of the file could not be kept right)."""
+        """Raise MalformedError when listed images are missing or Google's XMP is damaged: they could not be updated."""
         if self.damage is not None:
             raise self.damage
         missing = [*self.missing, *self.missing_items]
         if missing:
-            raise MalformedError(f"images are listed that are not there: {'; '.join(missing)}",
+            raise MalformedError(f"listed images are missing: {'; '.join(missing)}",
                                  where="APP2 MPF" if self.mpf else "APP1 XMP",
-                                 hint="the file was cut, or edited by a program that does not know of them")
+                                 hint="the file was truncated, or edited by a program that does not support them")
 
-    def exif(self) -> exif_format.Exif:
+    def exif(self) -> exif.Exif:
         return exif_of(self.primary)
 
     def picture(self) -> Picture:
@@ -154,34 +164,34 @@ class JpegFile:
         return [Auxiliary(i.kind, i.type, i.stream.frame.width, i.stream.frame.height) for i in self.images]
 
 
-def exif_of(primary: Stream) -> exif_format.Exif:
-    """The Exif fields of an image; defaults when there is none or it is damaged."""
+def exif_of(primary: Stream) -> exif.Exif:
+    """Return the Exif fields of an image; defaults when there are none or they are damaged."""
     segment = primary.find(jpeg.APP1, jpeg.EXIF)
     if segment is not None:
         with contextlib.suppress(MalformedError):
-            return exif_format.parse(segment.payload)
-    return exif_format.Exif()
+            return exif.parse(segment.payload)
+    return exif.Exif()
 
 
 def picture_of(primary: Stream) -> Picture:
-    """What an image's header says of it."""
+    """Return the picture of an image's header."""
     about, frame = exif_of(primary), primary.frame
     return Picture(frame.width, frame.height, about.orientation, about.focal35)
 
 
-def _describe(index: int, stream: Stream, source: ByteSource) -> Image:
-    """An image by its XMP; damaged XMP is as good as none, for its image is then nothing that we know."""
+def _describe(index: int, stream: Stream, source: ByteSource) -> FurtherImage:
+    """Describe an image by its XMP; with damaged XMP its kind is unknown."""
     packet, where = stream.xmp(), f"MPF image {index + 1}: XMP"
     if packet is None:
-        return Image(index, stream)
+        return FurtherImage(index, stream)
     try:
         parsed = xmp.parse(packet, where, source.limits)
         about = apple.parse(parsed, where) if parsed.has(apple.APDI) else None
     except GpudepthError:
-        return Image(index, stream)
+        return FurtherImage(index, stream)
     kind = parsed.text(apple.APDI, "AuxiliaryImageType") or ""
     if about is not None and about.native is not None:
-        return Image(index, stream, about, "depth", kind)
+        return FurtherImage(index, stream, about, "depth", kind)
     if parsed.text(apple.APDI, "AuxiliaryImageSubType") == "portraiteffectsmatte":
-        return Image(index, stream, None, "portrait effects matte", kind)
-    return Image(index, stream, None, auxiliary.KINDS.get(kind, "unknown"), kind)
+        return FurtherImage(index, stream, None, "portrait effects matte", kind)
+    return FurtherImage(index, stream, None, auxiliary.KINDS.get(kind, "unknown"), kind)

@@ -1,4 +1,4 @@
-"""A map as Apple's cameras keep it in a JPEG file: one gray component, restart markers, XMP and a two-tag MPF.
+"""Encodes and decodes a map as in Apple's JPEG files: one gray component, restart markers, XMP and a two-tag MPF.
 
     SOI | APP1 XMP | APP2 MPF | DQT | DRI | SOF0 | DHT | SOS … EOI
 """
@@ -17,7 +17,7 @@ from ...formats.bytesource import ByteSource
 from ...formats.jpeg import Stream
 from ...limits import Limits
 
-# The table of every disparity, matte and gain map image that Apple software was seen to write, in zigzag order.
+# The table of all known disparity, matte and gain map images of Apple software, in zigzag order.
 APPLE_QUANTISATION = (
     1, 1, 1, 1, 1, 1, 2, 1, 1, 2, 3, 2, 2, 2, 3, 4, 3, 3, 3, 3, 4, 5, 4, 4, 4, 4, 4, 5, 6, 5, 5, 5,
     5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 8, 8, 8, 8, 8, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9)
@@ -25,7 +25,7 @@ _ORDER = (jpeg.DQT, jpeg.DRI, 0xC0, jpeg.DHT)
 
 
 def _natural(zigzag: tuple[int, ...]) -> list[int]:
-    """Zigzag → row order: Pillow takes tables in row order."""
+    """Convert a table from zigzag to row order, which Pillow expects."""
     cells = sorted(((x, y) for y in range(8) for x in range(8)),
                    key=lambda c: (c[0] + c[1], c[1] if (c[0] + c[1]) % 2 else c[0]))
     out = [0] * 64
@@ -35,9 +35,13 @@ def _natural(zigzag: tuple[int, ...]) -> list[int]:
 
 
 def encode(codes: NDArray[Any], packet: bytes, count: int, quality: int | None = None) -> bytes:
-    """(H, W) uint8 codes and an XMP packet → the whole image.
+    """Encode a map as a whole image.
 
-    count is the number of images in the file; quality None is Apple's table, else libjpeg's 1–100.
+    Args:
+        codes: (H, W) uint8.
+        packet: The XMP packet.
+        count: Number of images in the file.
+        quality: libjpeg's 1–100; None uses Apple's table.
     """
     from PIL import Image
 
@@ -51,19 +55,19 @@ def encode(codes: NDArray[Any], packet: bytes, count: int, quality: int | None =
     out = b"\xff\xd8" + jpeg.make(jpeg.APP1, jpeg.XMP + packet) + jpeg.make(jpeg.APP2, mpf.stub(count))
     for marker in _ORDER:
         if tables[marker]:
-            # several tables share a segment, as Apple writes them
+            # Several tables share a segment, as in Apple's files.
             payload = tables[marker] if marker == 0xC0 else [b"".join(tables[marker])]
             out += b"".join(jpeg.make(marker, p) for p in payload)
     return out + data[stream.scan : stream.end]
 
 
 def decode(source: ByteSource, stream: Stream, limits: Limits, kind: str = "depth") -> tuple[NDArray[Any], int]:
-    """A further image → ((H, W) codes, bits). Raises MalformedError, UnsupportedError, LimitError, that say `kind`."""
+    """Decode a further image to ((H, W) codes, bits). Raises MalformedError, UnsupportedError, LimitError."""
     frame, where = stream.frame, f"image at {stream.start:,}"
     limits.check_picture(frame.width, frame.height, 3, where=where, packed=stream.size)
     if frame.components != 1:
-        raise UnsupportedError(f"a {kind} image with {frame.components} components", where=where)
-    # without its APPn: Pillow takes the two-tag MPF for a damaged file of several images
+        raise UnsupportedError(f"the {kind} image has {frame.components} components; one is supported", where=where)
+    # APPn segments are removed, because Pillow takes the two-tag MPF for a damaged file of several images.
     tables = b"".join(s.serialise() for s in stream.header if not 0xE0 <= s.marker <= 0xEF)
     data = b"\xff\xd8" + tables + source.read(stream.scan, stream.end - stream.scan, where)
     if frame.marker == jpeg.LOSSLESS:
@@ -73,19 +77,19 @@ def decode(source: ByteSource, stream: Stream, limits: Limits, kind: str = "dept
     with decoding(where, f"the {kind} image cannot be decoded"):
         picture = open_picture(io.BytesIO(data), ("JPEG",))
         if picture is None:
-            raise MalformedError(f"the {kind} image is no JPEG that Pillow knows", where=where)
+            raise MalformedError(f"the {kind} image is not a JPEG that Pillow supports", where=where)
         with picture:
             codes = np.asarray(picture.convert("L"))
     return codes, 8
 
 
 def _decode_lossless(data: bytes, bits: int, where: str) -> NDArray[Any]:
-    """16-bit lossless JPEG, which Apple is reported to use for maps with holes; no file was seen."""
+    """Decode 16-bit lossless JPEG, which Apple reportedly uses for maps with holes; not tested on real files."""
     try:
         import imagecodecs
     except ImportError:
-        raise UnsupportedError("the depth image is lossless JPEG", where=where,
-                               hint="pip install imagecodecs reads it") from None
+        raise UnsupportedError("reading a lossless JPEG depth image requires the package imagecodecs", where=where,
+                               hint="pip install imagecodecs") from None
     try:
         return np.asarray(imagecodecs.ljpeg_decode(data))
     except (RuntimeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The JPEG container."""
+"""Implements the JPEG container."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Jpeg:
 
     def storage(self, fmt: PixelFormat, lo: float, hi: float, bits: int | None = None) -> Storage:
         if bits not in (None, 8, 16):
-            raise UsageError(f"JPEG depth has 8 bits, or 16 in GDepth, not {bits}", hint="--bits 8, or write a HEIC")
+            raise UsageError(f"JPEG depth has 8 bits, or 16 in GDepth, not {bits}", hint="‹bits=8›, or write a HEIC")
         return Storage(stored(bits or 8), lo, hi)
 
     def picture(self, source: ByteSource) -> Picture:
@@ -71,13 +71,13 @@ class Jpeg:
         except GpudepthError as error:
             notes.append(str(error))
         if any(i.stream.frame.marker == jpeg.LOSSLESS for i in file.depth_images()):
-            notes.append("its map is lossless JPEG, as Apple is reported to keep holes: no such file was seen, so "
-                         "whether its codes mean what we take them for is not verified")
+            notes.append("the map is lossless JPEG, as Apple reportedly stores holes; reading such files is not "
+                         "verified on real ones")
         return Contents(self.name, file.picture(), [*file.describe_auxiliaries(), *_google(file), *_vendor(file)],
                         depth, notes)
 
     def codes(self, source: ByteSource) -> VendorMap | None:
-        """The map of a vendor's trailer, in coded orientation: codes that nothing gives a meaning in metres."""
+        """Return the map of a vendor's trailer in coded orientation; its codes have no metres."""
         file = _open(source)
         try:
             return trailer.vendor_map(source, file.tail)
@@ -113,15 +113,15 @@ class Jpeg:
 
     @staticmethod
     def _read(file: JpegFile) -> DepthData | None:
-        """The first image whose XMP names a native depth format; without one, what others have."""
+        """Read the first image with a native depth format in its XMP, or else other layouts."""
         found = file.depth_images()
         if not found or found[0].about is None or found[0].about.native is None:
             return _read_others(file)
         about = found[0].about
         where = f"MPF image {found[0].index + 1}"
         if about.float_min is None or about.float_max is None:
-            raise RangeError("its XMP does not say what the codes mean in metres", where=where,
-                             hint="attach the depth again with --near and --far")
+            raise RangeError("the XMP does not define what the codes mean in metres", where=where,
+                             hint="attach the depth again with its range: ‹near=0.5› ‹far=12›")
         codes, bits = image.decode(file.source, found[0].stream, file.source.limits)
         frame = file.primary.frame
         assert about.native is not None
@@ -130,7 +130,7 @@ class Jpeg:
 
 
 def _read_others(file: JpegFile) -> DepthData | None:
-    """Dynamic Depth, then GDepth; a vendor's map has no metres. Raises what reading them raises."""
+    """Read Dynamic Depth, then GDepth; a vendor's map raises RangeError because it has no metres."""
     if file.damage is not None:
         raise file.damage
     orientation, limits = file.exif().orientation, file.source.limits
@@ -141,10 +141,9 @@ def _read_others(file: JpegFile) -> DepthData | None:
     data = gdepth.read(file.packets, orientation, limits)
     if data is None and (found := trailer.vendor_map(file.source, file.tail)) is not None:
         height, width = found.codes.shape
-        raise RangeError(f"holds a {found.vendor} map of {width}×{height} codes, and nothing says what they are in "
-                         "metres", where="trailer",
-                         hint="gpudepth convert FILE --near M --far M -o OUT gives them a range; --white near, if "
-                              "white is close")
+        raise RangeError(f"the {found.vendor} map of {width}×{height} codes has no metres", where="trailer",
+                         hint="give it a range with gpudepth convert FILE --near M --far M -o OUT, and --white near if "
+                              "white is near")
     return data
 
 
@@ -161,7 +160,7 @@ def _google(file: JpegFile) -> list[Auxiliary]:
     out = []
     for name, read in found:
         width = height = 0
-        with contextlib.suppress(GpudepthError):  # why it cannot be read is another note
+        with contextlib.suppress(GpudepthError):  # another note says why it cannot be read
             data = read()
             width, height = (data.width, data.height) if data is not None else (0, 0)
         out.append(Auxiliary("depth", name, width, height))

@@ -1,8 +1,8 @@
-"""A JPEG file laid out anew: what is cut out of it, what is put in, and an MPF that points to where images are then.
+"""Lays out an edited JPEG file: cuts, insertions, and an MPF with the new offsets of images.
 
-    primary, MPF made or extended | new items | all that followed, less the cuts | the depth image | trailer
+    primary, MPF made or extended | new items | everything that followed, without the cuts | the depth image | trailer
 
-Everything behind the primary image stays in its order, what lies between images too: nobody says whose that is.
+Everything after the primary image keeps its order, including data between images, whose owner is unknown.
 """
 
 from __future__ import annotations
@@ -14,32 +14,35 @@ from ...formats import jpeg, mpf
 from ...formats.bytesource import Splice
 from ...formats.jpeg import Segment
 from ...formats.mpf import BASELINE_PRIMARY, Entry, Mpf
-from .file import Image, JpegFile
+from .file import FurtherImage, JpegFile
 
 AMPF = b"AMPF"
 PLAIN_JFIF = 14  # bytes of payload without a thumbnail
-NO_INDEX = "--profile gdepth needs no index of images"
+NO_INDEX = "‹profile=gdepth› does not need an index of images"
 _XMP = ((jpeg.APP1, jpeg.XMP), (jpeg.APP1, jpeg.EXTENDED_XMP))
 
 Span = tuple[int, int]
-Piece = bytes | Span  # our bytes, or a range of the source
-MPF_HERE: Span = -1, -1  # stands in a list of pieces for the MPF, whose offsets are known last
+Piece = bytes | Span  # new bytes, or a range of the source
+MPF_HERE: Span = -1, -1  # stands for the MPF in a list of pieces, as its offsets are known last
 
 
 @dataclass
-class Layout:
-    """What is to become of a file.
+class LayoutPlan:
+    """How a file will be laid out.
 
-    images      the further images that stay
-    items       new bytes right behind the primary image
-    cuts        ranges behind the primary image that go
-    depth       the new image, behind the last one
-    xmp, exif   other segments in the place of those that were read; None leaves them
-    trailer     whether what follows the last image stays
+    Attributes:
+        file: The file.
+        images: Further images to keep.
+        items: New bytes right after the primary image.
+        cuts: Ranges after the primary image to remove.
+        depth: The new image, after the last one.
+        xmp: Segments that replace those of XMP, or None.
+        exif: Segment that replaces that of Exif, or None.
+        trailer: Whether to keep what follows the last image.
     """
 
     file: JpegFile
-    images: list[Image]
+    images: list[FurtherImage]
     items: list[bytes] = field(default_factory=list)
     cuts: list[Span] = field(default_factory=list)
     depth: bytes = b""
@@ -48,13 +51,19 @@ class Layout:
     trailer: bool = True
 
 
-def splice(plan: Layout) -> Splice:
-    """Raises LimitError for more images than are read, UnsupportedError for one farther off than an MPF can say."""
+def splice(plan: LayoutPlan) -> Splice:
+    """Return the edited file.
+
+    Raises:
+        LimitError: It would have more images than can be read.
+        UnsupportedError: An image would be too far away for an MPF.
+    """
     file = plan.file
     count = 1 + len(plan.images) + bool(plan.depth)
     most = file.source.limits.max_images
     if most and count > most:
-        raise LimitError(f"would have {count} images, limits.max_images is {most}", where="APP2 MPF", hint=NO_INDEX)
+        raise LimitError(f"the file would have {count} images; limits.max_images is {most}", where="APP2 MPF",
+                         hint=NO_INDEX)
     index = _index(plan)
     body, places = _body(plan, count)
     segment_size = 4 + len(mpf.serialise(index)) if index is not None else 0
@@ -75,7 +84,7 @@ def splice(plan: Layout) -> Splice:
         index = replace(index, entries=tuple(entries))
         far = max((max(e.size, e.offset) for e in entries), default=0)
         if far > mpf.MAX_OFFSET:
-            raise UnsupportedError(f"an image would lie {far:,} bytes from the index of images, which counts to "
+            raise UnsupportedError(f"an image would be {far:,} bytes from the index of images, which can only hold "
                                    f"{mpf.MAX_OFFSET:,}", where="APP2 MPF", hint=NO_INDEX)
 
     out = Splice(file.source)
@@ -89,8 +98,8 @@ def splice(plan: Layout) -> Splice:
     return out
 
 
-def _check(plan: Layout, header: list[Piece], size: int) -> None:
-    """What is written can be read within the same limits: `size` bytes of SOI and segments before the scan."""
+def _check(plan: LayoutPlan, header: list[Piece], size: int) -> None:
+    """Check that the result, with `size` bytes of SOI and segments before the scan, is readable within the limits."""
     primary, limits = plan.file.primary, plan.file.source.limits
     old, new = primary.header, len(header) - 1
     limits.check("max_segments", primary.count - len(old) + new, "segments", where=plan.file.source.name)
@@ -102,8 +111,8 @@ def _size(piece: Piece) -> int:
     return len(piece) if isinstance(piece, bytes) else piece[1] - piece[0]
 
 
-def _body(plan: Layout, count: int) -> tuple[list[Piece], list[Span]]:
-    """What follows the primary image, and where in it (position, size) the images are, in the order of the index."""
+def _body(plan: LayoutPlan, count: int) -> tuple[list[Piece], list[Span]]:
+    """Return what follows the primary image, and (position, size) of the images in it, in the order of the index."""
     file = plan.file
     edits: list[tuple[int, int, list[Piece], int]] = [(file.primary.end, file.primary.end, [*plan.items], 0)]
     edits += [(start, end, [], 0) for start, end in plan.cuts]
@@ -129,35 +138,35 @@ def _body(plan: Layout, count: int) -> tuple[list[Piece], list[Span]]:
     return [*body, (at, file.source.size)], [places[n] for n in sorted(places)]
 
 
-def _image(body: Image, file: JpegFile, count: int) -> list[Piece]:
-    """One of the other images; the number of images in its two-tag MPF is patched, which changes no length."""
+def _image(body: FurtherImage, file: JpegFile, count: int) -> list[Piece]:
+    """Return one of the other images with the number of images in its two-tag MPF updated; its length is unchanged."""
     stream = body.stream
     stub = stream.find(jpeg.APP2, jpeg.MPF)
     if stub is not None and (payload := mpf.with_count(stub.payload, count)) != stub.payload:
-        head = file.source.read(stub.start, stub.end - stub.start - len(payload))  # fill bytes and all
+        head = file.source.read(stub.start, stub.end - stub.start - len(payload))  # including fill bytes
         return [(stream.start, stub.start), head + payload, (stub.end, stream.end)]
     return [(stream.start, stream.end)]
 
 
-def _index(plan: Layout) -> Mpf | None:
-    """The MPF with the right number of entries, whose offsets and sizes are filled in later; None where none is due."""
+def _index(plan: LayoutPlan) -> Mpf | None:
+    """Return the MPF with the right number of entries, whose offsets and sizes are set later; None if not needed."""
     index, new = plan.file.mpf, bool(plan.depth)
     if index is None:
         return Mpf((Entry(BASELINE_PRIMARY, 0, 0),), 1).adding(Entry(0, 0, 0)) if new else None
     if not new and not plan.images and len(index.entries) > 1:
-        return None  # the images that it was there for are gone
+        return None  # the images that it described are removed
     stay = {0, *(i.index for i in plan.images)}
     for n in reversed(range(len(index.entries))):
         if n not in stay:
             index = index.without(n)
-    if new and not index.entries:  # a count alone: the first entry has to be the primary image
+    if new and not index.entries:  # it only had a count, but the first entry must be the primary image
         index = index.adding(Entry(BASELINE_PRIMARY, 0, 0))
     return index.adding(Entry(0, 0, 0)) if new else index
 
 
-def _header(plan: Layout, *, with_mpf: bool) -> list[Piece]:
-    """SOI and the segments before the scan. New ones stand where their kind does; else XMP behind Exif and JFIF, and an
-    MPF behind the last of them all."""
+def _header(plan: LayoutPlan, *, with_mpf: bool) -> list[Piece]:
+    """Return SOI and the segments before the scan. New segments replace those of their kind; otherwise XMP follows Exif
+    and JFIF, and the MPF follows all of them."""
     file = plan.file
     old = file.primary.find(jpeg.APP2, jpeg.MPF)
     exif = file.primary.find(jpeg.APP1, jpeg.EXIF)
@@ -196,7 +205,7 @@ def _kind(segment: Segment) -> str:
 
 
 def _with_ampf(segment: Segment, wanted: bool) -> Piece:
-    """JFIF with or without "AMPF", Apple's sign that an MPF follows; left alone when it holds a thumbnail."""
+    """Return JFIF with or without "AMPF", Apple's mark for an MPF; unchanged when it holds a thumbnail."""
     p = segment.payload
     if segment.starts(jpeg.APP0, jpeg.JFIF) and p[12:14] == b"\0\0":
         if wanted and len(p) == PLAIN_JFIF:

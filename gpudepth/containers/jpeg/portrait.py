@@ -1,4 +1,4 @@
-"""Portrait mode in JPEG files: what a photo gives to others as a donor, and the Exif tag that marks one."""
+"""Handles Portrait mode in JPEG files: what a photo provides as a donor, and the Exif tag that marks it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ PORTRAIT = 9  # CustomRendered, as seen in photos of Portrait mode
 
 
 def donor(file: JpegFile) -> Donor:
-    """Raises NoDepthError, UnsupportedError."""
+    """Return what a photo provides as a donor. Raises NoDepthError, UnsupportedError."""
     found = file.depth_images()
     packet = found[0].stream.xmp() if found else None
     if not found or packet is None or found[0].about is None:
-        raise NoDepthError("holds no depth with Apple's metadata, so it is no donor")
+        raise NoDepthError("the photo cannot be a donor: it has no depth with Apple's metadata")
     lo, hi = found[0].about.float_min, found[0].about.float_max
     storage = Storage(L008, lo, hi) if lo is not None and hi is not None else None
     return apple.donor(packet, f"MPF image {found[0].index + 1}: XMP", file.exif().custom_rendered, storage,
@@ -26,7 +26,7 @@ def donor(file: JpegFile) -> Donor:
 
 
 def mark(file: JpegFile, donor: Donor | None) -> tuple[bytes | None, list[str]]:
-    """The Exif segment with CustomRendered as the donor has it (None: it is so already), and what changed, in words."""
+    """Return the Exif segment with the donor's CustomRendered (None if unchanged), and descriptions of what changed."""
     value = PORTRAIT if donor is None or donor.custom_rendered is None else donor.custom_rendered
     old = file.exif().custom_rendered
     if old == value:

@@ -1,4 +1,4 @@
-"""What follows the last image of a JPEG file: whose it is, and the depth maps that vendors keep there.
+"""Recognises what follows the last image of a JPEG file, and reads the depth maps that vendors keep there.
 
     Samsung   … "SEFH" u32 version, u32 count, entries {u16, u16 type, u32 back from SEFH, u32 size} | u32 length "SEFT"
               a block: u16, u16 type, u32 name length, name, data; DualShot_DepthMap_1 is a raw 8-bit map whose size
@@ -7,8 +7,7 @@
     Huawei    … "\\0edof\\0" …: from "edof" on, orientation at 7, u16 columns at 16, u16 rows at 18, 8-bit map from 68
     Xiaomi    "PMPD", 1 KB of 0x80, 01 00 ff ff, u32 width, u32 padded height, map
 
-None of them says what its codes are in metres (exiftool's Samsung.pm, jpbarraca/dual-camera-edof,
-VincenzoLaSpesa/XiaomiDepthMapExtractor).
+None of them defines what its codes are in metres (exiftool's Samsung.pm, jpbarraca/dual-camera-edof,
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ from ...errors import LimitError, MalformedError
 from ...formats.bytesource import ByteSource
 from ..base import VendorMap
 
-WINDOW = 64 << 20  # of a trailer that is looked at for maps
+WINDOW = 64 << 20  # largest trailer that is searched for maps, in bytes
 _DUAL_MAP, _DUAL_INFO, _SINGLE_META, _SINGLE_MAP = 0x0AB1, 0x0AB3, 0x0B40, 0x0B41
 _DUAL_SIZE = re.compile(rb"[\x01-\x09]\x00\xff\xff")
-_DUAL_SIZE_AT = 32, 96  # where in DualShot_Extra_Info the mark before the size was seen
+_DUAL_SIZE_AT = 32, 96  # range of DualShot_Extra_Info in which the mark before the size was found
 
 
 def kind(source: ByteSource, start: int) -> str:
-    """What a trailer is, in words; "" for none, and for zeros alone, which Apple's older cameras leave."""
+    """Describe a trailer; "" for none, and for only zeros, which Apple's older cameras leave."""
     size = source.size - start
     if size <= 0:
         return ""
@@ -50,20 +49,20 @@ def kind(source: ByteSource, start: int) -> str:
 
 
 def vendor_map(source: ByteSource, start: int) -> VendorMap | None:
-    """The depth map in a vendor's trailer, or None. Raises MalformedError for one that is cut short, LimitError."""
+    """Return the depth map in a vendor's trailer, or None. Raises MalformedError when it is cut short, LimitError."""
     name = kind(source, start)
     if not name or name in ("motion photo video", "unknown data"):
         return None
     size = source.size - start
     if size > WINDOW:
-        raise LimitError(f"a trailer of {size:,} bytes is not looked into", where=name)
+        raise LimitError(f"the trailer of {size:,} bytes is too large to be searched", where=name)
     data = source.read(start, size)
     if name.startswith("Samsung"):
         return _samsung(data, source)
     if name.startswith("Huawei"):
         at = data.index(b"\0edof\0") + 1
         if len(data) < at + 68:
-            raise MalformedError("is cut short", where=name)
+            raise MalformedError("the trailer is cut short", where=name)
         return VendorMap("Huawei EDOF", _plane(data, at + 68, (_u16(data, at + 16), _u16(data, at + 18)), source, name))
     at = data.find(b"\x01\0\xff\xff")
     if at < 0 or len(data) < at + 12:
@@ -82,10 +81,11 @@ def _u32(data: bytes, at: int) -> int:
 def _plane(data: bytes, at: int, size: tuple[int, int], source: ByteSource, where: str) -> NDArray[Any]:
     width, height = size
     if width <= 0 or height <= 0:
-        raise MalformedError(f"a depth map of {width} × {height}", where=where)
+        raise MalformedError(f"the depth map is {width} × {height}", where=where)
     source.limits.check_picture(width, height, 1, where=where)
     if at + width * height > len(data):
-        raise MalformedError(f"a depth map of {width} × {height} in {max(0, len(data) - at):,} bytes", where=where)
+        raise MalformedError(f"the depth map of {width} × {height} has only {max(0, len(data) - at):,} bytes",
+                             where=where)
     return np.frombuffer(data, np.uint8, width * height, at).reshape(height, width).copy()
 
 
@@ -94,17 +94,17 @@ def _samsung(data: bytes, source: ByteSource) -> VendorMap | None:
     length = _u32(data, len(data) - 8)
     start = len(data) - 8 - length
     if start < 0 or data[start : start + 4] != b"SEFH":
-        raise MalformedError("its directory is not where it is said to be", where=where)
+        raise MalformedError("the directory is not at its declared place", where=where)
     count = _u32(data, start + 8)
     if 12 + 12 * count > length:
-        raise MalformedError(f"a directory of {count:,} entries in {length:,} bytes", where=where)
+        raise MalformedError(f"a directory of {count:,} entries does not fit into {length:,} bytes", where=where)
     blocks: dict[int, tuple[bytes, int, int]] = {}
     for n in range(count):
         entry = start + 12 + 12 * n
         at, size = start - _u32(data, entry + 4), _u32(data, entry + 8)
         name_size = _u32(data, at + 4) if at >= 0 else 0
         if at < 0 or size < 8 + name_size or at + size > start:
-            raise MalformedError(f"entry {n} lies outside of it", where=where)
+            raise MalformedError(f"entry {n} is outside the trailer", where=where)
         name = data[at + 8 : at + 8 + name_size]
         if _u16(data, entry + 2) not in (_DUAL_MAP, _SINGLE_MAP) or name.rstrip(b"\0").endswith(b"_1"):
             blocks[_u16(data, entry + 2)] = (name, at + 8 + name_size, at + size)
@@ -112,7 +112,7 @@ def _samsung(data: bytes, source: ByteSource) -> VendorMap | None:
         _, info, end = blocks[_DUAL_INFO]
         mark = _DUAL_SIZE.search(data, info + _DUAL_SIZE_AT[0], min(end, info + _DUAL_SIZE_AT[1]))
         if mark is None:
-            raise MalformedError("DualShot_Extra_Info names no size", where=where)
+            raise MalformedError("DualShot_Extra_Info holds no size", where=where)
         _, at, end = blocks[_DUAL_MAP]
         width_height = _u32(data, mark.end()), _u32(data, mark.end() + 4)
         return VendorMap("Samsung DualShot", _plane(data[:end], at, width_height, source, where))
@@ -125,7 +125,7 @@ def _samsung(data: bytes, source: ByteSource) -> VendorMap | None:
 
 
 def _single_shot(block: bytes) -> dict[bytes, int]:
-    """The numbers of a DOFS block."""
+    """Return the numbers of a DOFS block."""
     out: dict[bytes, int] = {}
     if block[:4] == b"DOFS" and _u32(block, 4) == 3:
         at = 18

@@ -210,7 +210,7 @@ def test_from_the_command_line(mov: Path, mkv: Path, tmp_path: Path, capsys: pyt
 @pytest.mark.parametrize(("arguments", "code", "words"), [
     (["extract", "clip.MOV", "-o", "%d.npy", "--values", "metres"], 2, "--values 'metres' is not one of"),
     (["extract", "clip.MOV", "-o", "%d.npy", "--side-car"], 2, "--side-car, --layers, --aux and --align-to are of photos"),
-    (["remove", "clip.MOV", "-o", "b.MOV"], 1, "is a movie, and this is about photos"),
+    (["remove", "clip.MOV", "-o", "b.MOV"], 1, "the file is a movie; expected a photo"),
 ])
 def test_what_does_not_go_with_clips(mov: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                      capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, words: str) -> None:
