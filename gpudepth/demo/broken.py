@@ -18,7 +18,7 @@ from ..formats.hevc.codec import encode_monochrome
 from ..formats.isobmff.box import make, make_full
 from ..formats.isobmff.items import Reference
 from ..formats.isobmff.locations import FILE, Extent, Location
-from ..formats.isobmff.properties import Property
+from ..formats.isobmff.properties import ItemProperty
 from .pattern import HEIGHT, WIDTH, Truth
 
 
@@ -61,7 +61,7 @@ class Surgery:
         kind, boxes = box[4:8].decode("latin-1"), self.meta.properties.boxes
         for index, _ in self.meta.properties.associations[self.depth]:
             if boxes[index - 1].kind == kind:
-                boxes[index - 1] = Property(kind, box)
+                boxes[index - 1] = ItemProperty(kind, box)
 
     def aux_c(self, urn: str, subtype: bytes = b"") -> None:
         self.property(make_full("auxC", 0, 0, urn.encode() + b"\0" + subtype))
@@ -87,12 +87,13 @@ def bad(good: bytes) -> Iterator[Bad]:
     whole = Surgery(good)
     last, meta = whole.file.boxes[-1], whole.file.meta_box
     yield Bad("truncated_mdat", "The file ends in the middle of its last mdat box.",
-              good[: (last.payload + last.end) // 2], TruncatedError, "goes past the end of the file")
+              good[: (last.payload + last.end) // 2], TruncatedError, "exceeds the file")
     yield Bad("truncated_meta", "The file ends in the middle of its meta box.",
-              good[: (meta.payload + meta.end) // 2], TruncatedError, "goes past the end of the file")
+              good[: (meta.payload + meta.end) // 2], TruncatedError, "exceeds the file")
     yield Bad("empty", "The file has no bytes.", b"", TruncatedError, "the file is empty")
     yield Bad("not_an_image", "A text file with the suffix of a photo.",
-              b"This is not a picture, whatever its name says.\n", UnsupportedError, "not a file that can hold depth")
+              b"This is not a picture, whatever its name says.\n", UnsupportedError,
+              "the format of this file cannot hold depth")
 
     s = Surgery(good)
     s.aux_c(DEPTH_URNS[0], b"\0\0")
@@ -108,7 +109,7 @@ def bad(good: bytes) -> Iterator[Bad]:
     s.aux_c(DEPTH_URNS[0])
     s.xmp(None)
     yield Bad("no_range", "Neither SEI nor XMP says what the codes mean in metres.", s.close(), RangeError,
-              "codes without a range", inspect_code=0)
+              "the codes have no range", inspect_code=0)
 
     s = Surgery(good)
     s.meta.references = [replace(r, targets=(s.about,)) if r.kind == "auxl" else r for r in s.meta.references]
@@ -128,11 +129,11 @@ def bad(good: bytes) -> Iterator[Bad]:
     s = Surgery(good)
     s.meta.locations.items[s.depth] = Location(FILE, (Extent(len(good) + 4096, 100),))
     yield Bad("iloc_beyond_file", "The depth image is said to lie behind the end of the file.", s.close_in_place(),
-              TruncatedError, "lies outside the file")
+              TruncatedError, "is outside the file")
 
     yield Bad("sequence", "An image sequence: a moov box, and no meta box.",
               make("ftyp", b"msf1\0\0\0\0msf1hevc") + make("moov", make_full("mvhd", 0, 0, bytes(96))),
-              UnsupportedError, "is an image sequence or a video")
+              UnsupportedError, "the file is an image sequence or a video")
     yield Bad("mini", "A low-overhead file: a mini box in the place of meta.",
               make("ftyp", b"mif3heicmif3") + make("mini", bytes(24)), UnsupportedError, "low-overhead 'mini' file")
 

@@ -1,1 +1,1 @@
-"""What a depth map is: formats, numbers, geometry. numpy only; no files, no GPU."""
+"""Defines what a depth map is: formats, numbers, geometry. It uses numpy, but no files and no GPU."""

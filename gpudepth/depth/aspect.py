@@ -1,4 +1,4 @@
-"""Do two pictures show the same field of view, as far as their sizes tell?"""
+"""Compares the fields of view of two pictures by their sizes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ TOLERANCE = 0.01
 
 @dataclass(frozen=True)
 class Aspect:
-    """ratio: width to height of the one against the other's. fits: 1, but for rounding; turned: it would be, by 90°."""
+    """How two aspects compare.
+
+    Attributes:
+        ratio: Aspect of the first divided by that of the second.
+        fits: Whether they are equal apart from rounding.
+        turned: Whether they would be equal after a turn by 90°.
+    """
 
     ratio: float
     fits: bool
@@ -17,12 +23,12 @@ class Aspect:
 
     @property
     def off(self) -> str:
-        """For people: 33.3%."""
+        """The difference for people, such as 33.3%."""
         return f"{abs(self.ratio - 1):.1%}"
 
 
 def compare(one: tuple[int, int], other: tuple[int, int], shortest: int) -> Aspect:
-    """Of two (width, height); `shortest` is the side on which a pixel more or less is rounding."""
+    """Compare two (width, height); `shortest` is the side whose rounding by a pixel is tolerated."""
     slack = max(TOLERANCE, 0.75 / shortest)
     ratio, across = ((w * other[1]) / (h * other[0]) for w, h in (one, one[::-1]))
     return Aspect(ratio, abs(ratio - 1) <= slack, abs(across - 1) <= slack)

@@ -1,10 +1,10 @@
-"""The dictionary that ImageIO and AVDepthData exchange, with the literal strings behind their constants.
+"""Converts the dictionary that ImageIO and AVDepthData exchange, with the literal strings behind their constants.
 
 `AVDepthData(fromDictionaryRepresentation:)` takes it, `CGImageSourceCopyAuxiliaryDataInfoAtIndex` returns it:
 
     kCGImageAuxiliaryDataInfoData              the rows, each padded to BytesPerRow
     kCGImageAuxiliaryDataInfoDataDescription   PixelFormat (FourCC as a number), Width, Height, BytesPerRow
-    kCGImageAuxiliaryDataInfoMetadata          a CGImageMetadata object; not ours to make
+    kCGImageAuxiliaryDataInfoMetadata          a CGImageMetadata object, which only Apple software can make
 """
 
 from __future__ import annotations
@@ -26,15 +26,21 @@ PIXEL_FORMAT, WIDTH, HEIGHT, BYTES_PER_ROW = "PixelFormat", "Width", "Height", "
 
 
 def auxiliary_data_info(values: NDArray[Any], fmt: PixelFormat, bytes_per_row: int | None = None) -> dict[str, Any]:
-    """A map (H, W) of a native format → the dictionary, little-endian rows padded with zeros.
+    """Return the dictionary of a map, with little-endian rows padded with zeros.
 
-    `bytes_per_row` defaults to no padding; Core Video pads to 16 or 64. Raises UsageError when it is too small.
+    Args:
+        values: A map (H, W) of a native format.
+        fmt: The format.
+        bytes_per_row: Bytes of a padded row; there is no padding by default. Core Video pads to 16 or 64.
+
+    Raises:
+        UsageError: `bytes_per_row` is too small.
     """
     height, width = values.shape
     tight = width * fmt.dtype.itemsize
     pitch = tight if bytes_per_row is None else bytes_per_row
     if pitch < tight:
-        raise UsageError(f"bytes_per_row {pitch} is less than a row of {width} {fmt} values ({tight} bytes)")
+        raise UsageError(f"bytes_per_row is {pitch}, but a row of {width} {fmt} values takes {tight} bytes")
     rows = np.zeros((height, pitch), np.uint8)
     little = np.ascontiguousarray(values, fmt.dtype.newbyteorder("<"))
     rows[:, :tight] = little.view(np.uint8).reshape(height, tight)
@@ -43,16 +49,16 @@ def auxiliary_data_info(values: NDArray[Any], fmt: PixelFormat, bytes_per_row: i
 
 
 def map_from_info(info: dict[str, Any]) -> tuple[NDArray[Any], PixelFormat]:
-    """The dictionary → (map (H, W) in native byte order, its format). Raises UsageError when it contradicts itself."""
+    """Return the map (H, W) in native byte order, and its format. Raises UsageError for an inconsistent dictionary."""
     try:
         data, about = bytes(info[DATA]), info[DATA_DESCRIPTION]
         width, height, pitch = (int(about[k]) for k in (WIDTH, HEIGHT, BYTES_PER_ROW))
         fmt = native(int(about[PIXEL_FORMAT]))
     except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"auxiliary data dictionary is incomplete: {error}") from None
+        raise UsageError(f"the auxiliary data dictionary is incomplete: {error}") from None
     tight = width * fmt.dtype.itemsize
     if width <= 0 or height <= 0 or pitch < tight or len(data) < pitch * (height - 1) + tight:
-        raise UsageError(f"auxiliary data dictionary holds {len(data)} bytes, not {height} rows of {pitch}")
+        raise UsageError(f"the auxiliary data dictionary holds {len(data)} bytes instead of {height} rows of {pitch}")
     padded = data.ljust(pitch * height, b"\0")[: pitch * height]
     rows = np.frombuffer(padded, np.uint8).reshape(height, pitch)[:, :tight]
     little = np.ascontiguousarray(rows).view(fmt.dtype.newbyteorder("<"))

@@ -1,4 +1,4 @@
-"""Camera calibration, AVCameraCalibrationData's fields, and how they follow the picture.
+"""Camera calibration with AVCameraCalibrationData's fields, and how it changes with the picture.
 
 Image coordinates have their origin at the upper left corner of the frame (the centre of the first pixel is at
 0.5, 0.5), so that scaling a picture scales the principal point with it.
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from . import orientation as exif
+from .orientation import matrix, swaps_axes
 
 Matrix = NDArray[np.float64]
 
@@ -22,15 +22,19 @@ def _identity_extrinsics() -> Matrix:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Pinhole and lens, for a picture of reference_width × reference_height pixels.
+    """Pinhole camera and lens, for a picture of reference_width × reference_height pixels.
 
-    intrinsics            3 × 3, [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], pixels of the reference dimensions
-    extrinsics            3 × 4, rotation | translation (millimetres, as Apple gives them)
-    pixel_size            millimetres, or 0 when unknown
-    distortion, inverse_distortion   Apple's look-up coefficients (8 of them), or ()
-    distortion_center     (x, y), pixels of the reference dimensions
+    Attributes:
+        intrinsics: 3 × 3, [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], in pixels of the reference dimensions.
+        reference_width: Width of the picture in pixels.
+        reference_height: Height of the picture in pixels.
+        extrinsics: 3 × 4, rotation | translation, in millimetres as in Apple's files.
+        pixel_size: Millimetres, or 0 when unknown.
+        distortion: Apple's 8 look-up coefficients, or ().
+        inverse_distortion: Coefficients of the inverse, or ().
+        distortion_center: (x, y) in pixels of the reference dimensions, or None.
 
-    Source: Apple, AVCameraCalibrationData; matrices are float64 here, column-major in files.
+    Source: Apple, AVCameraCalibrationData; matrices are float64 here and column-major in files.
     """
 
     intrinsics: Matrix
@@ -53,7 +57,7 @@ class Calibration:
         return float(self.intrinsics[0, 2]), float(self.intrinsics[1, 2])
 
     def scaled(self, width: float, height: float) -> Calibration:
-        """The same camera with other reference dimensions, width × height pixels (the same field of view)."""
+        """Return the same camera for reference dimensions width × height (the same field of view)."""
         if (width, height) == (self.reference_width, self.reference_height):
             return self
         sx, sy = width / self.reference_width, height / self.reference_height
@@ -63,24 +67,24 @@ class Calibration:
                        distortion_center=self.distortion_center and (cx * sx, cy * sy))
 
     def cropped(self, x: float, y: float, width: float, height: float) -> Calibration:
-        """The camera of a window of the picture: x, y, width, height in pixels of the reference dimensions."""
+        """Return the camera of a part of the picture: x, y, width, height in pixels of the reference dimensions."""
         shift = np.array([[1.0, 0, -x], [0, 1.0, -y], [0, 0, 1.0]])
         cx, cy = self.distortion_center or (0.0, 0.0)
         return replace(self, intrinsics=shift @ self.intrinsics, reference_width=width, reference_height=height,
                        distortion_center=self.distortion_center and (cx - x, cy - y))
 
     def oriented(self, orientation: int) -> Calibration:
-        """The camera of the picture after applying an Exif orientation, 1 to 8.
+        """Return the camera of the picture after applying an Exif orientation, 1 to 8.
 
-        The extrinsic rotation turns against the picture: for orientation 6 and an identity this gives
-        columns (0,−1,0), (1,0,0), (0,0,1), as Apple's upright exports hold.
+        The extrinsic rotation is inverse to that of the picture: for orientation 6 and an identity the result has the
+        columns (0,−1,0), (1,0,0), (0,0,1), as in Apple's upright exports.
         """
         if orientation == 1:
             return self
-        turn = exif.matrix(orientation).astype(np.float64)
+        turn = matrix(orientation).astype(np.float64)
         w, h = self.reference_width, self.reference_height
         middle = np.array([w / 2, h / 2])
-        new = (h, w) if exif.swaps_axes(orientation) else (w, h)
+        new = (h, w) if swaps_axes(orientation) else (w, h)
         new_middle = np.array(new) / 2
 
         def move(point: tuple[float, float]) -> tuple[float, float]:
@@ -88,7 +92,7 @@ class Calibration:
             return float(x), float(y)
 
         fx, fy = self.focal
-        if exif.swaps_axes(orientation):
+        if swaps_axes(orientation):
             fx, fy = fy, fx
         cx, cy = move(self.center)
         rotation = np.eye(3)
@@ -101,13 +105,12 @@ class Calibration:
 
     @classmethod
     def from_focal35(cls, focal35: float, width: int, height: int) -> Calibration:
-        """From Exif FocalLengthIn35mmFilm, focal35 in millimetres, of a picture of width × height pixels.
+        """Make a calibration from Exif FocalLengthIn35mmFilm, for a picture of width × height pixels.
 
-        fx = focal35 / 36 · long side, principal point in the middle.
+        fx = focal35 / 36 · long side; the principal point is in the middle.
         """
         f = focal35 / 36.0 * max(width, height)
-        matrix = np.array([[f, 0, width / 2], [0, f, height / 2], [0, 0, 1.0]])
-        return cls(matrix, width, height)
+        return cls(np.array([[f, 0, width / 2], [0, f, height / 2], [0, 0, 1.0]]), width, height)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Calibration):

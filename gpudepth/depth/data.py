@@ -1,4 +1,4 @@
-"""DepthData: a depth map and what is known of it, with the surface of Apple's AVDepthData."""
+"""DepthData: a depth map and its metadata, with the methods of Apple's AVDepthData."""
 
 from __future__ import annotations
 
@@ -11,15 +11,21 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from . import numeric
-from . import orientation as exif
 from .auxiliary import auxiliary_data_info
 from .calibration import Calibration
+from .orientation import apply, check, inverse, then
 from .pixel_format import PixelFormat, Quantity, native, quantity_of
 
 
 @dataclass(frozen=True)
 class Storage:
-    """How a container holds a map: integer codes of `format` over [lo, hi], both in the native quantity."""
+    """How a container holds a map.
+
+    Attributes:
+        format: Format of the integer codes.
+        lo: Value of code 0 in the native quantity.
+        hi: Value of the largest code.
+    """
 
     format: PixelFormat
     lo: float
@@ -30,17 +36,20 @@ class Storage:
 class DepthData:
     """A depth map (H, W) in a native format, with its metadata.
 
-    pixel_format  hdis, fdis (disparity, 1/metres, float16 and float32), hdep, fdep (depth, metres)
-    map           float16 or float32; metres or 1/metres as `pixel_format` says; NaN where there is no value
-    orientation   the Exif orientation that turns `map` into display orientation (1: it is there already)
-    calibration   of the same view as `map`, or None
-    accuracy      "absolute" (metric) or "relative" (right up to scale and shift)
-    storage       how the file held it, or None
-    quality       AVDepthData's: "high" or "low"
-    filtered      were holes filled and noise smoothed
-    codes         the integers it was read from (H, W), turned like `map`, or None: stored again, nothing is lost
+    Attributes:
+        map: float16 or float32 values in metres or 1/metres, as `pixel_format` defines; NaN where there is no value.
+        pixel_format: hdis or fdis (disparity in 1/metres, float16 and float32), hdep or fdep (depth in metres).
+        orientation: Exif orientation that turns `map` into display orientation; 1 means it is in display orientation.
+        calibration: Calibration of the same view as `map`, or None.
+        accuracy: "absolute" (metric) or "relative" (correct up to scale and shift).
+        quality: "high" or "low", as in AVDepthData.
+        filtered: Whether holes were filled and noise was smoothed.
+        storage: How the file held it, or None.
+        codes: The integers (H, W) it was read from, turned like `map`, or None. Storing them again is lossless.
 
-    Raises UsageError for a map of another shape or dtype.
+    Raises:
+        UsageError: The map has another shape or dtype.
+
     Source: Apple, AVDepthData (its properties, and its methods by their Swift names).
     """
 
@@ -63,14 +72,24 @@ class DepthData:
         if values.ndim != 2 or 0 in values.shape:
             raise UsageError(f"a depth map is (height, width), not {values.shape}")
         if values.dtype != fmt.dtype:
-            raise UsageError(f"{fmt} is {fmt.dtype}, not {values.dtype}", hint="DepthData.from_values converts")
-        exif.check(self.orientation)
+            raise UsageError(f"{fmt} requires {fmt.dtype}, not {values.dtype}",
+                             hint="DepthData.from_values converts it")
+        check(self.orientation)
 
     @classmethod
     def from_values(cls, values: NDArray[Any], fmt: str | PixelFormat = "hdis", *,
                     quantity: str | Quantity | None = None, **fields: Any) -> DepthData:
-        """From float values (H, W), metres or 1/metres as `quantity` says (default: as the format `fmt` has it), packed
-        by the numeric contract: round to nearest even. fields: any other field. Raises UsageError."""
+        """Make a map from values, packed by the numeric contract: round to nearest even.
+
+        Args:
+            values: Float values (H, W).
+            fmt: Native format.
+            quantity: Whether the values are depth or disparity; that of `fmt` by default.
+            **fields: Other fields of DepthData.
+
+        Raises:
+            UsageError: A field is not valid.
+        """
         fmt = native(fmt)
         v = np.asarray(values, np.float32)
         if quantity is not None and Quantity(quantity) is not fmt.quantity:
@@ -79,37 +98,42 @@ class DepthData:
 
     @property
     def width(self) -> int:
-        """Pixels across."""
+        """Width in pixels."""
         return int(self.map.shape[1])
 
     @property
     def height(self) -> int:
-        """Pixels down."""
+        """Height in pixels."""
         return int(self.map.shape[0])
 
     @property
     def quantity(self) -> Quantity:
-        """Of the values: depth in metres, or disparity in 1/metres."""
+        """Quantity of the values: depth in metres, or disparity in 1/metres."""
         return quantity_of(self.pixel_format)
 
     def values(self, quantity: str | Quantity) -> NDArray[np.float32]:
-        """float32 (H, W) in the wanted `quantity`, metres or 1/metres; 1/0 = inf, NaN where there is no value."""
+        """Return float32 values (H, W) in metres or 1/metres; 1/0 = inf, NaN where there is no value."""
         v = self.map.astype(np.float32)
         return numeric.canonical(v) if Quantity(quantity) is self.quantity else numeric.reciprocal(self.map)
 
     def depth(self) -> NDArray[np.float32]:
-        """Metres along the optical axis, float32 (H, W)."""
+        """Return metres along the optical axis, float32 (H, W)."""
         return self.values(Quantity.DEPTH)
 
     def disparity(self) -> NDArray[np.float32]:
-        """1/metres, float32 (H, W)."""
+        """Return 1/metres, float32 (H, W)."""
         return self.values(Quantity.DISPARITY)
 
     def to(self, fmt: str | PixelFormat) -> DepthData:
-        """The same map in another native format, `fmt` (AVDepthData's converting(toDepthDataType:)).
+        """Return the map in another native format (AVDepthData's converting(toDepthDataType:)).
 
-        `storage` and `codes` go when the quantity changes: their range is in the old one. Raises UsageError for a
-        format that is none.
+        `storage` and `codes` are dropped when the quantity changes, because their range is in the old one.
+
+        Args:
+            fmt: The format.
+
+        Raises:
+            UsageError: The format is not a native one.
         """
         fmt = native(fmt)
         if fmt == self.pixel_format:
@@ -120,30 +144,43 @@ class DepthData:
                        codes=self.codes if same else None)
 
     def oriented(self, orientation: int) -> DepthData:
-        """The map, calibration included, with an Exif orientation, 1 to 8, applied (applyingExifOrientation). Raises
-        UsageError for another number."""
-        if exif.check(orientation) == 1:
+        """Return the map and its calibration with an Exif orientation, 1 to 8, applied (applyingExifOrientation).
+
+        Raises:
+            UsageError: The number is not an orientation.
+        """
+        if check(orientation) == 1:
             return self
         calibration = self.calibration.oriented(orientation) if self.calibration else None
-        codes = None if self.codes is None else np.ascontiguousarray(exif.apply(orientation, self.codes))
-        return replace(self, map=np.ascontiguousarray(exif.apply(orientation, self.map)), calibration=calibration,
-                       codes=codes, orientation=exif.then(exif.inverse(orientation), self.orientation))
+        codes = None if self.codes is None else np.ascontiguousarray(apply(orientation, self.codes))
+        return replace(self, map=np.ascontiguousarray(apply(orientation, self.map)), calibration=calibration,
+                       codes=codes, orientation=then(inverse(orientation), self.orientation))
 
     def displayed(self) -> DepthData:
-        """The map in display orientation."""
+        """Return the map in display orientation."""
         return self.oriented(self.orientation)
 
     def replacing_map(self, values: NDArray[Any]) -> DepthData:
-        """Another map, `values` (H, W) of the same format and view (replacingDepthDataMap). Raises UsageError."""
+        """Return the metadata with another map (H, W) of the same format and view (replacingDepthDataMap).
+
+        Raises:
+            UsageError: The format is another one.
+        """
         return replace(self, map=values, storage=None, codes=None)
 
     def auxiliary_data_info(self, bytes_per_row: int | None = None) -> dict[str, Any]:
-        """ImageIO's auxiliary data dictionary, see `gpudepth.depth.auxiliary`. bytes_per_row: where rows are padded;
-        raises UsageError when it is too small."""
+        """Return ImageIO's auxiliary data dictionary, see `gpudepth.depth.auxiliary`.
+
+        Args:
+            bytes_per_row: Bytes of a padded row; no padding by default.
+
+        Raises:
+            UsageError: `bytes_per_row` is too small.
+        """
         return auxiliary_data_info(self.map, self.pixel_format, bytes_per_row)
 
     def range(self) -> tuple[float, float]:
-        """(min, max) of the finite values in the native quantity; NaN when there is none."""
+        """Return (min, max) of the finite values in the native quantity; NaN when there are none."""
         finite = self.map[np.isfinite(self.map)]
         return (float(finite.min()), float(finite.max())) if finite.size else (float("nan"), float("nan"))
 
@@ -153,7 +190,7 @@ class DepthData:
         return metres if dtype is None else metres.astype(dtype)
 
     def _repr_png_(self) -> bytes | None:
-        """For notebooks: a picture in colours, drawn by `gpudepth.view`, which the package sets; None without it."""
+        """Return a coloured PNG for notebooks, drawn by `gpudepth.view`, which sets `drawn`; None without it."""
         return None if DepthData.drawn is None else DepthData.drawn(self)
 
     def __repr__(self) -> str:

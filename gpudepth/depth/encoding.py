@@ -1,4 +1,4 @@
-"""How source codes mean metres: each encoding boils down to `numeric.Linear`, two ends and one flag.
+"""Defines how source codes mean metres: each encoding reduces to `numeric.Linear`, two ends and one flag.
 
 | encoding       | codes are                                  | linear in  | value at g = 0, g = 1           |
 |----------------|--------------------------------------------|------------|---------------------------------|
@@ -8,11 +8,11 @@
 | Disparity      | 1/metres                                   | disparity  | offset, offset + scale·divisor  |
 | Stereo         | pixels of shift: (d + doffs)/(f·B)         | disparity  | doffs/(f·B), (d + doffs)/(f·B)  |
 | ZBuffer        | a GPU's depth buffer                       | disparity  | 1/near, 1/far (or swapped)      |
-| Distance       | metres along the ray, not the axis         | depth      | as Depth, times a factor a pixel|
+| Distance       | metres along the ray, not the axis         | depth      | as Depth, × a factor per pixel  |
 | Kinect         | 11 bits of a Kinect: n/(z − code) metres    | disparity  | z/n, 0 (at code z)              |
-| Relative       | a model's, up to scale and shift           | either     | near, far, at the map's extremes|
+| Relative       | from a model, up to scale and shift        | either     | near, far, at the map's extremes|
 
-`linear(quantity, max_code)` gives the rule for a source whose largest integer code is `max_code` (None: floats).
+`linear(quantity, max_code)` returns the rule for a source whose largest integer code is `max_code` (None: floats).
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from ..errors import UsageError
 from .numeric import Linear
 from .pixel_format import Quantity
 
-NEAREST = 1e-6  # metres; below it 1/near and its products come close to float32's subnormals
+NEAREST = 1e-6  # metres; below it 1/near and its products approach float32's subnormals
 
 UNITS = {"m": Fraction(1), "dm": Fraction(1, 10), "cm": Fraction(1, 100), "mm": Fraction(1, 1000)}
 
 
 class Encoding(Protocol):
-    """A rule code → quantity."""
+    """A rule that converts codes to a quantity."""
 
     def linear(self, quantity: Quantity, max_code: int | None) -> Linear:
-        """The rule that gives `quantity`; `max_code` is 255 or 65535 for integer sources, None for floats."""
+        """Return the rule for `quantity`; `max_code` is 255 or 65535 for integer sources, None for floats."""
 
     def describe(self, max_code: int | None) -> str:
-        """One line for people: what the codes were taken to mean."""
+        """Describe in one line what the codes were taken to mean."""
 
 
 def parse_scale(text: str | float | Fraction) -> Fraction:
-    """ "1/256", "mm", "0.001", 5e-3 → units per code as an exact fraction. Raises UsageError unless positive."""
+    """Convert "1/256", "mm", "0.001" or 5e-3 to units per code as an exact fraction. Raises UsageError."""
     try:
         if isinstance(text, str) and text.strip() in UNITS:
             scale = UNITS[text.strip()]
@@ -54,9 +54,9 @@ def parse_scale(text: str | float | Fraction) -> Fraction:
         else:
             scale = Fraction(text)
     except (ValueError, ZeroDivisionError, OverflowError, TypeError):
-        raise UsageError(f"scale {text!r} is not a number", hint="0.001, 1/256, or a unit: m, cm, mm") from None
+        raise UsageError(f"scale {text!r} is not a number", hint="use 0.001, 1/256, or a unit: m, cm, mm") from None
     if scale <= 0:
-        raise UsageError(f"scale {text!r} is not positive")
+        raise UsageError(f"scale {text!r} must be positive")
     return scale
 
 
@@ -67,23 +67,27 @@ def _metres(value: float) -> str:
 def _ends(near: float, far: float) -> None:
     if math.isnan(near) or math.isnan(far) or not near < far:
         raise UsageError(f"near ({near:g} m) must be smaller than far ({far:g} m)",
-                         hint="near is the distance of the closest point; if white is close, add --white near")
+                         hint="near is the distance of the closest point; if white is close, add ‹white=near›")
     if near < 0:
-        raise UsageError(f"near ({near:g} m) is negative")
+        raise UsageError(f"near ({near:g} m) must not be negative")
 
 
 def _positive_near(near: float) -> None:
     if near < NEAREST:
-        raise UsageError(f"near ({near:g} m) has no disparity: 1/near must be finite",
-                         hint=f"near of at least {NEAREST:g} m, or a depth format: --format hdep with --curve depth")
+        raise UsageError(f"near ({near:g} m) has no disparity, because 1/near must be finite",
+                         hint=f"use near of at least {NEAREST:g} m, or depth: ‹pixel_format=hdep› ‹curve=depth›")
 
 
 @dataclass(frozen=True)
 class Gray:
-    """Apple's article: gray values between zNear and zFar, in metres.
+    """Gray values between zNear and zFar, in metres, as in Apple's article.
 
-    curve   which quantity is linear in gray
-    white   "far": black = near, white = far (the article). "near": white = near, as MiDaS and most networks draw
+    Attributes:
+        near: Near end.
+        far: Far end.
+        curve: Quantity that is linear in gray.
+        white: "far": black = near, white = far, as in the article. "near": white = near, as MiDaS and most networks
+            draw.
     """
 
     near: float
@@ -96,8 +100,8 @@ class Gray:
         if self.curve == "disparity":
             _positive_near(self.near)
         elif math.isinf(self.far):
-            raise UsageError("far is infinite, which only a gray linear in disparity can reach",
-                             hint="add --curve disparity, or name a finite far")
+            raise UsageError("far is infinite, which requires gray values that are linear in disparity",
+                             hint="add ‹curve=disparity›, or use a finite far")
 
     def linear(self, quantity: Quantity, max_code: int | None) -> Linear:
         if quantity is Quantity.DISPARITY:
@@ -114,7 +118,12 @@ class Gray:
 
 @dataclass(frozen=True)
 class DisparityRange:
-    """Gray values linear in disparity, both ends in 1/metres."""
+    """Gray values linear in disparity.
+
+    Attributes:
+        black: Disparity at black in 1/metres.
+        white: Disparity at white in 1/metres.
+    """
 
     black: float
     white: float
@@ -124,7 +133,7 @@ class DisparityRange:
             if not (math.isfinite(value) and value >= 0):
                 raise UsageError(f"disparity at {name} ({value:g} 1/m) must be finite and not negative")
         if self.black == self.white:
-            raise UsageError(f"disparity at black and at white are the same ({self.black:g} 1/m)")
+            raise UsageError(f"the disparity at black must differ from that at white ({self.black:g} 1/m)")
 
     def linear(self, quantity: Quantity, max_code: int | None) -> Linear:
         return Linear(max_code or 1, self.black, self.white, reciprocal=quantity is Quantity.DEPTH)
@@ -136,8 +145,13 @@ class DisparityRange:
 
 @dataclass(frozen=True)
 class Depth:
-    """Metric depth: metres = code · scale + offset. Code 0 means "no value" unless `invalid` says else, as do
-    floats ≤ 0."""
+    """Metric depth: metres = code · scale + offset.
+
+    Attributes:
+        scale: Metres per code.
+        offset: Metres at code 0.
+        invalid: Codes without a value; 0 by default. Floats ≤ 0 have no value either.
+    """
 
     scale: Fraction = Fraction(1)
     offset: float = 0.0
@@ -145,7 +159,7 @@ class Depth:
     quantity = Quantity.DEPTH
 
     def linear(self, quantity: Quantity, max_code: int | None) -> Linear:
-        # dividing by 256 is exact where multiplying by a rounded 1/256-like factor is not
+        # Dividing by 256 is exact, unlike multiplying by a rounded factor such as 1/256.
         divisor = float(1 / self.scale)
         default = (0,) if self.quantity is Quantity.DEPTH and max_code is not None else ()
         return Linear(divisor, self.offset, self.offset + 1.0, reciprocal=quantity is not self.quantity,
@@ -159,7 +173,7 @@ class Depth:
 
 @dataclass(frozen=True)
 class Disparity(Depth):
-    """Metric disparity: 1/metres = code · scale + offset. Zero is valid: infinitely far."""
+    """Metric disparity: 1/metres = code · scale + offset. Zero is valid and means infinitely far."""
 
     quantity = Quantity.DISPARITY
 
@@ -168,7 +182,12 @@ class Disparity(Depth):
 class Stereo:
     """Stereo shift in pixels: disparity = (code · scale + doffs) / (focal_px · baseline_m).
 
-    doffs is Middlebury's difference of the principal points; leaving it out bends the far field badly.
+    Attributes:
+        focal_px: Focal length in pixels.
+        baseline_m: Baseline in metres.
+        doffs: Middlebury's difference of the principal points in pixels; far values are wrong without it.
+        scale: Pixels per code.
+        invalid: Codes without a value.
     """
 
     focal_px: float
@@ -199,10 +218,13 @@ class Stereo:
 
 @dataclass(frozen=True)
 class ZBuffer:
-    """A rendered depth buffer: 1/z is linear in it. far may be inf.
+    """A rendered depth buffer, which is linear in 1/z.
 
-    reversed   1 at the near plane (Unity, Unreal, Godot 4)
-    ndc        OpenGL's normalised device coordinates −1…1 (float sources only)
+    Attributes:
+        near: Near plane in metres.
+        far: Far plane in metres; may be infinite.
+        reversed: Whether the near plane is 1 (Unity, Unreal, Godot 4).
+        ndc: Whether values are OpenGL's normalised device coordinates −1…1 (float sources only).
     """
 
     near: float
@@ -220,8 +242,8 @@ class ZBuffer:
             at0, at1 = at1, at0
         if self.ndc:
             if max_code is not None:
-                raise UsageError("ndc: normalised device coordinates are floats from -1 to 1, these are integer codes",
-                                 hint="leave ndc out: integer buffers run from 0 to 1")
+                raise UsageError("ndc requires floats from -1 to 1, but the source holds integer codes",
+                                 hint="leave out ndc: integer buffers run from 0 to 1")
             at0 = (at0 + at1) / 2
         return Linear(max_code or 1, at0, at1, reciprocal=quantity is Quantity.DEPTH)
 
@@ -234,7 +256,10 @@ class ZBuffer:
 class Distance(Depth):
     """Metres along the ray (Hypersim): depth = distance · f / √(x² + y² + f²), x and y from the principal point.
 
-    focal_px, cx, cy are in pixels of the map; the centre defaults to the middle of the picture.
+    Attributes:
+        focal_px: Focal length in pixels of the map.
+        cx: Principal point in pixels of the map; the middle by default.
+        cy: Principal point in pixels of the map; the middle by default.
     """
 
     focal_px: float = 0.0
@@ -243,11 +268,11 @@ class Distance(Depth):
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.focal_px) and self.focal_px > 0):
-            raise UsageError("distance along the ray needs the focal length in pixels of the map",
-                             hint="focal_px: 886.81")
+            raise UsageError("distance along the ray requires the focal length in pixels of the map",
+                             hint="for example ‹focal_px=886.81›")
 
     def factor(self, width: int, height: int) -> NDArray[np.float32]:
-        """(H, W) float32 multiplier distance → depth along the axis, computed in float64 and rounded once."""
+        """Return the multiplier (H, W) float32 from distance to depth along the axis, computed in float64."""
         cx = (width - 1) / 2 if self.cx is None else self.cx
         cy = (height - 1) / 2 if self.cy is None else self.cy
         x = (np.arange(width) - cx)[None, :]
@@ -260,9 +285,13 @@ class Distance(Depth):
 
 @dataclass(frozen=True)
 class Kinect:
-    """What the first Kinect sends: depth = numerator / (zero − code) metres, so that disparity is linear in the code.
+    """Codes of the first Kinect: depth = numerator / (zero − code) metres, so disparity is linear in the code.
 
-    Codes of `zero` and more mean no value, and so does 0; `sources.presets` makes 0 of them.
+    Codes of `zero` and above mean no value, and so does 0; `maps.presets` converts them to 0.
+
+    Attributes:
+        numerator: Metres times codes.
+        zero: Code at infinity.
     """
 
     numerator: float = 351.3
@@ -277,13 +306,18 @@ class Kinect:
 
 @dataclass(frozen=True)
 class Relative:
-    """What a model of relative depth writes: right up to scale and shift, stretched between near and far.
+    """Values of a relative depth model, correct up to scale and shift, stretched between near and far.
 
-    quantity   what is linear in the values: "disparity" (largest = near) or "depth" (largest = far)
+    Integer codes run from 0 to their largest, as in the models' own pictures. Floats run from `low` to `high`, which
+    are the extremes of a clip or else of each map, so that metres differ from map to map; aligning to samples is
+    better.
 
-    Integer codes run from 0 to their largest, as the models' own pictures do. Floats run from `low` to `high`
-    (`between`): the extremes of a clip, or else the map's own, so that metres differ from map to map; `align` is the
-    better way where there are samples.
+    Attributes:
+        near: Near end in metres.
+        far: Far end in metres.
+        quantity: Quantity that is linear in the values: "disparity" (largest = near) or "depth" (largest = far).
+        low: Smallest value of a float source.
+        high: Largest value of a float source.
     """
 
     near: float
@@ -296,13 +330,13 @@ class Relative:
         _ends(self.near, self.far)
         _positive_near(self.near)
         if math.isinf(self.far) and self.quantity == "depth":
-            raise UsageError("far is infinite, which only a map linear in disparity can reach",
-                             hint="name a finite far")
+            raise UsageError("far is infinite, which requires a map that is linear in disparity",
+                             hint="use a finite far")
 
     def between(self, low: float, high: float) -> Relative:
-        """For float maps whose finite values lie there. Raises UsageError for one that is the same everywhere."""
+        """Return the rule for float maps with values in [low, high]. Raises UsageError for a constant map."""
         if not low < high:
-            raise UsageError(f"the map is {low:g} everywhere: nothing can be stretched between near and far")
+            raise UsageError(f"the map is {low:g} everywhere, so it cannot be stretched between near and far")
         return replace(self, low=low, high=high)
 
     def linear(self, quantity: Quantity, max_code: int | None) -> Linear:
@@ -322,5 +356,5 @@ class Relative:
 
 
 def factor_of(encoding: Encoding, width: int, height: int) -> NDArray[np.float32] | None:
-    """The per-pixel multiplier an encoding needs, or None."""
+    """Return the per-pixel multiplier that an encoding needs, or None."""
     return encoding.factor(width, height) if isinstance(encoding, Distance) else None

@@ -1,4 +1,4 @@
-"""The numeric contract, in its plainest numpy form: the reference that every back end is tested against.
+"""Implements the numeric contract in plain numpy, as the reference that every back end is tested against.
 
 float32, no fused multiply-add, no flush to zero, round to nearest even, terms in the order written:
 
@@ -9,7 +9,7 @@ float32, no fused multiply-add, no flush to zero, round to nearest even, terms i
     half: round to nearest even; NaN → 0x7e00; ≥ 65520 → +inf; subnormals kept.   float: NaN → 0x7fc00000
     store: rint((v−lo)/(hi−lo)·max), lo = hi → 0  read: the same contract with a = lo, b = hi
 
-Nothing here is fast; `gpudepth.compute` is.
+This is not fast; `gpudepth.compute` is.
 """
 
 from __future__ import annotations
@@ -29,13 +29,15 @@ NAN16 = np.uint16(0x7E00)
 
 @dataclass(frozen=True)
 class Linear:
-    """A rule code → value: two ends and one flag.
+    """A rule from codes to values: two ends and one flag.
 
-    divisor      code value that gives g = 1 (255 for 8-bit gray, 256 for KITTI's v/256)
-    a, b         values at g = 0 and g = 1, rounded once to float32
-    reciprocal   the ends are in the other quantity: v = 1/v at the end
-    invalid      integer codes that mean "no value" → NaN
-    positive     values ≤ 0 of float sources mean "no value" (before the ends are applied)
+    Attributes:
+        divisor: Code that results in g = 1 (255 for 8-bit gray, 256 for KITTI's v/256).
+        a: Value at g = 0, rounded once to float32.
+        b: Value at g = 1, rounded once to float32.
+        reciprocal: Whether the ends are in the other quantity, so that the result is 1/v.
+        invalid: Integer codes without a value, which become NaN.
+        positive: Whether values ≤ 0 of float sources have no value (before the ends are applied).
     """
 
     divisor: float
@@ -51,12 +53,12 @@ class Linear:
                 object.__setattr__(self, name, float(F32(getattr(self, name))))
 
     def at(self, code: float) -> float:
-        """The value of one code, by the contract itself."""
+        """Return the value of one code, by the contract itself."""
         return float(values(np.array([code], F32), replace(self, invalid=(), positive=False))[0])
 
 
 def canonical(v: NDArray[Any]) -> NDArray[Any]:
-    """`v` (float16 or float32) with every NaN replaced by the canonical one, in place."""
+    """Replace every NaN in `v` (float16 or float32) by the canonical one, in place; return `v`."""
     bits: NDArray[Any]
     if v.dtype == np.float16:
         bits = v.view(np.uint16)
@@ -68,9 +70,12 @@ def canonical(v: NDArray[Any]) -> NDArray[Any]:
 
 
 def values(codes: NDArray[Any], rule: Linear, factor: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-    """codes (any shape; uint8, uint16, float16, float32, float64) → float32 values, canonical NaN where invalid.
+    """Convert codes to float32 values, with canonical NaN where invalid.
 
-    `factor` (same shape, float32) turns distance along the ray into depth along the axis.
+    Args:
+        codes: uint8, uint16, float16, float32 or float64 of any shape.
+        rule: The rule.
+        factor: float32 of the same shape that converts distance along the ray to depth along the axis.
     """
     with np.errstate(all="ignore"):
         source = codes.astype(F32)
@@ -91,33 +96,33 @@ def values(codes: NDArray[Any], rule: Linear, factor: NDArray[np.float32] | None
 
 
 def pack(v: NDArray[np.float32], fmt: PixelFormat) -> NDArray[Any]:
-    """float32 values → the native format's dtype: halves rounded to nearest even, ≥ 65520 → inf, canonical NaN."""
+    """Convert float32 to a format's dtype: halves round to nearest even, ≥ 65520 becomes inf, NaN is canonical."""
     with np.errstate(over="ignore", invalid="ignore"):
         return canonical(v.astype(fmt.dtype, copy=True))
 
 
 def reciprocal(v: NDArray[Any]) -> NDArray[np.float32]:
-    """depth ↔ disparity of native values: 1/v in float32; 1/0 = inf, 1/inf = 0, NaN stays."""
+    """Convert depth to disparity or back: 1/v in float32; 1/0 = inf, 1/inf = 0, NaN stays."""
     with np.errstate(all="ignore"):
         return canonical(np.asarray(F32(1) / v.astype(F32), F32))
 
 
 def store(v: NDArray[Any], lo: float, hi: float, max_code: int) -> NDArray[Any]:
-    """Native values → codes 0..max_code over [lo, hi]; values outside are clamped. `v` must hold no NaN."""
+    """Convert native values to codes 0..max_code over [lo, hi]; values outside are clamped. `v` must not hold NaN."""
     dtype = np.uint8 if max_code <= 255 else np.uint16
     if not F32(hi) > F32(lo):
         return np.zeros(v.shape, dtype)
-    with np.errstate(over="ignore"):    # far outside of a narrow range: infinite, then clamped
+    with np.errstate(over="ignore"):    # values far outside a narrow range become infinite and are clamped
         x = (v.astype(F32) - F32(lo)) / (F32(hi) - F32(lo)) * F32(max_code)
     codes: NDArray[Any] = np.rint(np.clip(x, F32(0), F32(max_code))).astype(dtype)
     return codes
 
 
 def load(codes: NDArray[Any], lo: float, hi: float, max_code: int) -> NDArray[np.float32]:
-    """Codes → native values in float32: the contract with a = lo, b = hi."""
+    """Convert codes to native values in float32: the contract with a = lo, b = hi."""
     return values(codes, Linear(max_code, lo, hi))
 
 
 def code_values(rule: Linear, max_code: int) -> NDArray[np.float32]:
-    """The value of every code 0..max_code: the table that 8- and 16-bit sources go through."""
+    """Return the value of every code 0..max_code, the table that 8- and 16-bit sources use."""
     return values(np.arange(max_code + 1, dtype=np.uint16 if max_code < 65536 else np.uint32), rule)

@@ -1,8 +1,8 @@
-"""Exif orientations 1–8 and HEIF's irot × imir as one algebra.
+"""Treats Exif orientations 1–8 and HEIF's irot × imir as one algebra.
 
-An orientation is what turns the stored (coded) picture into the displayed one. All eight are
-``display = rot90(mirror(coded) if m else coded, k)`` with `mirror` = left ↔ right and `rot90` counter-clockwise;
-the pair (m, k) is an element of the dihedral group of the square, Exif's number only its name.
+An orientation turns the stored (coded) picture into the displayed one. All eight are
+``display = rot90(mirror(coded) if m else coded, k)`` with `mirror` = left ↔ right and `rot90` counter-clockwise.
+The pair (m, k) is an element of the dihedral group of the square; Exif's number is its name.
 """
 
 from __future__ import annotations
@@ -21,42 +21,42 @@ _EXIF = {mk: exif for exif, mk in _MK.items()}
 
 
 def check(orientation: int) -> int:
-    """`orientation` itself; raises UsageError unless it is 1–8."""
+    """Return `orientation`; raise UsageError unless it is 1–8."""
     if orientation not in _MK:
-        raise UsageError(f"orientation {orientation!r} is not an Exif orientation", hint="1 to 8")
+        raise UsageError(f"orientation {orientation!r} is not an Exif orientation", hint="use 1 to 8")
     return orientation
 
 
 def then(first: int, second: int) -> int:
-    """The one orientation that equals applying `first`, then `second`."""
+    """Return the orientation that equals applying `first`, then `second`."""
     (m1, k1), (m2, k2) = _MK[check(first)], _MK[check(second)]
     return _EXIF[m1 ^ m2, (k2 + (-k1 if m2 else k1)) % 4]
 
 
 def inverse(orientation: int) -> int:
-    """The orientation that undoes this one."""
+    """Return the orientation that undoes this one."""
     m, k = _MK[check(orientation)]
     return orientation if m else _EXIF[0, -k % 4]
 
 
 def swaps_axes(orientation: int) -> bool:
-    """True for 5–8: width and height change places."""
+    """Return True for 5–8, which exchange width and height."""
     return _MK[check(orientation)][1] % 2 == 1
 
 
 def size(orientation: int, width: int, height: int) -> tuple[int, int]:
-    """(width, height) after applying the orientation."""
+    """Return (width, height) after applying the orientation."""
     return (height, width) if swaps_axes(orientation) else (width, height)
 
 
 def apply(orientation: int, image: NDArray[Any]) -> NDArray[Any]:
-    """A view of `image` (H, W, …) with the orientation applied."""
+    """Return a view of `image` (H, W, …) with the orientation applied."""
     m, k = _MK[check(orientation)]
     return np.rot90(image[:, ::-1] if m else image, k)
 
 
 def matrix(orientation: int) -> NDArray[np.int64]:
-    """2 × 2 matrix that maps coded image directions (x right, y down) to display directions."""
+    """Return the 2 × 2 matrix that maps coded image directions (x right, y down) to display directions."""
     m, k = _MK[check(orientation)]
     turn = np.array([[0, 1], [-1, 0]])  # a quarter turn counter-clockwise, y down: x' = y, y' = −x
     mirror = np.array([[-1, 0], [0, 1]])
@@ -65,10 +65,11 @@ def matrix(orientation: int) -> NDArray[np.int64]:
 
 
 def from_heif(transforms: Iterable[tuple[str, int]]) -> int:
-    """HEIF transformative properties in association order → orientation.
+    """Convert HEIF's transformative properties, in association order, to an orientation.
 
-    `transforms` holds ("irot", quarter turns counter-clockwise 0–3) and ("imir", axis); axis 0 exchanges top and
-    bottom, 1 exchanges left and right, as libheif and Apple read ISO/IEC 23008-12. Other names are ignored.
+    Args:
+        transforms: ("irot", quarter turns counter-clockwise 0–3) and ("imir", axis). Axis 0 exchanges top and bottom, 1
+            left and right, as libheif and Apple read ISO/IEC 23008-12. Other names are ignored.
     """
     out = 1
     for kind, value in transforms:
@@ -80,11 +81,11 @@ def from_heif(transforms: Iterable[tuple[str, int]]) -> int:
 
 
 def to_heif(orientation: int) -> list[tuple[str, int]]:
-    """The shortest [("irot", n)?, ("imir", axis)?] that gives the orientation; the order is the one to apply."""
+    """Return the shortest [("irot", n)?, ("imir", axis)?] with this orientation, in the order to apply."""
     m, k = _MK[check(orientation)]
     if not m:
         return [("irot", k)] if k else []
-    # mirror, then k turns = −k turns, then mirror
+    # Mirroring and then k turns equals −k turns and then mirroring.
     turns = -k % 4
     if turns == 2:
         return [("imir", 0)]

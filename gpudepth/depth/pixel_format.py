@@ -1,4 +1,4 @@
-"""The pixel formats of depth maps: what the values are, and how containers store them.
+"""Defines the pixel formats of depth maps: what the values are, and how containers store them.
 
 Names and FourCCs are Core Video's (`kCVPixelFormatType_DisparityFloat16` = 'hdis' and so on); XMP holds the FourCC
 as a decimal number.
@@ -15,7 +15,7 @@ from ..errors import UsageError
 
 
 class Quantity(StrEnum):
-    """What a value measures. DEPTH: metres along the optical axis. DISPARITY: 1/metres."""
+    """What a value measures: DEPTH is metres along the optical axis, DISPARITY is 1/metres."""
 
     DEPTH = "depth"
     DISPARITY = "disparity"
@@ -27,7 +27,14 @@ class Quantity(StrEnum):
 
 @dataclass(frozen=True)
 class PixelFormat:
-    """A native format (hdis, fdis, hdep, fdep: `quantity` is set) or a stored one (L008…L016: `max_code` is set)."""
+    """A native format (hdis, fdis, hdep, fdep) or a stored one (L008…L016).
+
+    Attributes:
+        name: Its name.
+        dtype: Type of the values.
+        quantity: Quantity of a native format, or None.
+        max_code: Largest code of a stored format, or None.
+    """
 
     name: str
     dtype: np.dtype[np.generic]
@@ -36,7 +43,7 @@ class PixelFormat:
 
     @property
     def fourcc(self) -> int:
-        """The FourCC as the number that XMP and Core Video use: 'hdis' = 1751411059."""
+        """FourCC as the number that XMP and Core Video use: 'hdis' = 1751411059."""
         return int.from_bytes(self.name.encode("ascii"), "big")
 
     @property
@@ -64,36 +71,33 @@ _BY_FOURCC = {f.fourcc: f for f in NATIVE + STORED}
 
 
 def pixel_format(key: str | int | PixelFormat) -> PixelFormat:
-    """Look a format up by name ("hdis"), by FourCC number (1751411059), or pass one through.
-
-    Raises UsageError for anything else.
-    """
+    """Return a format by name ("hdis") or FourCC number (1751411059), or the format itself. Raises UsageError."""
     if isinstance(key, PixelFormat):
         return key
     found = _BY_FOURCC.get(key) if isinstance(key, int) else _BY_NAME.get(key)
     if found is None:
-        raise UsageError(f"unknown pixel format {key!r}", hint="one of " + ", ".join(_BY_NAME))
+        raise UsageError(f"unknown pixel format {key!r}", hint="use " + ", ".join(_BY_NAME))
     return found
 
 
 def native(key: str | int | PixelFormat) -> PixelFormat:
-    """`pixel_format`, restricted to the four formats that hold values."""
+    """Return a native format as `pixel_format` does. Raises UsageError for a stored one."""
     found = pixel_format(key)
     if found.quantity is None:
-        raise UsageError(f"{found} holds codes, not values", hint="one of " + ", ".join(f.name for f in NATIVE))
+        raise UsageError(f"{found} holds codes, not values", hint="use " + ", ".join(f.name for f in NATIVE))
     return found
 
 
 def quantity_of(fmt: PixelFormat) -> Quantity:
-    """The quantity of a native format; raises UsageError for a stored one."""
+    """Return the quantity of a native format. Raises UsageError for a stored one."""
     if fmt.quantity is None:
         raise UsageError(f"{fmt} holds codes, not values")
     return fmt.quantity
 
 
 def stored(bits: int) -> PixelFormat:
-    """The stored format with that many bits: 8, 10, 12 or 16. Raises UsageError otherwise."""
+    """Return the stored format with 8, 10, 12 or 16 bits. Raises UsageError for others."""
     for fmt in STORED:
         if fmt.bits == bits:
             return fmt
-    raise UsageError(f"no stored format has {bits} bits", hint="8, 10, 12 or 16")
+    raise UsageError(f"no stored format has {bits} bits", hint="use 8, 10, 12 or 16")

@@ -1,1 +1,1 @@
-"""File structures, with no depth in them: ISO base media boxes, HEVC parameter sets, XMP packets, Exif."""
+"""Parses and writes file structures without depth: ISO base media boxes, HEVC parameter sets, XMP packets, Exif."""

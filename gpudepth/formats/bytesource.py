@@ -1,6 +1,6 @@
-"""Random access to an input file, and outputs described as pieces of it.
+"""Provides random access to an input file, and outputs that are described as pieces of it.
 
-Files of hundreds of megabytes are never loaded: headers are read, everything else is copied in chunks.
+Files of hundreds of megabytes are never loaded: headers are read, and everything else is copied in chunks.
 """
 
 from __future__ import annotations
@@ -18,13 +18,20 @@ from ..errors import FileError, LimitError, OutputError, TruncatedError, Unsuppo
 from ..limits import DEFAULT, Limits
 from .missing import missing
 
-CHUNK = 1 << 17  # larger ones are fresh pages each time, which cost more than the call
+CHUNK = 1 << 17  # larger buffers are allocated as fresh pages each time, which costs more than the calls saved
 
 
 class ByteSource:
-    """A regular file (or bytes, or a member of an archive), read by position. Use as a context manager.
+    """A regular file (or bytes, or a virtual file), read by position. Use it as a context manager.
 
-    Raises MissingInputError, UnsupportedError (not a regular file), LimitError (max_file) on opening.
+    Args:
+        file: The input.
+        limits: What it may ask for.
+
+    Raises:
+        MissingInputError: It does not exist.
+        UnsupportedError: It is not a regular file.
+        LimitError: It exceeds max_file.
     """
 
     def __init__(self, file: str | os.PathLike[str] | bytes | VirtualFile, limits: Limits = DEFAULT) -> None:
@@ -40,31 +47,32 @@ class ByteSource:
             return
         self.name = os.fspath(file)
         try:
-            # A FIFO or a device would block or never end: look before opening.
+            # A FIFO or a device would block or never end, so it is checked before opening.
             kind = os.stat(file).st_mode  # noqa: PTH116  (bytes paths too)
         except FileNotFoundError:
             raise missing(file) from None
         except (OSError, ValueError) as error:
-            raise FileError(f"cannot be read: {error}", where=self.name) from None
+            raise FileError(f"the file cannot be read: {error}", where=self.name) from None
         if stat.S_ISDIR(kind):
-            raise UnsupportedError("is a folder, not a file", where=self.name, hint="name a file in it; of whole "
-                                   "folders gpudepth init FOLDER makes a job")
+            raise UnsupportedError("the path is a folder", where=self.name, hint="give a file in it, or make a job for "
+                                   "the whole folder: gpudepth init FOLDER")
         if not stat.S_ISREG(kind):
-            raise UnsupportedError("is not a regular file", where=self.name)
+            raise UnsupportedError("the path is not a regular file", where=self.name)
         try:
             self._file = Path(self.name).open("rb", buffering=0)  # noqa: SIM115  (closed by close())
         except OSError as error:
-            raise FileError(f"cannot be read: {error.strerror}", where=self.name) from None
+            raise FileError(f"the file cannot be read: {error.strerror}", where=self.name) from None
         self.size = os.fstat(self._file.fileno()).st_size
         if limits.max_file and self.size > limits.max_file:
             self.close()
-            raise LimitError(f"has {self.size:,} bytes, limits.max_file is {limits.max_file:,}", where=self.name)
+            raise LimitError(f"the file has {self.size:,} bytes, limits.max_file is {limits.max_file:,}",
+                             where=self.name)
 
     def read(self, offset: int, length: int, what: str = "data") -> bytes:
-        """`length` bytes at `offset`; raises TruncatedError when the file does not hold them."""
+        """Return `length` bytes at `offset`. Raises TruncatedError when the file does not hold them."""
         if offset < 0 or length < 0 or offset + length > self.size:
             raise TruncatedError(
-                f"{what} at {offset:,}…{offset + length:,} lies outside the file of {self.size:,} bytes",
+                f"{what} at {offset:,}…{offset + length:,} is outside the file of {self.size:,} bytes",
                 where=self.name)
         if self._data is not None:
             return self._data[offset : offset + length]
@@ -75,13 +83,14 @@ class ByteSource:
             self._file.seek(offset)
             part = self._file.read(length)
             if not part:
-                raise TruncatedError(f"{what} at {offset:,} could not be read: the file got shorter", where=self.name)
+                raise TruncatedError(f"{what} at {offset:,} could not be read: the file became shorter",
+                                     where=self.name)
             parts.append(part)
             offset, length = offset + len(part), length - len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def chunks(self, offset: int, length: int) -> Iterator[bytes]:
-        """The same bytes in pieces of at most 128 KiB."""
+        """Yield the same bytes in pieces of at most 128 KiB."""
         while length:
             part = self.read(offset, min(CHUNK, length))
             yield part
@@ -100,13 +109,13 @@ class ByteSource:
 
 
 def read_input(file: Input, limits: Limits = DEFAULT) -> bytes:
-    """All bytes of a small one. Raises FileError's kinds, MissingInputError."""
+    """Return all bytes of a small input. Raises MissingInputError, FileError and its subclasses."""
     with ByteSource(file, limits) as source:
         return source.read(0, source.size)
 
 
 class Splice:
-    """An output: bytes of ours and ranges of a source, in order. The source must stay open until it is written."""
+    """An output that consists of new bytes and ranges of a source, which must stay open until it is written."""
 
     def __init__(self, source: ByteSource) -> None:
         self.source = source
@@ -114,7 +123,7 @@ class Splice:
         self.size = 0
 
     def add(self, data: bytes) -> int:
-        """Append bytes; returns the position they will have."""
+        """Append bytes; return the position they will have."""
         at = self.size
         if data:
             self.pieces.append(data)
@@ -122,7 +131,7 @@ class Splice:
         return at
 
     def keep(self, offset: int, length: int) -> int:
-        """Append a range of the source; returns the position it will have."""
+        """Append a range of the source; return the position it will have."""
         at = self.size
         if length:
             last = self.pieces[-1] if self.pieces else None
@@ -141,14 +150,14 @@ class Splice:
                 yield from self.source.chunks(*piece)
 
     def write(self, file: BinaryIO) -> None:
-        """Write everything; every short write is an OutputError."""
+        """Write everything. Raises OutputError."""
         for chunk in self.chunks():
             view = memoryview(chunk)
             while view:
                 try:
                     done = file.write(view)
                 except OSError as error:
-                    raise OutputError(f"could not be written: {error.strerror}") from error
+                    raise OutputError(f"the file could not be written: {error.strerror}") from error
                 view = view[done:]
 
     def to_bytes(self) -> bytes:
@@ -156,24 +165,24 @@ class Splice:
 
 
 class VirtualFile(ABC):
-    """An input that is no file by itself. str() of it is what messages call it."""
+    """An input that is not a file by itself; str() returns its name for messages."""
 
     @property
     @abstractmethod
     def path(self) -> Path:
-        """Where it is, as if it were a file: what a plan shows and pairs by."""
+        """Path as if it were a file, for plans and pairing."""
 
     @abstractmethod
     def stat(self) -> os.stat_result:
-        """Of the file that it comes from. Raises OSError."""
+        """Return the status of the file that it comes from. Raises OSError."""
 
     @abstractmethod
     def read(self, limits: Limits = DEFAULT) -> bytes:
-        """All its bytes. Raises FileError's kinds."""
+        """Return all its bytes. Raises FileError and its subclasses."""
 
     @property
     def name(self) -> str:
-        """The last part of its path."""
+        """Last part of its path."""
         return PurePath(self.path).name
 
     @property
@@ -193,21 +202,21 @@ def as_input(file: str | os.PathLike[str] | VirtualFile) -> Input:
 
 
 def as_file(file: str | os.PathLike[str] | VirtualFile, limits: Limits = DEFAULT) -> Path | BinaryIO:
-    """What libraries open: a path, or bytes as a file."""
+    """Return what libraries can open: a path, or the bytes as a file object."""
     return io.BytesIO(file.read(limits)) if isinstance(file, VirtualFile) else Path(file)
 
 
 @contextlib.contextmanager
 def as_path(file: Input, limits: Limits = DEFAULT) -> Iterator[str]:
-    """For libraries that open nothing but paths: what is no file is one in memory while the block runs, on no disk.
+    """Yield a path for libraries that only open paths; a virtual file becomes a file in memory while the block runs.
 
-    Raises UnsupportedError where the system has no such files.
+    Raises UnsupportedError on systems without such files.
     """
     if not isinstance(file, VirtualFile):
         yield os.fspath(file)
         return
     if not hasattr(os, "memfd_create"):
-        raise UnsupportedError("its format is read from files only", where=str(file), hint="unpack the archive")
+        raise UnsupportedError("this format can only be read from files", where=str(file), hint="unpack the archive")
     handle = os.memfd_create("gpudepth")
     try:
         with os.fdopen(os.dup(handle), "wb") as memory:
@@ -218,10 +227,10 @@ def as_path(file: Input, limits: Limits = DEFAULT) -> Iterator[str]:
 
 
 class Window(ByteSource):
-    """`length` bytes of `outer` from `start` on, which has to stay open; positions in it count from 0."""
+    """`length` bytes of `outer` from `start` on; `outer` must stay open, and positions count from 0."""
 
     def __init__(self, outer: ByteSource, start: int, length: int) -> None:
-        outer.read(start, 0, "a part of the file")      # both ends are inside
+        outer.read(start, 0, "a part of the file")      # checks that both ends are inside
         outer.read(start + length, 0, "a part of the file")
         super().__init__(b"", outer.limits)
         self.name, self.size = outer.name, length
@@ -229,5 +238,5 @@ class Window(ByteSource):
 
     def read(self, offset: int, length: int, what: str = "data") -> bytes:
         if offset < 0 or length < 0 or offset + length > self.size:
-            super().read(offset, length, what)      # says so
+            super().read(offset, length, what)      # raises the error
         return self._outer.read(self._start + offset, length, what)

@@ -1,4 +1,4 @@
-"""The Exif fields that depth has to do with: orientation, focal length, and whether the camera rendered a portrait."""
+"""Reads and writes the Exif fields that matter for depth: orientation, focal length, and CustomRendered."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ _SHORT, _LONG = 3, 4
 
 @dataclass(frozen=True)
 class Exif:
-    """orientation 1–8; focal35 in millimetres and custom_rendered, or None when they are not said."""
+    """Fields of an Exif block.
+
+    Attributes:
+        orientation: Exif orientation, 1–8.
+        focal35: Focal length, equivalent to 35 mm film, in millimetres, or None.
+        custom_rendered: CustomRendered, or None.
+    """
 
     orientation: int = 1
     focal35: float | None = None
@@ -25,16 +31,16 @@ class Exif:
 
 
 def parse(block: bytes, where: str = "Exif") -> Exif:
-    """A TIFF block, with or without "Exif\\0\\0" before it. Raises MalformedError when it is no TIFF."""
+    """Parse a TIFF block, with or without "Exif\\0\\0" before it. Raises MalformedError for other data."""
     tiff = block[6:] if block[:6] == b"Exif\0\0" else block
     order = {b"II": "little", b"MM": "big"}.get(tiff[:2])
     if order is None or len(tiff) < 8:
-        raise MalformedError("does not start with a TIFF header", where=where)
+        raise MalformedError("the Exif block does not start with a TIFF header", where=where)
 
     def uint(at: int, size: int) -> int:
         raw = tiff[at : at + size]
         if len(raw) < size:
-            raise MalformedError(f"ends inside a field at {at}", where=where)
+            raise MalformedError(f"the Exif block ends inside a field at {at}", where=where)
         return int.from_bytes(raw, order)  # type: ignore[arg-type]
 
     def directory(at: int) -> dict[int, int]:
@@ -55,10 +61,10 @@ def parse(block: bytes, where: str = "Exif") -> Exif:
 
 
 def with_custom_rendered(block: bytes, value: int) -> bytes:
-    """The same TIFF block (no heading) with CustomRendered set; b"" makes a new one.
+    """Return a TIFF block (without heading) with CustomRendered set; b"" results in a new one.
 
-    Nothing that is there moves, for maker notes hold offsets: a tag that is missing goes into a copy of its directory
-    at the end. Raises MalformedError.
+    Existing data does not move, because maker notes hold offsets: a missing tag goes into a copy of its directory at
+    the end. Raises MalformedError.
     """
     if not block:
         layout = Layout(">")
@@ -85,9 +91,9 @@ def with_custom_rendered(block: bytes, value: int) -> bytes:
 
 
 def with_orientation(block: bytes, value: int) -> bytes:
-    """The same TIFF block (no heading) with Orientation set; b"" makes a new one.
+    """Return a TIFF block (without heading) with Orientation set; b"" results in a new one.
 
-    Nothing that is there moves: a tag that is missing goes into a copy of IFD 0 at the end. Raises MalformedError.
+    Existing data does not move: a missing tag goes into a copy of IFD 0 at the end. Raises MalformedError.
     """
     wanted = Field(ORIENTATION, SHORT, (value,))
     if not block:
@@ -104,12 +110,12 @@ def with_orientation(block: bytes, value: int) -> bytes:
 
 
 def _patched(block: bytes, tiff: Tiff, at: int, value: Field) -> bytes:
-    """With the entry at `at` replaced."""
+    """Return the block with the entry at `at` replaced."""
     return block[:at] + serialise(tiff.layout, [value], 0)[2:14] + block[at + 12 :]
 
 
 def parse_item(data: bytes, where: str = "Exif") -> Exif:
-    """A HEIF Exif item: u32 offset to the TIFF header, then the block (ISO/IEC 23008-12, A.2.1)."""
+    """Parse a HEIF Exif item: u32 offset to the TIFF header, then the block (ISO/IEC 23008-12, A.2.1)."""
     if len(data) < 4:
-        raise MalformedError("Exif item is too short", where=where)
+        raise MalformedError("the Exif item is too short", where=where)
     return parse(data[4 + int.from_bytes(data[:4], "big") :], where)

@@ -1,4 +1,4 @@
-"""JPEG streams (ITU-T T.81, JFIF, Exif): segments, where a stream ends, what its frame is.
+"""Parses JPEG streams (ITU-T T.81, JFIF, Exif): segments, the end of the stream, and its frame header.
 
 Only headers are interpreted. Entropy-coded data is scanned for the next marker and never changed.
 """
@@ -19,20 +19,20 @@ SOF = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xC
 ARITHMETIC = frozenset({0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 LOSSLESS = 0xC3
 MAX_PAYLOAD = 65533
-CHUNK = 1 << 17  # what fits the caches twice
-SHORT = 1 << 12  # where little is expected: a file may have thousands of scans and of runs of fill bytes
+CHUNK = 1 << 17  # fits the caches twice
+SHORT = 1 << 12  # for places where little data is expected: a file may have thousands of scans and runs of fill bytes
 
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 EXIF = b"Exif\0\0"
 JFIF, JFXX, MPF, ICC, AROT, ADOBE = b"JFIF\0", b"JFXX\0", b"MPF\0", b"ICC_PROFILE\0", b"AROT\0\0", b"Adobe"
 
-# In entropy-coded data ff 00 is a byte and ff d0…d7 are restarts; everything else is a marker, after any fill bytes.
+# In entropy-coded data ff 00 is a byte and ff d0…d7 are restarts. Everything else is a marker, after any fill bytes.
 _IS_MARKER = np.array([code not in (0x00, *range(0xD0, 0xD8), 0xFF) for code in range(256)])
 
 
-class Readable(Protocol):
-    """What streams are read from: a ByteSource."""
+class StreamSource(Protocol):
+    """Something that streams are read from, such as a ByteSource."""
 
     name: str
     size: int
@@ -43,7 +43,14 @@ class Readable(Protocol):
 
 @dataclass(frozen=True)
 class Segment:
-    """One marker segment: [start, end), from its ff (fill bytes included) to the next marker or entropy-coded data."""
+    """One marker segment.
+
+    Attributes:
+        marker: Its marker.
+        start: Offset of its ff, including fill bytes.
+        payload: Its content.
+        end: Offset of the next marker or entropy-coded data.
+    """
 
     marker: int
     start: int
@@ -65,8 +72,16 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Frame:
-    """Of the start-of-frame segment."""
+class FrameHeader:
+    """Fields of the start-of-frame segment.
+
+    Attributes:
+        marker: Its marker.
+        bits: Bits per sample.
+        width: Width in pixels.
+        height: Height in pixels.
+        components: Number of components.
+    """
 
     marker: int
     bits: int
@@ -77,14 +92,23 @@ class Frame:
 
 @dataclass(frozen=True)
 class Stream:
-    """One image: [start, end) from SOI to the byte after EOI. `header` holds the segments before the first SOS,
-    `scan` is where that SOS starts. count, total: of all segments, and the bytes in them."""
+    """One image.
+
+    Attributes:
+        start: Offset of SOI.
+        header: Segments before the first SOS.
+        scan: Offset of the first SOS.
+        end: Offset of the byte after EOI.
+        frame: Its frame header.
+        count: Number of all segments.
+        total: Bytes in all segments.
+    """
 
     start: int
     header: tuple[Segment, ...]
     scan: int
     end: int
-    frame: Frame
+    frame: FrameHeader
     count: int = 0
     total: int = 0
 
@@ -96,29 +120,37 @@ class Stream:
         return next((s for s in self.header if s.starts(marker, tag)), None)
 
     def xmp(self) -> bytes | None:
-        """The main XMP packet, without its APP1 heading."""
+        """Return the main XMP packet, without its APP1 heading."""
         found = self.find(APP1, XMP)
         return found.payload[len(XMP) :] if found else None
 
 
 def make(marker: int, payload: bytes) -> bytes:
-    """A marker segment; raises MalformedError above 65,533 bytes."""
+    """Return a marker segment. Raises MalformedError above 65,533 bytes."""
     if len(payload) > MAX_PAYLOAD:
-        raise MalformedError(f"{len(payload):,} bytes do not fit a JPEG segment of {MAX_PAYLOAD:,}")
+        raise MalformedError(f"{len(payload):,} bytes do not fit into a JPEG segment of {MAX_PAYLOAD:,}")
     return bytes([0xFF, marker]) + (len(payload) + 2).to_bytes(2, "big") + payload
 
 
-def parse(source: Readable, start: int = 0, where: str = "", *, whole: bool = True) -> Stream:
-    """The stream that starts at `start`; with whole=False only its header, and `end` is where the first scan starts.
+def parse(source: StreamSource, start: int = 0, where: str = "", *, whole: bool = True) -> Stream:
+    """Parse the stream that starts at `start`.
 
-    Raises TruncatedError (no EOI), MalformedError (no SOI, a second SOI, garbage between segments, no picture),
-    LimitError (segments, and their bytes).
+    Args:
+        source: The file.
+        start: Offset of SOI.
+        where: Place for messages.
+        whole: Whether to find the end; otherwise only the header is read, and `end` is the offset of the first scan.
+
+    Raises:
+        TruncatedError: There is no EOI.
+        MalformedError: There is no SOI, a second SOI, garbage between segments, or no picture.
+        LimitError: There are too many segments or bytes in them.
     """
     prefix = f"{where}: " if where else ""
     if start + 4 > source.size or source.read(start, 2) != b"\xff\xd8":
-        raise MalformedError(f"no JPEG starts at {start:,}", where=where or None)
+        raise MalformedError(f"there is no JPEG at {start:,}", where=where or None)
     header: list[Segment] = []
-    frame: Frame | None = None
+    frame: FrameHeader | None = None
     scan = count = total = 0
     at = start + 2
     while True:
@@ -130,7 +162,7 @@ def parse(source: Readable, start: int = 0, where: str = "", *, whole: bool = Tr
         if segment.marker == EOI:
             break
         if segment.marker == SOI:
-            raise MalformedError(f"a second SOI at {segment.start:,}", where=where or None,
+            raise MalformedError(f"there is a second SOI at {segment.start:,}", where=where or None,
                                  hint="the file was damaged or joined by another program; save it again first")
         if segment.marker in SOF and frame is None:
             frame = _frame(segment, prefix)
@@ -143,18 +175,18 @@ def parse(source: Readable, start: int = 0, where: str = "", *, whole: bool = Tr
                 return Stream(start, tuple(header), scan, scan, frame)
             at = _next_marker(source, at, prefix)
     if frame is None or not scan:
-        raise MalformedError("holds tables but no picture", where=where or None)
+        raise MalformedError("the stream has tables but no picture", where=where or None)
     return Stream(start, tuple(header), scan, segment.end, frame, count, total)
 
 
-def _segment(source: Readable, at: int, prefix: str) -> Segment:
+def _segment(source: StreamSource, at: int, prefix: str) -> Segment:
     start = at
     if at + 2 > source.size:
-        raise TruncatedError(f"ends at {source.size:,} without an EOI marker", where=f"{prefix}{at:,}",
-                             hint="the file is cut off; appending to it would hide the damage")
+        raise TruncatedError(f"the stream ends at {source.size:,} without an EOI marker", where=f"{prefix}{at:,}",
+                             hint="the file is truncated; appending to it would hide the damage")
     head = source.read(at, 2)
     if head[0] != 0xFF:
-        raise MalformedError(f"byte {head[0]:02x} at {at:,} where a marker should be", where=f"{prefix}{at:,}",
+        raise MalformedError(f"there is byte {head[0]:02x} at {at:,} instead of a marker", where=f"{prefix}{at:,}",
                              hint="the file was damaged; save it again first")
     while head[1] == 0xFF:  # fill bytes
         fill = source.read(at, min(SHORT, source.size - at))
@@ -164,19 +196,19 @@ def _segment(source: Readable, at: int, prefix: str) -> Segment:
         head = source.read(at, 2)
     marker = head[1]
     if marker == 0 or 0xD0 <= marker <= 0xD7:
-        raise MalformedError(f"marker {marker:02x} at {at:,} outside entropy-coded data", where=f"{prefix}{at:,}")
+        raise MalformedError(f"marker {marker:02x} at {at:,} is outside entropy-coded data", where=f"{prefix}{at:,}")
     if marker in (SOI, EOI, 0x01):
         return Segment(marker, start, b"", at + 2)
     if at + 4 > source.size:
-        raise TruncatedError("ends inside a segment header", where=f"{prefix}{at:,}")
+        raise TruncatedError("the stream ends inside a segment header", where=f"{prefix}{at:,}")
     length = int.from_bytes(source.read(at + 2, 2), "big")
     if length < 2:
-        raise MalformedError(f"segment {marker:02x} of {length} bytes", where=f"{prefix}{at:,}")
+        raise MalformedError(f"segment {marker:02x} declares {length} bytes", where=f"{prefix}{at:,}")
     return Segment(marker, start, source.read(at + 4, length - 2, f"segment {marker:02x}"), at + 2 + length)
 
 
-def _next_marker(source: Readable, at: int, prefix: str) -> int:
-    """Where the first marker after entropy-coded data starts."""
+def _next_marker(source: StreamSource, at: int, prefix: str) -> int:
+    """Return the offset of the first marker after entropy-coded data."""
     step = SHORT
     while at < source.size:
         chunk = source.read(at, min(step, CHUNK, source.size - at))
@@ -189,15 +221,15 @@ def _next_marker(source: Readable, at: int, prefix: str) -> int:
             break
         at += len(chunk) - 1  # an ff may be the last byte
         step *= 2
-    raise TruncatedError(f"entropy-coded data goes on to the end at {source.size:,}: no EOI marker",
-                         where=f"{prefix}{at:,}", hint="the file is cut off; appending to it would hide the damage")
+    raise TruncatedError(f"entropy-coded data continues to the end at {source.size:,} without an EOI marker",
+                         where=f"{prefix}{at:,}", hint="the file is truncated; appending to it would hide the damage")
 
 
-def _frame(segment: Segment, prefix: str) -> Frame:
+def _frame(segment: Segment, prefix: str) -> FrameHeader:
     p = segment.payload
     if len(p) < 6 or len(p) < 6 + 3 * p[5]:
-        raise TruncatedError("start of frame is too short", where=f"{prefix}{segment.name}")
+        raise TruncatedError("the frame header is too short", where=f"{prefix}{segment.name}")
     height, width = int.from_bytes(p[1:3], "big"), int.from_bytes(p[3:5], "big")
     if not width or not height:
-        raise MalformedError(f"{width} × {height} picture", where=f"{prefix}{segment.name}")
-    return Frame(segment.marker, p[0], width, height, p[5])
+        raise MalformedError(f"the picture is {width} × {height}", where=f"{prefix}{segment.name}")
+    return FrameHeader(segment.marker, p[0], width, height, p[5])

@@ -1,7 +1,7 @@
-"""MPF, the multi-picture format (CIPA DC-007): the APP2 segment that lists the images of a JPEG file.
+"""Parses and writes MPF, the multi-picture format (CIPA DC-007): the APP2 segment that lists the images of a JPEG file.
 
-A small TIFF: header, index IFD (version, number of images, 16 bytes per image, …), perhaps an attribute IFD. Offsets
-of images count from the TIFF header, that is from the byte after "MPF\\0".
+It is a small TIFF: header, index IFD (version, number of images, 16 bytes per image, …) and optionally an attribute
+IFD. Offsets of images count from the TIFF header, which is the byte after "MPF\\0".
 """
 
 from __future__ import annotations
@@ -25,8 +25,15 @@ _ORDERS: dict[bytes, ByteOrder] = {b"MM\0*": "big", b"II*\0": "little"}
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One image: attribute flags and type, size in bytes, offset from the MPF's TIFF header (0 for the first)."""
+class MpfEntry:
+    """One image.
+
+    Attributes:
+        attribute: Flags and type.
+        size: Its bytes.
+        offset: Offset from the MPF's TIFF header; 0 for the first image.
+        dependent: Numbers of dependent images.
+    """
 
     attribute: int
     size: int
@@ -36,7 +43,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Tag:
-    """A field that is kept as it stands; `data` has the file's byte order."""
+    """A field that is kept unchanged.
+
+    Attributes:
+        tag: Its number.
+        type: Its TIFF type.
+        count: Number of values.
+        data: The values in the file's byte order.
+    """
 
     tag: int
     type: int
@@ -46,21 +60,29 @@ class Tag:
 
 @dataclass(frozen=True)
 class Mpf:
-    """The index of a file's first image, or (with no entries) the two-tag stub of the others."""
+    """The index of a file's first image, or (without entries) the two-tag stub of the others.
 
-    entries: tuple[Entry, ...]
+    Attributes:
+        entries: The images.
+        count: NumberOfImages.
+        order: Byte order.
+        tags: Other tags of the index IFD.
+        attributes: Tags of the attribute IFD.
+    """
+
+    entries: tuple[MpfEntry, ...]
     count: int
     order: ByteOrder = "big"
     tags: tuple[Tag, ...] = ()
     attributes: tuple[Tag, ...] = field(default=())
 
-    def adding(self, entry: Entry) -> Mpf:
-        """With one more image; a UID list gets an empty one."""
+    def adding(self, entry: MpfEntry) -> Mpf:
+        """Return the index with one more image; a UID list gets an empty one."""
         tags = tuple(replace(t, count=t.count + 33, data=t.data + bytes(33)) if t.tag == UIDS else t for t in self.tags)
         return replace(self, entries=(*self.entries, entry), count=len(self.entries) + 1, tags=tags)
 
     def without(self, index: int) -> Mpf:
-        """Less one image."""
+        """Return the index without one image."""
         tags = tuple(replace(t, count=t.count - 33, data=t.data[: 33 * index] + t.data[33 * (index + 1) :])
                      if t.tag == UIDS and t.count >= 33 * (index + 1) else t for t in self.tags)
         kept = self.entries[:index] + self.entries[index + 1 :]
@@ -68,29 +90,29 @@ class Mpf:
 
 
 def parse(payload: bytes, where: str = "APP2 MPF", limits: Limits = DEFAULT) -> Mpf:
-    """An APP2 payload, "MPF\\0" included. Raises MalformedError, LimitError."""
+    """Parse an APP2 payload, including "MPF\\0". Raises MalformedError, LimitError."""
     tiff = payload[len(MPF) :]
     order = _ORDERS.get(tiff[:4])
     if order is None or len(tiff) < 8:
-        raise MalformedError(f"byte order mark {tiff[:4].hex()}", where=where)
+        raise MalformedError(f"the byte order mark is {tiff[:4].hex()}", where=where)
 
     def uint(at: int, size: int) -> int:
         raw = tiff[at : at + size]
         if at < 0 or len(raw) < size:
-            raise MalformedError(f"points to {at}, it has {len(tiff)} bytes", where=where)
+            raise MalformedError(f"an offset points to {at}, but there are {len(tiff)} bytes", where=where)
         return int.from_bytes(raw, order)
 
     def directory(at: int) -> tuple[list[Tag], int]:
         n = uint(at, 2)
         if n > MAX_TAGS:
-            raise LimitError(f"{n} tags in one directory", where=where)
+            raise LimitError(f"a directory has {n} tags", where=where)
         found = []
         for i in range(n):
             entry = at + 2 + 12 * i
             kind, count = uint(entry + 2, 2), uint(entry + 4, 4)
             size = _SIZES.get(kind, 1) * count
             if size > len(tiff):
-                raise MalformedError(f"tag {uint(entry, 2):04x} claims {size:,} bytes", where=where)
+                raise MalformedError(f"tag {uint(entry, 2):04x} declares {size:,} bytes", where=where)
             start = entry + 8 if size <= 4 else uint(entry + 8, 4)
             uint(start + max(size - 1, 0), 1)
             found.append(Tag(uint(entry, 2), kind, count, tiff[start : start + size]))
@@ -106,13 +128,13 @@ def parse(payload: bytes, where: str = "APP2 MPF", limits: Limits = DEFAULT) -> 
     for i in range(0, len(table) - 15, 16):
         a, size, offset = (int.from_bytes(table[i + k : i + k + 4], order) for k in (0, 4, 8))
         pair = tuple(int.from_bytes(table[i + k : i + k + 2], order) for k in (12, 14))
-        entries.append(Entry(a, size, offset, (pair[0], pair[1])))
+        entries.append(MpfEntry(a, size, offset, (pair[0], pair[1])))
     kept = tuple(t for t in tags if t.tag not in (COUNT, ENTRIES))
     return Mpf(tuple(entries), count, order, kept, tuple(attributes))
 
 
 def serialise(mpf: Mpf) -> bytes:
-    """The APP2 payload. Layout: header, index IFD, its data in tag order, attribute IFD, its data."""
+    """Return the APP2 payload: header, index IFD, its data in tag order, attribute IFD, its data."""
     order = mpf.order
     table = b"".join(
         e.attribute.to_bytes(4, order) + e.size.to_bytes(4, order) + e.offset.to_bytes(4, order)
@@ -131,8 +153,10 @@ def serialise(mpf: Mpf) -> bytes:
 
 
 def with_count(payload: bytes, count: int) -> bytes:
-    """The payload of a further image with another number of images, not a byte longer. As it is when it names none
-    (an attribute IFD alone), holds entries, or is damaged: it is the other image's own then."""
+    """Return the payload of a further image with another number of images and the same length.
+
+    It is unchanged if it has no number (only an attribute IFD), has entries, or is damaged.
+    """
     try:
         if parse(payload).entries:
             return payload
@@ -149,7 +173,7 @@ def with_count(payload: bytes, count: int) -> bytes:
 
 
 def _directory(tags: list[Tag], at: int, order: ByteOrder, *, more: bool) -> bytes:
-    """An IFD at offset `at` and the data it points to; `more`: the next directory follows it."""
+    """Return an IFD at offset `at` and its data; with `more` the next directory follows it."""
     head = len(tags).to_bytes(2, order)
     data = b""
     after = at + 2 + 12 * len(tags) + 4
@@ -165,5 +189,5 @@ def _directory(tags: list[Tag], at: int, order: ByteOrder, *, more: bool) -> byt
 
 
 def stub(count: int) -> bytes:
-    """The payload that Apple's cameras put into the second and further images: version and number of images."""
+    """Return the payload of the second and further images in Apple's files: version and number of images."""
     return serialise(Mpf((), count))

@@ -1,7 +1,7 @@
-"""Pictures through Pillow: formats that are named, limits of ours and not its own, and errors of ours.
+"""Opens pictures with Pillow, but only given formats, with this package's limits and errors.
 
-Pillow knows some fifty formats, among them programs (EPS) and stubs; only what is asked for is tried here. Its parsers
-answer damage with whatever comes up, and with warnings.
+Pillow supports some fifty formats, including programs (EPS) and stubs; only the requested ones are tried here. Its
+parsers react to damage with arbitrary exceptions and warnings.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _PLUGINS = {"PNG": "Png", "TIFF": "Tiff", "BMP": "Bmp", "JPEG": "Jpeg", "WEBP": 
 
 
 def open_picture(stream: BinaryIO, formats: tuple[str, ...]) -> ImageFile.ImageFile | None:
-    """What Image.open does for these formats, less its limit on pixels; None for a file of another one.
+    """Open a picture of one of these formats like Image.open, but without its limit on pixels; None for other formats.
 
-    To be called inside of `decoding`: only the header is read, and that may be damaged.
+    Call it inside `decoding`: it reads the header, which may be damaged.
     """
     prefix = stream.read(16)
     for name in formats:
-        importlib.import_module(f"PIL.{_PLUGINS[name]}ImagePlugin")     # which registers it
+        importlib.import_module(f"PIL.{_PLUGINS[name]}ImagePlugin")     # registers the format
         factory, accept = Image.OPEN[name]
         if accept is None or accept(prefix) is True:
             stream.seek(0)
@@ -37,10 +37,10 @@ def open_picture(stream: BinaryIO, formats: tuple[str, ...]) -> ImageFile.ImageF
 
 
 class _Quiet:
-    """Silences what Pillow remarks on damaged files (it comes to the user as an error, or not at all).
+    """Silences Pillow's warnings about damaged files, which become errors or do not matter.
 
-    `warnings.catch_warnings` alone is not safe in threads: here the first to enter changes the filters, and the last to
-    leave puts them back.
+    `warnings.catch_warnings` alone is not thread-safe: here the first thread to enter changes the filters, and the last
+    one to leave restores them.
     """
 
     def __init__(self) -> None:
@@ -66,10 +66,10 @@ _QUIET = _Quiet()
 
 
 @contextmanager
-def decoding(where: str, says: str = "cannot be decoded") -> Iterator[None]:
-    """Turn whatever a decoder raises into one error of ours. Only Pillow's code may run inside.
+def decoding(where: str, problem: str = "the picture cannot be decoded") -> Iterator[None]:
+    """Convert any error of a decoder to one of this package. Only Pillow's code may run inside.
 
-    Raises TruncatedError, UnsupportedError, LimitError, FileError for the disk's errors, MalformedError for the rest.
+    Raises TruncatedError, UnsupportedError, LimitError, FileError for errors of the disk, MalformedError for others.
     """
     try:
         with _QUIET:
@@ -77,16 +77,16 @@ def decoding(where: str, says: str = "cannot be decoded") -> Iterator[None]:
     except GpudepthError:
         raise
     except MemoryError as error:
-        raise LimitError("does not fit into memory", where=where) from error
+        raise LimitError("the picture does not fit into memory", where=where) from error
     except Image.DecompressionBombError as error:
-        raise LimitError("is larger than Pillow decodes in this format", where=where,
+        raise LimitError("the picture is larger than Pillow decodes in this format", where=where,
                          hint="save it as PNG or .npy") from error
     except Exception as error:      # parsers of damaged files raise anything: SyntaxError, KeyError, struct.error …
         if isinstance(error, OSError) and error.errno is not None:
-            raise FileError(f"cannot be read: {error.strerror}", where=where) from error
+            raise FileError(f"the file cannot be read: {error.strerror}", where=where) from error
         text = str(error) or type(error).__name__
         if "unknown pixel mode" in text:
-            raise UnsupportedError("has pixels of a kind that Pillow does not decode", where=where,
+            raise UnsupportedError("Pillow does not support this kind of pixels", where=where,
                                    hint="save it as .npy, as float32 TIFF or as 16-bit PNG") from error
         short = isinstance(error, EOFError) or any(word in text.lower() for word in ("truncated", "not enough", "eof"))
-        raise (TruncatedError if short else MalformedError)(f"{says}: {text}", where=where) from error
+        raise (TruncatedError if short else MalformedError)(f"{problem}: {text}", where=where) from error

@@ -1,7 +1,7 @@
-"""XMP packets edited where they stand: every node knows its bytes, so that one can be cut out and another put in.
+"""Edits XMP packets in place: every node knows its bytes, so that it can be removed and others inserted.
 
-`xmp` reads simple properties; this reads the nested ones (Dynamic Depth) and edits packets of other programs, which
-must keep every byte that is not ours.
+`xmp` reads simple properties. This module reads nested ones (Dynamic Depth) and edits packets of other programs, which
+keep every other byte.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from ..errors import LimitError, MalformedError
 from ..limits import DEFAULT, Limits
 from .xmp import META, RDF, TOOLKIT, check, escape
 
-MAX_NODES = 20_000  # on top of limits.max_xmp_elements: nodes know much of themselves
-MAX_PREFIXES = 4096  # declared in all: each declaration copies those that hold already
+MAX_NODES = 20_000  # in addition to limits.max_xmp_elements, because nodes take much memory
+MAX_PREFIXES = 4096  # declarations in total; each one copies those in scope
 _NAME = re.compile(rb"<[^\s/>]++")
 _ATTRIBUTE = re.compile(rb"\s++([^\s=/>]++)\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+')")
 _START_TAG = re.compile(rb"<(?:[^\"'>]++|\"[^\"]*+\"|'[^']*+')*+>")
@@ -29,7 +29,19 @@ Name = tuple[str, str]
 
 @dataclass(eq=False)
 class Node:
-    """An element: its (namespace, name), where its bytes are, what it holds. `spans` are those of attributes."""
+    """An element.
+
+    Attributes:
+        name: (namespace, name).
+        start: Offset of its start tag.
+        open_end: Offset of the end of its start tag.
+        end: Offset of its end.
+        close: Offset of its end tag.
+        attributes: Attributes.
+        spans: Bytes of each attribute.
+        children: Child elements.
+        text: Its text.
+    """
 
     name: Name
     start: int
@@ -42,7 +54,7 @@ class Node:
     text: str = ""
 
     def walk(self) -> Iterator[Node]:
-        """This node and everything below it, in document order."""
+        """Yield this node and everything below it, in document order."""
         todo = [self]
         while todo:
             node = todo.pop()
@@ -50,7 +62,7 @@ class Node:
             todo += reversed(node.children)
 
     def own(self) -> dict[Name, str]:
-        """Simple properties that stand here: attributes, and elements that hold text and nothing else."""
+        """Return simple properties of this node: attributes, and child elements that only hold text."""
         out = {n: v for n, v in self.attributes.items() if n[0] not in (RDF, _XML)}
         for child in self.children:
             if not child.children and child.name[0] != RDF:
@@ -58,7 +70,7 @@ class Node:
         return out
 
     def span_of(self, name: Name) -> Span | None:
-        """The bytes of one of its own properties, whichever form it has."""
+        """Return the bytes of one of its own properties, in either form."""
         if name in self.spans:
             return self.spans[name]
         return next(((c.start, c.end) for c in self.children if c.name == name), None)
@@ -66,18 +78,23 @@ class Node:
 
 @dataclass(eq=False)
 class Tree:
-    """A packet: its bytes and its root element."""
+    """A packet.
+
+    Attributes:
+        data: Its bytes.
+        root: Its root element.
+    """
 
     data: bytes
     root: Node
 
     def descriptions(self) -> list[Node]:
-        """The rdf:Description elements that properties stand in."""
+        """Return the rdf:Description elements that hold properties."""
         return [d for r in self.root.walk() if r.name == (RDF, "RDF") for d in r.children
                 if d.name == (RDF, "Description")]
 
     def properties(self, namespaces: Iterable[str], *names: Name) -> list[Span]:
-        """The bytes of every property in these namespaces or of these names, and of descriptions that hold no other."""
+        """Return the bytes of every property with these namespaces or names, and of descriptions without others."""
         wanted = set(namespaces)
 
         def goes(name: Name) -> bool:
@@ -94,7 +111,7 @@ class Tree:
         return out
 
     def without(self, spans: Iterable[Span]) -> bytes:
-        """The packet less some of its bytes."""
+        """Return the packet without some of its bytes."""
         out, at = [], 0
         for start, end in sorted(spans):
             if start >= at:
@@ -103,13 +120,17 @@ class Tree:
         return b"".join([*out, self.data[at:]])
 
     def about(self) -> str:
-        """What rdf:about says: it is the same on every description of a packet."""
+        """Return rdf:about, which is the same on every description of a packet."""
         return next((v for d in self.descriptions() if (v := d.attributes.get((RDF, "about"))) is not None), "")
 
 
 def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Tree:
-    """Raises MalformedError (not XML, a document type, too deep), LimitError (limits.max_xmp, too many nodes,
-    attributes or prefixes)."""
+    """Parse a packet.
+
+    Raises:
+        MalformedError: It is not XML, declares a document type, or is nested too deeply.
+        LimitError: It exceeds limits.max_xmp, or has too many nodes, attributes or prefixes.
+    """
     lead = len(data) - len(data.lstrip(b"\0 \t\r\n"))
     body = data[lead:].rstrip(b"\0")
     check(data, body, where, limits)
@@ -123,23 +144,23 @@ def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Tree:
     try:
         parser.Parse(body, True)
     except (expat.ExpatError, ValueError, LookupError) as error:
-        raise MalformedError(f"is not well-formed XML: {error}", where=where) from None
+        raise MalformedError(f"the XMP is not well-formed XML: {error}", where=where) from None
     except MemoryError:
-        raise LimitError("needs more memory than there is", where=where) from None
+        raise LimitError("the XMP does not fit into memory", where=where) from None
     if builder.root is None:
-        raise MalformedError("holds no element", where=where)
+        raise MalformedError("the XMP has no element", where=where)
     return Tree(data, builder.root)
 
 
 class _Builder:
-    """expat's events → nodes. Namespaces are resolved here, for raw names are what the bytes hold."""
+    """Builds nodes from expat's events. Namespaces are resolved here, because the bytes hold raw names."""
 
     def __init__(self, body: bytes, lead: int, where: str, limits: Limits) -> None:
         self.body, self.lead, self.where, self.limits = body, lead, where, limits
         self.parser: Any = None
         self.root: Node | None = None
         self.stack: list[tuple[Node, dict[str, str]]] = []
-        self.texts: list[list[str]] = []  # of the elements on the stack, in pieces
+        self.texts: list[list[str]] = []  # pieces of text of the elements on the stack
         self.count = self.prefixes = 0
 
     def start(self, raw: str, attributes: dict[str, str]) -> None:
@@ -147,11 +168,11 @@ class _Builder:
         self.limits.check("max_xmp_nesting", len(self.stack) + 1, "nested elements", where=self.where)
         self.limits.check("max_xmp_elements", self.count, "elements", where=self.where)
         if self.count > MAX_NODES:
-            raise LimitError(f"has more than {MAX_NODES:,} elements", where=self.where)
+            raise LimitError(f"the XMP has more than {MAX_NODES:,} elements", where=self.where)
         at = self.parser.CurrentByteIndex
         tag = _START_TAG.match(self.body, at)
         if tag is None:
-            raise MalformedError(f"the element at {at} cannot be followed", where=self.where)
+            raise MalformedError(f"the element at {at} cannot be located", where=self.where)
         scope = self._scope(attributes)
         node = Node(self._name(raw, scope, scope.get("", "")), self.lead + at, self.lead + tag.end())
         spans = self._spans(at, tag.end())
@@ -172,17 +193,19 @@ class _Builder:
         self.texts.append([])
 
     def _scope(self, attributes: dict[str, str]) -> dict[str, str]:
-        """The prefixes that hold in an element; its parent's own dictionary where it declares none."""
+        """Return the prefixes in scope of an element; its parent's own dictionary if it declares none."""
         scope = self.stack[-1][1] if self.stack else {"xml": _XML}
         declared = {key[6:]: value for key, value in attributes.items() if key == "xmlns" or key.startswith("xmlns:")}
         self.prefixes += len(declared)
         if self.prefixes > MAX_PREFIXES:
-            raise LimitError(f"declares more than {MAX_PREFIXES:,} prefixes", where=self.where)
+            raise LimitError(f"the XMP declares more than {MAX_PREFIXES:,} prefixes", where=self.where)
         return {**scope, **declared} if declared else scope
 
     def _spans(self, at: int, end: int) -> dict[str, Span]:
-        """Where the attributes of the tag at `at` are. Each look starts where the last one ended: a search would try
-        every blank of a long run of them anew."""
+        """Return the places of the attributes of the tag at `at`.
+
+        Each match starts where the last one ended, because a search would try every blank of a long run again.
+        """
         found: dict[str, Span] = {}
         last = _NAME.match(self.body, at, end)
         while last is not None and (last := _ATTRIBUTE.match(self.body, last.end(), end)) is not None:
@@ -208,15 +231,15 @@ class _Builder:
 
 
 def insert(tree: Tree, block: bytes) -> bytes:
-    """The packet with another description before the end of its rdf:RDF. Raises MalformedError without one."""
+    """Insert a description before the end of the packet's rdf:RDF. Raises MalformedError without one."""
     rdf = next((n for n in tree.root.walk() if n.name == (RDF, "RDF")), None)
     if rdf is None or rdf.close == rdf.open_end == rdf.end:
-        raise MalformedError("has no rdf:RDF to put a property into", where="XMP")
+        raise MalformedError("there is no rdf:RDF to insert a property into", where="XMP")
     return tree.data[: rdf.close] + block + tree.data[rdf.close :]
 
 
 def shrink_padding(data: bytes, by: int) -> bytes:
-    """Up to `by` bytes less of the white space that an xpacket wrapper keeps for edits."""
+    """Remove up to `by` bytes of the white space that an xpacket wrapper reserves for edits."""
     end = data.rfind(b"<?xpacket end")
     if end < 0 or by <= 0:
         return data
@@ -226,7 +249,7 @@ def shrink_padding(data: bytes, by: int) -> bytes:
 
 
 def description(about: str, namespaces: dict[str, str], properties: dict[str, str], inner: str = "") -> bytes:
-    """A description: `namespaces` prefix → URI, simple properties as attributes, and elements that are written out."""
+    """Return a description with namespaces (prefix → URI), simple properties as attributes, and further elements."""
     lines = [f'<rdf:Description xmlns:rdf="{RDF}" rdf:about="{attribute(about)}"']
     lines += [f'    xmlns:{prefix}="{uri}"' for prefix, uri in namespaces.items()]
     lines += [f'    {name}="{attribute(value)}"' for name, value in properties.items()]
@@ -235,11 +258,11 @@ def description(about: str, namespaces: dict[str, str], properties: dict[str, st
 
 
 def attribute(text: str) -> str:
-    """Text of an attribute."""
+    """Escape the text of an attribute."""
     return escape(text).replace('"', "&quot;")
 
 
 def packet(block: bytes) -> bytes:
-    """A packet of one description."""
+    """Return a packet with one description."""
     head = f'<x:xmpmeta xmlns:x="{META}" x:xmptk="{TOOLKIT}">\n<rdf:RDF xmlns:rdf="{RDF}">\n'
     return head.encode() + block + b"</rdf:RDF>\n</x:xmpmeta>\n"

@@ -1,7 +1,7 @@
-"""TIFF structure (TIFF 6.0 and BigTIFF): headers, directories, values. Pixels are left alone.
+"""Parses and writes TIFF structure (TIFF 6.0 and BigTIFF): headers, directories, values, but no pixels.
 
 Entries are kept raw, so that a directory can be copied without knowing its tags: an entry's field is either the value
-itself or the offset of it, and stays right as long as nothing before it moves.
+or its offset, and stays valid as long as nothing before it moves.
 """
 
 from __future__ import annotations
@@ -27,7 +27,12 @@ _PACKED = {**_INTEGERS, ASCII: "B", UNDEFINED: "B"}
 
 @dataclass(frozen=True)
 class Layout:
-    """What the header settles: the byte order ("<" or ">"), and 32- or 64-bit offsets."""
+    """What the header defines.
+
+    Attributes:
+        order: Byte order, "<" or ">".
+        big: Whether offsets have 64 bits (BigTIFF).
+    """
 
     order: Order
     big: bool = False
@@ -57,7 +62,7 @@ class Layout:
         return value.to_bytes(size, "little" if self.order == "<" else "big")
 
     def header(self, first: int) -> bytes:
-        """The header of a file whose IFD 0 is at `first`."""
+        """Return the header of a file whose IFD 0 is at `first`."""
         mark = b"II" if self.order == "<" else b"MM"
         if self.big:
             return mark + struct.pack(f"{self.order}HHHQ", 43, 8, 0, first)
@@ -65,8 +70,15 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One entry of a directory as it stands in the file; `field` is the value or its offset, with padding."""
+class IfdEntry:
+    """One entry of a directory as in the file.
+
+    Attributes:
+        tag: Its number.
+        type: Type of its values.
+        count: Number of values.
+        field: The value or its offset, with padding.
+    """
 
     tag: int
     type: int
@@ -76,7 +88,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Field:
-    """A value to be written. A rational is two values, numerator and denominator; a text its bytes, NUL included."""
+    """A value to write.
+
+    Attributes:
+        tag: Its number.
+        type: Type of the values.
+        values: The values; a rational is two of them, a text its bytes including NUL.
+    """
 
     tag: int
     type: int
@@ -89,7 +107,7 @@ class Field:
     def data(self, layout: Layout) -> bytes:
         code = _RATIONALS.get(self.type) or _PACKED.get(self.type)
         if code is None:
-            raise UsageError(f"tag {self.tag}: values of TIFF type {self.type} are not written")
+            raise UsageError(f"tag {self.tag}: writing values of TIFF type {self.type} is not supported")
         try:
             return struct.pack(f"{layout.order}{len(self.values)}{code}", *self.values)
         except struct.error:
@@ -98,14 +116,21 @@ class Field:
 
 @dataclass(frozen=True)
 class Ifd:
-    """A directory. `path` says which, for messages: IFD0/SubIFD[1]. `next` is the offset of the one after it, or 0."""
+    """A directory.
+
+    Attributes:
+        path: Its path for messages, such as IFD0/SubIFD[1].
+        offset: Its offset.
+        entries: Its entries.
+        next: Offset of the next directory, or 0.
+    """
 
     path: str
     offset: int
-    entries: tuple[Entry, ...]
+    entries: tuple[IfdEntry, ...]
     next: int
 
-    def find(self, tag: int) -> Entry | None:
+    def find(self, tag: int) -> IfdEntry | None:
         return next((e for e in self.entries if e.tag == tag), None)
 
     def has(self, tag: int) -> bool:
@@ -113,27 +138,29 @@ class Ifd:
 
 
 def sniff(head: bytes) -> bool:
-    """Does a file that starts with these bytes have a TIFF header?"""
+    """Return whether a file that starts with these bytes has a TIFF header."""
     return head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def parse_header(raw: bytes) -> tuple[Layout, int]:
-    """(layout, offset of IFD 0) from the first 16 bytes (8 will do for classic TIFF)."""
+    """Return (layout, offset of IFD 0) from the first 16 bytes; 8 suffice for classic TIFF."""
     if not sniff(raw):
-        raise MalformedError("does not start with a TIFF header", where="header")
+        raise MalformedError("the file does not start with a TIFF header", where="header")
     layout = Layout("<" if raw[:1] == b"I" else ">", raw[2:4] in (b"+\0", b"\0+"))
     if len(raw) < layout.header_size:
-        raise TruncatedError("ends inside the TIFF header", where="header")
+        raise TruncatedError("the file ends inside the TIFF header", where="header")
     if layout.big and (layout.uint(raw[4:6]), layout.uint(raw[6:8])) != (8, 0):
-        raise MalformedError("is BigTIFF with offsets of another size than 8 bytes", where="header")
+        raise MalformedError("the BigTIFF's offsets do not have 8 bytes", where="header")
     return layout, layout.uint(raw[layout.header_size - layout.slot : layout.header_size])
 
 
 class Tiff:
-    """A file's directories, read by position.
+    """A file's directories, read by position. Every error names its place: `IFD0/SubIFD[1]: tag 273`.
 
-    header, end: another header than the file's own, and where the file ends for it; so an earlier state of a file
-    that was only appended to can be looked at. Every error says where: `IFD0/SubIFD[1]: tag 273`.
+    Args:
+        source: The file.
+        header: Another header than the file's own, to read an earlier state of a file that was only appended to.
+        end: Where the file ends for that header.
     """
 
     def __init__(self, source: ByteSource, header: bytes | None = None, end: int | None = None) -> None:
@@ -144,13 +171,13 @@ class Tiff:
         self.header = raw[: self.layout.header_size]
 
     def read(self, offset: int, length: int, where: str) -> bytes:
-        """Bytes of the file; raises TruncatedError when it does not hold them."""
+        """Return bytes of the file. Raises TruncatedError when it does not hold them."""
         if offset + length > self.end:
-            raise TruncatedError(f"{length:,} bytes at {offset:,} lie outside the file of {self.end:,}", where=where)
+            raise TruncatedError(f"{length:,} bytes at {offset:,} are outside the file of {self.end:,}", where=where)
         return self.source.read(offset, length, where)
 
     def ifd(self, offset: int, path: str) -> Ifd:
-        """The directory at `offset`."""
+        """Return the directory at `offset`."""
         layout = self.layout
         head = 8 if layout.big else 2
         count = layout.uint(self.read(offset, head, path))
@@ -158,14 +185,14 @@ class Tiff:
         raw = self.read(offset + head, count * layout.entry_size + layout.slot, path)
         size, value = layout.entry_size, layout.entry_size - layout.slot
         entries = tuple(
-            Entry(layout.uint(e[:2]), layout.uint(e[2:4]), layout.uint(e[4:value]), e[value:])
+            IfdEntry(layout.uint(e[:2]), layout.uint(e[2:4]), layout.uint(e[4:value]), e[value:])
             for e in (raw[i * size : (i + 1) * size] for i in range(count)))
         return Ifd(path, offset, entries, layout.uint(raw[count * size :]))
 
     def walk(self) -> list[Ifd]:
-        """IFD 0, the directories chained to it, and every SubIFD after the one that names it.
+        """Return IFD 0, the directories chained to it, and every SubIFD after the one that refers to it.
 
-        Chains of SubIFDs are not followed: DNG has none. Raises MalformedError for a directory that is met twice.
+        Chains of SubIFDs are not followed, as DNG has none. Raises MalformedError for a directory that occurs twice.
         """
         found: list[Ifd] = []
         met: set[int] = set()
@@ -187,7 +214,7 @@ class Tiff:
         return found
 
     def sub_ifds(self, ifd: Ifd) -> tuple[int, ...]:
-        """The offsets of its SubIFDs."""
+        """Return the offsets of its SubIFDs."""
         entry = ifd.find(SUB_IFDS)
         if entry is not None:
             where = f"{ifd.path}: tag {SUB_IFDS}"
@@ -195,20 +222,20 @@ class Tiff:
         return self.integers(ifd, SUB_IFDS) or ()
 
     def raw(self, ifd: Ifd, tag: int) -> tuple[int, bytes] | None:
-        """(type, bytes in the file's order) of a tag, or None when it is not there."""
+        """Return (type, bytes in the file's order) of a tag, or None when it is missing."""
         entry = ifd.find(tag)
         if entry is None:
             return None
         where = f"{ifd.path}: tag {tag}"
         if entry.type not in _SIZES:
-            raise MalformedError(f"has the unknown type {entry.type}", where=where)
+            raise MalformedError(f"the tag has the unknown type {entry.type}", where=where)
         size = entry.count * _SIZES[entry.type]
         if size <= self.layout.slot:
             return entry.type, entry.field[:size]
         return entry.type, self.read(self.layout.uint(entry.field), size, where)
 
     def integers(self, ifd: Ifd, tag: int) -> tuple[int, ...] | None:
-        """The values of a tag of whole numbers, whatever their size; None when it is not there."""
+        """Return the values of a tag of whole numbers of any size, or None when it is missing."""
         entry = ifd.find(tag)
         if entry is not None:
             self.source.limits.check("max_values", entry.count, "numbers", where=f"{ifd.path}: tag {tag}")
@@ -217,44 +244,45 @@ class Tiff:
             return None
         kind, data = found
         if kind not in _INTEGERS:
-            raise MalformedError(f"has type {kind}, not whole numbers", where=f"{ifd.path}: tag {tag}")
+            raise MalformedError(f"the tag has type {kind} instead of whole numbers", where=f"{ifd.path}: tag {tag}")
         return struct.unpack(f"{self.layout.order}{len(data) // _SIZES[kind]}{_INTEGERS[kind]}", data)
 
     def integer(self, ifd: Ifd, tag: int, default: int | None = None) -> int:
-        """The first value of a tag; raises MalformedError when it is not there and there is no default."""
+        """Return the first value of a tag. Raises MalformedError when it is missing and there is no default."""
         found = self.integers(ifd, tag)
         if found:
             return found[0]
         if default is None or found is not None:
-            raise MalformedError("is missing" if found is None else "is empty", where=f"{ifd.path}: tag {tag}")
+            raise MalformedError("the tag is missing" if found is None else "the tag is empty",
+                                 where=f"{ifd.path}: tag {tag}")
         return default
 
     def rational(self, ifd: Ifd, tag: int) -> tuple[int, int] | None:
-        """(numerator, denominator) of a tag; None when it is not there."""
+        """Return (numerator, denominator) of a tag, or None when it is missing."""
         found = self.raw(ifd, tag)
         if found is None:
             return None
         if found[0] != RATIONAL or len(found[1]) < 8:
-            raise MalformedError(f"has type {found[0]}, not a RATIONAL", where=f"{ifd.path}: tag {tag}")
+            raise MalformedError(f"the tag has type {found[0]} instead of RATIONAL", where=f"{ifd.path}: tag {tag}")
         top, bottom = struct.unpack(f"{self.layout.order}II", found[1][:8])
         return int(top), int(bottom)
 
     def text(self, ifd: Ifd, tag: int) -> str:
-        """The text of a tag up to its first NUL; "" when it is not there."""
+        """Return the text of a tag up to its first NUL; "" when it is missing."""
         found = self.raw(ifd, tag)
         return found[1].split(b"\0")[0].decode("utf-8", "replace") if found else ""
 
 
-def serialise(layout: Layout, entries: Iterable[Entry | Field], at: int, following: int = 0) -> bytes:
-    """A directory that will stand at `at`, sorted by tag, and behind it the values that do not fit their entries."""
+def serialise(layout: Layout, entries: Iterable[IfdEntry | Field], at: int, following: int = 0) -> bytes:
+    """Return a directory for offset `at`, sorted by tag, followed by the values that do not fit into their entries."""
     listed = sorted(entries, key=lambda e: e.tag)
     if at % layout.alignment:
-        raise UsageError(f"a directory cannot stand at {at}, which is not aligned")
+        raise UsageError(f"a directory cannot be at {at}, which is not aligned")
     head = 8 if layout.big else 2
     size = head + len(listed) * layout.entry_size + layout.slot
     out, values = layout.number(len(listed), head), bytearray()
     for entry in listed:
-        if isinstance(entry, Entry):
+        if isinstance(entry, IfdEntry):
             field = entry.field
         else:
             field = entry.data(layout)

@@ -1,6 +1,6 @@
-"""XMP packets: a strict reader of simple properties and arrays, and a writer of Apple's form.
+"""Reads simple properties and arrays of XMP packets strictly, and writes packets in Apple's form.
 
-Apple's depth packets have no xpacket wrapper, three spaces of indentation, every property as an element, and the
+Apple's depth packets have no xpacket wrapper, an indentation of three spaces, every property as an element, and the
 namespaces on rdf:Description in the order of their first use. A packet in that form is rewritten byte for byte.
 """
 
@@ -19,9 +19,9 @@ from ..limits import DEFAULT, Limits
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 META = "adobe:ns:meta/"
 TOOLKIT = "XMP Core 6.0.0"
-MAX_URI = 200   # characters; a parser puts the namespace's before each name in it
+MAX_URI = 200   # characters; a parser puts the namespace's URI before each name in it
 CHUNK = 1 << 18
-# the second half may be missing, so that a run of letters is never looked at twice
+# The second half is optional, so that a run of letters is never examined twice.
 _LONG_URI = re.compile(rb"xmlns[^=<>\"']*+(=\s*+(?:\"[^\"]{%d}|'[^']{%d}))?" % (MAX_URI + 1, MAX_URI + 1))
 _VALUE = re.compile(rb"=\s*+[\"']")
 _ARRAYS = {f"{{{RDF}}}{kind}" for kind in ("Seq", "Bag", "Alt")}
@@ -31,7 +31,13 @@ Value = str | tuple[str, ...]
 
 @dataclass(frozen=True)
 class Property:
-    """A simple property (str) or an array (tuple of str); other kinds are not kept."""
+    """A simple property (str) or an array (tuple of str); other kinds are not kept.
+
+    Attributes:
+        namespace: URI of its namespace.
+        name: Its name.
+        value: Its value.
+    """
 
     namespace: str
     name: str
@@ -40,7 +46,12 @@ class Property:
 
 @dataclass(frozen=True)
 class Packet:
-    """Properties in document order, and the toolkit that wrote them (x:xmptk)."""
+    """The content of a packet.
+
+    Attributes:
+        properties: Properties in document order.
+        toolkit: The toolkit that wrote it (x:xmptk).
+    """
 
     properties: tuple[Property, ...]
     toolkit: str = TOOLKIT
@@ -49,7 +60,7 @@ class Packet:
         return next((p.value for p in self.properties if p.namespace == namespace and p.name == name), None)
 
     def text(self, namespace: str, name: str) -> str | None:
-        """A simple property, or None when it is missing or an array."""
+        """Return a simple property, or None when it is missing or an array."""
         value = self.get(namespace, name)
         return value if isinstance(value, str) else None
 
@@ -58,15 +69,19 @@ class Packet:
 
 
 def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Packet:
-    """Element and attribute form alike. Raises MalformedError (not XML, DTDs), LimitError (limits.max_xmp and those
-    whose names begin so)."""
+    """Parse a packet in element or attribute form.
+
+    Raises:
+        MalformedError: It is not XML or has a DTD.
+        LimitError: It exceeds limits.max_xmp or the limits whose names begin with it.
+    """
     text = data.strip(b"\0 \t\r\n\xef\xbb\xbf")
     check(data, text, where, limits)
     depth = count = 0
     root: Any = None
     try:
         parser: Any = ElementTree.XMLPullParser(("start", "end"))
-        for at in range(0, len(text) + 1, CHUNK):  # what is too much is noticed before all of it is in memory
+        for at in range(0, len(text) + 1, CHUNK):  # limits are exceeded before all of it is in memory
             parser.feed(text[at : at + CHUNK])
             if at + CHUNK > len(text):
                 parser.close()
@@ -77,9 +92,9 @@ def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Packet:
                 limits.check("max_xmp_nesting", depth, "nested elements", where=where)
             limits.check("max_xmp_elements", count, "elements", where=where)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise MalformedError(f"is not well-formed XML: {error}", where=where) from None
+        raise MalformedError(f"the XMP is not well-formed XML: {error}", where=where) from None
     except MemoryError:
-        raise LimitError("needs more memory than there is", where=where) from None
+        raise LimitError("the XMP does not fit into memory", where=where) from None
     properties: list[Property] = []
     if root is not None:
         for description in root.iter(f"{{{RDF}}}Description"):
@@ -98,18 +113,20 @@ def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Packet:
 
 
 def check(data: bytes, text: bytes, where: str, limits: Limits) -> None:
-    """What holds for every packet (`text`: without what is around it), before a parser sees it: parsers take all
-    attributes of a tag into memory at once, and write names out in full. Raises MalformedError, LimitError."""
+    """Check a packet before a parser sees it, because parsers load all attributes of a tag and expand names.
+
+    `text` is the packet without surrounding bytes. Raises MalformedError, LimitError.
+    """
     limits.check("max_xmp", len(data), where=where)
     if b"\0" in text:
-        raise MalformedError("is not UTF-8", where=where)
+        raise MalformedError("the XMP is not UTF-8", where=where)
     if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
-        raise MalformedError("declares a document type or an entity, which XMP never does", where=where)
+        raise MalformedError("the XMP declares a document type or an entity, which is not allowed", where=where)
     most = limits.max_xmp_attributes
     count = sum(1 for _ in islice(_VALUE.finditer(text), most + 1))
     limits.check("max_xmp_attributes", count, "attributes", where=where)
     if any(m[1] for m in _LONG_URI.finditer(text)):
-        raise LimitError(f"declares a namespace of more than {MAX_URI:,} characters", where=where)
+        raise LimitError(f"the XMP declares a namespace of more than {MAX_URI:,} characters", where=where)
 
 
 def _keep(properties: list[Property], key: str, value: Value) -> None:
@@ -121,12 +138,12 @@ def _keep(properties: list[Property], key: str, value: Value) -> None:
 
 
 def escape(text: str) -> str:
-    """Text of an element. (xml.sax.saxutils has this, and loads urllib and http for it.)"""
+    """Escape the text of an element; xml.sax.saxutils would load urllib and http for it."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def serialise(properties: Iterable[Property], prefixes: dict[str, str], toolkit: str = TOOLKIT) -> bytes:
-    """Properties in their order → a packet in Apple's form. `prefixes` maps a namespace to its prefix."""
+    """Return a packet in Apple's form; `prefixes` maps a namespace to its prefix."""
     listed = list(properties)
     used = list(dict.fromkeys(p.namespace for p in listed))
     lines = [f'<x:xmpmeta xmlns:x="{META}" x:xmptk="{toolkit}">', f'   <rdf:RDF xmlns:rdf="{RDF}">',

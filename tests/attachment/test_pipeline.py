@@ -268,8 +268,8 @@ def test_in_place_and_mtime(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("make", "error", "message"), [
-    (lambda d: (d / "none.heic", ramp(32, 24), d / "o.heic"), MissingInputError, "no such file"),
-    (lambda d: (heic(d / "p.heic"), d / "none.png", d / "o.heic"), MissingInputError, "no such file"),
+    (lambda d: (d / "none.heic", ramp(32, 24), d / "o.heic"), MissingInputError, "the file does not exist"),
+    (lambda d: (heic(d / "p.heic"), d / "none.png", d / "o.heic"), MissingInputError, "the file does not exist"),
     (lambda d: (heic(d / "p.heic"), heic(d / "q.heic"), d / "o.heic"), NoDepthError, "holds no depth"),
     (lambda d: (plain(d / "p.jpg"), ramp(64, 48), d / "o.heic"), UsageError, "transcode=True"),
     (lambda d: (heic(d / "p.heic"), ramp(64, 48), d / "o.png"), UsageError, "suffix"),
@@ -298,7 +298,7 @@ def test_broken_photos(tmp_path: Path) -> None:
             go(path, ramp(64, 48), tmp_path / "o.heic")
         assert name in str(caught.value)
         assert not (tmp_path / "o.heic").exists()
-    with pytest.raises(TruncatedError, match="goes past the end of the file"):
+    with pytest.raises(TruncatedError, match="exceeds the file"):
         go(tmp_path / "cut.heic", ramp(64, 48), tmp_path / "o.heic")
 
 

@@ -195,7 +195,7 @@ def test_metric_files(photo: Path, tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "m.tiff", truth)
     out = go(photo, relative, Settings(align="disparity", bits=12), side_inputs=SideInputs(metric=tmp_path / "m.tiff"))
     assert depth_of(out.output) == pytest.approx(truth, rel=0.01)
-    with pytest.raises(MissingInputError, match="no such file"):
+    with pytest.raises(MissingInputError, match="the file does not exist"):
         go(photo, relative, Settings(align="disparity"), side_inputs=SideInputs(metric=tmp_path / "none.npy"))
 
 

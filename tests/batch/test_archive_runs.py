@@ -273,4 +273,4 @@ def test_links_devices_and_twins_in_a_shard_fail_alone(tmp_path: Path) -> None:
         ["link.jpg", "hard.jpg", "device.jpg", "twin.jpg"], "UnsupportedError")
     said = {key.split("/")[-1]: message for key, (_, message) in failed.items()}
     assert "is a link to '../../secret.png', no regular file" in said["link.jpg"]
-    assert "is a device" in said["device.jpg"] and "is in the archive 2 times" in said["twin.jpg"]
+    assert "is a device" in said["device.jpg"] and "the archive has 2 members of this name" in said["twin.jpg"]

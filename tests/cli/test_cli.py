@@ -101,8 +101,8 @@ def test_attach_from_npy_and_from_a_photo(tmp_path: Path, photo: Path, depth: Pa
     (["attach", "photo.heic", "depth.png", "-o", "o.heic"], 2, "--near 0.5 --far 12: metres"),
     (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2"], 2, "-o"),
     (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2", "--metric", "-o", "o.heic"], 2, "both say"),
-    (["attach", "photo.heic", "none.png", "--near", "1", "--far", "2", "-o", "o.heic"], 2, "no such file"),
-    (["attach", "none.heic", "depth.png", "--near", "1", "--far", "2", "-o", "o.heic"], 2, "no such file"),
+    (["attach", "photo.heic", "none.png", "--near", "1", "--far", "2", "-o", "o.heic"], 2, "the file does not exist"),
+    (["attach", "none.heic", "depth.png", "--near", "1", "--far", "2", "-o", "o.heic"], 2, "the file does not exist"),
     (["attach", "photo.heic", "wide.png", "--near", "1", "--far", "2", "-o", "o.heic"], 1, "--fit crop"),
     (["attach", "photo.heic", "depth.png", "--scale", "mm", "-o", "o.heic"], 1, "--fill nearest"),
     (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2", "-o", "no/o.heic"], 74, "does not exist"),
@@ -118,7 +118,7 @@ def test_attach_from_npy_and_from_a_photo(tmp_path: Path, photo: Path, depth: Pa
     (["extract", "photo.heic", "-o", "d.npy"], 1, "holds no depth"),
     (["extract", "depth.png", "-o", "d.npy"], 1, "not a file that can hold depth"),
     (["remove", "photo.heic", "-o", "x.heic"], 1, "no depth to remove"),
-    (["inspect", "none.heic"], 2, "no such file"),
+    (["inspect", "none.heic"], 2, "the file does not exist"),
     (["nonsense"], 2, "No such command"),
     (["attach", "--nonsense"], 2, "No such option"),
     (["demo"], 2, "name a folder"),
@@ -216,7 +216,7 @@ def test_names_that_are_no_text(tmp_path: Path, photo: Path, depth: Path) -> Non
             assert again.returncode == 0, again.stderr
         missing = subprocess.run([sys.executable, "-m", "gpudepth", "inspect", odd + b"x"], capture_output=True,
                                  env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=False)
-        assert missing.returncode == 2 and b"no such file" in missing.stderr
+        assert missing.returncode == 2 and b"the file does not exist" in missing.stderr
 
 
 def test_as_a_process(tmp_path: Path, photo: Path, depth: Path) -> None:

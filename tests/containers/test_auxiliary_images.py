@@ -22,7 +22,7 @@ from gpudepth.depth import orientation
 from gpudepth.errors import FileError, MalformedError, UnsupportedError
 from gpudepth.formats import jpeg, mpf
 from gpudepth.formats.bytesource import ByteSource
-from gpudepth.formats.mpf import Entry, Mpf
+from gpudepth.formats.mpf import Mpf, MpfEntry
 
 
 def images(data: bytes | Path) -> tuple[list[AuxiliaryImage], ByteSource]:
@@ -124,11 +124,11 @@ def several(*others: tuple[dict[str, str], Image.Image]) -> bytes:
         image.save(buffer, "JPEG")
         body = buffer.getvalue()
         extra.append(body[:2] + jpeg.make(0xE1, jpeg.XMP + xmp_of(**fields)) + body[2:])
-    index = Mpf(tuple(Entry(0, 0, 0) for _ in range(len(extra) + 1)), len(extra) + 1, "big", (), ())
+    index = Mpf(tuple(MpfEntry(0, 0, 0) for _ in range(len(extra) + 1)), len(extra) + 1, "big", (), ())
     size = 4 + len(mpf.serialise(index))
-    entries, at = [Entry(0, 0, 0)], len(primary) + size
+    entries, at = [MpfEntry(0, 0, 0)], len(primary) + size
     for e in extra:
-        entries.append(Entry(0, len(e), at - 2 - 8))    # offsets count from behind "MPF\0"
+        entries.append(MpfEntry(0, len(e), at - 2 - 8))    # offsets count from behind "MPF\0"
         at += len(e)
     index = Mpf(tuple(entries), len(entries), "big", (), ())
     return primary[:2] + jpeg.make(0xE2, mpf.serialise(index)) + primary[2:] + b"".join(extra)

@@ -413,7 +413,7 @@ def test_what_the_layouts_cannot_hold() -> None:
         attach(photo(), coded(lo=-1.0), profile="gdepth")
     for lo, hi in ((1e-320, 1e-310), (0.0, 5e-324), (1e-3, 1e200)):
         for layout in ("gdepth", "dynamic-depth"):
-            with pytest.raises(RangeError, match="not hold distances|are not a valid range"):
+            with pytest.raises(RangeError, match=r"not hold distances|are not a valid range"):
                 attach(photo(), coded(lo=lo, hi=hi), profile=layout)
     relative = Jpeg().attach(ByteSource(photo()), coded(accuracy="relative"), Placement("dynamic-depth"))
     assert any("relative" in w for w in relative.warnings)

@@ -178,14 +178,14 @@ IINF = full("iinf", 0, 0, u16(1), full("infe", 2, 0, u16(1), u16(0), b"hvc1\0"))
 ILOC = full("iloc", 1, 0, bytes.fromhex("4400"), u16(0))
 
 LIES = {
-    "no iinf": (meta(HDLR, PITM, ILOC), MalformedError, "has no iinf"),
-    "no pitm": (meta(HDLR, IINF, ILOC), MalformedError, "has no pitm"),
-    "pitm twice": (meta(HDLR, PITM, PITM, IINF, ILOC), MalformedError, "there twice"),
+    "no iinf": (meta(HDLR, PITM, ILOC), MalformedError, "there is no iinf"),
+    "no pitm": (meta(HDLR, IINF, ILOC), MalformedError, "there is no pitm"),
+    "pitm twice": (meta(HDLR, PITM, PITM, IINF, ILOC), MalformedError, "occurs twice"),
     "not pictures": (meta(full("hdlr", 0, 0, u32(0), b"soun", bytes(13)), PITM, IINF, ILOC), MalformedError, "soun"),
     "primary missing": (meta(HDLR, full("pitm", 0, 0, u16(7)), IINF, ILOC), MalformedError, "primary item 7"),
     "item twice": (meta(HDLR, PITM, full("iinf", 0, 0, u16(2), IINF[14:] * 2), ILOC), MalformedError, "twice"),
     "iloc counts 65535": (meta(HDLR, PITM, IINF, full("iloc", 1, 0, bytes.fromhex("4400ffff"))),
-                          MalformedError, "claims 65,535 entries"),
+                          MalformedError, "65,535 entries"),
     "iloc sizes": (meta(HDLR, PITM, IINF, full("iloc", 1, 0, bytes.fromhex("5400"), u16(0))), MalformedError,
                    "offset_size is 5"),
     "iloc version": (meta(HDLR, PITM, IINF, full("iloc", 3, 0, bytes(8))), MalformedError, "version 3"),
@@ -198,24 +198,24 @@ LIES = {
     "sum beyond 64 bits": (meta(HDLR, PITM, IINF, full("iloc", 1, 0, bytes.fromhex("8480"), u16(1), u16(1), bytes(4),
                                                        b"\xff" * 8, u16(1), b"\xff" * 12)), MalformedError, "64 bits"),
     "ipma counts": (meta(HDLR, PITM, IINF, ILOC, box("iprp", box("ipco"), full("ipma", 0, 0, u32(0xFFFFFFFF)))),
-                    MalformedError, "claims 4,294,967,295"),
+                    MalformedError, "4,294,967,295 entries"),
     "ipma beyond ipco": (meta(HDLR, PITM, IINF, ILOC, box("iprp", box("ipco"), full("ipma", 0, 0, u32(1), u16(1),
                                                                                   b"\x01\x05"))),
                          MalformedError, "beyond the 0"),
     "iref counts": (meta(HDLR, PITM, IINF, ILOC, full("iref", 0, 0, box("auxl", u16(2), u16(0xFFFF)))),
-                    MalformedError, "claims 65,535"),
+                    MalformedError, "65,535 entries"),
     "grpl counts": (meta(HDLR, PITM, IINF, ILOC, box("grpl", full("altr", 0, 0, u32(3), u32(1 << 31)))),
-                    MalformedError, "claims"),
+                    MalformedError, "do not fit into"),
     "name without end": (meta(HDLR, PITM, full("iinf", 0, 0, u16(1), full("infe", 2, 0, u16(1), u16(0), b"mimexyz")),
                               ILOC), TruncatedError, "no end"),
     "1,200 items": (meta(HDLR, PITM, full("iinf", 0, 0, u16(1200), *(
         full("infe", 2, 0, u16(n + 1), u16(0), b"hvc1\0") for n in range(1200))), ILOC), LimitError, "max_items"),
-    "9,000 boxes": (meta(HDLR, PITM, IINF, ILOC, *[box("free")] * 9000), LimitError, "boxes side by side"),
+    "9,000 boxes": (meta(HDLR, PITM, IINF, ILOC, *[box("free")] * 9000), LimitError, "boxes are side by side"),
     "nested deeply": (box("ftyp", b"heic", u32(0), b"mif1heic") + b"".join(
         u32(8 * (5000 - n)) + b"meta" for n in range(5000)), MalformedError, "meta"),
     "64-bit size cut off": (box("ftyp", b"heic", u32(0), b"mif1heic") + b"\0\0\0\1meta\0", TruncatedError, "cut off"),
     "64-bit size huge": (box("ftyp", b"heic", u32(0), b"mif1heic") + b"\0\0\0\1meta" + b"\xff" * 8, TruncatedError,
-                         "past the end"),
+                         "exceeds"),
 }
 
 
@@ -260,10 +260,10 @@ SEI = bytes.fromhex("00000011 0000000d 4e01b109 351e780001 03c80020")
 @pytest.mark.parametrize(("sei", "words"), [
     (replace_at(SEI, 0, u32(999)), "SEI lengths 999"),
     (replace_at(SEI, 4, u32(999)), "SEI lengths 17 and 999"),
-    (replace_at(SEI, 8, b"\x4c"), "not a depth representation SEI"),
-    (replace_at(SEI, 10, b"\x05"), "not a depth representation SEI"),
-    (replace_at(SEI, 11, b"\xff"), "payload of 255 bytes"),
-    (replace_at(SEI, 11, b"\x03"), "needs"),
+    (replace_at(SEI, 8, b"\x4c"), "is not the start of a depth representation SEI"),
+    (replace_at(SEI, 10, b"\x05"), "is not the start of a depth representation SEI"),
+    (replace_at(SEI, 11, b"\xff"), "payload declares 255 bytes"),
+    (replace_at(SEI, 11, b"\x03"), "are needed"),
     (replace_at(SEI, 12, b"\xf0\0\0\0\0\0"), "Exp-Golomb"),
     (replace_at(SEI, 12, b"\x31"), "depth_representation_type"),
 ])
@@ -410,7 +410,7 @@ def grid_item(head, tiles):
     (bytes([0, 0, 0, 1]) + u16(64) + u16(24), [3, 2], "not HEVC"),
     (bytes([0, 0, 0, 1]) + u16(64) + u16(24), [2, 2], "not HEVC"),
     (bytes([0, 1, 0, 1]) + u32(1 << 30) + u32(1 << 30), [3, 4], "max_pixels"),
-    (b"\0\0", [3, 4], "needs"),
+    (b"\0\0", [3, 4], "are needed"),
 ])
 def test_grid_that_lies(head, tiles, words):
     assert words in read_error(grid_item(head, tiles))
@@ -476,7 +476,7 @@ def test_more_coded_bytes_than_a_picture_can_need():
     data = Layout([main_item(), depth], references=[("auxl", 2, [1])]).build()
     with ByteSource(data) as source, pytest.raises(LimitError, match=r"meta/iloc: item 2: 131,072 bytes for a picture of \d+×\d+, limits.max_coded is 8"):
         HEIF.read(source)
-    with ByteSource(data, Limits(max_coded=0)) as source, pytest.raises(MalformedError, match="NAL unit of no bytes"):
+    with ByteSource(data, Limits(max_coded=0)) as source, pytest.raises(MalformedError, match="the NAL unit at 4 is empty"):
         HEIF.read(source)
 
 

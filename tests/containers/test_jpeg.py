@@ -34,7 +34,7 @@ from gpudepth.errors import (
 )
 from gpudepth.formats import jpeg, mpf, xmp
 from gpudepth.formats.bytesource import ByteSource
-from gpudepth.formats.mpf import Entry, Mpf
+from gpudepth.formats.mpf import Mpf, MpfEntry
 
 STORAGE = Storage(L008, 0.5, 4.0)
 CODES = ramp(48, 32, 255)
@@ -144,11 +144,11 @@ def multi(order: Any, others: int = 2, attributes: bool = True, uids: bool = Tru
     extra = [e[:20] + stub + e[20:] for e in extra]
     tags = (mpf.Tag(mpf.UIDS, 7, 33 * (others + 1), b"u" * 33 * (others + 1)),) if uids else ()
     more = (mpf.Tag(0xB101, 4, 1, (1).to_bytes(4, order)),) if attributes else ()
-    index = Mpf(tuple(Entry(0, 0, 0) for _ in range(others + 1)), others + 1, order, tags, more)
+    index = Mpf(tuple(MpfEntry(0, 0, 0) for _ in range(others + 1)), others + 1, order, tags, more)
     size = 4 + len(mpf.serialise(index))
-    entries, at = [Entry(0x20030002, 12345, 0)], len(primary) + size  # the primary's size is wrong in real files too
+    entries, at = [MpfEntry(0x20030002, 12345, 0)], len(primary) + size  # the primary's size is wrong in real files too
     for e in extra:
-        entries.append(Entry(0x020002, len(e), at - 28))
+        entries.append(MpfEntry(0x020002, len(e), at - 28))
         at += len(e)
     index = Mpf(tuple(entries), others + 1, order, tags, more)
     return primary[:20] + jpeg.make(0xE2, mpf.serialise(index)) + primary[20:] + b"".join(extra)
@@ -278,9 +278,9 @@ def test_mattes_and_gain_maps_are_not_depth() -> None:
     for kind, sub, expected in (("depth", "portraiteffectsmatte", "portrait effects matte"),
                                 ("urn:com:apple:photo:2020:aux:hdrgainmap", "", "hdr gain map")):
         extra, primary = with_xmp(kind, sub, L008.fourcc), saved()
-        index = Mpf((Entry(0x30000, 0, 0), Entry(0, len(extra), 0)), 2)
+        index = Mpf((MpfEntry(0x30000, 0, 0), MpfEntry(0, len(extra), 0)), 2)
         size = 4 + len(mpf.serialise(index))
-        index = Mpf((Entry(0x30000, 0, 0), Entry(0, len(extra), len(primary) + size - 28)), 2)
+        index = Mpf((MpfEntry(0x30000, 0, 0), MpfEntry(0, len(extra), len(primary) + size - 28)), 2)
         data = primary[:20] + jpeg.make(0xE2, mpf.serialise(index)) + primary[20:] + extra
         with ByteSource(data) as source:
             assert Jpeg().read(source) is None

@@ -19,7 +19,7 @@ from gpudepth.depth.calibration import Calibration
 from gpudepth.depth.pixel_format import HDEP
 from gpudepth.formats import jpeg, mpf
 from gpudepth.formats.bytesource import ByteSource
-from gpudepth.formats.mpf import Entry
+from gpudepth.formats.mpf import MpfEntry
 
 PHOTO = photo()
 GOOD = attach(PHOTO)
@@ -179,7 +179,7 @@ def test_what_is_only_warned_of() -> None:
     assert segment.payload.endswith(b"AMPF")
     assert set(found(patched(GOOD, b"AMPF", b"BMPF"), "warn")) == {"ampf"}
     file = opened(GOOD)
-    packed = index(lambda t: replace(t, entries=(t.entries[0], Entry(0, t.entries[1].size, t.entries[1].offset + 3))),
+    packed = index(lambda t: replace(t, entries=(t.entries[0], MpfEntry(0, t.entries[1].size, t.entries[1].offset + 3))),
                    GOOD[: file.primary.end] + b"abc" + GOOD[file.primary.end :])
     assert set(found(packed, "warn")) == {"mpf-packed"}
     relative = attach(PHOTO, coded(accuracy="relative"), profile="gdepth")

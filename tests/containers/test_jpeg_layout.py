@@ -20,7 +20,7 @@ from gpudepth.depth.pixel_format import HDIS, L008
 from gpudepth.errors import LimitError, MalformedError, UnsupportedError
 from gpudepth.formats import jpeg, mpf, rdf
 from gpudepth.formats.bytesource import ByteSource
-from gpudepth.formats.mpf import Entry, Mpf
+from gpudepth.formats.mpf import Mpf, MpfEntry
 from gpudepth.limits import Limits
 
 MAP = CodedMap(ramp(48, 32, 255), Storage(L008, 0.5, 4.0), HDIS)
@@ -41,15 +41,15 @@ def composed(*parts: Part, packet: bytes = b"", listed: list[int] | None = None)
     numbers = listed if listed is not None else sorted(p for p in parts if isinstance(p, int))
     primary = saved()
     xmp = b"".join(Packets(packet).segments()) if packet else b""
-    size = 4 + len(mpf.serialise(Mpf((Entry(0, 0, 0),) * (1 + len(numbers)), 1)))
+    size = 4 + len(mpf.serialise(Mpf((MpfEntry(0, 0, 0),) * (1 + len(numbers)), 1)))
     places, at = {}, len(primary) + len(xmp) + size
     for part in parts:
         if isinstance(part, int):
             places[part] = at
         at += len(EXTRA[part] if isinstance(part, int) else part)
     base = 20 + len(xmp) + 8
-    entries = [Entry(0x30000, len(primary) + len(xmp) + size, 0)]
-    entries += [Entry(0x20000 + n, len(EXTRA[n]), places[n] - base) for n in numbers]
+    entries = [MpfEntry(0x30000, len(primary) + len(xmp) + size, 0)]
+    entries += [MpfEntry(0x20000 + n, len(EXTRA[n]), places[n] - base) for n in numbers]
     index = jpeg.make(0xE2, mpf.serialise(Mpf(tuple(entries), len(entries))))
     body = b"".join(EXTRA[p] if isinstance(p, int) else p for p in parts)
     return primary[:20] + xmp + index + primary[20:] + body
@@ -149,8 +149,8 @@ def test_half_an_item_is_nothing_that_can_be_cut_out() -> None:
 def listing(primary: bytes, starts: list[int], body: bytes) -> bytes:
     """A file whose index lists images at these places of its body."""
     count = len(starts) + 1
-    size = 4 + len(mpf.serialise(Mpf((Entry(0, 0, 0),) * count, count)))
-    entries = [Entry(0x30000, 0, 0), *(Entry(0, 0, len(primary) + size - 28 + at) for at in starts)]
+    size = 4 + len(mpf.serialise(Mpf((MpfEntry(0, 0, 0),) * count, count)))
+    entries = [MpfEntry(0x30000, 0, 0), *(MpfEntry(0, 0, len(primary) + size - 28 + at) for at in starts)]
     return primary[:20] + jpeg.make(0xE2, mpf.serialise(Mpf(tuple(entries), count))) + primary[20:] + body
 
 
@@ -211,7 +211,7 @@ def test_images_beyond_four_gigabytes(tmp_path: Path) -> None:
     """The index counts with 32 bits; a file with a hole in it takes no room on the disk."""
     path, far, one = tmp_path / "p.jpg", (1 << 32) - 2000, EXTRA[0]
     primary = saved()
-    index = Mpf((Entry(0x30000, 0, 0), Entry(0, len(one), far)), 2)
+    index = Mpf((MpfEntry(0x30000, 0, 0), MpfEntry(0, len(one), far)), 2)
     with path.open("wb") as file:
         file.write(primary[:20] + jpeg.make(0xE2, mpf.serialise(index)) + primary[20:])
         file.seek(28 + far)
@@ -219,7 +219,7 @@ def test_images_beyond_four_gigabytes(tmp_path: Path) -> None:
     with ByteSource(path, Limits(max_file=0)) as source:
         assert len(JpegFile(source).images) == 1
         Jpeg().attach(source, MAP)  # starts just below
-    index = Mpf((Entry(0x30000, 0, 0), Entry(0, len(one), (1 << 32) - 5)), 2)
+    index = Mpf((MpfEntry(0x30000, 0, 0), MpfEntry(0, len(one), (1 << 32) - 5)), 2)
     with path.open("r+b") as file:
         file.seek(20)
         file.write(jpeg.make(0xE2, mpf.serialise(index)))

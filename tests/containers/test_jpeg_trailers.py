@@ -134,7 +134,7 @@ def test_codes_are_read_and_get_their_metres_by_name(tmp_path: Path, name: str, 
     with ByteSource(path) as source:
         found = Jpeg().codes(source)
     assert found is not None and found.vendor == name and (found.codes == CODES).all()
-    with pytest.raises(RangeError, match="has no metres .*--near M --far M") as caught:
+    with pytest.raises(RangeError, match=r"has no metres .*--near M --far M") as caught:
         gpudepth.read(path)
     assert "--near" in str(caught.value)
     report = gpudepth.inspect(path)

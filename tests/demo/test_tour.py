@@ -98,7 +98,7 @@ def test_a_broken_photo_is_named(toured: Toured, tmp_path: Path, monkeypatch: py
             lines.append(line)
     assert len(lines) == COUNT and not any(line.startswith("demo_04") for line in lines)
     assert caught.value.exit_code == 3
-    assert "goes past the end of the file" in str(caught.value) and "demo_05" not in str(caught.value)
+    assert "exceeds the file" in str(caught.value) and "demo_05" not in str(caught.value)
     assert str(tmp_path / "demo.yaml") in str(caught.value)
     assert not (tmp_path / "heic" / "demo_04.heic").exists()
     assert len(list((tmp_path / "heic").glob("*.heic"))) == COUNT - 1

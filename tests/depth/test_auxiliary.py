@@ -50,7 +50,7 @@ def test_last_row_may_lack_its_padding():
 
 
 def test_rows_too_short():
-    with pytest.raises(UsageError, match="bytes_per_row 5"):
+    with pytest.raises(UsageError, match="bytes_per_row is 5"):
         auxiliary_data_info(VALUES.astype(np.float16), HDIS, 5)
 
 

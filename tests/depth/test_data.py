@@ -97,7 +97,7 @@ def test_replacing_map():
     d = data(storage=Storage(L008, 0, 1), accuracy="absolute", orientation=6)
     new = d.replacing_map(np.ones((4, 5), np.float16))
     assert (new.width, new.height, new.storage, new.accuracy, new.orientation) == (5, 4, None, "absolute", 6)
-    with pytest.raises(UsageError, match="hdis is float16, not float32"):
+    with pytest.raises(UsageError, match="hdis requires float16, not float32"):
         d.replacing_map(VALUES)
 
 

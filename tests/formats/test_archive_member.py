@@ -101,20 +101,20 @@ def test_a_bomb_is_refused_by_its_ratio(tmp_path: Path) -> None:
 def test_no_more_is_unpacked_than_was_declared(tmp_path: Path) -> None:
     packed = deflated(bytes(1 << 28))       # 256 MiB of zeros
     liar = member(tmp_path / "x.zip", data=b"abc", packed=packed)
-    with pytest.raises(MalformedError, match="unpacks to more than the 3 bytes it declares"):
+    with pytest.raises(MalformedError, match=r"a/d\.png: the member exceeds its declared 3"):
         liar.read()
-    with pytest.raises(TruncatedError, match="unpacks to 240 of the 241 bytes"):
+    with pytest.raises(TruncatedError, match="has 240 of its declared 241 bytes"):
         replace(member(tmp_path / "x.zip"), size=241).read()
 
 
 @pytest.mark.parametrize(("change", "said"), [
-    ({"inside": "a/e.png"}, "disagree about its name"),
-    ({"method": 0, "packed": 240}, "disagree about its name or packing"),
-    ({"offset": 5}, "no member begins at 5"),
-    ({"crc": 1}, "its checksum is wrong"),
-    ({"packed": 3}, "unpacks to"),
-    ({"packed": 10_000}, "lie outside the archive"),
-    ({"offset": 10_000}, "lies outside the file"),
+    ({"inside": "a/e.png"}, "directory and member at 4 differ in name"),
+    ({"method": 0, "packed": 240}, "differ in name or compression"),
+    ({"offset": 5}, "is no member at 5,"),
+    ({"crc": 1}, "checksum is wrong:"),
+    ({"packed": 3}, "has 2 of its declared"),
+    ({"packed": 10_000}, "are outside the archive"),
+    ({"offset": 10_000}, "is outside the file"),
     ({"problem": "is a link"}, "is a link"),
 ])
 def test_directories_that_lie(tmp_path: Path, change: dict[str, object], said: str) -> None:
@@ -124,11 +124,11 @@ def test_directories_that_lie(tmp_path: Path, change: dict[str, object], said: s
 
 
 def test_damaged_streams(tmp_path: Path) -> None:
-    with pytest.raises(MalformedError, match="cannot be unpacked"):
+    with pytest.raises(MalformedError, match="cannot be decompressed:"):
         member(tmp_path / "x.zip", packed=b"\xff" * 30).read()
-    with pytest.raises(TruncatedError, match="unpacks to"):
+    with pytest.raises(TruncatedError, match="has . of its declared"):
         member(tmp_path / "x.zip", packed=deflated(DATA)[:-3]).read()
-    with pytest.raises(MalformedError, match="is stored, and has"):
+    with pytest.raises(MalformedError, match="stored member has"):
         member(tmp_path / "x.zip", packed=DATA[:5], method=0).read()
 
 
@@ -137,7 +137,7 @@ def test_encrypted_in_the_local_header_only(tmp_path: Path) -> None:
     raw = bytearray((tmp_path / "x.zip").read_bytes())
     struct.pack_into("<H", raw, 4 + 6, 1)
     (tmp_path / "x.zip").write_bytes(raw)
-    with pytest.raises(UnsupportedError, match="is encrypted"):
+    with pytest.raises(UnsupportedError, match="the member is encrypted"):
         found.read()
 
 

@@ -77,7 +77,7 @@ def test_full_disk_is_an_output_error():
 
 
 def test_what_cannot_be_opened(tmp_path):
-    with pytest.raises(MissingInputError, match="no such file"):
+    with pytest.raises(MissingInputError, match="the file does not exist"):
         ByteSource(tmp_path / "none")
     with pytest.raises(UnsupportedError, match="folder"):
         ByteSource(tmp_path)

@@ -66,5 +66,5 @@ def test_quality() -> None:
 def test_what_is_refused() -> None:
     for picture in (frame(width=62, height=48).reformat(format="yuv444p"), frame(width=8, height=16),
                     av.VideoFrame(63, 48, "yuv420p")):
-        with pytest.raises(UnsupportedError, match="is not coded as HEVC"):
+        with pytest.raises(UnsupportedError, match="be coded as HEVC:"):
             IntraEncoder(10).encode(picture, Colour())

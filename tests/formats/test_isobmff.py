@@ -53,9 +53,9 @@ def test_paths_count_boxes_of_the_same_type():
 
 
 @pytest.mark.parametrize(("text", "error", "words"), [
-    ("00000007 66726565", MalformedError, "smaller than its header"),
-    ("00000001 66726565 000000000000000f", MalformedError, "smaller than its header"),
-    ("00000009 66726565", TruncatedError, "past the end of the file"),
+    ("00000007 66726565", MalformedError, "smaller than the header"),
+    ("00000001 66726565 000000000000000f", MalformedError, "smaller than the header"),
+    ("00000009 66726565", TruncatedError, "at 0 exceeds the file,"),
     ("00000001 66726565 0000", TruncatedError, "cut off"),
     ("00000008 66726565 0000", MalformedError, "2 stray bytes"),
 ])
@@ -66,7 +66,7 @@ def test_sizes_that_lie(text, error, words):
 
 
 def test_box_past_its_parent_is_malformed():
-    with pytest.raises(MalformedError, match="past the end of meta") as caught:
+    with pytest.raises(MalformedError, match="the box of 16 bytes") as caught:
         children(hexed("00000010 66726565"), 0, "meta")
     assert caught.value.where == "meta/free"
 

@@ -36,7 +36,7 @@ def test_bytes_to_stream() -> None:
     stream = parse(SMALLEST + b"trailer")
     assert (stream.start, stream.end) == (0, len(SMALLEST))
     assert [s.name for s in stream.header] == ["APP0", "COM", "SOF0"]
-    assert stream.frame == jpeg.Frame(0xC0, 8, 3, 2, 1)
+    assert stream.frame == jpeg.FrameHeader(0xC0, 8, 3, 2, 1)
     assert SMALLEST[stream.scan : stream.scan + 2] == b"\xff\xda"
     assert b"".join(s.serialise() for s in stream.header) == SMALLEST[2 : stream.scan]
     assert stream.find(jpeg.APP0, jpeg.JFIF) is stream.header[0]
@@ -64,14 +64,14 @@ def test_what_libjpeg_writes(mode: str, options: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(("data", "error", "message"), [
-    (b"", MalformedError, "no JPEG starts"),
-    (b"\x89PNG\r\n\x1a\n", MalformedError, "no JPEG starts"),
-    (SMALLEST[:-2], TruncatedError, "no EOI"),
-    (SMALLEST[:60], TruncatedError, "no EOI"),
+    (b"", MalformedError, "no JPEG at 0"),
+    (b"\x89PNG\r\n\x1a\n", MalformedError, "no JPEG at 0"),
+    (SMALLEST[:-2], TruncatedError, "without an EOI marker"),
+    (SMALLEST[:60], TruncatedError, "without an EOI marker"),
     (SMALLEST[:2] + SMALLEST, MalformedError, "second SOI"),
     (SMALLEST[:20] + b"garbage" + SMALLEST[20:], MalformedError, "byte 67 at 20"),
     (b"\xff\xd8\xff\xc4\x00\x03\x00\xff\xd9", MalformedError, "no picture"),
-    (b"\xff\xd8\xff\xe0\x00\x01\xff\xd9", MalformedError, "segment e0 of 1 bytes"),
+    (b"\xff\xd8\xff\xe0\x00\x01\xff\xd9", MalformedError, "segment e0 declares 1 bytes"),
     (b"\xff\xd8" + b"\xff\xfe\x00\x02" * 5000 + SMALLEST[2:], LimitError, "4,096"),
     (b"\xff\xd8" + b"\xff" * 4000, TruncatedError, "fill bytes"),
     (SMALLEST.replace(b"\x00\x02\x00\x03\x01", b"\x00\x02\x00\x00\x01"), MalformedError, "0 × 2"),

@@ -31,7 +31,7 @@ def test_nothing_is_alike(folder: Path, asked: str) -> None:
 
 
 def test_the_folder_that_is_missing_is_named(folder: Path) -> None:
-    assert missing(folder / "else/where/a.png").message == f"no such file, for there is no folder {folder / 'else'}"
+    assert missing(folder / "else/where/a.png").message == f"the file does not exist: there is no folder {folder / 'else'}"
 
 
 def test_names_that_are_bytes_and_names_that_cannot_be(folder: Path) -> None:

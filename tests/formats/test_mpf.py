@@ -11,7 +11,7 @@ import pytest
 from gpudepth.errors import GpudepthError, LimitError, MalformedError
 from gpudepth.formats import jpeg, mpf
 from gpudepth.formats.bytesource import ByteSource
-from gpudepth.formats.mpf import Entry, Mpf, Tag
+from gpudepth.formats.mpf import Mpf, MpfEntry, Tag
 
 TWO = bytes.fromhex(
     "4d504600"                      # MPF\0
@@ -40,10 +40,10 @@ LITTLE = bytes.fromhex(
 
 def test_two_images() -> None:
     parsed = mpf.parse(TWO)
-    assert parsed.entries == (Entry(0x30000, 2034684, 0), Entry(0, 36860, 2022847))
+    assert parsed.entries == (MpfEntry(0x30000, 2034684, 0), MpfEntry(0, 36860, 2022847))
     assert (parsed.count, parsed.order) == (2, "big")
     assert mpf.serialise(parsed) == TWO
-    built = Mpf((Entry(mpf.BASELINE_PRIMARY, 2034684, 0),), 1).adding(Entry(0, 36860, 2022847))
+    built = Mpf((MpfEntry(mpf.BASELINE_PRIMARY, 2034684, 0),), 1).adding(MpfEntry(0, 36860, 2022847))
     assert mpf.serialise(built) == TWO
 
 
@@ -67,10 +67,10 @@ def test_a_count_is_patched_in_its_place() -> None:
 def test_little_endian_with_uids_total_frames_and_attributes() -> None:
     parsed = mpf.parse(LITTLE)
     assert parsed.order == "little"
-    assert parsed.entries == (Entry(0x30002, 17, 0),)
+    assert parsed.entries == (MpfEntry(0x30002, 17, 0),)
     assert parsed.attributes == (Tag(0xB101, 4, 1, b"\x05\0\0\0"),)
     assert mpf.serialise(parsed) == LITTLE
-    more = mpf.parse(mpf.serialise(parsed.adding(Entry(0, 5, 6))))
+    more = mpf.parse(mpf.serialise(parsed.adding(MpfEntry(0, 5, 6))))
     assert more.count == 2
     uids = next(t for t in more.tags if t.tag == mpf.UIDS)
     assert uids.data == b"a" * 33 + bytes(33)

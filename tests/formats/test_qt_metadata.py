@@ -63,11 +63,11 @@ def test_boxes_that_lie() -> None:
         except GpudepthError:
             continue
     keys = whole[33:70]
-    with pytest.raises(MalformedError, match="a value of key 2, and there are 0"):
+    with pytest.raises(MalformedError, match="a value has key 2, but there are 0"):
         Metadata.parse(whole.replace(keys, make("keys", bytes(8))))
-    with pytest.raises(UnsupportedError, match="its handler is b'mdir'"):
+    with pytest.raises(UnsupportedError, match="handler is b'mdir',"):
         Metadata.parse(whole.replace(b"hdlr" + bytes(8) + b"mdta", b"hdlr" + bytes(8) + b"mdir"))
-    with pytest.raises(MalformedError, match="claims"):
+    with pytest.raises(MalformedError, match="entries of at least 8 bytes do not fit"):
         Metadata.parse(whole.replace(b"keys" + bytes(4) + u32(2), b"keys" + bytes(4) + u32(1 << 30)))
     with pytest.raises(GpudepthError):
         Metadata.parse(whole.replace(u32(10) + b"mdta", u32(3) + b"mdta"))

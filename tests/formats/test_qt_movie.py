@@ -13,7 +13,7 @@ from gpudepth.formats.bytesource import ByteSource
 from gpudepth.formats.isobmff.box import make, make_full, walk
 from gpudepth.formats.quicktime import movie
 from gpudepth.formats.quicktime.description import parse_stsd
-from gpudepth.formats.quicktime.track import Edit
+from gpudepth.formats.quicktime.track import EditListEntry
 
 TRAK = """
     0000013c 7472616b                   # 'trak'
@@ -61,7 +61,7 @@ def test_a_track_by_its_bytes():
     assert (t.id, t.flags, t.enabled, t.width, t.height, t.orientation) == (7, 3, True, 48, 32, 6)
     assert (t.time_scale, t.duration, t.handler) == (600, 120, "auxv")
     assert t.references == {"vdep": (3, 4)}
-    assert t.edits == (Edit(120, 40),)
+    assert t.edits == (EditListEntry(120, 40),)
     assert t.shift(600) == Fraction(-40, 600)
     (entry,) = t.entries
     assert (entry.format, entry.width, entry.height) == ("dish", 48, 32)
@@ -82,12 +82,12 @@ def test_extensions_may_end_with_zeros(end, kinds):
 
 
 @pytest.mark.parametrize(("payload", "words"), [
-    (u32(2) + visual_entry("hvc1", 4, 4), "claims 2 entries, has 1"),
-    (u32(0xFFFFFFFF), "claims 4,294,967,295 entries, has 0"),
-    (u32(0), "claims 0 entries"),
-    (u32(1) + make("hvc1", bytes(20)), "stsd/hvc1: a visual sample entry needs 78 bytes, this one has 20"),
+    (u32(2) + visual_entry("hvc1", 4, 4), "declares 2 entries, but has 1"),
+    (u32(0xFFFFFFFF), "4,294,967,295 entries, but has 0"),
+    (u32(0), "declares 0 entries,"),
+    (u32(1) + make("hvc1", bytes(20)), "stsd/hvc1: a visual sample entry needs 78 bytes, but this one has 20"),
     (u32(1) + visual_entry("hvc1", 4, 4, hexed("00000007 61616161")), "stsd/hvc1/aaaa: size 7 is smaller"),
-    (u32(1) + visual_entry("hvc1", 4, 4, hexed("00000009 61616161")), "goes past the end of stsd/hvc1"),
+    (u32(1) + visual_entry("hvc1", 4, 4, hexed("00000009 61616161")), "of 9 bytes at 102 exceeds stsd/hvc1,"),
 ])
 def test_descriptions_that_lie(payload, words):
     data = make_full("stsd", 0, 0, payload)
@@ -110,20 +110,20 @@ def test_edit_lists(edits, shift):
 
 def test_time_scale_zero_is_said_where_it_matters():
     m = parse(build([colour_trak(time_scale=0)]))
-    with pytest.raises(MalformedError, match="moov/trak/mdia/mdhd: time scale 0"):
+    with pytest.raises(MalformedError, match="moov/trak/mdia/mdhd: the time scale"):
         m.tracks[0].unit()
-    with pytest.raises(MalformedError, match="moov/trak/edts/elst: time scale 0 of the movie"):
+    with pytest.raises(MalformedError, match="moov/trak/edts/elst: the movie's time scale is 0, but the"):
         parse(build([colour_trak(edits=[(30, -1), (120, 0)])], time_scale=0)).tracks[0].shift(0)
 
 
 @pytest.mark.parametrize(("trak", "where"), [
-    ({"tkhd": None}, r"moov/trak\[1\]: has no tkhd"),
-    ({"mdhd": None}, r"moov/trak\[1\]/mdia: has no mdhd"),
-    ({"hdlr": make_full("hdlr", 0, 0, b"ab")}, r"moov/trak\[1\]/mdia/hdlr: needs 8 bytes"),
-    ({"stsd": None}, r"moov/trak\[1\]/mdia/minf/stbl: has no stsd"),
-    ({"tkhd": make_full("tkhd", 0, 0, bytes(70000))}, r"moov/trak\[1\]/tkhd: has 70,004 bytes"),
-    ({"tref": make("tref", make("vdep", b"abc"))}, r"moov/trak\[1\]/tref/vdep: 3 bytes are no track ids"),
-    ({"edts": make("edts", make_full("elst", 0, 0, u32(0xFFFFFFFF)))}, "claims 4,294,967,295 entries"),
+    ({"tkhd": None}, r"moov/trak\[1\]: there is no tkhd"),
+    ({"mdhd": None}, r"moov/trak\[1\]/mdia: there is no mdhd"),
+    ({"hdlr": make_full("hdlr", 0, 0, b"ab")}, r"moov/trak\[1\]/mdia/hdlr: 8 bytes are"),
+    ({"stsd": None}, r"moov/trak\[1\]/mdia/minf/stbl: there is no stsd"),
+    ({"tkhd": make_full("tkhd", 0, 0, bytes(70000))}, r"moov/trak\[1\]/tkhd: the box has 70,004 bytes;"),
+    ({"tref": make("tref", make("vdep", b"abc"))}, r"moov/trak\[1\]/tref/vdep: 3 bytes are not a"),
+    ({"edts": make("edts", make_full("elst", 0, 0, u32(0xFFFFFFFF)))}, "4,294,967,295 entries of"),
 ])
 def test_places_of_what_is_wrong(trak, where):
     with pytest.raises((MalformedError, TruncatedError), match=where):
@@ -131,9 +131,9 @@ def test_places_of_what_is_wrong(trak, where):
 
 
 def test_ids():
-    with pytest.raises(MalformedError, match="moov: track id 1 is there twice"):
+    with pytest.raises(MalformedError, match="moov: track id 1 occurs twice"):
         parse(build([colour_trak(), colour_trak()]))
-    with pytest.raises(MalformedError, match="track id 0 is no id"):
+    with pytest.raises(MalformedError, match="track id 0 is not"):
         parse(build([colour_trak(0)]))
 
 
@@ -146,7 +146,7 @@ def test_top_level():
     assert not movie.is_movie(ByteSource(b""))
     with pytest.raises(TruncatedError, match="moov: the file ends before its moov box"):
         parse(data[: data.index(b"moov") - 4])
-    with pytest.raises(LimitError, match="boxes side by side"):
+    with pytest.raises(LimitError, match="boxes are side by side;"):
         parse(make("free", b"") * 5000)
     first = depth_movie(moov_first=True)
     assert [t.id for t in parse(first[: first.index(b"mdat") + 10]).tracks] == [1, 2]  # what is cut lies behind moov

@@ -20,8 +20,8 @@ from gpudepth.formats.tiff import (
     SHORT,
     SRATIONAL,
     SUB_IFDS,
-    Entry,
     Field,
+    IfdEntry,
     Layout,
     Tiff,
     parse_header,
@@ -144,11 +144,11 @@ def test_an_earlier_state_can_be_looked_at() -> None:
         tiff.ifd(300, "IFD1")
 
 
-def entry(tag: int, kind: int, count: int, value: int) -> Entry:
-    return Entry(tag, kind, count, value.to_bytes(4, "little"))
+def entry(tag: int, kind: int, count: int, value: int) -> IfdEntry:
+    return IfdEntry(tag, kind, count, value.to_bytes(4, "little"))
 
 
-def one(*entries: Entry | Field, following: int = 0) -> Tiff:
+def one(*entries: IfdEntry | Field, following: int = 0) -> Tiff:
     layout = Layout("<")
     return opened(layout.header(8) + serialise(layout, entries, 8, following))
 

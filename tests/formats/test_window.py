@@ -19,7 +19,7 @@ def test_reading(tmp_path: Path) -> None:
         assert b"".join(part.chunks(5, 15)) == bytes(range(15, 30))
         assert Window(part, 5, 5).read(4, 1) == bytes([19])
         for at, length in ((0, 21), (20, 1), (-1, 2), (3, -1), (21, 0)):
-            with pytest.raises(TruncatedError, match="lies outside the file of 20 bytes"):
+            with pytest.raises(TruncatedError, match="is outside the file of 20 bytes"):
                 part.read(at, length)
         for start, length in ((90, 11), (101, 0), (-5, 2)):
             with pytest.raises(TruncatedError):

@@ -306,7 +306,7 @@ def test_tiff_kinds_that_would_be_misread(tmp_path: Path) -> None:
 
 
 def test_only_regular_files(tmp_path: Path) -> None:
-    with pytest.raises(MissingInputError, match="no such file"):
+    with pytest.raises(MissingInputError, match="the file does not exist"):
         read_map(tmp_path / "none.png")
     with pytest.raises(MissingInputError):
         read_map(tmp_path / "nul\0.png")

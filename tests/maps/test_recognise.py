@@ -137,7 +137,7 @@ def test_files_that_are_damaged_or_missing(tmp_path: Path) -> None:
         (tmp_path / "x").write_bytes(data)
         with pytest.raises(GpudepthError):
             recognise(tmp_path / "x")
-    with pytest.raises(GpudepthError, match="no such file"):
+    with pytest.raises(GpudepthError, match="the file does not exist"):
         recognise(tmp_path / "none")
 
 

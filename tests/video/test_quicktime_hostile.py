@@ -75,7 +75,7 @@ def test_cut_off_at_every_box_and_in_the_middle_of_it(moov_first):
 def test_cut_off_in_the_samples_gives_what_is_whole():
     """moov first, and the file ends inside the last sample: nothing is read that is not there."""
     data = depth_movie(moov_first=True)
-    with pytest.raises(TruncatedError, match=r"moov/trak\[1\]/mdia/minf/stbl: sample 5 at .* lies outside the file"), \
+    with pytest.raises(TruncatedError, match=r"moov/trak\[1\]/mdia/minf/stbl: sample 5 at .* is outside the file"), \
             open_depth(data[:-1]) as depth:
         list(frames(depth))
 

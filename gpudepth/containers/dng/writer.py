@@ -19,7 +19,7 @@ from ...depth.data import Storage
 from ...depth.pixel_format import PixelFormat, Quantity, quantity_of, stored
 from ...errors import ExistingDepthError, GpudepthError, NoDepthError, RangeError, UnsupportedError, UsageError
 from ...formats.bytesource import Splice
-from ...formats.tiff import BYTE, LONG, LONG8, RATIONAL, SHORT, SUB_IFDS, Entry, Field, Ifd, Order, Tiff, serialise
+from ...formats.tiff import BYTE, LONG, LONG8, RATIONAL, SHORT, SUB_IFDS, Field, Ifd, IfdEntry, Order, Tiff, serialise
 from ..base import REPLACE, CodedMap
 from . import codec
 from . import file as tags
@@ -213,7 +213,7 @@ def original(file: DngFile) -> DngFile | None:
 
 def _as_written(tiff: Tiff, ifd: Ifd, ifd0: Ifd, data_at: int) -> DepthImage | None:
     """Read a depth image back as `depth_image` makes it; None when its structure differs."""
-    def fields(source: Ifd, entries: list[Entry]) -> tuple[Field, ...]:
+    def fields(source: Ifd, entries: list[IfdEntry]) -> tuple[Field, ...]:
         return tuple(Field(e.tag, e.type, tiff.rational(source, e.tag) or () if e.type == RATIONAL
                            else tiff.integers(source, e.tag) or ()) for e in entries)
 
@@ -264,7 +264,7 @@ def _tail(file: DngFile, image: DepthImage | None) -> tuple[bytes, int]:
         fields.append(Field(SUB_IFDS, long, tuple(subs)))
     new = {f.tag for f in fields} | {SUB_IFDS, *DEPTH_TAGS}
     first = align()
-    entries: list[Entry | Field] = [*(e for e in file.ifd0.entries if e.tag not in new), *fields]
+    entries: list[IfdEntry | Field] = [*(e for e in file.ifd0.entries if e.tag not in new), *fields]
     limits = file.source.limits     # what is written must be readable within the same limits
     limits.check("max_entries", max(len(entries), len(image.fields) + 1 if image else 0), "entries", where="IFD0")
     limits.check("max_ifds", len(subs), "directories", where="IFD0")

@@ -13,7 +13,7 @@ from ...errors import LimitError, UnsupportedError
 from ...formats import jpeg, mpf
 from ...formats.bytesource import Splice
 from ...formats.jpeg import Segment
-from ...formats.mpf import BASELINE_PRIMARY, Entry, Mpf
+from ...formats.mpf import BASELINE_PRIMARY, Mpf, MpfEntry
 from .file import FurtherImage, JpegFile
 
 AMPF = b"AMPF"
@@ -152,7 +152,7 @@ def _index(plan: LayoutPlan) -> Mpf | None:
     """Return the MPF with the right number of entries, whose offsets and sizes are set later; None if not needed."""
     index, new = plan.file.mpf, bool(plan.depth)
     if index is None:
-        return Mpf((Entry(BASELINE_PRIMARY, 0, 0),), 1).adding(Entry(0, 0, 0)) if new else None
+        return Mpf((MpfEntry(BASELINE_PRIMARY, 0, 0),), 1).adding(MpfEntry(0, 0, 0)) if new else None
     if not new and not plan.images and len(index.entries) > 1:
         return None  # the images that it described are removed
     stay = {0, *(i.index for i in plan.images)}
@@ -160,8 +160,8 @@ def _index(plan: LayoutPlan) -> Mpf | None:
         if n not in stay:
             index = index.without(n)
     if new and not index.entries:  # it only had a count, but the first entry must be the primary image
-        index = index.adding(Entry(BASELINE_PRIMARY, 0, 0))
-    return index.adding(Entry(0, 0, 0)) if new else index
+        index = index.adding(MpfEntry(BASELINE_PRIMARY, 0, 0))
+    return index.adding(MpfEntry(0, 0, 0)) if new else index
 
 
 def _header(plan: LayoutPlan, *, with_mpf: bool) -> list[Piece]:

@@ -1,7 +1,9 @@
-"""What a zip or tar archive holds, from its directory or headers alone: no member is read.
+"""Lists the members of a zip or tar archive from its directory or headers, without reading any member.
 
-tar: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html (ustar, pax), GNU's long names. zip:
-APPNOTE.TXT. Python's tarfile and zipfile parse them; what they would read without bounds is bounded here.
+Python's tarfile and zipfile parse them; this module bounds what they would read without limits.
+
+Source: tar: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html (ustar, pax), GNU's long names. zip:
+APPNOTE.TXT.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ from ...limits import DEFAULT, Limits
 from ..bytesource import ByteSource
 from .member import DEFLATED, STORED, Member, open_archive, unsafe
 
-HEADER = 1 << 20        # bytes of one tar header with its extensions; of a name rather less
-ENTRY = 1 << 10         # bytes of an entry of zip's directory, as many as there may be of them at all
+HEADER = 1 << 20        # bytes of one tar header including its extensions
+ENTRY = 1 << 10         # bytes of an entry of zip's directory, as an upper bound
 _END = struct.Struct("<4s4H2LH")
 _METHODS = {1: "shrink", 6: "implode", 9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 99: "AES"}
 _PACKED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"\x28\xb5": "Zstandard"}
@@ -30,8 +32,13 @@ _PACKED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"\x28\xb5": "Zs
 
 @dataclass(frozen=True)
 class Index:
-    """members: the regular files, and what looks like one, in the archive's order; `Member.problem` says which cannot
-    be read. unsafe: those whose names point out of the archive, each with its problem. error: why not all are there.
+    """The members of an archive.
+
+    Attributes:
+        archive: The archive.
+        members: Regular files and entries that look like one, in order; `Member.problem` says which cannot be read.
+        unsafe: Members whose names point outside the archive, each with its problem.
+        error: Why the list is incomplete, or None.
     """
 
     archive: Path
@@ -41,11 +48,21 @@ class Index:
 
 
 def read_index(path: Path, limits: Limits = DEFAULT) -> Index:
-    """What the archive holds; the content decides which kind it is.
+    """List an archive, whose kind is determined by its content.
 
-    Raises MissingInputError; TruncatedError and MalformedError for a zip without a usable directory (of a tar that is
-    cut off the members before the cut are given, and `error`); UnsupportedError for what is neither, or a packed tar;
-    LimitError for more than limits.max_members.
+    Args:
+        path: The archive.
+        limits: What it may ask for.
+
+    Returns:
+        The members. For a truncated tar, these are the members before the cut, and `error` is set.
+
+    Raises:
+        MissingInputError: It does not exist.
+        TruncatedError: A zip has no directory.
+        MalformedError: A zip's directory is damaged.
+        UnsupportedError: It is neither a zip nor a tar, or a compressed tar.
+        LimitError: It has more than limits.max_members.
     """
     with open_archive(path, limits) as source:
         head = source.read(0, min(512, source.size))
@@ -57,21 +74,21 @@ def read_index(path: Path, limits: Limits = DEFAULT) -> Index:
         elif head[:4] in (b"PK\3\4", b"PK\5\6", b"PK\7\x08"):
             found = _zip(source, path, limits)
         elif not head.strip(b"\0"):
-            raise MalformedError("the archive holds nothing but zeros", where=path)
+            raise MalformedError("the archive only holds zeros", where=path)
         else:
             kind = _PACKED.get(head[:2])
-            what = f"is packed with {kind} as a whole: no member of it can be read by itself" if kind else (
-                "is neither a zip nor a tar archive")
-            raise UnsupportedError(what, where=path, hint="unpack it to a plain .tar" if kind else None)
+            what = (f"the archive is compressed with {kind} as a whole, so members cannot be read one by one" if kind
+                    else "not a zip or tar archive")
+            raise UnsupportedError(what, where=path, hint="decompress it to a plain .tar" if kind else None)
     counts = Counter(member.inside for member in found)
-    found = [replace(m, problem=m.problem or f"is in the archive {counts[m.inside]} times") if counts[m.inside] > 1
-             else m for m in found]
+    found = [replace(m, problem=m.problem or f"the archive has {counts[m.inside]} members of this name")
+             if counts[m.inside] > 1 else m for m in found]
     return Index(path, tuple(m for m in found if not unsafe(m.inside)),
                  tuple(replace(m, problem=unsafe(m.inside)) for m in found if unsafe(m.inside)), error)
 
 
 class _Stream(io.RawIOBase):
-    """A source as a file of which no more than `most` bytes are read at once."""
+    """A source as a file of which at most `most` bytes are read at once."""
 
     def __init__(self, source: ByteSource, most: int) -> None:
         super().__init__()
@@ -81,7 +98,7 @@ class _Stream(io.RawIOBase):
         left = max(0, self._source.size - self._at)
         size = left if size < 0 else min(size, left)
         if size > self._most:
-            raise LimitError(f"a header of {size:,} bytes at {self._at:,}", where=self._source.name)
+            raise LimitError(f"the header at {self._at:,} has {size:,} bytes", where=self._source.name)
         data = self._source.read(self._at, size) if size else b""
         self._at += size
         return data
@@ -105,32 +122,32 @@ def _tar(source: ByteSource, path: Path, limits: Limits) -> tuple[list[Member], 
                 if info.isdir():
                     continue
                 limits.check("max_members", len(found) + 1, where=str(path))
-                problem = "" if info.isreg() else f"is {_what(info)}, no regular file"
+                problem = "" if info.isreg() else f"the member is {_what(info)} instead of a regular file"
                 if info.issparse():
-                    problem = "is stored with holes (sparse)"
+                    problem = "the member is stored as a sparse file"
                 found.append(Member(path, "tar", info.name.removeprefix("./"), info.offset_data, info.size, info.size,
                                     problem=problem))
             end = tar.offset
     except LimitError:
         raise
     except (tarfile.TarError, ValueError, OverflowError, RecursionError, OSError, MemoryError) as error:
-        return found, TruncatedError(f"the archive is cut off or damaged{_after(found)}: {error}", where=path)
+        return found, TruncatedError(f"the archive is truncated or damaged{_after(found)}: {error}", where=path)
     if end + 512 > source.size:
-        return found, TruncatedError(f"the archive ends without its end mark{_after(found)}", where=path,
-                                     hint="it was cut off, or its writer did not finish")
+        return found, TruncatedError(f"the archive has no end mark{_after(found)}", where=path,
+                                     hint="it was truncated, or its writer did not finish")
     if source.read(end, 512).strip(b"\0"):
-        return found, MalformedError(f"no header at {end:,}{_after(found)}", where=path)
+        return found, MalformedError(f"there is no header at {end:,}{_after(found)}", where=path)
     return found, None
 
 
 def _headers(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     while (info := tar.next()) is not None:
-        tar.members = []      # type: ignore[attr-defined]  # it would keep them all
+        tar.members = []      # type: ignore[attr-defined]  # otherwise it keeps them all
         yield info
 
 
 def _after(found: list[Member]) -> str:
-    return f", {len(found):,} members in, after {found[-1].inside!r}" if found else ""
+    return f" after {len(found):,} members, the last of which is {found[-1].inside!r}" if found else ""
 
 
 def _what(info: tarfile.TarInfo) -> str:
@@ -154,23 +171,23 @@ def _zip(source: ByteSource, path: Path, limits: Limits) -> list[Member]:
             continue
         problem = ""
         if info.flag_bits & 1:
-            problem = "is encrypted"
+            problem = "the member is encrypted"
         elif info.compress_type not in (STORED, DEFLATED):
-            problem = f"is packed with {_METHODS.get(info.compress_type, f'method {info.compress_type}')}, not Deflate"
+            problem = f"the member uses {_METHODS.get(info.compress_type, f'method {info.compress_type}')}, not Deflate"
         elif stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-            problem = "is a link" if stat.S_ISLNK(mode) else "is no regular file"
+            problem = "the member is a link" if stat.S_ISLNK(mode) else "the member is not a regular file"
         found.append(Member(path, "zip", name, info.header_offset, info.file_size, info.compress_size,
                             info.compress_type, info.CRC, problem))
     return found
 
 
 def _check_directory(source: ByteSource, path: Path, limits: Limits) -> None:
-    """The size that the end record gives its directory, before zipfile reads all of it."""
+    """Check the declared size of the directory before zipfile reads all of it."""
     tail_at = max(0, source.size - (1 << 16) - _END.size)
     tail = source.read(tail_at, source.size - tail_at)
     at = tail.rfind(b"PK\5\6")
     if at < 0 or len(tail) - at < _END.size:
-        raise TruncatedError("the archive has no directory at its end: it was cut off", where=path)
+        raise TruncatedError("the archive is truncated: it has no directory at its end", where=path)
     fields = _END.unpack_from(tail, at)
     count, size = fields[4], fields[5]
     if 0xFFFF in (count, fields[3]) or 0xFFFFFFFF in (size, fields[6]):
@@ -179,4 +196,4 @@ def _check_directory(source: ByteSource, path: Path, limits: Limits) -> None:
             count, size = struct.unpack_from("<QQ", tail, record + 32)
     limits.check("max_members", count, where=str(path))
     if limits.max_members and size > limits.max_members * ENTRY:
-        raise LimitError(f"a directory of {size:,} bytes", where=path, hint="raise limits.max_members")
+        raise LimitError(f"the directory has {size:,} bytes", where=path, hint="raise limits.max_members")

@@ -1,4 +1,4 @@
-"""HEVC (ITU-T H.265) as far as a monochrome still needs it.
+"""Implements the parts of HEVC (ITU-T H.265) that a monochrome still picture needs.
 
     nal             NAL units, Annex B, emulation prevention
     parameter_sets  profile, tier, level; picture size, chroma format, bit depth

@@ -1,4 +1,4 @@
-"""One monochrome picture through FFmpeg's libraries: libx265 writes it, the HEVC decoder reads it (by PyAV)."""
+"""Encodes and decodes one monochrome picture with FFmpeg's libraries (PyAV): libx265 and the HEVC decoder."""
 
 from __future__ import annotations
 
@@ -14,30 +14,41 @@ from .configuration import Configuration
 from .nal import PPS, PREFIX_SEI, SPS, SUFFIX_SEI, VPS, join_lengths, nal_type, split_annex_b, split_lengths
 from .parameter_sets import MONOCHROME, RANGE_EXTENSIONS, ProfileTierLevel, SequenceParameters, level_idc
 
-MIN_SIDE = 16  # libx265 refuses less
+MIN_SIDE = 16  # libx265 refuses smaller pictures
 _PIXELS = {8: "gray", 10: "gray10le", 12: "gray12le"}
 _PARAMETER_SETS = (VPS, SPS, PPS)
 
 
 def encode_monochrome(codes: NDArray[Any], bits: int = 8, crf: int | None = None) -> tuple[bytes, bytes]:
-    """(H, W) uint8 or uint16 codes → (hvcC box, item data with 4-byte NAL lengths).
+    """Encode codes as one HEVC picture.
 
-    Lossless unless a constant rate factor is given. Every call makes a new encoder on one thread, so that the
-    same codes give the same bytes. Profile, constraint flags and level are Apple's, not x265's: level 8.5, which
-    x265 writes for lossless, is one that hardware may refuse. Raises UnsupportedError for sizes and depths.
+    Encoding is lossless unless a constant rate factor is given. Every call uses a new encoder on one thread, so that
+    the same codes give the same bytes. Profile, constraint flags and level are Apple's: x265 writes level 8.5 for
+    lossless pictures, which hardware may refuse.
+
+    Args:
+        codes: (H, W) uint8 or uint16.
+        bits: 8, 10 or 12.
+        crf: Constant rate factor, or None.
+
+    Returns:
+        The hvcC box, and the item's data with 4-byte NAL lengths.
+
+    Raises:
+        UnsupportedError: The size or the bits are not supported.
     """
     import av
     import av.error
 
     height, width = codes.shape
     if bits not in _PIXELS:
-        raise UnsupportedError(f"HEVC depth has 8, 10 or 12 bits, not {bits}", hint="--bits 12")
+        raise UnsupportedError(f"HEVC depth has 8, 10 or 12 bits, not {bits}", hint="‹bits=12›")
     if min(width, height) < MIN_SIDE:
-        raise UnsupportedError(f"a map of {width}×{height} is too small for HEVC: {MIN_SIDE} pixels a side at least",
-                               hint="make it larger: --resize 64x64")
+        raise UnsupportedError(f"a map of {width}×{height} is too small for HEVC; it needs {MIN_SIDE} pixels per side",
+                               hint="make it larger: ‹resize=64x64›")
     if "libx265" not in av.codecs_available:
-        raise UnsupportedError("this build of PyAV has no libx265", hint="install the av wheel from PyPI")
-    # lossless: slower presets gain at most 1 % of the size for up to a third more time
+        raise UnsupportedError("this build of PyAV lacks libx265", hint="install the av wheel from PyPI")
+    # Slower lossless presets save at most 1 % of the size but take up to a third longer.
     rate = "lossless=1:rd=1" if crf is None else f"crf={crf}"
     context = av.CodecContext.create("libx265", "w")
     context.width, context.height = width, height
@@ -64,31 +75,42 @@ def encode_monochrome(codes: NDArray[Any], bits: int = 8, crf: int | None = None
 
 def decode_luma(configuration: Configuration, data: bytes, limits: Limits = DEFAULT,
                 where: str = "hvc1") -> tuple[NDArray[Any], int]:
-    """hvcC and item data → ((H, W) luma codes, bits). uint8 for 8 bits, uint16 above.
+    """Decode a picture's luma.
 
-    The SPS is checked against `limits` before the decoder sees anything. Colour pictures give their luma.
-    Raises MalformedError, UnsupportedError, LimitError.
+    Args:
+        configuration: The hvcC box.
+        data: The item's data.
+        limits: What the picture may ask for; its SPS is checked before decoding.
+        where: Place for messages.
+
+    Returns:
+        The codes (H, W), uint8 for 8 bits and uint16 above, and their bits.
+
+    Raises:
+        MalformedError: The data is damaged.
+        UnsupportedError: The picture has no luma.
+        LimitError: It asks for too much.
     """
     frame = _decode(configuration, data, limits, where)
     bits = int(frame.format.components[0].bits)
     plane = frame.planes[0]
     item = 2 if bits > 8 else 1
     if frame.format.name.startswith(("rgb", "bgr", "gbr")):
-        raise UnsupportedError(f"decodes to {frame.format.name}, which has no luma", where=where)
+        raise UnsupportedError(f"the picture decodes to {frame.format.name}, which has no luma", where=where)
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width * item]
     codes = np.ascontiguousarray(rows).view("<u2" if item == 2 else np.uint8)
     return codes.astype(np.uint16 if item == 2 else np.uint8), bits
 
 
 def is_full_range(configuration: Configuration, data: bytes, limits: Limits = DEFAULT, where: str = "hvc1") -> bool:
-    """Does the bitstream say that codes use their whole range (video_full_range_flag)? Raises as `decode_luma`."""
+    """Return whether the bitstream declares full range (video_full_range_flag). Raises the errors of `decode_luma`."""
     from av.video.reformatter import ColorRange
 
     return bool(_decode(configuration, data, limits, where).color_range == ColorRange.JPEG)
 
 
 def _decode(configuration: Configuration, data: bytes, limits: Limits, where: str) -> Any:
-    """The first picture, an av.VideoFrame of the size that the SPS names."""
+    """Return the first picture, an av.VideoFrame of the size in the SPS."""
     import av
     import av.error
 
@@ -98,16 +120,16 @@ def _decode(configuration: Configuration, data: bytes, limits: Limits, where: st
     stream = configuration.annex_b() + b"".join(b"\0\0\0\1" + n for n in nals)
     context = av.CodecContext.create("hevc", "r")
     context.thread_count = 1
-    # A later SPS inside the item must not get around the check above; FFmpeg counts its padded buffers.
+    # A later SPS inside the item must not evade the check above; FFmpeg counts its padded buffers.
     context.options = {"max_pixels": str((declared.coded_width + 128) * (declared.coded_height + 128))}
     try:
         frames = [*context.decode(av.Packet(stream)), *context.decode(None)]
     except (av.error.FFmpegError, MemoryError, UnicodeDecodeError, ValueError, AssertionError) as error:
-        raise MalformedError(f"the HEVC decoder refused it: {error}", where=where) from error
+        raise MalformedError(f"the HEVC decoder refused the data: {error}", where=where) from error
     if not frames:
         raise MalformedError("the HEVC data holds no picture", where=where)
     frame: Any = frames[0]
     if (frame.width, frame.height) != (declared.width, declared.height):
-        raise LimitError(f"decodes to {frame.width}×{frame.height}, the SPS in hvcC says "
+        raise LimitError(f"the picture is {frame.width}×{frame.height}, but the SPS in hvcC declares "
                          f"{declared.width}×{declared.height}", where=where)
     return frame

@@ -1,4 +1,4 @@
-"""hvcC, the HEVCDecoderConfigurationRecord (ISO/IEC 14496-15, 8.3.3)."""
+"""Parses and writes hvcC, the HEVCDecoderConfigurationRecord (ISO/IEC 14496-15, 8.3.3)."""
 
 from __future__ import annotations
 
@@ -13,18 +13,23 @@ from .parameter_sets import ProfileTierLevel, SequenceParameters
 
 @dataclass(frozen=True)
 class Configuration:
-    """Parameter sets by type, in file order, and the size of NAL lengths in the item."""
+    """The parameter sets of a stream.
+
+    Attributes:
+        arrays: Parameter sets by type, in file order.
+        length_size: Bytes of NAL lengths in the item.
+    """
 
     arrays: tuple[tuple[int, tuple[bytes, ...]], ...]
     length_size: int = 4
 
     @classmethod
     def parse(cls, payload: bytes, path: str = "hvcC", limits: Limits = DEFAULT) -> Configuration:
-        """The payload of the box. Raises MalformedError, TruncatedError, LimitError."""
+        """Parse the payload of the box. Raises MalformedError, TruncatedError, LimitError."""
         c = Cursor(payload, path)
         version = c.uint(1)
         if version != 1:
-            raise MalformedError(f"configuration version {version}", where=path)
+            raise MalformedError(f"configuration version {version} is not supported", where=path)
         c.take(20)
         length_size = (c.uint(1) & 3) + 1
         arrays, total = [], 0
@@ -37,28 +42,28 @@ class Configuration:
 
     @classmethod
     def of(cls, nals: list[bytes]) -> Configuration:
-        """From a coded picture's NAL units: VPS, SPS and PPS, one array each."""
+        """Make one from a coded picture's NAL units: VPS, SPS and PPS, one array each."""
         arrays = tuple((kind, tuple(n for n in nals if nal_type(n) == kind)) for kind in (VPS, SPS, PPS))
         for kind, found in arrays:
             if not found:
-                raise MalformedError(f"no NAL unit of type {kind} in the coded picture", where="hvcC")
+                raise MalformedError(f"the coded picture has no NAL unit of type {kind}", where="hvcC")
         return cls(arrays)
 
     def first(self, kind: int) -> bytes | None:
         return next((n for k, nals in self.arrays if k == kind for n in nals), None)
 
     def sequence(self) -> SequenceParameters:
-        """What the SPS says; raises MalformedError when there is none."""
+        """Return the content of the SPS. Raises MalformedError when there is none."""
         sps = self.first(SPS)
         if sps is None:
-            raise MalformedError("holds no SPS", where="hvcC")
+            raise MalformedError("there is no SPS", where="hvcC")
         return SequenceParameters.parse(sps)
 
     def serialise(self) -> bytes:
-        """The box, as Apple writes it: min_spatial_segmentation 0, parallelism 0, one temporal layer."""
+        """Return the box as Apple writes it: min_spatial_segmentation 0, parallelism 0, one temporal layer."""
         sps = self.first(SPS)
         if sps is None:
-            raise MalformedError("holds no SPS", where="hvcC")
+            raise MalformedError("there is no SPS", where="hvcC")
         parameters = SequenceParameters.parse(sps)
         depth = 0xF8 | parameters.bit_depth - 8
         out = b"\x01" + ProfileTierLevel.of(sps).serialise()
@@ -71,5 +76,5 @@ class Configuration:
         return make("hvcC", out)
 
     def annex_b(self) -> bytes:
-        """The parameter sets with start codes."""
+        """Return the parameter sets with start codes."""
         return b"".join(b"\0\0\0\1" + n for _, nals in self.arrays for n in nals)

@@ -1,4 +1,4 @@
-"""One colour picture through libx265 (by PyAV): 4:2:0, coded for itself, as a HEIC holds it."""
+"""Encodes single colour pictures with libx265 (PyAV): 4:2:0, intra only, as in HEIC."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .configuration import Configuration
 from .nal import SPS, VPS, join_lengths, nal_type, split_annex_b
 from .parameter_sets import ProfileTierLevel, SequenceParameters, level_idc
 
-# x265 calls a lone intra picture a range extension; nothing in it is beyond Main Still Picture (3) and Main 10 (2)
+# x265 declares a single intra picture as a range extension, although Main Still Picture (3) and Main 10 (2) suffice.
 _PROFILES = {8: (3, b"\x70\0\0\0"), 10: (2, b"\x20\0\0\0")}
 PIXELS = {8: "yuv420p", 10: "yuv420p10le"}
 _SETTINGS = ("keyint=1:bframes=0:scenecut=0:rc-lookahead=0:no-cutree=1:info=0:repeat-headers=1:hash=0:log-level=none:"
@@ -20,7 +20,14 @@ _SETTINGS = ("keyint=1:bframes=0:scenecut=0:rc-lookahead=0:no-cutree=1:info=0:re
 
 @dataclass(frozen=True)
 class Colour:
-    """H.273 code points of a picture: what its numbers mean."""
+    """H.273 code points of a picture.
+
+    Attributes:
+        primaries: Colour primaries.
+        transfer: Transfer characteristics.
+        matrix: Matrix coefficients.
+        full_range: Whether values use the full range.
+    """
 
     primaries: int = 1
     transfer: int = 1
@@ -35,8 +42,14 @@ class Colour:
 
 @dataclass
 class IntraEncoder:
-    """qp: of every picture, 0 (best) to 51. reuse: one encoder for all pictures of a size, a little faster; the bytes
-    then depend on what came before, the pixels do not."""
+    """Encodes pictures with a fixed quantiser.
+
+    Attributes:
+        qp: Quantiser of every picture, 0 (best) to 51.
+        preset: Preset of x265.
+        reuse: Whether one encoder is used for all pictures of a size. This is slightly faster; the bytes, but not the
+            pixels, then depend on earlier pictures.
+    """
 
     qp: int
     preset: str = "ultrafast"
@@ -44,16 +57,20 @@ class IntraEncoder:
     _kept: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
 
     def encode(self, frame: Any, colour: Colour) -> tuple[bytes, bytes]:
-        """An av.VideoFrame of yuv420p or yuv420p10le, of even size → (hvcC box, item data with 4-byte NAL lengths).
+        """Encode an av.VideoFrame of yuv420p or yuv420p10le with even sides.
 
-        Raises UnsupportedError for what libx265 does not take.
+        Returns:
+            The hvcC box, and the item's data with 4-byte NAL lengths.
+
+        Raises:
+            UnsupportedError: libx265 does not accept the picture.
         """
         import av.error
 
         bits = next((b for b, name in PIXELS.items() if name == frame.format.name), 0)
         if not bits or frame.width % 2 or frame.height % 2 or min(frame.width, frame.height) < 16:
-            raise UnsupportedError(f"a picture of {frame.width}×{frame.height} {frame.format.name} is not coded as "
-                                   "HEVC: both sides even, 16 at least", hint="write .jpg")
+            raise UnsupportedError(f"a picture of {frame.width}×{frame.height} {frame.format.name} cannot be coded as "
+                                   "HEVC: both sides must be even and at least 16", hint="write .jpg")
         key = frame.width, frame.height, bits, colour
         context = self._kept.pop(key, None) or self._context(*key)
         frame.pts = None
@@ -77,7 +94,7 @@ class IntraEncoder:
         import av
 
         if "libx265" not in av.codecs_available:
-            raise UnsupportedError("this build of PyAV has no libx265", hint="install the av wheel from PyPI")
+            raise UnsupportedError("this build of PyAV lacks libx265", hint="install the av wheel from PyPI")
         context: Any = av.CodecContext.create("libx265", "w")
         context.width, context.height, context.pix_fmt = width, height, PIXELS[bits]
         context.time_base = Fraction(1, 25)

@@ -1,4 +1,4 @@
-"""NAL units: Annex B byte streams, length-prefixed streams, emulation prevention (H.265 7.3.1.1, 7.4.2, B.1)."""
+"""Handles NAL units: Annex B and length-prefixed streams, emulation prevention (H.265 7.3.1.1, 7.4.2, B.1)."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ VPS, SPS, PPS, PREFIX_SEI, SUFFIX_SEI = 32, 33, 34, 39, 40
 
 
 def nal_type(nal: bytes) -> int:
-    """nal_unit_type of a NAL unit with its two-byte header."""
+    """Return nal_unit_type of a NAL unit with its two-byte header."""
     return nal[0] >> 1 & 0x3F
 
 
 def split_annex_b(stream: bytes) -> list[bytes]:
-    """An Annex B stream → its NAL units, without start codes and trailing zero bytes."""
+    """Split an Annex B stream into NAL units, without start codes and trailing zero bytes."""
     parts = (p.rstrip(b"\0") for p in stream.split(b"\0\0\1")[1:])
     return [p for p in parts if p]
 
 
 def split_lengths(data: bytes, length_size: int, where: str = "hvc1", limits: Limits = DEFAULT) -> list[bytes]:
-    """Length-prefixed NAL units, as items and samples hold them. Raises MalformedError, LimitError."""
+    """Split length-prefixed NAL units, as in items and samples. Raises MalformedError, LimitError."""
     out, at = [], 0
     while at < len(data):
         n = int.from_bytes(data[at : at + length_size], "big")
         at += length_size
         if n > len(data) - at:
-            raise MalformedError(f"NAL unit of {n:,} bytes at {at:,}, {len(data) - at:,} are left", where=where)
+            raise MalformedError(f"the NAL unit at {at:,} has {n:,} bytes, {len(data) - at:,} are left", where=where)
         if n == 0:
-            raise MalformedError(f"NAL unit of no bytes at {at:,}", where=where)
+            raise MalformedError(f"the NAL unit at {at:,} is empty", where=where)
         out.append(data[at : at + n])
         limits.check("max_nal_units", len(out), "NAL units", where=where)
         at += n
@@ -36,7 +36,7 @@ def split_lengths(data: bytes, length_size: int, where: str = "hvc1", limits: Li
 
 
 def join_lengths(nals: list[bytes]) -> bytes:
-    """NAL units with 4-byte lengths."""
+    """Join NAL units with 4-byte lengths."""
     return b"".join(len(n).to_bytes(4, "big") + n for n in nals)
 
 
@@ -68,7 +68,7 @@ class Bits:
 
     def u(self, n: int) -> int:
         if n > self.left:
-            raise MalformedError(f"needs {n} bits, has {self.left}", where=self.where)
+            raise MalformedError(f"{n} bits are needed, but {self.left} are left", where=self.where)
         self.left -= n
         return self.value >> self.left & (1 << n) - 1
 
@@ -77,7 +77,7 @@ class Bits:
         while not self.u(1):
             zeros += 1
             if zeros > 32:
-                raise MalformedError("Exp-Golomb code is too long", where=self.where)
+                raise MalformedError("an Exp-Golomb code is too long", where=self.where)
         return (1 << zeros) - 1 + self.u(zeros)
 
 
@@ -96,7 +96,7 @@ class BitWriter:
         self.u(2 * n - 1, value + 1)
 
     def align(self) -> bytes:
-        """A one bit, zeros up to a whole byte, and the bytes; nothing is added when aligned already."""
+        """Add a one bit and zeros up to a whole byte unless already aligned; return the bytes."""
         if self.length % 8:
             self.u(1, 1)
             self.u(-self.length % 8, 0)

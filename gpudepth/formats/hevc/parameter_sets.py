@@ -1,4 +1,4 @@
-"""VPS and SPS: the fields a still depth map turns on (H.265 7.3.2.1, 7.3.2.2, 7.3.3)."""
+"""Parses VPS and SPS fields that matter for a still depth map (H.265 7.3.2.1, 7.3.2.2, 7.3.3)."""
 
 from __future__ import annotations
 
@@ -21,20 +21,27 @@ _PTL = {VPS: 6, SPS: 3}
 
 
 def level_idc(luma_samples: int) -> int:
-    """The smallest level whose MaxLumaPs holds the coded picture, as Apple writes it.
+    """Return the smallest level whose MaxLumaPs holds the coded picture, as Apple writes it.
 
     Raises MalformedError above level 6's 35,651,584 samples.
     """
     for limit, level in LEVELS:
         if luma_samples <= limit:
             return level
-    raise MalformedError(f"{luma_samples:,} luma samples are beyond HEVC level 6.2",
-                         hint="make the map smaller: --resize")
+    raise MalformedError(f"{luma_samples:,} luma samples exceed HEVC level 6.2",
+                         hint="make the map smaller: ‹resize=768›")
 
 
 @dataclass(frozen=True)
 class ProfileTierLevel:
-    """The 12 general bytes: profile byte, compatibility flags, constraint flags, level."""
+    """The 12 general bytes of profile_tier_level.
+
+    Attributes:
+        profile: Profile byte.
+        compatibility: Compatibility flags.
+        constraints: Constraint flags.
+        level: general_level_idc.
+    """
 
     profile: int
     compatibility: bytes
@@ -47,16 +54,16 @@ class ProfileTierLevel:
         raw = unescape(nal)
         at = _PTL.get(nal_type(nal)) if nal else None
         if at is None:
-            raise MalformedError("a parameter set is of another type than it is listed as", where="hvcC")
+            raise MalformedError("a parameter set has another type than it is listed as", where="hvcC")
         if len(raw) < at + 12:
-            raise MalformedError("parameter set is too short", where="hvcC")
+            raise MalformedError("a parameter set is too short", where="hvcC")
         return cls(raw[at], raw[at + 1 : at + 5], raw[at + 5 : at + 11], raw[at + 11])
 
     def serialise(self) -> bytes:
         return bytes([self.profile]) + self.compatibility + self.constraints + bytes([self.level])
 
     def put_into(self, nal: bytes) -> bytes:
-        """A VPS or SPS with these bytes; other NAL units come back as they are."""
+        """Return a VPS or SPS with these bytes; other NAL units are unchanged."""
         at = _PTL.get(nal_type(nal))
         if at is None:
             return nal
@@ -66,7 +73,16 @@ class ProfileTierLevel:
 
 @dataclass(frozen=True)
 class SequenceParameters:
-    """Of an SPS. coded_* is what the bitstream codes, width × height what is left inside the conformance window."""
+    """Fields of an SPS.
+
+    Attributes:
+        chroma_format: chroma_format_idc.
+        coded_width: Coded width.
+        coded_height: Coded height.
+        width: Width inside the conformance window.
+        height: Height inside the conformance window.
+        bit_depth: Bits of luma.
+    """
 
     chroma_format: int
     coded_width: int
@@ -77,7 +93,7 @@ class SequenceParameters:
 
     @classmethod
     def parse(cls, nal: bytes) -> SequenceParameters:
-        """Up to the bit depths; raises MalformedError."""
+        """Parse an SPS up to the bit depths. Raises MalformedError."""
         where = "hvcC/SPS"
         b = Bits(unescape(nal)[2:], where)
         b.u(4)
@@ -92,7 +108,7 @@ class SequenceParameters:
         b.ue()
         chroma = b.ue()
         if chroma > 3:
-            raise MalformedError(f"chroma_format_idc {chroma}", where=where)
+            raise MalformedError(f"chroma_format_idc is {chroma}; at most 3 is allowed", where=where)
         if chroma == 3:
             b.u(1)
         w, h = b.ue(), b.ue()
@@ -102,8 +118,8 @@ class SequenceParameters:
         sx, sy = {0: (1, 1), 1: (2, 2), 2: (2, 1), 3: (1, 1)}[chroma]
         inner_w, inner_h = w - sx * (left + right), h - sy * (top + bottom)
         if inner_w <= 0 or inner_h <= 0:
-            raise MalformedError(f"{w} × {h} picture with nothing inside its conformance window", where=where)
+            raise MalformedError(f"the conformance window of the {w} × {h} picture is empty", where=where)
         more = b.ue()
         if more > 8:
-            raise MalformedError(f"bit_depth_luma_minus8 is {more}, and 8 at most", where=where)
+            raise MalformedError(f"bit_depth_luma_minus8 is {more}; at most 8 is allowed", where=where)
         return cls(chroma, w, h, inner_w, inner_h, 8 + more)

@@ -1,6 +1,6 @@
-"""ISO base media files (ISO/IEC 14496-12) as far as HEIF (23008-12) needs them: boxes, and the children of `meta`.
+"""Implements the parts of ISO base media files (ISO/IEC 14496-12) that HEIF (23008-12) needs: boxes and `meta`.
 
-    box         headers, nesting, cursors that know where they are
+    box         headers, nesting, cursors that name their place in errors
     items       pitm, iinf/infe, iref, entity groups
     properties  iprp: ipco, ipma
     locations   iloc

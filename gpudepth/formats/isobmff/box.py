@@ -1,4 +1,4 @@
-"""Boxes: `size u32, type u32[, largesize u64]`, full boxes: `version u8, flags u24`."""
+"""Parses and writes boxes: `size u32, type u32[, largesize u64]`; full boxes: `version u8, flags u24`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Protocol
 from ...errors import LimitError, MalformedError, TruncatedError
 from ...limits import DEFAULT, Limits
 
-# boxes whose children are a list of what there is: items, properties, samples' kinds, keys; the file itself is one
+# Boxes whose children are lists (items, properties, kinds of samples, keys), as are those of the file itself.
 _LISTS = frozenset({"", "iinf", "ipco", "iref", "grpl", "stsd", "keys", "ilst"})
 
 
 class Readable(Protocol):
-    """What boxes are read from: a ByteSource."""
+    """Something that boxes are read from, such as a ByteSource."""
 
     size: int
 
@@ -23,7 +23,16 @@ class Readable(Protocol):
 
 @dataclass(frozen=True)
 class Box:
-    """Where a box lies: [start, end) with a header of `header` bytes. `open_ended`: its size field is 0."""
+    """The place of a box.
+
+    Attributes:
+        type: Its type.
+        start: Offset of its header.
+        header: Bytes of its header.
+        end: Offset of its end.
+        path: Its path for messages.
+        open_ended: Whether its size field is 0.
+    """
 
     type: str
     start: int
@@ -42,27 +51,30 @@ class Box:
 
 
 def fourcc(raw: bytes) -> str:
-    """Four bytes as text; bytes outside Latin-1's printable range stay readable in messages."""
+    """Return four bytes as text; bytes outside Latin-1's printable range stay readable in messages."""
     return raw.decode("latin-1")
 
 
 def walk(source: Readable, start: int, end: int, path: str = "", limits: Limits = DEFAULT) -> Iterator[Box]:
-    """The boxes in [start, end), one level. Raises MalformedError for a size below the header or beyond the parent.
+    """Yield the boxes in [start, end), one level.
 
-    LimitError for too many. A last box that goes on past the end of a *file* is a TruncatedError.
+    Raises:
+        MalformedError: A size is below the header or beyond the parent.
+        LimitError: There are too many boxes.
+        TruncatedError: The last box of a file continues past its end.
     """
     at, count, seen = start, 0, dict[str, int]()
     top = path == ""
     listing = path.rpartition("/")[2].partition("[")[0] in _LISTS
     while at < end:
         count += 1
-        # of lists several for each item: properties, references, and padding in between
+        # Lists have several boxes per item: properties, references, and padding in between.
         name, most = ("max_items", 4 * limits.max_items + 100) if listing else ("max_children", limits.max_children)
         if getattr(limits, name) and count > most:
-            raise LimitError(f"more than {most:,} boxes side by side, limits.{name} is {getattr(limits, name):,}",
+            raise LimitError(f"more than {most:,} boxes are side by side; limits.{name} is {getattr(limits, name):,}",
                              where=path or "file", hint=f"raise limits.{name} if the file can be trusted")
         if end - at < 8:
-            raise MalformedError(f"{end - at} stray bytes at {at:,} where a box should start", where=path or "file")
+            raise MalformedError(f"there are {end - at} stray bytes at {at:,} instead of a box", where=path or "file")
         head = source.read(at, min(16, end - at), "box header")
         size, kind = int.from_bytes(head[:4], "big"), fourcc(head[4:8])
         nth = seen[kind] = seen.get(kind, -1) + 1
@@ -72,35 +84,35 @@ def walk(source: Readable, start: int, end: int, path: str = "", limits: Limits 
         header, open_ended = 8, False
         if size == 1:
             if len(head) < 16:
-                raise TruncatedError("64-bit size is cut off", where=where)
+                raise TruncatedError("the 64-bit size is cut off", where=where)
             header, size = 16, int.from_bytes(head[8:16], "big")
         elif size == 0:
             open_ended, size = True, end - at
         if size < header:
-            raise MalformedError(f"size {size} is smaller than its header", where=where)
+            raise MalformedError(f"size {size} is smaller than the header", where=where)
         if at + size > end:
             error = TruncatedError if top else MalformedError
             parent = "the file" if top else path
-            raise error(f"size {size:,} at {at:,} goes past the end of {parent} at {end:,}", where=where)
+            raise error(f"the box of {size:,} bytes at {at:,} exceeds {parent}, which ends at {end:,}", where=where)
         yield Box(kind, at, header, at + size, where, open_ended)
         at += size
 
 
 def make(kind: str, payload: bytes) -> bytes:
-    """A box with a 32-bit size; raises MalformedError when it needs more."""
+    """Return a box with a 32-bit size. Raises MalformedError when it needs more."""
     size = 8 + len(payload)
     if size >= 1 << 32:
-        raise MalformedError(f"box of {size:,} bytes needs a 64-bit size", where=kind)
+        raise MalformedError(f"a box of {size:,} bytes needs a 64-bit size", where=kind)
     return size.to_bytes(4, "big") + kind.encode("latin-1") + payload
 
 
 def make_full(kind: str, version: int, flags: int, payload: bytes) -> bytes:
-    """A full box."""
+    """Return a full box."""
     return make(kind, bytes([version]) + flags.to_bytes(3, "big") + payload)
 
 
 class Cursor:
-    """Reads big-endian fields of a byte string; errors say where."""
+    """Reads big-endian fields of a byte string; errors name the place."""
 
     def __init__(self, data: bytes, where: str) -> None:
         self.data, self.where, self.at = data, where, 0
@@ -111,22 +123,23 @@ class Cursor:
 
     def take(self, length: int) -> bytes:
         if length < 0 or length > self.left:
-            raise TruncatedError(f"needs {length} bytes at offset {self.at}, has {self.left}", where=self.where)
+            raise TruncatedError(f"{length} bytes are needed at offset {self.at}, but {self.left} are left",
+                                 where=self.where)
         self.at += length
         return self.data[self.at - length : self.at]
 
     def uint(self, length: int) -> int:
-        """An unsigned integer of 0 to 8 bytes (0 bytes: 0, as iloc's absent fields)."""
+        """Return an unsigned integer of 0 to 8 bytes; 0 bytes, as in iloc's absent fields, result in 0."""
         return int.from_bytes(self.take(length), "big")
 
     def fourcc(self) -> str:
         return fourcc(self.take(4))
 
     def cstring(self) -> bytes:
-        """Bytes up to a NUL, which is consumed; a missing NUL is a TruncatedError."""
+        """Return bytes up to a NUL, which is consumed. Raises TruncatedError without a NUL."""
         stop = self.data.find(b"\0", self.at)
         if stop < 0:
-            raise TruncatedError(f"string at offset {self.at} has no end", where=self.where)
+            raise TruncatedError(f"the string at offset {self.at} has no end", where=self.where)
         out = self.data[self.at : stop]
         self.at = stop + 1
         return out
@@ -135,15 +148,16 @@ class Cursor:
         return self.take(self.left)
 
     def full(self) -> tuple[int, int]:
-        """(version, flags) of a full box."""
+        """Return (version, flags) of a full box."""
         return self.uint(1), self.uint(3)
 
     def count(self, n: int, at_least: int) -> int:
-        """`n` itself, after checking that n entries of at least that many bytes can still follow."""
+        """Return `n` after checking that n entries of at least that many bytes can still follow."""
         if n * at_least > self.left:
-            raise MalformedError(f"claims {n:,} entries of {at_least}+ bytes, has {self.left} bytes", where=self.where)
+            raise MalformedError(f"{n:,} entries of at least {at_least} bytes do not fit into {self.left} bytes",
+                                 where=self.where)
         return n
 
     def done(self) -> None:
         if self.left:
-            raise MalformedError(f"{self.left} bytes too many", where=self.where)
+            raise MalformedError(f"there are {self.left} bytes too many", where=self.where)

@@ -1,4 +1,4 @@
-"""Items of a meta box: pitm (primary), iinf/infe (what they are), iref (how they relate), grpl (groups)."""
+"""Parses and writes items of a meta box: pitm (primary), iinf/infe (kinds), iref (references), grpl (groups)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class _Bytes:
 
 
 def children(data: bytes, start: int, path: str, limits: Limits = DEFAULT) -> list[tuple[str, bytes, bytes, str]]:
-    """Child boxes of a byte string from `start`: (type, whole box, payload, path).
+    """Return child boxes of a byte string from `start`: (type, whole box, payload, path).
 
-    A size of 0 ("to the end") is made explicit, so that a box can be put behind it.
+    A size of 0 ("to the end") is replaced by the size, so that another box can follow.
     """
     out = []
     for b in walk(_Bytes(data), start, len(data), path, limits):
@@ -33,7 +33,16 @@ def children(data: bytes, start: int, path: str, limits: Limits = DEFAULT) -> li
 
 @dataclass(frozen=True)
 class ItemInfo:
-    """One infe box. `raw` is the box as found, or empty for a new item."""
+    """One infe box.
+
+    Attributes:
+        id: Id of the item.
+        type: Type of the item.
+        hidden: Whether the item is hidden.
+        name: Its name.
+        content_type: MIME type of a mime item.
+        raw: The box as found; empty for a new item.
+    """
 
     id: int
     type: str
@@ -46,10 +55,10 @@ class ItemInfo:
     def parse(cls, raw: bytes, payload: bytes, path: str) -> ItemInfo:
         c = Cursor(payload, path)
         version, flags = c.full()
-        if version < 2:  # ISO 14496-12: no item type; HEIF demands version 2 or 3
+        if version < 2:  # ISO 14496-12: no item type; HEIF requires version 2 or 3
             return cls(c.uint(2), "", raw=raw)
         if version > 3:
-            raise MalformedError(f"version {version}", where=path)
+            raise MalformedError(f"version {version} is not supported", where=path)
         item = c.uint(4 if version == 3 else 2)
         c.uint(2)  # protection index
         kind = c.fourcc()
@@ -58,7 +67,7 @@ class ItemInfo:
         return cls(item, kind, bool(flags & 1), name, content, raw)
 
     def serialise(self) -> bytes:
-        """The box as found; a new one as Apple writes it (no content_encoding after the content type)."""
+        """Return the box as found, or a new one as Apple writes it (no content_encoding after the content type)."""
         if self.raw:
             return self.raw
         version = 3 if self.id > 0xFFFF else 2
@@ -72,7 +81,7 @@ class ItemInfo:
 def parse_iinf(payload: bytes, path: str, limits: Limits = DEFAULT) -> dict[int, ItemInfo]:
     c = Cursor(payload, path)
     version, _ = c.full()
-    c.uint(2 if version == 0 else 4)  # the count; the boxes themselves decide
+    c.uint(2 if version == 0 else 4)  # the count is ignored; the boxes themselves decide
     items: dict[int, ItemInfo] = {}
     for kind, raw, body, where in children(payload, c.at, path, limits):
         if kind == "infe":
@@ -92,7 +101,13 @@ def serialise_iinf(items: dict[int, ItemInfo]) -> bytes:
 
 @dataclass(frozen=True)
 class Reference:
-    """One reference box: `kind` (auxl, cdsc, dimg, thmb…) from one item to several."""
+    """One reference box.
+
+    Attributes:
+        kind: Kind of reference (auxl, cdsc, dimg, thmb…).
+        source: Item that refers.
+        targets: Items it refers to.
+    """
 
     kind: str
     source: int
@@ -132,7 +147,13 @@ def parse_pitm(payload: bytes, path: str) -> int:
 
 @dataclass(frozen=True)
 class EntityGroup:
-    """One child of grpl; its id is drawn from the same numbers as item ids."""
+    """One child of grpl.
+
+    Attributes:
+        kind: Kind of group.
+        id: Its id, from the same numbers as item ids.
+        entities: Its members.
+    """
 
     kind: str
     id: int

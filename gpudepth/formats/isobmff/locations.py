@@ -1,4 +1,4 @@
-"""iloc: where each item's bytes are."""
+"""Parses and writes iloc, which says where each item's bytes are."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ FILE, IDAT, ITEM = 0, 1, 2  # construction_method
 
 @dataclass(frozen=True)
 class Extent:
-    """`offset` is absolute for construction method 0 (base_offset is added in), relative to idat or an item else.
+    """A range of an item's bytes.
 
-    length 0 means "to the end of the file" (ISO/IEC 14496-12, 8.11.3).
+    Attributes:
+        offset: Absolute for construction method 0 (base_offset is added in), otherwise relative to idat or an item.
+        length: Its bytes; 0 means "to the end of the file" (ISO/IEC 14496-12, 8.11.3).
+        index: extent_index.
     """
 
     offset: int
@@ -25,7 +28,14 @@ class Extent:
 
 @dataclass(frozen=True)
 class Location:
-    """based: the file says where by a base_offset, and its offsets count from there (libheif writes so)."""
+    """Where an item's bytes are.
+
+    Attributes:
+        method: construction_method.
+        extents: Ranges of bytes.
+        data_reference: data_reference_index; 0 is this file.
+        based: Whether the file uses a base_offset for it, as libheif writes.
+    """
 
     method: int
     extents: tuple[Extent, ...]
@@ -35,9 +45,15 @@ class Location:
 
 @dataclass
 class Locations:
-    """The table. It is always re-serialised whole: an offset_size of 0 leaves no field to patch.
+    """The table, which is always serialised as a whole, because an offset_size of 0 leaves no field to change.
 
-    version and sizes are those found, raised when something no longer fits.
+    Attributes:
+        version: Version of the box, raised when something no longer fits.
+        offset_size: Bytes of an offset.
+        length_size: Bytes of a length.
+        index_size: Bytes of an index.
+        base_size: Bytes of a base_offset.
+        items: Location of each item.
     """
 
     version: int = 1
@@ -52,7 +68,7 @@ class Locations:
         c = Cursor(payload, path)
         version, _ = c.full()
         if version > 2:
-            raise MalformedError(f"version {version}", where=path)
+            raise MalformedError(f"version {version} is not supported", where=path)
         sizes = c.uint(2)
         offset_size, length_size, base_size, index_size = (sizes >> s & 15 for s in (12, 8, 4, 0))
         if version == 0:
@@ -60,7 +76,7 @@ class Locations:
         for name, value in (("offset", offset_size), ("length", length_size), ("base_offset", base_size),
                             ("index", index_size)):
             if value not in (0, 4, 8):
-                raise MalformedError(f"{name}_size is {value}, not 0, 4 or 8", where=path)
+                raise MalformedError(f"{name}_size is {value}; it must be 0, 4 or 8", where=path)
         out = cls(version, offset_size or 4, length_size or 4, index_size, base_size)
         id_bytes = 4 if version == 2 else 2
         n = c.count(c.uint(id_bytes), id_bytes + 4 + base_size)
@@ -72,16 +88,17 @@ class Locations:
             reference, base = c.uint(2), c.uint(base_size)
             count = c.uint(2)
             if limits.max_extents and count > limits.max_extents:
-                raise LimitError(f"{count} extents, limits.max_extents is {limits.max_extents}", where=where)
+                raise LimitError(f"the item has {count} extents, limits.max_extents is {limits.max_extents}",
+                                 where=where)
             extents = []
             for _ in range(count):
                 index = c.uint(index_size)
                 offset = c.uint(offset_size)
                 if base + offset >= 1 << 64:
-                    raise MalformedError("offset is beyond 64 bits", where=where)
+                    raise MalformedError("an offset exceeds 64 bits", where=where)
                 extents.append(Extent(base + offset, c.uint(length_size), index))
             if item in out.items:
-                raise MalformedError("is located twice", where=where)
+                raise MalformedError("the item is located twice", where=where)
             out.items[item] = Location(method, tuple(extents), reference, base > 0)
         return out
 
@@ -89,7 +106,7 @@ class Locations:
         self.items[item] = Location(FILE, extents)
 
     def shape(self, largest: int) -> Locations:
-        """The same table with fields wide enough for offsets and lengths up to `largest`."""
+        """Return the table with fields wide enough for offsets and lengths up to `largest`."""
         extents = [e for loc in self.items.values() for e in loc.extents]
         wide = 8 if max([largest, *(e.offset for e in extents)]) >= 1 << 32 else 4
         lengths = max((e.length for e in extents), default=0)
@@ -101,7 +118,7 @@ class Locations:
                        base_size=self.base_size and max(self.base_size, wide))
 
     def serialise(self) -> bytes:
-        """The box. base_offset is 0, or the smallest offset of an item that had one."""
+        """Return the box. base_offset is 0, or the smallest offset of an item that had one."""
         index_size = self.index_size if self.version else 0
         out = (self.offset_size << 12 | self.length_size << 8 | self.base_size << 4 | index_size).to_bytes(2, "big")
         id_bytes = 4 if self.version == 2 else 2

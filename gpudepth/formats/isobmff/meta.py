@@ -1,4 +1,4 @@
-"""The meta box of a HEIF file: its children as objects, the ones we do not edit kept as bytes, in their order."""
+"""Parses, edits and writes the meta box of a HEIF file; children that are not edited are kept as bytes, in order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,19 @@ EDITED = ("iinf", "iref", "iprp", "iloc")
 
 @dataclass
 class Meta:
-    """`order` is the file's order of children; `verbatim` holds the boxes of those that are not edited."""
+    """A meta box.
+
+    Attributes:
+        primary: Id of the primary item.
+        items: The items.
+        references: References between items.
+        properties: Their properties.
+        locations: Where their bytes are.
+        groups: Entity groups.
+        idat: Content of idat.
+        order: Children in the file's order, as (type, box).
+        full_header: Version and flags.
+    """
 
     primary: int
     items: dict[int, ItemInfo]
@@ -41,22 +53,22 @@ class Meta:
 
     @classmethod
     def parse(cls, payload: bytes, path: str = "meta", limits: Limits = DEFAULT) -> Meta:
-        """The payload of a meta box (a full box, version 0). Raises MalformedError, LimitError, TruncatedError."""
+        """Parse the payload of a meta box (a full box, version 0). Raises FileError and its subclasses."""
         c = Cursor(payload, path)
         c.full()
         found: dict[str, tuple[bytes, str]] = {}
         order = []
         for kind, raw, body, where in children(payload, 4, path, limits):
             if kind in found and kind in (*EDITED, "pitm", "idat", "grpl", "hdlr"):
-                raise MalformedError("is there twice", where=where)
+                raise MalformedError("the box occurs twice", where=where)
             found.setdefault(kind, (body, where))
             order.append((kind, raw))
         for kind in ("iinf", "iloc", "pitm"):
             if kind not in found:
-                raise MalformedError(f"has no {kind}", where=path)
+                raise MalformedError(f"there is no {kind}", where=path)
         handler = found.get("hdlr", (b"", ""))[0]
         if handler and handler[8:12] != b"pict":
-            raise MalformedError(f"handler is {handler[8:12]!r}, not 'pict'", where=f"{path}/hdlr")
+            raise MalformedError(f"the handler is {handler[8:12]!r}, not 'pict'", where=f"{path}/hdlr")
         out = cls(
             primary=parse_pitm(*found["pitm"]),
             items=parse_iinf(*found["iinf"], limits),
@@ -73,21 +85,21 @@ class Meta:
         return out
 
     def next_id(self) -> int:
-        """An unused id: items and entity groups share the numbers."""
+        """Return an unused id; items and entity groups share the numbers."""
         taken = {*self.items, *(g.id for g in self.groups)}
         new = max(taken, default=0) + 1
         return new if new < 1 << 32 else next(i for i in range(1, 1 << 32) if i not in taken)
 
     def to(self, kind: str, target: int) -> list[int]:
-        """Items that refer to `target` by `kind`."""
+        """Return the items that refer to `target` by `kind`."""
         return [r.source for r in self.references if r.kind == kind and target in r.targets]
 
     def targets(self, kind: str, source: int) -> list[int]:
-        """Items that `source` refers to by `kind`."""
+        """Return the items that `source` refers to by `kind`."""
         return [t for r in self.references if r.kind == kind and r.source == source for t in r.targets]
 
     def drop(self, items: set[int]) -> None:
-        """Remove items with their locations, properties and references; references that lose all targets go too."""
+        """Remove items with their locations, properties and references, and references that lose all targets."""
         for item in items:
             self.items.pop(item, None)
             self.locations.items.pop(item, None)
@@ -100,7 +112,7 @@ class Meta:
         self.references = kept
 
     def serialise(self) -> bytes:
-        """The whole meta box."""
+        """Return the whole meta box."""
         new = {
             "iinf": serialise_iinf(self.items),
             "iref": serialise_iref(self.references) if self.references else b"",
@@ -112,7 +124,7 @@ class Meta:
         for kind, raw in self.order:
             out += new.get(kind, raw)
             written.add(kind)
-            if kind == "iinf":  # the file had none: Apple's order is iinf, iref, iprp
+            if kind == "iinf":  # boxes that the file lacked are added in Apple's order: iinf, iref, iprp
                 for missing in ("iref", "iprp"):
                     if missing not in present:
                         out += new[missing]

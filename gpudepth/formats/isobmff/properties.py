@@ -1,4 +1,4 @@
-"""Item properties: ipco holds them once, ipma says which items have which, in which order."""
+"""Parses and writes item properties: ipco holds each once, ipma assigns them to items in order."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ ESSENTIAL_KINDS = frozenset({"hvcC", "av1C", "auxC", "irot", "imir", "clap"})  #
 
 
 @dataclass(frozen=True)
-class Property:
-    """One child of ipco: the whole box, header included."""
+class ItemProperty:
+    """One child of ipco.
+
+    Attributes:
+        kind: Its type.
+        raw: The whole box, including its header.
+        path: Its path for messages.
+    """
 
     kind: str
     raw: bytes
@@ -28,9 +34,15 @@ class Property:
 
 @dataclass
 class Properties:
-    """iprp. `associations` maps an item id to [(1-based index into `boxes`, essential)…] in order."""
+    """The iprp box.
 
-    boxes: list[Property] = field(default_factory=list)
+    Attributes:
+        boxes: The properties.
+        associations: Item id → [(1-based index into `boxes`, essential)…] in order.
+        others: Other children.
+    """
+
+    boxes: list[ItemProperty] = field(default_factory=list)
     associations: dict[int, list[tuple[int, bool]]] = field(default_factory=dict)
     others: list[bytes] = field(default_factory=list)
 
@@ -40,7 +52,7 @@ class Properties:
         entries: list[tuple[int, list[tuple[int, bool]], str]] = []
         for kind, raw, body, where in children(payload, 0, path, limits):
             if kind == "ipco":
-                out.boxes += [Property(k, r, w) for k, r, _, w in children(body, 0, where, limits)]
+                out.boxes += [ItemProperty(k, r, w) for k, r, _, w in children(body, 0, where, limits)]
             elif kind == "ipma":
                 entries += [(item, pairs, where) for item, pairs in _parse_ipma(body, where, limits)]
                 limits.check("max_references", sum(len(p) for _, p, _ in entries), "properties of items", where=where)
@@ -48,36 +60,36 @@ class Properties:
                 out.others.append(raw)
         for item, pairs, where in entries:
             if any(index > len(out.boxes) for index, _ in pairs):
-                raise MalformedError(f"item {item} names a property beyond the {len(out.boxes)} of ipco", where=where)
+                raise MalformedError(f"item {item} has a property beyond the {len(out.boxes)} of ipco", where=where)
             out.associations.setdefault(item, []).extend(p for p in pairs if p[0])
         return out
 
-    def of(self, item: int) -> list[Property]:
-        """The properties of an item, in association order."""
+    def of(self, item: int) -> list[ItemProperty]:
+        """Return the properties of an item, in association order."""
         return [self.boxes[index - 1] for index, _ in self.associations.get(item, [])]
 
-    def first(self, item: int, kind: str) -> Property | None:
+    def first(self, item: int, kind: str) -> ItemProperty | None:
         return next((p for p in self.of(item) if p.kind == kind), None)
 
     def index(self, raw: bytes) -> int:
-        """The 1-based index of a property box, which is appended unless an identical one is there."""
+        """Return the 1-based index of a property box, which is appended unless there is an identical one."""
         for i, box in enumerate(self.boxes, 1):
             if box.raw == raw:
                 return i
-        self.boxes.append(Property(raw[4:8].decode("latin-1"), raw, "meta/iprp/ipco"))
+        self.boxes.append(ItemProperty(raw[4:8].decode("latin-1"), raw, "meta/iprp/ipco"))
         if len(self.boxes) > MAX_INDEX:
-            raise MalformedError(f"more than {MAX_INDEX} properties", where="meta/iprp/ipco")
+            raise MalformedError(f"there are more than {MAX_INDEX} properties", where="meta/iprp/ipco")
         return len(self.boxes)
 
     def associate(self, item: int, raw: bytes, essential: bool | None = None) -> None:
-        """Give an item a property (a whole box). Essential defaults to what Apple writes for the kind."""
+        """Give an item a property (a whole box). By default it is essential if Apple marks that kind as essential."""
         index = self.index(raw)
         kind = raw[4:8].decode("latin-1")
         flag = kind in ESSENTIAL_KINDS if essential is None else essential
         self.associations.setdefault(item, []).append((index, flag))
 
     def drop(self, items: set[int]) -> None:
-        """Forget the items, and the properties that only they used."""
+        """Remove the items, and the properties that only they used."""
         gone = {index for item in items for index, _ in self.associations.pop(item, [])}
         used = {index for pairs in self.associations.values() for index, _ in pairs}
         keep = [i for i in range(1, len(self.boxes) + 1) if i not in gone - used]
@@ -117,7 +129,8 @@ def _serialise_ipma(associations: dict[int, list[tuple[int, bool]]]) -> bytes:
     for item in sorted(associations):
         pairs = associations[item]
         if len(pairs) > 255:
-            raise MalformedError(f"item {item} has {len(pairs)} properties", where="meta/iprp/ipma")
+            raise MalformedError(f"item {item} has {len(pairs)} properties; at most 255 are allowed",
+                                 where="meta/iprp/ipma")
         body += item.to_bytes(4 if version else 2, "big") + bytes([len(pairs)])
         body += b"".join((index | (top if essential else 0)).to_bytes(2 if wide else 1, "big")
                          for index, essential in pairs)

@@ -1,4 +1,4 @@
-"""Movies: QuickTime files and their ISO successors (QuickTime File Format, ISO/IEC 14496-12).
+"""Parses movies: QuickTime files and their ISO successors (QuickTime File Format, ISO/IEC 14496-12).
 
     movie        top level boxes, moov, mvhd, the tracks
     track        trak: tkhd, tref, edts/elst, mdia with mdhd and hdlr
@@ -6,5 +6,5 @@
     description  stsd: sample entries and their extension boxes
     samples      stts, ctts, stsc, stsz, stco or co64, stss → where every sample lies, and when it is shown
 
-Boxes are read by position; sample data is never loaded here. There is no depth in this room.
+Boxes are read by position, and sample data is never loaded here. This package knows nothing of depth.
 """

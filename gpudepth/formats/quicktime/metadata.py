@@ -1,9 +1,9 @@
-"""moov/meta with handler 'mdta': keys and values (QuickTime File Format, "Metadata").
+"""Parses and writes moov/meta with handler 'mdta': keys and values (QuickTime File Format, "Metadata").
 
     meta | hdlr 'mdta' | keys  version, count, then size 'mdta' name for each key
                        | ilst  size, number of the key from 1, then 'data': type, locale, value
 
-QuickTime's meta is a plain box, ISO's a full one; both are read, and a new one is plain, as media3 writes it.
+QuickTime's meta is a plain box, ISO's is a full one. Both are read; a new one is plain, as media3 writes it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,12 @@ MAX_META = 1 << 20
 
 @dataclass(frozen=True)
 class Value:
-    """One value: its type indicator and bytes."""
+    """One value.
+
+    Attributes:
+        type: Its type indicator.
+        data: Its bytes.
+    """
 
     type: int
     data: bytes
@@ -33,10 +38,14 @@ class Value:
 
 @dataclass(frozen=True)
 class Metadata:
-    """Keys → values, the last of each key; `head` is the bytes of meta before its children, full box or not.
+    """Keys and values.
 
-    keys, items   namespace and name of each key, and the ilst boxes as found: what is added changes nothing else
-    other         children that are neither keys nor ilst, as found
+    Attributes:
+        values: The last value of each key.
+        head: Bytes of meta before its children (version and flags of a full box).
+        keys: Namespace and name of each key.
+        items: The ilst boxes as found, so that adding a value changes nothing else.
+        other: Children that are neither keys nor ilst, as found.
     """
 
     values: dict[str, Value]
@@ -47,12 +56,12 @@ class Metadata:
 
     @classmethod
     def parse(cls, payload: bytes, path: str = "moov/meta", limits: Limits = DEFAULT) -> Metadata:
-        """The payload of a meta box. Raises MalformedError; UnsupportedError for another handler than mdta."""
+        """Parse the payload of a meta box. Raises MalformedError, and UnsupportedError for handlers other than mdta."""
         head = b"" if payload[4:8] == b"hdlr" else payload[:4]
         found = children(payload, len(head), path, limits)
         handler = next((body[8:12] for kind, _, body, _ in found if kind == "hdlr"), b"")
         if handler != MDTA:
-            raise UnsupportedError(f"its handler is {handler!r}, not 'mdta'", where=f"{path}/hdlr")
+            raise UnsupportedError(f"the handler is {handler!r}, not 'mdta'", where=f"{path}/hdlr")
         keys: list[tuple[bytes, bytes]] = []
         items: list[tuple[int, bytes, bytes]] = []
         for kind, _, body, where in found:
@@ -64,7 +73,7 @@ class Metadata:
         values = {}
         for number, _, inner in items:
             if not 1 <= number <= len(keys):
-                raise MalformedError(f"a value of key {number}, and there are {len(keys)}", where=f"{path}/ilst")
+                raise MalformedError(f"a value has key {number}, but there are {len(keys)} keys", where=f"{path}/ilst")
             namespace, name = keys[number - 1]
             for kind, _, body, where in children(inner, 0, f"{path}/ilst[{number}]", limits):
                 if kind == "data" and namespace == MDTA:
@@ -76,7 +85,7 @@ class Metadata:
         return cls(values, head, tuple(keys), tuple(raw for _, raw, _ in items), other)
 
     def adding(self, values: dict[str, Value]) -> Metadata:
-        """With these values; others of the same keys go, all else stays as it is."""
+        """Return the metadata with these values, which replace those of the same keys."""
         names = {n.encode() for n in values}
         numbers = [n for n, (namespace, name) in enumerate(self.keys, 1) if namespace == MDTA and name in names]
         items = tuple(raw for raw in self.items if int.from_bytes(raw[4:8], "big") not in numbers)
@@ -91,19 +100,19 @@ class Metadata:
         return Metadata(self.values | values, self.head, tuple(keys), items, self.other or (_HDLR,))
 
     def serialise(self) -> bytes:
-        """The meta box."""
+        """Return the meta box."""
         keys = make_full("keys", 0, 0, len(self.keys).to_bytes(4, "big")
                          + b"".join(make(space.decode("latin-1"), name) for space, name in self.keys))
         return make("meta", self.head + b"".join(self.other) + keys + make("ilst", b"".join(self.items)))
 
 
 def metadata_of(source: ByteSource, moov: Box) -> Metadata:
-    """moov/meta, empty when there is none or another handler's. Raises MalformedError."""
+    """Return moov/meta; empty when it is missing or has another handler. Raises MalformedError."""
     box = boxes(source, moov, source.limits).get("meta")
     if box is None:
         return Metadata({})
     if box.end - box.payload > MAX_META:
-        raise MalformedError(f"has {box.end - box.payload:,} bytes", where=box.path)
+        raise MalformedError(f"the box has {box.end - box.payload:,} bytes", where=box.path)
     try:
         return Metadata.parse(source.read(box.payload, box.end - box.payload, "meta"), box.path, source.limits)
     except UnsupportedError:
@@ -115,7 +124,7 @@ def uint64(value: int) -> Value:
 
 
 def uint(value: Value | None, length: int) -> int | None:
-    """An unsigned number of so many bytes, or None for anything else."""
+    """Return an unsigned number of `length` bytes, or None for anything else."""
     return None if value is None or len(value.data) != length else int.from_bytes(value.data, "big")
 
 
@@ -128,7 +137,7 @@ def _keys(body: bytes, where: str) -> list[tuple[bytes, bytes]]:
     c.full()
     count = c.count(c.uint(4), 8)
     if count > MAX_KEYS:
-        raise MalformedError(f"{count:,} keys", where=where)
+        raise MalformedError(f"there are {count:,} keys", where=where)
     out = []
     for _ in range(count):
         size, namespace = c.uint(4), c.take(4)

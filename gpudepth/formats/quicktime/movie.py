@@ -1,4 +1,4 @@
-"""A movie file: its top level boxes, and moov with mvhd and the tracks."""
+"""Parses a movie file: its top-level boxes, and moov with mvhd and the tracks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,24 @@ from ..bytesource import ByteSource
 from ..isobmff.box import Box, walk
 from .track import Track, child, children, parse, payload
 
-# how major brands start that movies have; still pictures have others (heic, mif1, avif)
+# How major brands of movies start; still pictures have others (heic, mif1, avif).
 _BRANDS = (b"qt  ", b"iso", b"mp4", b"M4V", b"3g", b"avc1", b"dash", b"MSNV", b"f4v", b"XAVC")
-_CLASSIC = (b"moov", b"mdat", b"wide", b"pnot")  # QuickTime files from before there was a ftyp
+_CLASSIC = (b"moov", b"mdat", b"wide", b"pnot")  # QuickTime files without ftyp
 
 
 @dataclass(frozen=True)
 class Movie:
-    """moov: `time_scale` units a second and `duration` in them, of mvhd; tracks in file order."""
+    """A movie.
+
+    Attributes:
+        source: The file.
+        moov: The moov box.
+        time_scale: Units per second, from mvhd.
+        duration: Duration in these units.
+        next_track: next_track_ID.
+        tracks: Tracks in file order.
+        fragmented: Whether it has an mvex box.
+    """
 
     source: ByteSource
     moov: Box
@@ -28,7 +38,7 @@ class Movie:
     fragmented: bool = False
 
     def track(self, number: int) -> Track | None:
-        """The track with this id, or None."""
+        """Return the track with this id, or None."""
         return next((t for t in self.tracks if t.id == number), None)
 
     def of_handler(self, *handlers: str) -> list[Track]:
@@ -36,24 +46,29 @@ class Movie:
 
 
 def is_movie(source: ByteSource) -> bool:
-    """Does the file start as a movie does? Raises nothing but what reading does."""
+    """Return whether the file starts like a movie. Raises only errors of reading."""
     head = source.read(0, min(16, source.size))
     return head[4:8] in _CLASSIC or (head[4:8] == b"ftyp" and head[8:12].startswith(_BRANDS))
 
 
 def find_moov(source: ByteSource) -> Box:
-    """The moov box; what follows it is not looked at. Raises TruncatedError when the file ends before one."""
+    """Return the moov box. Raises TruncatedError when the file ends before one."""
     for box in walk(source, 0, source.size, limits=source.limits):
         if box.type == "moov":
             return box
-    raise TruncatedError("the file ends before its moov box, which says what is in it", where="moov",
-                         hint="the recording or the copy was cut off; copy it again")
+    raise TruncatedError("the file ends before its moov box, which describes its content", where="moov",
+                         hint="the recording or the copy was truncated; copy it again")
 
 
 def read(source: ByteSource, moov: Box | None = None) -> Movie:
-    """The structure of a movie; no sample, and no sample table yet. moov: where it is, for one inside another box.
+    """Parse the structure of a movie, but no samples and no sample tables.
 
-    Raises MalformedError, TruncatedError, LimitError, with a place like moov/trak[2]/mdia/mdhd.
+    Args:
+        source: The file.
+        moov: The moov box, for a movie inside another box.
+
+    Raises:
+        FileError: The movie is damaged; the error names a place like moov/trak[2]/mdia/mdhd.
     """
     moov = moov or find_moov(source)
     found = children(source, moov, source.limits)
@@ -62,13 +77,13 @@ def read(source: ByteSource, moov: Box | None = None) -> Movie:
                    for box in walk(source, moov.payload, moov.end, moov.path, source.limits) if box.type == "trak")
     for number, times in Counter(t.id for t in tracks).items():
         if number == 0 or times > 1:
-            raise MalformedError(f"track id {number} is " + ("no id" if number == 0 else "there twice"),
+            raise MalformedError(f"track id {number} " + ("is not valid" if number == 0 else "occurs twice"),
                                  where=moov.path)
     return Movie(source, moov, time_scale, duration, next_track, tracks, "mvex" in found)
 
 
 def _mvhd(source: ByteSource, box: Box) -> tuple[int, int, int]:
-    """(timescale, duration, next_track_ID), ISO/IEC 14496-12, 8.2.2."""
+    """Return (timescale, duration, next_track_ID), ISO/IEC 14496-12, 8.2.2."""
     c = payload(source, box)
     version, _ = c.full()
     wide = 8 if version == 1 else 4

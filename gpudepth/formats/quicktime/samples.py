@@ -1,6 +1,6 @@
-"""A track's sample table: ISO/IEC 14496-12, 8.6 (times, sync samples) and 8.7 (sizes, chunks, offsets).
+"""Parses a track's sample table: ISO/IEC 14496-12, 8.6 (times, sync samples) and 8.7 (sizes, chunks, offsets).
 
-Counts are held against the box, the file and `limits.max_samples` before anything of their size is made.
+Counts are checked against the box, the file and `limits.max_samples` before memory for them is allocated.
 """
 
 from __future__ import annotations
@@ -21,9 +21,17 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class SampleTable:
-    """The boxes of one stbl, read when a property is asked for. Arrays are in decoding order, one number a sample.
+    """The boxes of one stbl, which are read when a property is used.
 
-    Every property raises MalformedError, TruncatedError or LimitError when its boxes do not fit each other or the file.
+    Arrays are in decoding order and have one number per sample.
+
+    Every property raises MalformedError, TruncatedError or LimitError when its boxes are inconsistent.
+
+    Attributes:
+        source: The file.
+        boxes: The boxes by type.
+        path: Path of stbl for messages.
+        limits: What the file may ask for.
     """
 
     source: Readable
@@ -33,7 +41,7 @@ class SampleTable:
 
     @cached_property
     def count(self) -> int:
-        """Samples, as stsz says."""
+        """Number of samples, from stsz."""
         _, count, _ = self._stsz
         return count
 
@@ -49,7 +57,7 @@ class SampleTable:
 
     @cached_property
     def offsets(self) -> Ints:
-        """Where each sample starts in the file. Samples lie inside the file, and no two share bytes."""
+        """Offset of each sample in the file. Samples are inside the file, and no two share bytes."""
         chunks = self._chunk_offsets
         per_chunk = self._samples_per_chunk
         sizes, ends = self.sizes, np.cumsum(self.sizes)
@@ -58,7 +66,7 @@ class SampleTable:
         if int(ends[-1]) > self.source.size:
             raise MalformedError(f"{self.count:,} samples have {int(ends[-1]):,} bytes, the file {self.source.size:,}",
                                  where=self.path)
-        first = np.cumsum(per_chunk) - per_chunk  # of each chunk; a chunk may be empty, even behind the last sample
+        first = np.cumsum(per_chunk) - per_chunk  # first sample of each chunk; chunks may be empty, even the last
         before = np.concatenate([[0], ends])
         out: Ints = np.repeat(chunks - before[first], per_chunk) + before[:-1]
         self._check_places(out, sizes)
@@ -66,33 +74,33 @@ class SampleTable:
 
     @cached_property
     def decode_times(self) -> Ints:
-        """When each sample is decoded, in units of mdhd's time scale, from 0."""
+        """Time at which each sample is decoded, in units of mdhd's time scale, from 0."""
         runs = self._runs("stts", signed=False)
         deltas = self._repeat("stts", runs)
         return np.asarray(np.cumsum(deltas) - deltas, np.int64)
 
     @cached_property
     def presentation_times(self) -> Ints:
-        """When each sample is shown, in the same units, before the edit list."""
+        """Time at which each sample is shown, in the same units, before the edit list."""
         if "ctts" not in self.boxes:
             return self.decode_times
-        # Version 0 has unsigned offsets in ISO's text; QuickTime and everybody's writers mean signed ones.
+        # In ISO's text version 0 has unsigned offsets, but QuickTime and all known writers use signed ones.
         return self.decode_times + self._repeat("ctts", self._runs("ctts", signed=True))
 
     @cached_property
     def durations(self) -> Ints:
-        """How long each sample lasts (of decoding), in the same units."""
+        """Duration of each sample (in decoding), in the same units."""
         return self._repeat("stts", self._runs("stts", signed=False))
 
     @cached_property
     def sync(self) -> NDArray[np.bool_]:
-        """Can decoding start at this sample? All can when there is no stss box."""
+        """Whether decoding can start at each sample; always true without an stss box."""
         if "stss" not in self.boxes:
             return np.ones(self.count, np.bool_)
         box = self.boxes["stss"]
         numbers = self._array(box, 8, ">u4", self._entry_count(box)).astype(np.int64)
         if numbers.size and (int(numbers.min()) < 1 or int(numbers.max()) > self.count):
-            raise MalformedError(f"names sample {int(numbers.max()):,} of {self.count:,}, counted from 1",
+            raise MalformedError(f"the box lists sample {int(numbers.max()):,} of {self.count:,}, counted from 1",
                                  where=box.path)
         out = np.zeros(self.count, np.bool_)
         out[numbers - 1] = True
@@ -100,17 +108,17 @@ class SampleTable:
 
     @cached_property
     def descriptions(self) -> Ints:
-        """Which entry of stsd codes each sample, counted from 0."""
+        """Index of the stsd entry of each sample, from 0."""
         return np.repeat(self._chunk_runs[1], self._samples_per_chunk)
 
     # -- boxes --------------------------------------------------------------------------------------------------------
 
     @cached_property
     def _stsz(self) -> tuple[int, int, Box]:
-        """(size of all samples or 0, count, box); of stz2 (8.7.3.3) the size is 0."""
+        """Return (size of all samples or 0, count, box); with stz2 (8.7.3.3) the size is 0."""
         box = self.boxes.get("stsz") or self.boxes.get("stz2")
         if box is None:
-            raise MalformedError("has neither stsz nor stz2", where=self.path)
+            raise MalformedError("there is neither stsz nor stz2", where=self.path)
         head = self._head(box, 12)
         size, count = int.from_bytes(head[4:8], "big"), int.from_bytes(head[8:12], "big")
         self.limits.check("max_samples", count, where=box.path)
@@ -125,35 +133,35 @@ class SampleTable:
         if bits == 4:
             pairs = self._array(box, 12, ">u1", (count + 1) // 2).astype(np.int64)
             return np.stack([pairs >> 4, pairs & 15], 1).ravel()[:count]
-        raise MalformedError(f"sizes of {bits} bits", where=box.path)
+        raise MalformedError(f"sizes have {bits} bits; 4, 8 or 16 are allowed", where=box.path)
 
     @cached_property
     def _chunk_offsets(self) -> Ints:
         box = self.boxes.get("stco") or self.boxes.get("co64")
         if box is None:
-            raise MalformedError("has neither stco nor co64", where=self.path)
+            raise MalformedError("there is neither stco nor co64", where=self.path)
         raw = self._array(box, 8, ">u4" if box.type == "stco" else ">u8", self._entry_count(box))
         if raw.size and int(raw.max()) > self.source.size:
-            raise TruncatedError(f"a chunk starts at {int(raw.max()):,}, the file ends at {self.source.size:,}",
+            raise TruncatedError(f"a chunk starts at {int(raw.max()):,}, but the file ends at {self.source.size:,}",
                                  where=box.path)
         return raw.astype(np.int64)
 
     @cached_property
     def _chunk_runs(self) -> tuple[Ints, Ints]:
-        """(samples, description) of each chunk, from stsc's runs."""
+        """Return (samples, description) of each chunk, from stsc's runs."""
         box = self._box("stsc")
         chunks = len(self._chunk_offsets)
         table = self._array(box, 8, ">u4", 3 * self._entry_count(box)).astype(np.int64).reshape(-1, 3)
         if not len(table):
             if self.count:
-                raise MalformedError(f"is empty, and there are {self.count:,} samples", where=box.path)
+                raise MalformedError(f"the box is empty, but there are {self.count:,} samples", where=box.path)
             return np.zeros(chunks, np.int64), np.zeros(chunks, np.int64)
         first = table[:, 0]
         if int(first[0]) != 1 or (np.diff(first) <= 0).any():
-            raise MalformedError("its runs do not start at chunk 1, or do not go up", where=box.path)
+            raise MalformedError("the runs do not start at chunk 1, or do not rise", where=box.path)
         if int(table[:, 2].min()) < 1:
-            raise MalformedError("names sample description 0; they count from 1", where=box.path)
-        # Runs for chunks that are not there mean nothing, and some writers leave them.
+            raise MalformedError("the box has sample description 0, but they count from 1", where=box.path)
+        # Some writers leave runs for chunks that do not exist; they are ignored.
         starts = np.minimum(first - 1, chunks)
         lengths = np.diff(np.append(starts, chunks))
         return np.repeat(table[:, 1], lengths), np.repeat(table[:, 2] - 1, lengths)
@@ -163,7 +171,7 @@ class SampleTable:
         per_chunk = self._chunk_runs[0]
         total = int(per_chunk.sum())  # 2^22 entries below 2^32: no wrap-around
         if total != self.count:
-            raise MalformedError(f"its chunks hold {total:,} samples, stsz speaks of {self.count:,}",
+            raise MalformedError(f"the chunks hold {total:,} samples, but stsz {self.count:,}",
                                  where=self._box("stsc").path)
         return per_chunk
 
@@ -171,9 +179,9 @@ class SampleTable:
         beyond = np.flatnonzero(offsets + sizes > self.source.size)
         if beyond.size:
             n = int(beyond[0])
-            raise TruncatedError(f"sample {n} at {int(offsets[n]):,}…{int(offsets[n] + sizes[n]):,} lies outside the "
+            raise TruncatedError(f"sample {n} at {int(offsets[n]):,}…{int(offsets[n] + sizes[n]):,} is outside the "
                                  f"file of {self.source.size:,} bytes", where=self.path,
-                                 hint="the file is cut off; copy it again")
+                                 hint="the file is truncated; copy it again")
         order = np.argsort(offsets, kind="stable")
         order = order[sizes[order] > 0]
         shared = np.flatnonzero(offsets[order][:-1] + sizes[order][:-1] > offsets[order][1:])
@@ -182,7 +190,7 @@ class SampleTable:
             raise MalformedError(f"samples {one} and {other} share bytes at {int(offsets[other]):,}", where=self.path)
 
     def _runs(self, kind: str, *, signed: bool) -> tuple[Ints, Ints]:
-        """(how many, value) of a run-length table."""
+        """Return (count, value) of each run in a run-length table."""
         box = self._box(kind)
         table = self._array(box, 8, ">u4", 2 * self._entry_count(box)).reshape(-1, 2)
         values = table[:, 1].astype(np.uint32)
@@ -192,31 +200,32 @@ class SampleTable:
         counts, values = runs
         total = int(counts.sum())
         if total != self.count:
-            raise MalformedError(f"speaks of {total:,} samples, stsz of {self.count:,}", where=self._box(kind).path)
+            raise MalformedError(f"the box describes {total:,} samples, but stsz {self.count:,}",
+                                 where=self._box(kind).path)
         return np.repeat(values, counts)
 
     def _box(self, kind: str) -> Box:
         if kind not in self.boxes:
-            raise MalformedError(f"has no {kind}", where=self.path)
+            raise MalformedError(f"there is no {kind}", where=self.path)
         return self.boxes[kind]
 
     def _head(self, box: Box, length: int) -> bytes:
         if box.end - box.payload < length:
-            raise MalformedError(f"needs {length} bytes, has {box.end - box.payload}", where=box.path)
+            raise MalformedError(f"the box needs {length} bytes, but has {box.end - box.payload}", where=box.path)
         return self.source.read(box.payload, length, box.type)
 
     def _entry_count(self, box: Box) -> int:
-        """The count behind version and flags. No table has more entries than there may be samples."""
+        """Return the count after version and flags; it cannot exceed the number of samples allowed."""
         count = int.from_bytes(self._head(box, 8)[4:8], "big")
         if self.limits.max_samples and count > self.limits.max_samples:
-            raise LimitError(f"claims {count:,} entries, limits.max_samples is {self.limits.max_samples:,}",
+            raise LimitError(f"the box declares {count:,} entries, limits.max_samples is {self.limits.max_samples:,}",
                              where=box.path)
         return count
 
     def _array(self, box: Box, at: int, dtype: str, count: int) -> NDArray[Any]:
-        """`count` numbers, `at` bytes into the payload."""
+        """Return `count` numbers from offset `at` of the payload."""
         length = count * np.dtype(dtype).itemsize
         if at + length > box.end - box.payload:
-            raise MalformedError(f"claims {count:,} numbers of {np.dtype(dtype).itemsize} bytes, has "
+            raise MalformedError(f"the box declares {count:,} numbers of {np.dtype(dtype).itemsize} bytes, but has "
                                  f"{box.end - box.payload - at:,} bytes", where=box.path)
         return np.frombuffer(self.source.read(box.payload + at, length, box.type), dtype)

@@ -1,4 +1,4 @@
-"""trak: tkhd (id, size, matrix), tref (what it refers to), edts/elst (when it is shown), mdia (what it is)."""
+"""Parses trak: tkhd (id, size, matrix), tref (references), edts/elst (when it is shown), mdia (its media)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,20 @@ from .samples import SampleTable
 
 ENABLED, IN_MOVIE = 1, 2  # flags of tkhd
 VISUAL_HANDLERS = ("vide", "auxv", "pict")
-MAX_HEADER = 1 << 16  # bytes of tkhd, mdhd, hdlr: a few dozen in truth
+MAX_HEADER = 1 << 16  # bytes of tkhd, mdhd, hdlr, which actually take a few dozen
 MAX_EDITS = 1 << 16
 EMPTY = -1
 
 
 @dataclass(frozen=True)
-class Edit:
-    """One entry of elst: `duration` in the movie's time scale, `media_time` in the track's (−1: nothing is shown)."""
+class EditListEntry:
+    """One entry of elst.
+
+    Attributes:
+        duration: Duration in the movie's time scale.
+        media_time: Start in the track's time scale; −1 shows nothing.
+        rate: Speed as 16.16.
+    """
 
     duration: int
     media_time: int
@@ -31,11 +37,23 @@ class Edit:
 
 @dataclass(frozen=True)
 class Track:
-    """One trak box.
+    """A track.
 
-    width, height    of tkhd, as displayed before the matrix, in pixels
-    time_scale       units a second, of mdhd; duration in these units
-    references       kind of tref → ids of the tracks it names
+    Attributes:
+        source: The file.
+        box: The trak box.
+        id: track_ID.
+        flags: Flags of tkhd.
+        width: Width of tkhd in pixels, as displayed before the matrix.
+        height: Height of tkhd in pixels.
+        matrix: Matrix of tkhd.
+        time_scale: Units per second, from mdhd.
+        duration: Duration in these units.
+        handler: Handler of mdia.
+        references: Kind of tref → ids of the tracks it refers to.
+        edits: The edit list.
+        entries: Sample entries.
+        samples: The sample table.
     """
 
     source: Readable
@@ -49,7 +67,7 @@ class Track:
     duration: int
     handler: str
     references: dict[str, tuple[int, ...]]
-    edits: tuple[Edit, ...]
+    edits: tuple[EditListEntry, ...]
     entries: tuple[SampleEntry, ...]
     samples: SampleTable
 
@@ -63,19 +81,19 @@ class Track:
 
     @cached_property
     def orientation(self) -> int:
-        """The Exif orientation that turns samples into the display. Raises UnsupportedError."""
+        """Exif orientation that turns samples into display orientation. Raises UnsupportedError."""
         return matrix.orientation(self.matrix, f"{self.path}/tkhd")
 
     def unit(self) -> Fraction:
-        """Seconds of one unit of the track's time. Raises MalformedError for a time scale of 0."""
+        """Return the seconds of one unit of the track's time. Raises MalformedError for a time scale of 0."""
         if self.time_scale == 0:
-            raise MalformedError("time scale 0: its times mean nothing", where=f"{self.path}/mdia/mdhd")
+            raise MalformedError("the time scale is 0, so times are undefined", where=f"{self.path}/mdia/mdhd")
         return Fraction(1, self.time_scale)
 
     def shift(self, movie_time_scale: int) -> Fraction | None:
-        """Seconds to add to a time of the media to get the movie's: leading empty edits, less where the media starts.
+        """Return the seconds from the media's time to the movie's: leading empty edits minus the media's start.
 
-        None for an edit list that cuts, repeats or stretches: there is no one number then.
+        None for an edit list that cuts, repeats or stretches, which is not a single shift.
         """
         if not self.edits:
             return Fraction(0)
@@ -84,13 +102,13 @@ class Track:
             return None
         waits = sum(e.duration for e in empty)
         if waits and movie_time_scale == 0:
-            raise MalformedError("time scale 0 of the movie, and an edit list that counts in it",
+            raise MalformedError("the movie's time scale is 0, but the edit list uses it",
                                  where=f"{self.path}/edts/elst")
         return (Fraction(waits, movie_time_scale) if waits else 0) - last.media_time * self.unit()
 
 
 def children(source: Readable, parent: Box, limits: Limits = DEFAULT) -> dict[str, Box]:
-    """Child boxes by type, the first of each."""
+    """Return child boxes by type, the first of each."""
     found: dict[str, Box] = {}
     for box in walk(source, parent.payload, parent.end, parent.path, limits):
         found.setdefault(box.type, box)
@@ -98,21 +116,22 @@ def children(source: Readable, parent: Box, limits: Limits = DEFAULT) -> dict[st
 
 
 def payload(source: Readable, box: Box, most: int = MAX_HEADER) -> Cursor:
-    """A small box's payload. Raises MalformedError for one that is not small."""
+    """Return a small box's payload. Raises MalformedError for a large one."""
     if box.end - box.payload > most:
-        raise MalformedError(f"has {box.end - box.payload:,} bytes, {most:,} are more than it can need", where=box.path)
+        raise MalformedError(f"the box has {box.end - box.payload:,} bytes; at most {most:,} are allowed",
+                             where=box.path)
     return Cursor(source.read(box.payload, box.end - box.payload, box.type), box.path)
 
 
 def child(found: dict[str, Box], kind: str, parent: str) -> Box:
-    """A box that has to be there. Raises MalformedError."""
+    """Return a required box. Raises MalformedError."""
     if kind not in found:
-        raise MalformedError(f"has no {kind}", where=parent)
+        raise MalformedError(f"there is no {kind}", where=parent)
     return found[kind]
 
 
 def parse(source: Readable, trak: Box, limits: Limits = DEFAULT) -> Track:
-    """A trak box → Track; its sample table is not read yet. Raises MalformedError and its kin."""
+    """Parse a trak box without its sample table. Raises MalformedError and its subclasses."""
     found = children(source, trak, limits)
     number, flags, width, height, transform = _tkhd(payload(source, child(found, "tkhd", trak.path)))
     mdia = child(found, "mdia", trak.path)
@@ -131,7 +150,7 @@ def parse(source: Readable, trak: Box, limits: Limits = DEFAULT) -> Track:
 
 
 def _tkhd(c: Cursor) -> tuple[int, int, float, float, bytes]:
-    """(track_ID, flags, width, height, matrix), ISO/IEC 14496-12, 8.3.2."""
+    """Return (track_ID, flags, width, height, matrix), ISO/IEC 14496-12, 8.3.2."""
     version, flags = c.full()
     c.take(16 if version == 1 else 8)  # creation and modification time
     number = c.uint(4)
@@ -142,7 +161,7 @@ def _tkhd(c: Cursor) -> tuple[int, int, float, float, bytes]:
 
 
 def _mdhd(c: Cursor) -> tuple[int, int]:
-    """(timescale, duration), 8.4.2; 0 for a duration that is not known."""
+    """Return (timescale, duration), 8.4.2; 0 for an unknown duration."""
     version, _ = c.full()
     wide = 8 if version == 1 else 4
     c.take(2 * wide)
@@ -151,20 +170,20 @@ def _mdhd(c: Cursor) -> tuple[int, int]:
 
 
 def _tref(source: Readable, tref: Box | None, limits: Limits) -> dict[str, tuple[int, ...]]:
-    """8.3.3: a box a kind, its payload track ids."""
+    """Return the references (8.3.3): one box per kind, whose payload is track ids."""
     if tref is None:
         return {}
     out: dict[str, tuple[int, ...]] = {}
     for box in walk(source, tref.payload, tref.end, tref.path, limits):
         c = payload(source, box)
         if c.left % 4:
-            raise MalformedError(f"{c.left} bytes are no track ids", where=box.path)
+            raise MalformedError(f"{c.left} bytes are not a whole number of track ids", where=box.path)
         out[box.type] = out.get(box.type, ()) + tuple(c.uint(4) for _ in range(c.left // 4))
     return out
 
 
-def _elst(source: Readable, edts: Box | None, limits: Limits) -> tuple[Edit, ...]:
-    """8.6.6."""
+def _elst(source: Readable, edts: Box | None, limits: Limits) -> tuple[EditListEntry, ...]:
+    """Return the edit list (8.6.6)."""
     elst = children(source, edts, limits).get("elst") if edts is not None else None
     if elst is None:
         return ()
@@ -174,5 +193,5 @@ def _elst(source: Readable, edts: Box | None, limits: Limits) -> tuple[Edit, ...
     out = []
     for _ in range(c.count(c.uint(4), 2 * wide + 4)):
         duration, start, rate = c.uint(wide), int.from_bytes(c.take(wide), "big", signed=True), c.uint(4)
-        out.append(Edit(duration, start, rate))
+        out.append(EditListEntry(duration, start, rate))
     return tuple(out)
