@@ -452,7 +452,7 @@ def entries(module: str, capability: int, flags: tuple[str, ...] = FLAGS) -> dic
 
 
 class PtxDevice:
-    """`compute.launch.Device` on this machine."""
+    """`compute.launch.KernelDevice` on this machine."""
 
     def __init__(self, capability: int, flags: tuple[str, ...] = FLAGS) -> None:
         self.name, self.capability, self.flags = f"ptx-{capability}", capability, flags

@@ -113,7 +113,7 @@ def _gpu() -> list[Finding]:
     from ..compute import backend, probe
     from ..compute.hostcc import compiler
 
-    found: list[Finding] = [(s.name, s.ok, s.said) for s in probe.steps()]
+    found: list[Finding] = [(s.name, s.ok, s.message) for s in probe.steps()]
     try:
         found.append(("hostcc", True, f"{compiler()} (GPUDEPTH_BACKEND=hostcc runs the kernels on the CPU, for tests)"))
     except GpudepthError as error:

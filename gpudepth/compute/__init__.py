@@ -1,6 +1,7 @@
 """Bulk arithmetic on maps: one interface, and back ends that agree bit for bit.
 
-`backend()` gives the one to use. What the numbers mean is `gpudepth.depth.numeric`; this room only makes them fast.
+`backend()` returns the back end to use. `gpudepth.depth.numeric` defines the numbers; this package computes the same
+numbers faster.
 """
 
 from __future__ import annotations
@@ -17,22 +18,29 @@ NAMES = ("auto", "numpy", "cupy", "hostcc")
 
 
 def backend(name: str = "auto", *, threads: int = 1) -> Backend:
-    """The back end called `name`; every one gives the same bits.
+    """Return the back end called `name`; every back end produces the same bits.
 
-    auto     GPUDEPTH_BACKEND if that is set; else the GPU for what is worth the trip, numpy for the rest. Where a GPU
-             cannot be used it says why, once, as a warning of the logger "gpudepth"
-    numpy    on `threads` threads that share one map
-    cupy     an NVIDIA GPU
-    hostcc   the GPU's kernels built for the CPU by a C++ compiler: slow, and the same bits; for tests
+    Args:
+        name: "auto" takes the value of GPUDEPTH_BACKEND if it is set; otherwise the GPU for the calls that gain from it
+            and numpy for the rest. If no GPU can be used, the logger "gpudepth" warns once and names the reason.
+            "numpy" computes on the CPU, on `threads` threads that share one map.
+            "cupy" computes on an NVIDIA GPU.
+            "hostcc" runs the kernels of the GPU on the CPU, built by a C++ compiler. It is slow and serves tests.
+        threads: The number of threads of the back end "numpy".
 
-    Raises BackendError for one that cannot be used, UsageError for any other name or for threads < 1.
+    Returns:
+        The back end. It holds no state of a map and may serve any number of them.
+
+    Raises:
+        BackendError: The back end cannot be used on this machine.
+        UsageError: The name is unknown, or `threads` is below 1.
     """
     from .cpu import NumpyBackend
 
     if name == "auto":
         name = os.environ.get("GPUDEPTH_BACKEND") or "auto"
     if name not in NAMES:
-        raise UsageError(f"unknown back end {name!r}", hint="one of " + ", ".join(NAMES[:3]))
+        raise UsageError(f"the back end {name!r} is unknown", hint="choose one of " + ", ".join(NAMES[:3]))
     numpy = NumpyBackend(threads)
     if name == "hostcc":
         from .hostcc import HostDevice, compiler
@@ -54,7 +62,7 @@ def backend(name: str = "auto", *, threads: int = 1) -> Backend:
     if missing.name == "device":
         from .auto import fallback
 
-        fallback(f"{missing.name}: {missing.said}")
-    else:   # without CuPy nobody asked for a GPU
-        logging.getLogger(__name__).info("numpy: %s: %s", missing.name, missing.said)
+        fallback(f"{missing.name}: {missing.message}")
+    else:   # without CuPy the user did not ask for a GPU, so this is no warning
+        logging.getLogger(__name__).info("numpy: %s: %s", missing.name, missing.message)
     return numpy

@@ -1,8 +1,8 @@
-"""The back end "auto": the GPU for what is worth the trip there, numpy for the rest. The bits are the same.
+"""The back end "auto": the GPU for calls that gain from it, numpy for the rest, with the same bits.
 
-A map on the host has to be copied to the GPU and back. That is worth it when numpy would take longer than the trip:
-numpy's time is that of `NANOSECONDS`, the trip's is measured once, on the machine at hand. Maps that lie on a GPU are
-worked on there.
+A map on the host has to be copied to the GPU and back. That pays when numpy would take longer than the two copies: the
+time of numpy is estimated from `NANOSECONDS`, the time of the copies is measured once on the machine. Maps that are on
+a GPU are processed there.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ T = TypeVar("T")
 NANOSECONDS = {
     "convert": 1.0, "convert_span": 1.1, "span": 0.2, "quantise": 1.0, "load": 0.9, "reciprocal_to": 0.8, "orient": 0.7,
     "fill": 50, "resize": 6, "upsample": 100, "inpaint": 40, "median": 35, "bilateral": 150, "affine": 2, "blend": 35}
-"""numpy's time per pixel of the larger side, input or result, on one core: order of magnitude of benchmarks/RESULTS.md.
-The rest of a trip is left out, so it has to pay twice."""
-PAYS = 2.0
-LITTLE = 50_000     # nanoseconds of numpy's
+"""The time of numpy per pixel of the larger of input and result, on one core: the order of magnitude that
+benchmarks/RESULTS.md shows."""
+PAYS = 2.0              # the gain has to be twice the cost of copying, because other costs of a call are not counted
+LITTLE = 50_000         # nanoseconds of numpy below which no GPU is looked for
 PROBE_BYTES = 1 << 22
 
 
 class AutoBackend:
-    """Chooses for each call. Where no GPU turns out to be usable, it is numpy from then on, and says so once."""
+    """Chooses between the GPU and numpy for each call, and uses numpy alone once no GPU turns out to be usable."""
 
     name = "auto"
 
     def __init__(self, numpy: NumpyBackend, gpu: Callable[[], KernelBackend] = probe.kernels) -> None:
         self.numpy, self._find = numpy, gpu
         self._gpu: KernelBackend | None = None
-        self._lost, self._said = False, set[str]()
+        self._lost, self._logged = False, set[str]()
         self._trip: tuple[float, float] | None = None
 
     def settled(self) -> Backend:
-        """Itself with a GPU, numpy without: for who would rather know now."""
+        """Look for the GPU now; return this back end if there is one and the numpy back end otherwise."""
         return self if self._kernels() is not None else self.numpy
 
     def _kernels(self) -> KernelBackend | None:
@@ -66,9 +66,9 @@ class AutoBackend:
 
     def _pick(self, method: str, pixels: int, bytes_: int, *arrays: Any) -> Backend:
         if any(on_gpu(a) for a in arrays):
-            return self._find()     # what lies there can be used nowhere else: its error is the answer
-        if NANOSECONDS[method] * pixels < LITTLE:   # and CuPy need not be loaded
-            self._say(method, "numpy: %s of %s pixels, too little for a GPU", method, f"{pixels:,}")
+            return self._find()     # a map on the GPU can be used nowhere else, so the error must reach the caller
+        if NANOSECONDS[method] * pixels < LITTLE:   # decided before CuPy, which takes half a second to import
+            self._log_once(method, "numpy: %s of %s pixels, too little for a GPU", method, f"{pixels:,}")
             return self.numpy
         kernels = self._kernels()
         if kernels is None or self._trip is None:
@@ -77,14 +77,14 @@ class AutoBackend:
         least = smallest(NANOSECONDS[method], latency, rate * bytes_ / max(pixels, 1))
         paying = pixels >= least
         at = f"from {least:,.0f} pixels on" if np.isfinite(least) else "at no size"
-        self._say(method, "%s: %s of %s pixels; the trip to the GPU pays %s", "cupy" if paying else "numpy", method,
+        self._log_once(method, "%s: %s of %s pixels; copying to the GPU pays %s", "cupy" if paying else "numpy", method,
                   f"{pixels:,}", at)
         return kernels if paying else self.numpy
 
-    def _say(self, method: str, text: str, *args: str) -> None:
-        """For `-v`, once for each method."""
-        if method not in self._said:
-            self._said.add(method)
+    def _log_once(self, method: str, text: str, *args: str) -> None:
+        """Log the choice for a method the first time that it is made."""
+        if method not in self._logged:
+            self._logged.add(method)
             log.info(text, *args)
 
     def host(self, values: Array) -> NDArray[Any]:
@@ -148,7 +148,7 @@ class AutoBackend:
                         lambda b: b.blend(values, before, guide, guide_before, share))
 
     def _map(self, method: str, values: Array, more: int, work: Callable[[Backend], T]) -> T:
-        """`work` on a map that is copied there, with `more` bytes a pixel."""
+        """Run `work` on one map whose result takes `more` bytes per pixel."""
         pixels, size = _pixels(values), getattr(values.dtype, "itemsize", 4)
         return self._do(method, pixels, pixels * (size + more), (values,), work)
 
@@ -156,7 +156,7 @@ class AutoBackend:
         chosen = self._pick(method, pixels, bytes_, *arrays)
         try:
             return work(chosen)
-        except BackendError as error:       # the GPU is full, say: what lies on the host needs none
+        except BackendError as error:       # such as a full GPU; a map on the host does not need it
             if chosen is self.numpy or any(on_gpu(a) for a in arrays):
                 raise
             fallback(error.message)
@@ -164,13 +164,19 @@ class AutoBackend:
 
 
 def smallest(numpy: float, latency: float, copying: float) -> float:
-    """The pixels from which a trip pays: numpy and copying in nanoseconds per pixel, latency in nanoseconds."""
+    """Return the number of pixels from which the GPU pays.
+
+    Args:
+        numpy: The time of numpy in nanoseconds per pixel.
+        latency: The time of a round trip without data in nanoseconds.
+        copying: The time of the copies in nanoseconds per pixel.
+    """
     gain = numpy - PAYS * copying
     return PAYS * latency / gain if gain > 0 else np.inf
 
 
 def trip(kernels: KernelBackend) -> tuple[float, float]:
-    """(latency, rate): nanoseconds of a round trip of next to nothing, and of each byte more."""
+    """Measure a round trip to the device: nanoseconds without data, and nanoseconds for each byte."""
     device = kernels.device
     times = []
     for size in (64, PROBE_BYTES):
@@ -186,8 +192,8 @@ def trip(kernels: KernelBackend) -> tuple[float, float]:
 
 @lru_cache(maxsize=8)
 def fallback(why: str) -> None:
-    """Say once that it is numpy, and why, in a line."""
-    log.warning("no GPU (%s): computing with numpy, the results are the same; %s=numpy silences this line",
+    """Warn once per reason that numpy computes instead of a GPU."""
+    log.warning("no GPU is used (%s): numpy computes instead, with the same results; %s=numpy silences this",
                 probe.first_line(why), probe.VARIABLE)
 
 

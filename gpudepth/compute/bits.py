@@ -1,7 +1,7 @@
-"""float16 and float32 seen as integers: what numpy does slowly on halves, it does fast on their bits.
+"""float16 and float32 arrays read as integers, because numpy is slow on halves and fast on their bits.
 
-Non-negative IEEE numbers order like their bits, and every NaN, infinity and negative number lies above the finite
-non-negative ones when the bits are read as unsigned. So one unsigned maximum tells whether a piece needs any care.
+Non-negative IEEE numbers sort like their bits. Every NaN, infinity and negative number lies above the finite
+non-negative ones if the bits are read as unsigned, so one unsigned maximum shows whether a piece needs any care.
 """
 
 from __future__ import annotations
@@ -18,42 +18,42 @@ INF16 = 0x7C00
 INF32 = 0x7F800000
 NORMAL16_AS_32 = 0x38800000     # 2^-14, the smallest normal half
 OVERFLOW16_AS_32 = 0x477FF000   # 65520, the smallest float32 that rounds to an infinite half
-REBIAS = (127 - 15) << 23       # between the exponents of float32 and float16
+REBIAS = (127 - 15) << 23       # difference of the biases of the exponents of float32 and float16
 
 PIECE = 1 << 19
-"""Elements between the two passes over a piece: so few are still in a cache, and so many hide numpy's overhead."""
+"""Elements between the two passes over a piece: few enough to stay in the cache, enough to hide numpy's overhead."""
 
 Part = tuple[int, int, int]
 
 
 def of(values: NDArray[Any]) -> NDArray[Any]:
-    """The bits of a native float16 or float32 array, as a view: uint16 or uint32."""
+    """Return the bits of a native float16 or float32 array as a view of uint16 or uint32."""
     return values.view(np.uint16 if values.itemsize == 2 else np.uint32)
 
 
 def top(u: NDArray[Any]) -> int:
-    """The largest of some bits. (The ufunc itself: the method `max` adds as much overhead as a small piece costs.)"""
+    """Return the largest of some bits, by the ufunc because the method `max` has more overhead."""
     return int(np.maximum.reduce(u, axis=None))
 
 
 def bottom(u: NDArray[Any]) -> int:
-    """The smallest of some bits."""
+    """Return the smallest of some bits."""
     return int(np.minimum.reduce(u, axis=None))
 
 
 def inf_of(bits: NDArray[Any]) -> int:
-    """The bits of +inf in the width of `bits`."""
+    """Return the bits of +inf in the width of `bits`."""
     return INF16 if bits.itemsize == 2 else INF32
 
 
 def pack(scratch: Scratch, v: NDArray[np.float32], out: NDArray[Any]) -> None:
-    """float32 → `out` (float16 or float32): the bits of `numeric.pack`. `v` is overwritten."""
+    """Write float32 values to `out` (float16 or float32) with the bits of `numeric.pack`; `v` is overwritten."""
     u = v.view(np.uint32)
     most = top(u)
     if out.dtype == np.float32:
         np.copyto(out, v if most <= INF32 else canonical(v))
     elif most < OVERFLOW16_AS_32 and bottom(u) >= NORMAL16_AS_32:
-        # Half of a half's last bit, less one when its last bit is even: round to nearest even by integer addition.
+        # Round to nearest even by integer addition: add half of the last bit of a half, less one if that bit is even.
         odd = scratch.like(v, np.uint32, "odd")
         np.right_shift(u, 13, out=odd)
         np.bitwise_and(odd, 1, out=odd)
@@ -66,12 +66,12 @@ def pack(scratch: Scratch, v: NDArray[np.float32], out: NDArray[Any]) -> None:
 
 
 def put_nan(out: NDArray[Any], where: NDArray[np.bool_]) -> None:
-    """The canonical NaN into `out` at `where`."""
+    """Write the canonical NaN into `out` at `where`."""
     np.copyto(of(out), NAN16 if out.itemsize == 2 else NAN32, where=where)
 
 
 def holes(values: NDArray[Any]) -> int:
-    """How many of `values` are NaN or infinite."""
+    """Count the values that are NaN or infinite."""
     u = of(values)
     if top(u) < inf_of(u):
         return 0
@@ -79,13 +79,14 @@ def holes(values: NDArray[Any]) -> int:
 
 
 def span(values: NDArray[Any]) -> Part:
-    """(lo, hi, count) of the finite values of a contiguous array, lo and hi as ranks; count is 0 when there are none.
+    """Return (lo, hi, count) of the finite values of a contiguous array; count is 0 if there are none.
 
-    A rank is an integer that orders like the value: its bits, or less the bits of its magnitude when it is negative.
+    lo and hi are ranks: integers that sort like the values. A rank is the value's bits, or for a negative value the
+    negated bits of its magnitude.
     """
     u = of(values).reshape(-1)
     pieces = [u[i:i + PIECE] for i in range(0, u.size, PIECE)]
-    # Nothing but reductions in this loop: each streams the cache clean of anything else that Python would need.
+    # This loop holds nothing but reductions, because each one evicts from the cache whatever else Python would need.
     ends = [(np.maximum.reduce(piece), np.minimum.reduce(piece)) for piece in pieces]
     inf = inf_of(u)
     parts = [(int(lo), int(hi), piece.size) if hi < inf else _careful_span(piece, int(hi))
@@ -94,7 +95,7 @@ def span(values: NDArray[Any]) -> Part:
 
 
 def merge(parts: list[Part]) -> Part:
-    """The span of several spans."""
+    """Return the span of several spans."""
     found = [part for part in parts if part[2]]
     if not found:
         return 0, 0, 0
@@ -109,11 +110,11 @@ def _careful_span(u: NDArray[Any], most: int) -> Part:
         ranks = np.where(finite < sign, finite, sign - finite)
         return (int(ranks.min()), int(ranks.max()), ranks.size) if ranks.size else (0, 0, 0)
     good = u < inf
-    # Holes lie above every value, so the minimum may see them; for the maximum they become 0.
+    # Holes lie above every value, so they do not affect the minimum; for the maximum they are set to 0.
     return bottom(u), top(u * good), int(np.count_nonzero(good))
 
 
 def value(rank: int, dtype: np.dtype[Any]) -> float:
-    """The value of a rank; zero is +0."""
+    """Return the value of a rank; zero is +0."""
     magnitude = float(np.array(abs(rank), f"u{dtype.itemsize}").view(dtype.newbyteorder("=")))
     return magnitude if rank >= 0 else -magnitude

@@ -1,4 +1,4 @@
-"""Where built kernels are kept: GPUDEPTH_CACHE, else the user's cache folder, else a temporary one."""
+"""The folder of built kernels: GPUDEPTH_CACHE, else one in the user's cache folder, else a temporary one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _folder(wanted: str) -> Path:
         path = Path(candidate)
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            own = not hasattr(os, "getuid") or path.stat().st_uid == os.getuid()  # what others can write is not run
+            own = not hasattr(os, "getuid") or path.stat().st_uid == os.getuid()  # others could change its files
             with tempfile.TemporaryFile(dir=path):
                 pass
         except OSError:
@@ -25,7 +25,7 @@ def _folder(wanted: str) -> Path:
 
 
 def cache_folder() -> Path:
-    """A folder that exists, is ours and can be written."""
+    """Return a folder that exists, belongs to this user and can be written."""
     named = os.environ.get("GPUDEPTH_CACHE")
     if not named:
         base = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())

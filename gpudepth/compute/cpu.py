@@ -1,7 +1,7 @@
 """The numpy back end: tables for 8- and 16-bit pixels, arithmetic on bits for floats, piece by piece through the cache.
 
-No number is decided here. Tables come from `depth.numeric`; the float paths repeat its operations in its order, and
-leave a step out only where it cannot change a bit, which is said where it is done.
+No number is decided here. Tables come from `depth.numeric`; the paths for floats repeat its operations in its order and
+leave out a step only where it cannot change a bit, which a comment at that place explains.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from .refine.resize import resize
 from .threads import CHUNK, Scratch, map_chunks, parallel_map
 
 F32 = np.float32
-PAIRS_FROM = 1 << 16     # pixels from which the table of pairs is worth making
-LOOK_UP_CHUNK = 1 << 17  # one call per piece, so larger pieces pay
-SPAN_CHUNK = 1 << 21     # bits.span cuts it further
-TILE = 256               # rows and columns of a tile in a turn by 90°: both sides of the copy stay in the cache
+PAIRS_FROM = 1 << 16     # pixels from which building the table of pairs pays
+LOOK_UP_CHUNK = 1 << 17  # elements of a piece of a look-up, which is a single call
+SPAN_CHUNK = 1 << 21     # elements of a piece of a span, which bits.span cuts further
+TILE = 256               # rows and columns of a tile in a turn by 90°, so that both sides of the copy stay in the cache
 
 
 class NumpyBackend:
@@ -38,7 +38,7 @@ class NumpyBackend:
 
     def __init__(self, threads: int = 1) -> None:
         if threads < 1:
-            raise UsageError(f"{threads} threads cannot compute anything", hint="1 or more")
+            raise UsageError(f"a back end cannot have {threads} threads", hint="use 1 or more")
         self.threads = threads
 
     def host(self, values: Array) -> NDArray[Any]:
@@ -56,14 +56,14 @@ class NumpyBackend:
                           tables.of_code_pairs(rule, fmt) if paired else None)
             return out
         if codes.dtype.kind != "f":
-            rule = replace(rule, positive=False)    # it speaks of float sources only
+            rule = replace(rule, positive=False)    # the rule applies to float sources only
         if factor is None:
             map_chunks(lambda scratch, part, to: _convert_floats(scratch, part, rule, None, to), codes, out,
                        threads=self.threads)
         else:
             expect(factor, "f4")
             if factor.shape != codes.shape:
-                raise ValueError(f"factor is {factor.shape}, codes are {codes.shape}")
+                raise ValueError(f"factor has the shape {factor.shape}, but the codes have {codes.shape}")
             map_chunks(lambda scratch, part, to, times: _convert_floats(scratch, part, rule, times, to), codes, out,
                        factor,
                   threads=self.threads)
@@ -194,7 +194,7 @@ class NumpyBackend:
         def stage(scratch: Scratch, part: Array, to: Array) -> None:
             part = _plain(scratch, part)
             part = part if part.dtype == np.uint8 else part.view(np.uint16)
-            # take wants a contiguous target of the table's dtype; mode="clip" spares it a second pass over the indices
+            # take needs a contiguous target of the table's dtype; mode="clip" saves a second pass over the indices
             target = to if to.flags.c_contiguous else scratch.like(to, to.dtype, "target")
             if pairs is None:
                 np.take(table, part, mode="clip", out=target)
@@ -222,13 +222,13 @@ def _convert_floats(scratch: Scratch, codes: Array, rule: Linear, factor: Array 
         for code in rule.invalid:
             bad |= v == F32(code)
         if bad.any():
-            np.copyto(v, F32(rule.divisor), where=bad)      # any harmless number: NaN is put in at the end
+            np.copyto(v, F32(rule.divisor), where=bad)      # a harmless number for now; NaN is written at the end
             ordinary = bits.top(u) < bits.INF32
         else:
             bad = None
     if rule.divisor != 1:
         np.divide(v, F32(rule.divisor), out=v)
-    # 0·(1−g) + 1·g is g itself, unless g is −0 or has overflowed.
+    # 0·(1−g) + 1·g equals g, so it is skipped, unless g is −0 or has overflowed.
     if not (rule.a == 0 and rule.b == 1 and ordinary and rule.divisor >= 1):
         left = np.subtract(F32(1), v, out=scratch.like(v, F32, "left"))
         np.multiply(F32(rule.a), left, out=left)
@@ -256,7 +256,7 @@ def _store_floats(scratch: Scratch, v: Array, out: Array, *, lo: np.float32, hi:
 
 
 def _plain(scratch: Scratch, part: Array) -> Array:
-    """`part` itself, or a copy in scratch when it is strided, misaligned or in the other byte order."""
+    """Return `part`, or a copy in scratch if it is strided, misaligned or in the other byte order."""
     if part.flags.c_contiguous and part.flags.aligned and part.dtype.isnative:
         return part
     copy = scratch.like(part, part.dtype.newbyteorder("="), "plain")
@@ -265,34 +265,36 @@ def _plain(scratch: Scratch, part: Array) -> Array:
 
 
 def expect(values: Array, kinds: str = "") -> None:
+    """Raise ValueError unless a map has two dimensions, TypeError unless its dtype is one of `kinds`."""
     if values.ndim != 2:
-        raise ValueError(f"a map has two dimensions, not {values.ndim}")
+        raise ValueError(f"a map must have two dimensions, not {values.ndim}")
     if kinds and f"{values.dtype.kind}{values.itemsize}" not in kinds.split():
-        raise TypeError(f"dtype {values.dtype} is none of {kinds}")
+        raise TypeError(f"the dtype {values.dtype} is not one of {kinds}")
 
 
 def _destination(values: Array, dtype: np.dtype[Any], out: Array | None) -> Array:
     if out is None:
         return np.empty(values.shape, dtype)
     if out.dtype != dtype or not out.dtype.isnative or out.shape != values.shape:
-        raise ValueError(f"out is {out.dtype} {out.shape}, not {dtype} {values.shape}")
+        raise ValueError(f"out must be {dtype} {values.shape}, not {out.dtype} {out.shape}")
     return out
 
 
 def max_code_of(fmt: PixelFormat) -> int:
+    """Return the largest code of a stored format; raise UsageError for a format of values."""
     if fmt.max_code is None:
-        raise UsageError(f"{fmt} holds values, not codes", hint="a stored format: L008, L010, L012 or L016")
+        raise UsageError(f"{fmt} holds values, not codes", hint="use a stored format: L008, L010, L012 or L016")
     return fmt.max_code
 
 
 def holes_error(missing: int, total: int, fmt: PixelFormat) -> HolesError:
-    """Why a map with holes cannot be quantised."""
+    """Return the error for a map that cannot be quantised because of its holes."""
     share = 100 * missing / total
     return HolesError(f"{missing:,} of {total:,} pixels ({share:.3g} %) hold no value, and {fmt} has no code for that",
-                      hint="name a fill, nearest, far, near or inpaint: --fill nearest")
+                      hint="‹fill=nearest› puts values there, as do far, near and inpaint")
 
 
 def check_orientation(orientation: int) -> None:
-    """Raises UsageError for what is no Exif orientation."""
+    """Raise UsageError unless the number is an Exif orientation."""
     if orientation not in range(1, 9):
-        raise UsageError(f"{orientation} is no Exif orientation", hint="1 to 8")
+        raise UsageError(f"{orientation} is not an Exif orientation", hint="use 1 to 8")

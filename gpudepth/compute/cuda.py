@@ -1,7 +1,7 @@
-"""The kernels on an NVIDIA GPU. Arrays, streams and launches are CuPy's; the machine code is ours (`compute.nvrtc`).
+"""The kernels on an NVIDIA GPU: CuPy provides arrays, streams and launches, `compute.nvrtc` the machine code.
 
-Arrays that are on the device already are used where they lie: CuPy's own, whatever has `__cuda_array_interface__`,
-and whatever DLPack can hand over without a copy (a torch tensor). What becomes of them stays on the device, as CuPy's.
+Arrays that are on the device are used in place: CuPy's own, any with `__cuda_array_interface__`, and any that DLPack
+hands over without a copy, such as a torch tensor. The results stay on the device, as CuPy arrays.
 """
 
 from __future__ import annotations
@@ -15,26 +15,29 @@ from ..errors import BackendError
 from .launch import MAX_ROWS
 from .nvrtc import cubin
 
-DLPACK_CUDA = (2, 13)   # kDLCUDA, kDLCUDAManaged
+DLPACK_CUDA = (2, 13)   # device types kDLCUDA and kDLCUDAManaged
 MAX_THREADS = 1024
-ALIGNMENT = 16  # bytes: four floats
+ALIGNMENT = 16  # bytes of four floats
 
 
 def on_gpu(values: Any) -> bool:
-    """Is this an array in a GPU's memory? Of any library, and without importing one."""
+    """Return whether this is an array of any library in a GPU's memory, without importing one."""
     if isinstance(values, np.ndarray):
         return False
-    # DLPack first: asked for CUDA's interface, a torch tensor that wants a gradient raises
+    # DLPack comes first because a torch tensor that requires a gradient raises when asked for __cuda_array_interface__.
     if hasattr(values, "__dlpack_device__"):
         return int(values.__dlpack_device__()[0]) in DLPACK_CUDA
     return hasattr(values, "__cuda_array_interface__")
 
 
 def adopt(values: Any) -> Any:
-    """An array that is on a GPU as a CuPy array, without a copy; by DLPack, which waits for the stream it was made on.
+    """Return an array that is on a GPU as a CuPy array, without a copy.
 
-    Raises BackendError without CuPy, for an array on another device than CuPy's current one, and for one that its
-    library does not hand out.
+    DLPack waits for the stream on which the array was made.
+
+    Raises:
+        BackendError: CuPy is not installed, the array is on another device than CuPy's current one, or the library of
+            the array does not hand it out.
     """
     try:
         import cupy
@@ -45,17 +48,21 @@ def adopt(values: Any) -> Any:
             shared = hasattr(values, "__dlpack_device__")
             values = cupy.from_dlpack(values) if shared else cupy.asarray(values)
         except (RuntimeError, BufferError, TypeError, ValueError) as error:
-            raise BackendError(f"the array on the GPU cannot be taken: {error}",
-                               hint="of a torch tensor that wants a gradient, give tensor.detach()") from None
+            raise BackendError(f"the array on the GPU cannot be used: {error}",
+                               hint="pass tensor.detach() for a torch tensor that requires a gradient") from None
     current = cupy.cuda.Device().id
     if values.device.id != current:
-        raise BackendError(f"the array lies on GPU {values.device.id}, and GPU {current} computes",
-                           hint="copy it there, or choose with CUDA_VISIBLE_DEVICES or cupy.cuda.Device(…).use()")
+        raise BackendError(f"the array is on GPU {values.device.id}, but GPU {current} computes",
+                           hint="copy it there, or select its GPU by CUDA_VISIBLE_DEVICES or cupy.cuda.Device(…).use()")
     return values
 
 
 class CudaDevice:
-    """`compute.launch.Device` and `compute.ring.Lanes` on the current CUDA device. Raises BackendError without one."""
+    """Runs kernels on the current CUDA device: `compute.launch.KernelDevice` and `compute.ring.Lanes`.
+
+    Raises:
+        BackendError: CuPy is not installed, or there is no device.
+    """
 
     name = "cupy"
 
@@ -69,14 +76,14 @@ class CudaDevice:
         try:
             self.capability = int(cupy.cuda.Device().compute_capability)
         except cupy.cuda.runtime.CUDARuntimeError as error:
-            raise BackendError(f"no GPU: {error}") from None
+            raise BackendError(f"no GPU can be used: {error}") from None
         self._kernels: dict[tuple[str, str], Any] = {}
 
     def array(self, values: NDArray[Any]) -> Any:
-        return self._room(lambda: self.cupy.array(values, order="C"), values.nbytes)
+        return self._allocate(lambda: self.cupy.array(values, order="C"), values.nbytes)
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        return self._room(lambda: self.cupy.empty(shape, dtype), int(np.prod(shape)) * np.dtype(dtype).itemsize)
+        return self._allocate(lambda: self.cupy.empty(shape, dtype), int(np.prod(shape)) * np.dtype(dtype).itemsize)
 
     def host(self, values: Any) -> NDArray[Any]:
         result: NDArray[Any] = self.cupy.asnumpy(values)
@@ -87,45 +94,45 @@ class CudaDevice:
 
     def own(self, values: Any) -> Any:
         values = self.cupy.ascontiguousarray(adopt(values))
-        # kernels load four pixels at once
+        # The kernels load four pixels at once, so they need this alignment.
         return values if values.data.ptr % ALIGNMENT == 0 else values.copy()
 
     def launch(self, module: str, kernel: str, grid: tuple[int, int], block: tuple[int, int], *args: Any) -> None:
-        """On the current stream. Raises ValueError for a launch that no GPU takes."""
+        """Launch a kernel on the current stream; raise ValueError for a launch that no GPU takes."""
         if block[0] * block[1] > MAX_THREADS or grid[1] > MAX_ROWS or min(*grid, *block) < 1:
-            raise ValueError(f"{kernel}: grid {grid} of blocks {block}")
+            raise ValueError(f"{kernel}: a grid {grid} of blocks {block} cannot be launched")
         function = self._kernels.get((module, kernel))
         if function is None:
             built = self.cupy.RawModule(path=str(cubin(module, self.capability)))
             function = self._kernels[module, kernel] = built.get_function(kernel)
-        # a null pointer is eight bytes of nothing
+        # None stands for a null pointer, which is eight bytes of zeros.
         function(grid, block, tuple(np.uintp(0) if a is None else a for a in args))
 
     def pinned(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """Page-locked memory of the host: only from there do copies run beside other work."""
+        """Return page-locked memory of the host: only copies from such memory run beside other work."""
         memory: NDArray[Any] = self.cupyx.empty_pinned(shape, dtype)
         return memory
 
     def stream(self) -> Any:
-        """What launches and copies inside `with` are queued on."""
+        """Return a stream; launches and copies inside its `with` are queued on it."""
         return self.cupy.cuda.Stream(non_blocking=True)
 
     def upload(self, source: NDArray[Any], to: Any, stream: Any) -> None:
-        """Queue a copy from pinned memory."""
+        """Queue a copy from pinned memory to the device."""
         to.set(source, stream=stream)
 
     def download(self, source: Any, to: NDArray[Any], stream: Any) -> None:
-        """Queue a copy into pinned memory."""
+        """Queue a copy from the device into pinned memory."""
         source.get(stream=stream, out=to, blocking=False)
 
     def mark(self, stream: Any) -> Any:
-        """An event behind all that is queued there, on the current stream for None; its `synchronize` waits for it."""
+        """Return an event behind all work queued on the stream, or on the current one for None."""
         event = self.cupy.cuda.Event(disable_timing=True)
         event.record(stream if stream is not None else self.cupy.cuda.get_current_stream())
         return event
 
-    def _room(self, allocate: Any, size: int) -> Any:
-        """An allocation; what CuPy's pool holds back is given up before it fails."""
+    def _allocate(self, allocate: Any, size: int) -> Any:
+        """Allocate memory; if that fails, free what CuPy's pool holds and try again."""
         full = self.cupy.cuda.memory.OutOfMemoryError
         try:
             return allocate()
@@ -134,5 +141,5 @@ class CudaDevice:
         try:
             return allocate()
         except full as error:
-            raise BackendError(f"the GPU has no room for {size:,} bytes: {error}",
-                               hint="--backend numpy, or fewer workers") from None
+            raise BackendError(f"the memory of the GPU cannot hold another {size:,} bytes: {error}",
+                               hint="use ‹backend=numpy›, or fewer workers") from None

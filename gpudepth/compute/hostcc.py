@@ -1,6 +1,6 @@
-"""The kernels on the CPU: the very text of `kernels/*.cu`, built by a C++ compiler, behind a launch like CUDA's.
+"""The kernels on the CPU: `kernels/*.cu`, unchanged, built by a C++ compiler and launched as CUDA launches them.
 
-For tests, and to see on any machine what a GPU would give: GPUDEPTH_BACKEND=hostcc. It is slow and proves bits.
+GPUDEPTH_BACKEND=hostcc selects it. It is slow; it lets tests check the bits of the GPU on any machine.
 """
 
 from __future__ import annotations
@@ -24,14 +24,19 @@ from ..errors import BackendError
 from ..resources import folder
 from .cache import cache_folder
 
-# g++ and clang alike. -ffp-contract=off: no FMA.
+# These flags are the same for g++ and clang. -ffp-contract=off forbids fused multiply-adds.
 FLAGS = ("-std=c++17", "-DGD_HOST", "-O2", "-ffp-contract=off", "-fno-fast-math", "-shared", "-fPIC")
 _LETTERS: dict[str, Any] = {"i": np.int32, "I": np.uint32, "f": np.float32}
 MAX_THREADS, MAX_GRID = 1024, 65535
 
 
 class HostDevice:
-    """`compute.launch.Device` on the CPU. Arrays are numpy's; schedule is that of `kernels/host.h`."""
+    """Runs kernels on the CPU, on numpy arrays: `compute.launch.KernelDevice`.
+
+    Args:
+        schedule: The order in which threads run; see `kernels/host.h`.
+        flags: Further flags for the compiler.
+    """
 
     name = "hostcc"
 
@@ -54,7 +59,7 @@ class HostDevice:
     def own(self, values: Any) -> NDArray[Any]:
         return np.ascontiguousarray(values)
 
-    # The lanes of `compute.ring`: everything is done when it is queued.
+    # These are the lanes of `compute.ring`. Every call is done when it returns, so there is nothing to wait for.
 
     def pinned(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         return np.empty(shape, dtype)
@@ -72,26 +77,36 @@ class HostDevice:
         return _Done()
 
     def launch(self, module: str, kernel: str, grid: tuple[int, int], block: tuple[int, int], *args: Any) -> None:
-        """Run a kernel. Raises TypeError for arguments that its parameters do not take, ValueError for a launch that no
-        GPU takes, RuntimeError for a barrier that not all threads of a block reach."""
+        """Run a kernel.
+
+        Raises:
+            TypeError: The parameters of the kernel do not take these arguments.
+            ValueError: No GPU takes such a launch.
+            RuntimeError: Not all threads of a block reach a barrier.
+        """
         library = build(module, self.flags)
         if block[0] * block[1] > MAX_THREADS or grid[1] > MAX_GRID or min(*grid, *block) < 1:
-            raise ValueError(f"{kernel}: grid {grid} of blocks {block}")
+            raise ValueError(f"{kernel}: a grid {grid} of blocks {block} cannot be launched")
         pointers, keep = _arguments(library, kernel, args)
         run = getattr(library.loaded, f"gd_launch_{kernel}")
         sizes = [(ctypes.c_uint * 3)(*pair, 1) for pair in (grid, block)]
         if run(*sizes, pointers, self.schedule, int(library.barriers)):
-            raise RuntimeError(f"{kernel}: a barrier that not all threads of a block reach")
+            raise RuntimeError(f"{kernel}: not all threads of a block reach a barrier")
         del keep
 
 
 class _Done:
     def synchronize(self) -> None:
-        """Nothing is left to wait for."""
+        """Return at once, because nothing is queued."""
 
 
 class Library:
-    """A module that was built. barriers: its threads have to take turns."""
+    """A module that was built.
+
+    Args:
+        path: The shared library.
+        barriers: Whether the kernels contain barriers, so that the threads of a block have to take turns.
+    """
 
     def __init__(self, path: Path, *, barriers: bool) -> None:
         self.path, self.barriers = path, barriers
@@ -107,7 +122,7 @@ class Library:
 
 
 def _arguments(library: Library, kernel: str, args: tuple[Any, ...]) -> tuple[Any, list[Any]]:
-    """What a launch takes, and what has to live as long."""
+    """Return the pointers that a launch takes, and the objects that have to live as long as they do."""
     signature = library.signature(kernel)
     if len(args) != len(signature):
         raise TypeError(f"{kernel} takes {len(signature)} arguments, not {len(args)}")
@@ -115,10 +130,11 @@ def _arguments(library: Library, kernel: str, args: tuple[Any, ...]) -> tuple[An
     for number, (letter, value) in enumerate(zip(signature, args, strict=True)):
         if letter == "P":
             if value is not None and not isinstance(value, np.ndarray):
-                raise TypeError(f"argument {number} of {kernel} is a pointer, not {type(value).__name__}")
+                raise TypeError(f"argument {number} of {kernel} must be a pointer, not {type(value).__name__}")
             keep.append(ctypes.c_void_p(None if value is None else value.ctypes.data))
         elif type(value) is not _LETTERS[letter]:
-            raise TypeError(f"argument {number} of {kernel} is {_LETTERS[letter].__name__}, not {type(value).__name__}")
+            raise TypeError(f"argument {number} of {kernel} must be {_LETTERS[letter].__name__}, "
+                            f"not {type(value).__name__}")
         else:
             keep.append({"i": ctypes.c_int, "I": ctypes.c_uint, "f": ctypes.c_float}[letter](value))
     pointers = (ctypes.c_void_p * len(keep))(*(ctypes.addressof(k) for k in keep))
@@ -126,17 +142,17 @@ def _arguments(library: Library, kernel: str, args: tuple[Any, ...]) -> tuple[An
 
 
 def compiler() -> str:
-    """The compiler's path. Raises BackendError without one."""
+    """Return the path of the compiler; raise BackendError if there is none."""
     found = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
     if found is None:
-        raise BackendError("the back end 'hostcc' needs a C++ compiler and found none",
-                           hint="sudo apt-get install g++; or use the back end numpy, whose results are the same")
+        raise BackendError("the back end 'hostcc' needs a C++ compiler, but none was found",
+                           hint="install one by sudo apt-get install g++, or use ‹backend=numpy› with the same results")
     return found
 
 
 @lru_cache(maxsize=64)
 def build(module: str, flags: tuple[str, ...] = ()) -> Library:
-    """kernels/MODULE.cu for this machine. Raises BackendError when the compiler does not take it."""
+    """Build kernels/MODULE.cu for this machine; raise BackendError if the compiler rejects it."""
     where, cxx = folder("kernels"), compiler()
     texts = [path.read_text(encoding="utf-8") for path in sorted(where.glob("*.[ch]*"))]
     key = hashlib.sha256("\0".join([*texts, cxx, _version(cxx), *FLAGS, *flags, module]).encode()).hexdigest()[:24]
@@ -163,5 +179,5 @@ def _version(cxx: str) -> str:
 def _run(command: list[str], module: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise BackendError(f"{Path(command[0]).name} does not build kernels/{module}.cu:\n{done.stderr.strip()[:2000]}")
+        raise BackendError(f"{Path(command[0]).name} cannot build kernels/{module}.cu:\n{done.stderr.strip()[:2000]}")
     return done.stdout

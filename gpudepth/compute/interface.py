@@ -1,13 +1,13 @@
-"""What a back end offers. Every back end has these methods under these names, and gives the same bits for them.
+"""The interface of a back end. Every back end has these methods and returns the same bits from them.
 
-Shapes and types, throughout:
+Shapes and types in all methods:
 
-    map      2-D, rows first. A *native* map is float16 or float32 (metres, or 1/metres); its holes are NaN.
-    codes    2-D, uint8, uint16, float16, float32 or float64: what a source file holds, or a container stores.
+    map      2-D, rows first. A *native* map is float16 or float32 in metres or 1/metres; its holes are NaN.
+    codes    2-D, uint8, uint16, float16, float32 or float64: the pixels of a source file or of a container.
     result   a new C-contiguous array, never the input itself, unless `out` is given.
 
-Any memory layout and byte order goes in. Wrong shapes and dtypes raise TypeError or ValueError: they are mistakes in
-the calling code. Errors that come from a user's data or wishes are those of `gpudepth.errors`, named below.
+Any memory layout and byte order is accepted. Wrong shapes and dtypes raise TypeError or ValueError, because they are
+mistakes in the calling code. Errors that come from a user's data or settings are those of `gpudepth.errors`.
 """
 
 from __future__ import annotations
@@ -27,9 +27,13 @@ Array: TypeAlias = NDArray[Any]
 
 @dataclass(frozen=True)
 class Span:
-    """The smallest and the largest finite value of a map, and how many of its pixels are finite.
+    """The finite range of a map.
 
-    lo and hi are NaN when none is; zeros are +0.
+    Attributes:
+        lo: The smallest finite value, NaN if there is none; zero is +0.
+        hi: The largest finite value, NaN if there is none; zero is +0.
+        valid: The number of finite pixels.
+        total: The number of pixels.
     """
 
     lo: float
@@ -40,106 +44,141 @@ class Span:
 
 @dataclass(frozen=True)
 class Filled:
-    """How many pixels a fill replaced, and their share of the map (0..1)."""
+    """The extent of a fill.
+
+    Attributes:
+        count: The number of pixels that were replaced.
+        share: Their share of the map, 0 to 1.
+    """
 
     count: int
     share: float
 
 
 class Backend(Protocol):
-    """Bulk arithmetic on maps. Stateless: one object may serve any number of maps, in any order."""
+    """Bulk arithmetic on maps. It is stateless: one object may serve any number of maps, in any order."""
 
     @property
     def name(self) -> str:
-        """What users call it: "numpy"."""
+        """Return the name that users select it by, such as "numpy"."""
 
     def host(self, values: Array) -> NDArray[Any]:
-        """A result as numpy's array: of maps on a GPU they are on it too. numpy's own come back as they are."""
+        """Return a result as a numpy array; a numpy array comes back itself.
+
+        Results of maps on a GPU are on the GPU.
+        """
 
     def convert(self, codes: Array, rule: Linear, fmt: PixelFormat, *, factor: NDArray[np.float32] | None = None,
                 out: Array | None = None) -> Array:
-        """codes → a native map in `fmt`: the bits of `numeric.pack(numeric.values(codes, rule, factor), fmt)`.
+        """Convert codes to a native map in `fmt`: the bits of `numeric.pack(numeric.values(codes, rule, factor), fmt)`.
 
-        factor   float32 of the same shape: distance along the ray → depth along the axis.
-        out      where to put it, same shape, `fmt.dtype`; its rows may be padded (Core Video's bytes per row).
+        Args:
+            codes: The codes, of any of the dtypes above.
+            rule: What the codes mean.
+            fmt: The native format of the result.
+            factor: float32 of the same shape that turns distance along the ray into depth along the axis.
+            out: The array for the result: same shape, `fmt.dtype`. Its rows may be padded, as Core Video's are.
         """
 
     def convert_many(self, maps: Iterable[Array], rule: Linear, fmt: PixelFormat) -> Iterator[Array]:
-        """`convert` of each, in order; on a GPU the copies of one map run beside the kernels of another.
+        """Convert each map, in order; on a GPU the copies of one map run beside the kernels of another.
 
-        Maps may be taken from `maps` before the results of those ahead of them are given out: three at most.
+        Up to three maps may be taken from `maps` before the results of those ahead of them are yielded.
         """
 
     def convert_span(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span]:
-        """`convert` and `span` of the result, in one pass where that is faster."""
+        """Convert, and return the span of the result as well, in one pass if that is faster."""
 
     def span(self, values: Array) -> Span:
-        """Range and validity of a native map."""
+        """Return the range and the number of valid pixels of a native map."""
 
     def quantise(self, values: Array, lo: float, hi: float, fmt: PixelFormat) -> Array:
-        """A native map → codes of the stored format `fmt` over [lo, hi]: the bits of `numeric.store`.
+        """Quantise a native map to codes of the stored format `fmt` over [lo, hi], with the bits of `numeric.store`.
 
-        lo, hi   finite, in the map's unit; values outside are clamped, lo ≥ hi gives zeros.
+        Args:
+            values: The native map.
+            lo: The value of code 0, finite, in the unit of the map. Values outside the range are clamped.
+            hi: The value of the largest code, finite. With lo ≥ hi, every code is 0.
+            fmt: The stored format.
 
-        Raises HolesError when a pixel is NaN or infinite: stored formats have no code for "no value".
+        Raises:
+            HolesError: A pixel is NaN or infinite; stored formats have no code for such a pixel.
         """
 
     def load(self, codes: Array, lo: float, hi: float, stored: PixelFormat, native: PixelFormat) -> Array:
-        """Codes of the stored format `stored` → a native map: the bits of `numeric.pack(numeric.load(…), native)`."""
+        """Restore a native map from stored codes, with the bits of `numeric.pack(numeric.load(…), native)`."""
 
     def reciprocal_to(self, values: Array, fmt: PixelFormat) -> Array:
-        """A native map → the other quantity, in `fmt`: the bits of `numeric.pack(numeric.reciprocal(values), fmt)`."""
+        """Convert a native map to the other quantity: the bits of `numeric.pack(numeric.reciprocal(values), fmt)`."""
 
     def orient(self, values: Array, orientation: int) -> Array:
-        """A stored map that carries the Exif orientation 1…8 → the map as it is displayed. Any dtype.
+        """Apply the Exif orientation of a stored map of any dtype, so that it is as it is displayed.
 
-        2 mirrors left-right, 3 turns by 180°, 4 mirrors top-bottom, 5 transposes, 6 turns clockwise by 90°,
-        7 transposes along the other diagonal, 8 turns counter-clockwise by 90°. Raises UsageError for other numbers.
+        2 mirrors left-right, 3 turns by 180°, 4 mirrors top-bottom, 5 transposes, 6 turns clockwise by 90°, 7
+        transposes along the other diagonal, 8 turns counter-clockwise by 90°.
+
+        Raises:
+            UsageError: The orientation is not in 1…8.
         """
 
     def fill(self, values: Array, how: str, quantity: Quantity) -> tuple[Array, Filled]:
-        """A native map with each NaN and infinity replaced; see `compute.refine.fill` for the exact meaning.
+        """Replace each NaN and infinity of a native map; `compute.refine.fill` holds the exact definition.
 
-        how   "nearest" (the nearest pixel's value), "far" or "near" (the farthest or nearest value of the map,
-              which depends on the `quantity` it holds).
+        Args:
+            values: The native map.
+            how: "nearest" (the value of the nearest pixel), "far" or "near" (the farthest or nearest value of the map).
+            quantity: The quantity of the map, which decides what is far.
 
-        Raises HolesError when no pixel is finite, UsageError for another `how` or a map too wide for "nearest".
+        Raises:
+            HolesError: No pixel is finite.
+            UsageError: `how` is unknown, or the map is too large for "nearest".
         """
 
     def resize(self, values: Array, width: int, height: int, method: str = "area") -> Array:
-        """A native map at width × height, same dtype; see `compute.refine.resize` for the exact meaning.
+        """Resize a native map to width × height, same dtype; `compute.refine.resize` holds the exact definition.
 
-        method   "area" (for shrinking), "bilinear" or "nearest".
+        Args:
+            values: The native map.
+            width: The new width in pixels.
+            height: The new height in pixels.
+            method: "area" (for shrinking), "bilinear" or "nearest".
 
-        Raises UsageError for another method or a size below 1 × 1.
+        Raises:
+            UsageError: The method is unknown, or the size is below 1 × 1.
         """
 
-    # Of these, `values` are float32 disparity with holes NaN or infinite, unless said otherwise; a guide is the picture
-    # (H, W, 3) uint8, RGB.
+    # In the methods below, `values` are float32 disparity with holes NaN or infinite, unless stated otherwise. A guide
+    # is the picture, (H, W, 3) uint8, RGB.
 
     def upsample(self, values: Array, guide: NDArray[np.uint8], confidence: NDArray[np.uint8] | None = None) -> Array:
-        """A map at the guide's size, its edges on the picture's; see `compute.refine.guided` for the exact meaning.
+        """Enlarge a map to the size of the guide, with edges at those of the picture; see `compute.refine.guided`.
 
-        confidence   of the map, 0…255: 0 is no value, less counts less.
+        Args:
+            values: The map.
+            guide: The picture, at least as large as the map.
+            confidence: uint8 of the shape of the map: the weight of each pixel; 0 marks a hole.
 
-        Raises UsageError for a guide that is smaller than the map.
+        Raises:
+            UsageError: The guide is smaller than the map.
         """
 
     def inpaint(self, values: Array, guide: NDArray[np.uint8] | None = None) -> tuple[Array, Filled]:
-        """A map without holes, filled smoothly and along colours; see `compute.refine.inpaint`.
+        """Fill the holes of a map smoothly and along colours; see `compute.refine.inpaint`.
 
-        Raises HolesError when no pixel is finite, UsageError for a guide of another size.
+        Raises:
+            HolesError: No pixel is finite.
+            UsageError: The guide has another size than the map.
         """
 
     def median(self, values: Array, size: int) -> Array:
-        """Median of 3×3 or 5×5; see `compute.refine.smooth`. Raises UsageError for another size."""
+        """Apply a median of 3×3 or 5×5; see `compute.refine.smooth`. Any other size raises UsageError."""
 
     def bilateral(self, values: Array, radius: int, guide: NDArray[np.uint8] | None = None) -> Array:
-        """Joint bilateral filter; see `compute.refine.smooth`. Raises UsageError for a radius outside 1…8."""
+        """Apply a joint bilateral filter; see `compute.refine.smooth`. A radius outside 1…8 raises UsageError."""
 
     def affine(self, values: Array, scale: float, shift: float) -> Array:
-        """scale · v + shift, both float32, below 0: 0; see `compute.refine.align`."""
+        """Return scale · v + shift, both float32, with negative results set to 0; see `compute.refine.align`."""
 
     def blend(self, values: Array, before: Array, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8],
               share: float) -> Array:
-        """A frame drawn towards the one before; see `compute.refine.temporal`."""
+        """Blend a frame with the one before it; see `compute.refine.temporal`."""

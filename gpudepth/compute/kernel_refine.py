@@ -1,4 +1,4 @@
-"""The kernels that change what a map says: fill, resize, upsample, inpaint, smooth. Their meaning: `compute.refine`."""
+"""The kernels that change the values of a map: fill, resize, upsample, inpaint, smooth; see `compute.refine`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from ..depth.pixel_format import Quantity
 from ..errors import HolesError
 from .interface import Array, Filled, Span
 from .launch import F32, I32, MAX_ROWS, U32, Launcher
-from .refine import fill as fill_room
-from .refine import guided, inpaint, smooth, temporal, weights
-from .refine import resize as resize_room
+from .refine import fill, guided, inpaint, resize, smooth, temporal, weights
+from .refine.resize import Taps
 
 
 class RefineKernels(Launcher):
-    """Half of a `Backend`; `kernels.KernelBackend` is the whole."""
+    """The half of `Backend` that refines maps; `kernels.KernelBackend` is the whole."""
 
     def span(self, values: Array) -> Span:
         """See `Backend.span`."""
@@ -27,9 +26,9 @@ class RefineKernels(Launcher):
         """See `Backend.fill`."""
         values = self._taken(values, "f2 f4")
         span = self.span(values)
-        fill_room.check(values.shape, how, span)
+        fill.check(values.shape, how, span)
         if self._too_tall(values):
-            return self._by_twin(self.twin.fill, values, how, quantity)
+            return self._on_cpu(self.cpu.fill, values, how, quantity)
         source, size = self._in(values), values.dtype.itemsize
         height, width = source.shape
         count = span.total - span.valid
@@ -38,7 +37,7 @@ class RefineKernels(Launcher):
             out = self.device.empty(source.shape, source.dtype)
             seeds, found = (self.device.empty(source.shape, I32) for _ in range(2))
             self._pixels("fill", f"seed_f{8 * size}", out, source.view(f"u{size}"), seeds, *shape)
-            for step in fill_room.steps(max(height, width)):
+            for step in fill.steps(max(height, width)):
                 self._pixels("fill", "flood", out, seeds, found, *shape, I32(step))
                 seeds, found = found, seeds
             self._pixels("fill", f"take_{size}", out, source.view(f"u{size}"), seeds, out.view(f"u{size}"), *shape)
@@ -54,20 +53,20 @@ class RefineKernels(Launcher):
     def resize(self, values: Array, width: int, height: int, method: str = "area") -> Array:
         """See `Backend.resize`."""
         values = self._taken(values, "f2 f4")
-        resize_room.check(values.shape, width, height, method)
+        resize.check(values.shape, width, height, method)
         if self._too_tall(values) or height > MAX_ROWS:
-            return self._by_twin(self.twin.resize, values, width, height, method)
+            return self._on_cpu(self.cpu.resize, values, width, height, method)
         source, size = self._in(values), values.dtype.itemsize
         rows, columns = source.shape
         out = self.device.empty((height, width), source.dtype)
         view = source.view(f"u{size}")
         if method == "nearest":
-            picks = [self.device.array(resize_room.picks(n, m).astype(I32))
+            picks = [self.device.array(resize.picks(n, m).astype(I32))
                      for n, m in ((rows, height), (columns, width))]
             self._pixels("resize", f"nearest_{size}", out, view, I32(columns), out.view(f"u{size}"), I32(width),
                          I32(height), *picks)
             return self._out(out, values)
-        across, down = resize_room.taps(columns, width, method), resize_room.taps(rows, height, method)
+        across, down = resize.taps(columns, width, method), resize.taps(rows, height, method)
         planes = self.device.empty((4, rows, width), F32)
         self._pixels("resize", f"across_f{8 * size}", planes[0], view, I32(columns), planes, I32(width), I32(rows),
                      I32(len(across.index)), *self._taps(across))
@@ -82,7 +81,7 @@ class RefineKernels(Launcher):
         height, width = guide.shape[:2]
         down, across = guided.axis(values.shape[0], height), guided.axis(values.shape[1], width)
         if height > MAX_ROWS:
-            return self._by_twin(self.twin.upsample, values, guide, confidence)
+            return self._on_cpu(self.cpu.upsample, values, guide, confidence)
         there = np.isfinite(self._on_host(values))
         trust = np.full(values.shape, weights.TRUST, np.uint8)
         if confidence is not None:
@@ -101,10 +100,10 @@ class RefineKernels(Launcher):
         values = self._taken(values, "f4")
         inpaint.check(values.shape, guide)
         if self._too_tall(values):
-            return self._by_twin(self.twin.inpaint, values, guide)
+            return self._on_cpu(self.cpu.inpaint, values, guide)
         span = self.span(values)
         if not span.valid:
-            raise HolesError(inpaint.nothing(span.total))
+            raise HolesError(inpaint.no_values(span.total))
         levels = [self._level(values, guide)]
         holes = span.total - span.valid
         colour = self.device.array(weights.of_colour(inpaint.SIGMA_COLOUR))
@@ -136,7 +135,7 @@ class RefineKernels(Launcher):
         values = self._taken(values, "f4")
         smooth.check_size(size)
         if self._too_tall(values):
-            return self._by_twin(self.twin.median, values, size)
+            return self._on_cpu(self.cpu.median, values, size)
         out = self.device.empty(values.shape, F32)
         self._pixels("smooth", "median", out, self._in(values), out, I32(values.shape[1]), I32(values.shape[0]),
                      I32(size))
@@ -148,7 +147,7 @@ class RefineKernels(Launcher):
         smooth.check_radius(radius)
         inpaint.check(values.shape, guide)
         if self._too_tall(values):
-            return self._by_twin(self.twin.bilateral, values, radius, guide)
+            return self._on_cpu(self.cpu.bilateral, values, radius, guide)
         out = self.device.empty(values.shape, F32)
         self._pixels("smooth", "bilateral", out, self._in(values), None if guide is None else self._in(guide), out,
                      I32(values.shape[1]), I32(values.shape[0]), I32(radius),
@@ -160,7 +159,7 @@ class RefineKernels(Launcher):
         """See `Backend.affine`."""
         values = self._taken(values, "f4")
         if self._too_tall(values):
-            return self._by_twin(self.twin.affine, values, scale, shift)
+            return self._on_cpu(self.cpu.affine, values, scale, shift)
         out = self.device.empty(values.shape, F32)
         self._pixels("smooth", "affine", out, self._in(values), out, I32(values.shape[1]), I32(values.shape[0]),
                      F32(scale), F32(shift))
@@ -171,12 +170,12 @@ class RefineKernels(Launcher):
         """See `Backend.blend`."""
         values = self._taken(values, "f4")
         if self._too_tall(values):
-            return self._by_twin(self.twin.blend, values, before, guide, guide_before, share)
+            return self._on_cpu(self.cpu.blend, values, before, guide, guide_before, share)
         out = self.device.empty(values.shape, F32)
         self._pixels("smooth", "blend", out, self._in(values), self._in(before), self._in(guide),
                      self._in(guide_before), out, I32(values.shape[1]), I32(values.shape[0]), F32(share), temporal.TAU,
                      I32(temporal.STILL))
         return self._out(out, values)
 
-    def _taps(self, taps: resize_room.Taps) -> tuple[Any, Any]:
+    def _taps(self, taps: Taps) -> tuple[Any, Any]:
         return self.device.array(taps.index.astype(I32)), self.device.array(taps.weight)

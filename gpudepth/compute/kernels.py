@@ -1,7 +1,7 @@
 """The back end of kernels: `compute.interface.Backend` by launches of `kernels/*.cu`, on whatever device runs them.
 
-A device is a GPU (`compute.cuda`) or the CPU behind the same launch (`compute.hostcc`). Maps on the host are copied
-there and back; maps that are on the device already stay there, and so does what becomes of them.
+A device is a GPU (`compute.cuda`) or the CPU with the same kernels (`compute.hostcc`). Maps on the host are copied to
+the device and back; maps that are on the device stay there, and so do their results.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from .kernel_refine import RefineKernels
 from .launch import F32, I32, MAX_ROWS, U32
 from .ring import Ring
 
-MAX_INVALID = 4     # of kernels/numeric.cuh
+MAX_INVALID = 4     # the same number as in kernels/numeric.cuh
 RULE = np.dtype([("divisor", "<f4"), ("a", "<f4"), ("b", "<f4"), ("reciprocal", "<i4"), ("positive", "<i4"),
                  ("invalid_count", "<i4"), ("invalid", "<f4", (MAX_INVALID,))])
-STATS = np.array([0xFFFFFFFF, 0, 0], U32)   # lo, hi, valid: of nothing
+STATS = np.array([0xFFFFFFFF, 0, 0], U32)   # lo, hi and valid of no pixels
 
 
 class KernelBackend(RefineKernels):
-    """See above. Stateless but for the device."""
+    """The complete back end of kernels. It holds no state except the device."""
 
     @property
     def name(self) -> str:
@@ -48,12 +48,12 @@ class KernelBackend(RefineKernels):
         if out is None:
             return result
         if out.dtype != fmt.dtype or out.shape != codes.shape:
-            raise ValueError(f"out is {out.dtype} {out.shape}, not {fmt.dtype} {codes.shape}")
+            raise ValueError(f"out must be {fmt.dtype} {codes.shape}, not {out.dtype} {out.shape}")
         out[...] = result
         return out
 
     def convert_many(self, maps: Iterable[Array], rule: Linear, fmt: PixelFormat) -> Iterator[Array]:
-        """See `Backend.convert_many`: through a ring of three slots."""
+        """See `Backend.convert_many`: maps on the host pass through a ring of three slots."""
         def fits(codes: Array) -> bool:
             if self.device.owns(codes):
                 return False
@@ -68,20 +68,20 @@ class KernelBackend(RefineKernels):
                 yield from map(partial(self.convert, rule=rule, fmt=fmt), some)
 
     def convert_span(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span]:
-        """See `Backend.convert_span`: one pass over the codes."""
+        """See `Backend.convert_span`: it takes one pass over the codes."""
         codes = self._taken(codes, "u1 u2 f2 f4 f8")
         if self._too_tall(codes) or self._too_many(codes, rule):
-            return self._by_twin(self.twin.convert_span, codes, rule, fmt)
+            return self._on_cpu(self.cpu.convert_span, codes, rule, fmt)
         stats = self.device.array(STATS)
         values = self._convert(codes, rule, fmt, None, stats, codes.shape[0])
         return values, _spans(self.device.host(stats), codes.size)[0]
 
     def convert_batch(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, list[Span]]:
-        """(N, H, W) codes → (N, H, W) native maps and the range of each, in one launch: for many small maps."""
+        """Convert (N, H, W) codes to native maps and return the span of each, in one launch: for many small maps."""
         number, height, width = codes.shape
         flat = codes.reshape(number * height, width)
         if self._too_tall(flat) or self._too_many(codes, rule):
-            maps, spans = zip(*(self.twin.convert_span(c, rule, fmt) for c in self._on_host(codes)), strict=True)
+            maps, spans = zip(*(self.cpu.convert_span(c, rule, fmt) for c in self._on_host(codes)), strict=True)
             stacked = np.stack(maps)
             return self.device.array(stacked) if self.device.owns(codes) else stacked, list(spans)
         stats = self.device.array(np.tile(STATS, number))
@@ -92,7 +92,7 @@ class KernelBackend(RefineKernels):
                  rows: int) -> Array:
         codes = self._taken(codes, "u1 u2 f2 f4 f8")
         if self._too_tall(codes) or self._too_many(codes, rule, factor):
-            return self._by_twin(self.twin.convert, codes, rule, fmt, factor=factor)
+            return self._on_cpu(self.cpu.convert, codes, rule, fmt, factor=factor)
         kind, size = codes.dtype.kind, codes.dtype.itemsize
         source = self._in(codes)
         height, width = source.shape
@@ -109,7 +109,7 @@ class KernelBackend(RefineKernels):
             if factor is not None:
                 expect(factor, "f4")
                 if factor.shape != codes.shape:
-                    raise ValueError(f"factor is {factor.shape}, codes are {codes.shape}")
+                    raise ValueError(f"factor has the shape {factor.shape}, but the codes have {codes.shape}")
             times = None if factor is None else self._in(factor)
             name = f"compute_{'f32' if source.dtype.kind == 'f' else f'u{8 * size}'}_{bits}"
             lead, tail = (source, I32(width), times, I32(width)), (self._rule(rule, floats=kind == "f"),)
@@ -121,7 +121,7 @@ class KernelBackend(RefineKernels):
         """See `Backend.span`."""
         values = self._taken(values, "f2 f4")
         if self._too_tall(values):
-            return self._by_twin(self.twin.span, values)
+            return self._on_cpu(self.cpu.span, values)
         stats = self.device.array(STATS)
         source = self._in(values)
         height, width = source.shape
@@ -135,7 +135,7 @@ class KernelBackend(RefineKernels):
         values = self._taken(values, "f2 f4")
         top = max_code_of(fmt)
         if self._too_tall(values):
-            return self._by_twin(self.twin.quantise, values, lo, hi, fmt)
+            return self._on_cpu(self.cpu.quantise, values, lo, hi, fmt)
         source = self._in(values)
         height, width = source.shape
         size = source.dtype.itemsize
@@ -157,7 +157,7 @@ class KernelBackend(RefineKernels):
         """See `Backend.reciprocal_to`."""
         values = self._taken(values, "f2 f4")
         if self._too_tall(values):
-            return self._by_twin(self.twin.reciprocal_to, values, fmt)
+            return self._on_cpu(self.cpu.reciprocal_to, values, fmt)
         source = self._in(values)
         height, width = source.shape
         out = self.device.empty(source.shape, native(fmt).dtype)
@@ -177,7 +177,7 @@ class KernelBackend(RefineKernels):
         check_orientation(orientation)
         size = values.dtype.itemsize
         if not values.size or max(values.shape) > MAX_ROWS or size not in (1, 2, 4, 8):
-            return self._by_twin(self.twin.orient, values, orientation)
+            return self._on_cpu(self.cpu.orient, values, orientation)
         rows, columns = I32(orientation in (3, 4, 6, 7)), I32(orientation in (2, 3, 7, 8))
         source = self._in(values)
         height, width = source.shape
@@ -192,7 +192,7 @@ class KernelBackend(RefineKernels):
         return self._out(out, values)
 
     def _too_many(self, codes: Any, rule: Linear, factor: Any = None) -> bool:
-        """Invalid codes for the kernels that compute; tables have room for any number."""
+        """Return whether the rule has too many invalid codes for the kernels that compute; tables take any number."""
         computed = codes.dtype.itemsize > 2 or factor is not None
         return len(rule.invalid) > MAX_INVALID and computed
 
@@ -208,12 +208,12 @@ class KernelBackend(RefineKernels):
 
 
 def _spans(stats: NDArray[np.uint32], total: int) -> list[Span]:
-    """Of each image."""
+    """Return the span of each image."""
     return [Span(_number(lo), _number(hi), valid, total) if valid else Span(nan, nan, 0, total)
             for lo, hi, valid in stats.reshape(-1, 3).tolist()]
 
 
 def _number(key: int) -> float:
-    """The float that `gd_key` made an ordered integer of."""
+    """Return the float that `gd_key` turned into an ordered integer."""
     bits = key & 0x7FFFFFFF if key >> 31 else ~key & 0xFFFFFFFF
     return float(np.array(bits, U32).view(F32))

@@ -1,4 +1,4 @@
-"""What kernels run on, and how they are launched."""
+"""The device that kernels run on, and how they are launched."""
 
 from __future__ import annotations
 
@@ -14,59 +14,59 @@ from .ring import Lanes
 
 T = TypeVar("T")
 I32, U32, F32 = np.int32, np.uint32, np.float32
-MAX_ROWS = 65535    # of a grid
+MAX_ROWS = 65535    # the most rows of a grid
 
 
-class Device(Lanes, Protocol):
-    """Arrays and launches, and a ring's lanes. Its arrays have shape, dtype, strides and view() as numpy's have."""
+class KernelDevice(Lanes, Protocol):
+    """Arrays, launches and the lanes of a ring. Its arrays have shape, dtype, strides and view() as in numpy."""
 
     name: str
 
     def array(self, values: NDArray[Any]) -> Any:
-        """A contiguous copy of a host array on the device."""
+        """Return a contiguous copy of a host array on the device."""
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        """A new array."""
+        """Return a new, uninitialised array on the device."""
 
     def host(self, values: Any) -> NDArray[Any]:
-        """A device array's copy on the host."""
+        """Return a copy of a device array on the host."""
 
     def owns(self, values: Any) -> bool:
-        """Is this an array on the device, to be used where it lies?"""
+        """Return whether an array is on the device, so that it can be used in place."""
 
     def own(self, values: Any) -> Any:
-        """Such an array as one of ours, contiguous and without a copy where that goes."""
+        """Return such an array as one of this device, contiguous, without a copy if possible."""
 
     def launch(self, module: str, kernel: str, grid: tuple[int, int], block: tuple[int, int], *args: Any) -> None:
-        """Run a kernel. Arguments: arrays (None is a null pointer), numpy int32, uint32 and float32."""
+        """Run a kernel. Arguments are arrays (None is a null pointer) and numpy's int32, uint32 and float32."""
 
 
 class Launcher:
-    """Moves maps to a device and back, and launches. `twin` does what a launch has no room for."""
+    """Moves maps to a device and back, and launches kernels. `cpu` computes what exceeds the limits of a launch."""
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: KernelDevice) -> None:
         self.device = device
-        self.twin = NumpyBackend()
+        self.cpu = NumpyBackend()
 
     def _in(self, values: Any) -> Any:
-        """On the device, contiguous, in its byte order."""
+        """Return an array on the device, contiguous and in its byte order."""
         if self.device.owns(values):
             return self.device.own(values)
         return self.device.array(np.ascontiguousarray(values, values.dtype.newbyteorder("=")))
 
     def _out(self, result: Any, like: Any) -> Array:
-        """Where `like` is: on the device, or on the host."""
+        """Move a result to where `like` is: it stays on the device, or is copied to the host."""
         there: Array = result if self.device.owns(like) else self.device.host(result)
         return there
 
     def _taken(self, values: Any, kinds: str = "") -> Any:
-        """Checked as numpy's back end checks; an array of another library on the device as one of ours."""
+        """Check a map as the numpy back end does; adopt an array of another library on the device."""
         values = self.device.own(values) if self.device.owns(values) else values
         expect(values, kinds)
         return values
 
-    def _by_twin(self, method: Callable[..., T], values: Any, *args: Any, **named: Any) -> T:
-        """What no launch has room for, by numpy, and back to where the map is."""
+    def _on_cpu(self, method: Callable[..., T], values: Any, *args: Any, **named: Any) -> T:
+        """Compute on the CPU what exceeds the limits of a launch, and move the result to where the map is."""
         def there(result: Any) -> Any:
             on_device = isinstance(result, np.ndarray) and self.device.owns(values)
             return self.device.array(result) if on_device else result
@@ -83,12 +83,12 @@ class Launcher:
         return bool(values.shape[0] > MAX_ROWS or not values.size)
 
     def _quads(self, module: str, kernel: str, source: Any, out: Any, *args: Any) -> None:
-        """A launch of threads with four pixels of a row each; a block lies in one row."""
+        """Launch one thread for every four pixels of a row; a block lies within one row."""
         height, width = source.shape
         threads = min(256, max(32, 1 << (-(-width // 4) - 1).bit_length()))
         self.device.launch(module, kernel, (-(-width // (4 * threads)), height), (threads, 1), *args)
 
     def _pixels(self, module: str, kernel: str, out: Any, *args: Any) -> None:
-        """A launch of a thread for each pixel of `out`."""
+        """Launch one thread for each pixel of `out`."""
         height, width = out.shape[-2:]
         self.device.launch(module, kernel, (-(-width // 32), -(-height // 8)), (32, 8), *args)

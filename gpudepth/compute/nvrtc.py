@@ -1,8 +1,8 @@
-"""Our kernels for a GPU: NVRTC called directly, so that our flags are the flags.
+"""Compiles our kernels for a GPU by calling NVRTC directly, with our own flags.
 
-CuPy forces -ftz=true on everything it compiles, and its cache does not see changes in included files. Here the flags
-forbid fused multiply-adds, flushing to zero and approximate division; cubins are cached under a hash of all source
-text, flags, NVRTC's version and the architecture. It works without a driver and without CuPy.
+CuPy adds -ftz=true to everything it compiles, and its cache does not notice changes in included files. The flags here
+forbid fused multiply-adds, flushing to zero and approximate division. Cubins are cached under a hash of all source
+text, the flags, the version of NVRTC and the architecture. This needs neither a driver nor CuPy.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from ..resources import folder
 from .cache import cache_folder
 
 FLAGS = ("--std=c++17", "--fmad=false", "--ftz=false", "--prec-div=true", "--prec-sqrt=true")
-INSTALL = "pip install 'gpudepth[gpu]' brings it (nvidia-cuda-nvrtc-cu12), as does any CUDA toolkit"
+INSTALL = "run pip install 'gpudepth[gpu]', which includes nvidia-cuda-nvrtc-cu12, or install any CUDA toolkit"
 
 
 class Nvrtc:
-    """The library. Raises BackendError when none is found."""
+    """The NVRTC library; raises BackendError if it is not found."""
 
     def __init__(self) -> None:
         self.path, self.lib = _load()
@@ -35,7 +35,7 @@ class Nvrtc:
         self.version = major.value, minor.value
 
     def architectures(self) -> tuple[int, ...]:
-        """That it can compile for: 80 is sm_80."""
+        """Return the architectures that it compiles for; 80 stands for sm_80."""
         number = ctypes.c_int()
         self._call("nvrtcGetNumSupportedArchs", ctypes.byref(number))
         found = (ctypes.c_int * number.value)()
@@ -43,7 +43,11 @@ class Nvrtc:
         return tuple(found)
 
     def compile(self, module: str, target: str, flags: tuple[str, ...] = FLAGS) -> bytes:
-        """kernels/MODULE.cu → cubin for "sm_80", PTX for "compute_80". Raises BackendError with NVRTC's log."""
+        """Compile kernels/MODULE.cu to a cubin for a target like "sm_80" or to PTX for one like "compute_80".
+
+        Raises:
+            BackendError: The kernel does not compile; the message holds the log of NVRTC.
+        """
         sources = texts()
         headers = [name for name in sources if name.endswith(".cuh")]
         program = ctypes.c_void_p()
@@ -55,7 +59,7 @@ class Nvrtc:
             failed = self.lib.nvrtcCompileProgram(program, ctypes.c_int(len(options)), _strings(options))
             if failed:
                 log = self._get(program, "ProgramLog").rstrip(b"\0").decode(errors="replace").strip()
-                raise BackendError(f"NVRTC does not compile kernels/{module}.cu for {target}:\n{log[:2000]}")
+                raise BackendError(f"NVRTC cannot compile kernels/{module}.cu for {target}:\n{log[:2000]}")
             return self._get(program, "CUBIN" if target.startswith("sm_") else "PTX")
         finally:
             self.lib.nvrtcDestroyProgram(ctypes.byref(program))
@@ -70,20 +74,27 @@ class Nvrtc:
     def _call(self, name: str, *args: Any) -> None:
         code = getattr(self.lib, name)(*args)
         if code:
-            raise BackendError(f"{name}: {self.lib.nvrtcGetErrorString(code).decode()}")
+            raise BackendError(f"{name} failed: {self.lib.nvrtcGetErrorString(code).decode()}")
 
 
 @lru_cache(maxsize=1)
 def nvrtc() -> Nvrtc:
-    """The library, loaded once."""
+    """Return the library, which is loaded once."""
     return Nvrtc()
 
 
 def cubin(module: str, capability: int) -> Path:
-    """The file with a module's machine code for a compute capability (80: 8.0), compiled the first time.
+    """Return the file with a module's machine code for a compute capability, compiled the first time.
 
     For a device that NVRTC does not know, the file holds PTX for the nearest older one, which the driver compiles.
-    Without NVRTC a file that was cached earlier still serves. Raises BackendError.
+    Without NVRTC, a file that was cached earlier is used.
+
+    Args:
+        module: The name of the file in kernels/ without its suffix.
+        capability: The compute capability times ten: 80 stands for 8.0.
+
+    Raises:
+        BackendError: NVRTC is not installed, or cannot compile the kernel for this device.
     """
     found = sorted(cache_folder().glob(f"{module}-{capability}-{_sources_hash()}-*"), key=lambda p: p.stat().st_mtime)
     try:
@@ -96,7 +107,7 @@ def cubin(module: str, capability: int) -> Path:
     older = [k for k in known if k <= capability]
     if not older:
         raise BackendError(f"NVRTC {library.version[0]}.{library.version[1]} does not know compute capability "
-                           f"{capability // 10}.{capability % 10}", hint="an older CUDA toolkit does")
+                           f"{capability // 10}.{capability % 10}", hint="install an older CUDA toolkit")
     target = f"sm_{capability}" if capability in known else f"compute_{max(older)}"
     version = f"{library.version[0]}.{library.version[1]}"
     suffix = "cubin" if target.startswith("sm_") else "ptx"
@@ -111,13 +122,13 @@ def cubin(module: str, capability: int) -> Path:
 
 @lru_cache(maxsize=1)
 def texts() -> dict[str, str]:
-    """The text of all kernel files, by name."""
+    """Return the text of all kernel files by name."""
     return {p.name: p.read_text(encoding="utf-8") for p in sorted(folder("kernels").iterdir())
             if p.suffix in (".cu", ".cuh")}
 
 
 def _sources_hash() -> str:
-    """Of everything that decides what comes out, but for the device and NVRTC's version."""
+    """Return a hash of everything that decides the result, except the device and the version of NVRTC."""
     parts = [part for pair in texts().items() for part in pair]
     return hashlib.sha256("\0".join([*parts, *FLAGS]).encode()).hexdigest()[:20]
 
@@ -138,7 +149,7 @@ def _load() -> tuple[str, Any]:
 
 
 def _candidates() -> list[str]:
-    """Where libnvrtc may be: pip's packages, a toolkit that is named, the system."""
+    """List the places where libnvrtc may be: pip's packages, a toolkit named by the environment, the system."""
     found: list[str] = []
     spec = importlib.util.find_spec("nvidia")
     for root in (spec.submodule_search_locations or []) if spec else []:

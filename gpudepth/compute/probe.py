@@ -1,14 +1,14 @@
-"""Is there a GPU that can be used? Six steps, each with what it found; `gpudepth doctor` prints them.
+"""Finds out in six steps whether a GPU can be used; `gpudepth doctor` prints the steps.
 
-    wanted       what GPUDEPTH_BACKEND says
+    wanted       the value of GPUDEPTH_BACKEND
     cupy         CuPy can be imported
     device       there is a driver and a device
     capability   its compute capability is 5.0 or more
     kernels      NVRTC loads, or a cubin of these kernels is cached
-    trial        64 pixels come out as numpy has them
+    trial        64 pixels come out with the same bits as in numpy
 
-The steps after a failed one are not tried. CuPy is not imported where no driver can be loaded: that takes milliseconds
-to see, the import half a second.
+The steps after a failed one are not tried. CuPy is not imported if no driver can be loaded: the driver takes
+milliseconds to check, the import half a second.
 """
 
 from __future__ import annotations
@@ -37,35 +37,41 @@ if TYPE_CHECKING:
 VARIABLE = "GPUDEPTH_BACKEND"
 UNUSABLE = "the back end cupy cannot be used: "
 INSTALL = "pip install 'gpudepth[gpu]'"
-LEAST = 50      # compute capability, ×10
+LEAST = 50      # the lowest compute capability, times ten
 DRIVERS = {"linux": "libcuda.so.1", "win32": "nvcuda.dll"}
 
 
 @dataclass(frozen=True)
 class Step:
-    """ok is None for a step that was not tried. said: what was found, or what is missing."""
+    """One step of the probe.
+
+    Attributes:
+        name: The name of the step.
+        ok: Whether it succeeded; None for a step that was not tried.
+        message: What was found, or what is missing.
+    """
 
     name: str
     ok: bool | None
-    said: str = ""
+    message: str = ""
 
 
-class Missing(Exception):  # noqa: N818 - a finding, and no error
-    """Why a step failed."""
+class Missing(Exception):  # noqa: N818 - a finding of the probe, which users do not see as an error
+    """Raised inside a step with the reason why it failed."""
 
 
 def steps() -> list[Step]:
-    """All six, tried once per process."""
+    """Return all six steps, which are tried once per process."""
     return list(_steps()[0])
 
 
 def failed() -> Step | None:
-    """The step that failed, or None where a GPU can be used."""
+    """Return the step that failed, or None if a GPU can be used."""
     return next((s for s in _steps()[0] if s.ok is False), None)
 
 
 def failed_early() -> Step | None:
-    """The same without importing CuPy: it sees that something is missing, and not that all is there."""
+    """Return a step that fails already without importing CuPy; None does not mean that a GPU can be used."""
     for name, step in (("cupy", _installed), ("device", _driver)):
         try:
             step()
@@ -75,13 +81,13 @@ def failed_early() -> Step | None:
 
 
 def kernels() -> KernelBackend:
-    """The back end on the GPU. Raises BackendError with the step that failed."""
+    """Return the back end on the GPU; raise BackendError with the step that failed."""
     step, found = failed(), _steps()[1]
     if step is not None or found is None:
-        name, said = (step.name, step.said) if step else ("trial", "failed")
-        raise BackendError(f"{UNUSABLE}{name}: {said}",
-                           hint=("pip install 'gpudepth[gpu]'; " if name == "cupy" else "")
-                           + "gpudepth doctor shows all steps; --backend numpy gives the same results")
+        name, message = (step.name, step.message) if step else ("trial", "failed")
+        raise BackendError(f"{UNUSABLE}{name}: {message}",
+                           hint=(f"run {INSTALL}; " if name == "cupy" else "")
+                           + "gpudepth doctor shows all steps; ‹backend=numpy› gives the same results")
     return found
 
 
@@ -104,37 +110,37 @@ def _try(name: str, step: Callable[[], str], *, blocked: bool) -> Step:
         return Step(name, False, str(why))
     except BackendError as error:
         return Step(name, False, str(error))
-    except Exception as error:  # a broken installation may raise anything, and numpy works all the same
+    except Exception as error:  # a broken installation may raise anything, but numpy works without it
         return Step(name, False, f"{type(error).__name__}: {first_line(str(error))}")
 
 
 def first_line(text: str) -> str:
-    """That says something: CuPy frames what it has to say."""
+    """Return the first line with text, because CuPy puts a frame around its messages."""
     return next((line.strip() for line in text.splitlines() if line.strip(" =")), "")
 
 
 def _wanted() -> str:
     name = os.environ.get(VARIABLE)
-    return f"{VARIABLE} is {name}" if name else f"{VARIABLE} is not set: auto"
+    return f"{VARIABLE} is {name}" if name else f"{VARIABLE} is not set, so auto applies"
 
 
 def _installed() -> None:
     if "cupy" not in sys.modules and importlib.util.find_spec("cupy") is None:
-        raise Missing(f"CuPy is not installed ({INSTALL})")
+        raise Missing(f"CuPy is not installed; run {INSTALL}")
 
 
 def _driver() -> None:
     library = DRIVERS.get(sys.platform)
     if library is None:
-        raise Missing(f"there is no CUDA on {sys.platform}")
+        raise Missing(f"CUDA does not exist on {sys.platform}")
     try:
         ctypes.CDLL(library)
     except OSError:
-        raise Missing(f"no NVIDIA driver, {library} cannot be loaded") from None
+        raise Missing(f"there is no NVIDIA driver: {library} cannot be loaded") from None
 
 
 class _Probe:
-    """What one step finds is what the next one needs."""
+    """The steps that pass on what they find: the device, then the back end."""
 
     device: CudaDevice
     backend: KernelBackend
@@ -145,7 +151,7 @@ class _Probe:
 
         found = getattr(cupy, "__version__", None)
         if found is None:
-            raise Missing(f"CuPy is incomplete ({INSTALL})")
+            raise Missing(f"the installation of CuPy is incomplete; run {INSTALL}")
         return f"CuPy {found}"
 
     def find_device(self) -> str:
@@ -157,7 +163,7 @@ class _Probe:
         except cupy.cuda.runtime.CUDARuntimeError as error:
             raise Missing(str(error)) from None
         if not number:
-            raise Missing("the driver knows no device")
+            raise Missing("the driver finds no device")
         from .cuda import CudaDevice
 
         self.device = CudaDevice()
@@ -170,7 +176,7 @@ class _Probe:
     def capability(self) -> str:
         found = self.device.capability
         if found < LEAST:
-            raise Missing(f"{found // 10}.{found % 10} is below 5.0")
+            raise Missing(f"the compute capability {found // 10}.{found % 10} is below 5.0")
         return f"{found // 10}.{found % 10}"
 
     def kernels(self) -> str:
@@ -178,7 +184,7 @@ class _Probe:
         try:
             return "NVRTC {}.{}".format(*nvrtc().version)
         except BackendError:
-            return f"no NVRTC, but {path.name} is cached"
+            return f"NVRTC is not installed, but {path.name} is cached"
 
     def trial(self) -> str:
         from .kernels import KernelBackend
@@ -188,5 +194,5 @@ class _Probe:
         rule = Linear(65535, 1 / 12, 2.0)
         ours, theirs = self.backend.convert(codes, rule, HDIS), NumpyBackend().convert(codes, rule, HDIS)
         if (ours.view(np.uint16) != theirs.view(np.uint16)).any():
-            raise Missing("64 pixels came out otherwise than numpy has them")
+            raise Missing("64 pixels differ from those of numpy")
         return "64 pixels, the same bits as numpy"

@@ -1,9 +1,9 @@
-"""Three slots that overlap the way in, the kernels and the way out: while one map is computed, the next is copied to
-the device and the one before is copied back.
+"""Three slots in which copies to the device, kernels and copies from the device overlap.
 
-A slot is a stream with a pinned buffer for each way and the device's copy of the input. Its work is queued in order on
-its stream; nobody waits until the slot is needed again. So a slot's buffers are written only after the event behind
-its last copy, and what a caller gets is a copy of its own.
+While one map is computed, the next is copied to the device and the one before is copied back. A slot is a stream with
+a pinned buffer for each direction and the device's copy of the input. Its work is queued in order on its stream, and
+nothing waits until the slot is needed again. So a slot's buffers are written only after the event behind its last copy,
+and the caller receives a copy of its own.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ SLOTS = 3
 
 class Event(Protocol):
     def synchronize(self) -> None:
-        """Wait until all before it is done."""
+        """Wait until all work queued before this event is done."""
 
 
 class Lanes(Protocol):
-    """What a ring needs of a device, beside its arrays."""
+    """What a ring needs of a device besides its arrays: memory, streams, copies and events."""
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Any: ...
 
@@ -42,10 +42,10 @@ class Lanes(Protocol):
 class _Slot:
     def __init__(self, device: Lanes) -> None:
         self.device, self.stream = device, device.stream()
-        self.lent: NDArray[Any] | None = None       # pinned, on the way in
-        self.there: Any = None                      # on the device
-        self.back: NDArray[Any] | None = None       # pinned, on the way out
-        self.result: Any = None                     # on the device, alive until its copy is done
+        self.lent: NDArray[Any] | None = None       # pinned memory for the input
+        self.there: Any = None                      # the input on the device
+        self.back: NDArray[Any] | None = None       # pinned memory for the result
+        self.result: Any = None                     # the result on the device, kept until its copy is done
         self.done: Event | None = None
 
     def start(self, source: NDArray[Any], work: Callable[[Any], Any]) -> None:
@@ -53,7 +53,7 @@ class _Slot:
             self.lent, self.there = self.device.pinned(source.shape, source.dtype.newbyteorder("=")), None
         np.copyto(self.lent, source)
         with self.stream as stream:
-            # memory is the stream's that asks for it: others may still be at work on what it had been
+            # Memory belongs to the stream that asks for it, because other streams may still use what it held before.
             if self.there is None:
                 self.there = self.device.empty(self.lent.shape, self.lent.dtype)
             try:
@@ -73,22 +73,30 @@ class _Slot:
         return self.back.copy()
 
     def stop(self) -> None:
-        """No copy may still run into memory that is given back."""
+        """Wait for the copies of this slot, which must not run into memory that is freed."""
         if self.done is not None:
             self.done.synchronize()
             self.done = None
 
 
 class Ring:
-    """`work` takes an array on the device and gives one, with nothing but launches: it must not wait for the device."""
+    """Runs work on a device for many maps, with the copies of one beside the work of another.
+
+    Args:
+        device: The device.
+        work: Turns an array on the device into another by launches only; it must not wait for the device.
+        slots: The number of maps that are under way at once.
+    """
 
     def __init__(self, device: Lanes, work: Callable[[Any], Any], slots: int = SLOTS) -> None:
         self.work = work
         self._slots = [_Slot(device) for _ in range(slots)]
 
     def run(self, sources: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-        """work(source) for each, in order. Sources are taken as slots become free, and may be reused by the caller as
-        soon as the next one is asked for."""
+        """Yield work(source) for each source, in order.
+
+        Sources are taken as slots become free; the caller may reuse a source as soon as the next one is requested.
+        """
         waiting: list[_Slot] = []
         try:
             for number, source in enumerate(sources):

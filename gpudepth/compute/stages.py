@@ -1,14 +1,14 @@
-"""Every operation of a back end on maps of one size, and how long each takes.
+"""Every operation of a back end on maps of one size, and a measurement of each.
 
     for stage in stages(backend, 12.2):
         print(stage.name, measure(stage))
 
-A stage's bytes are those of its inputs, each read once, and of its result, written once: the least that any machine has
-to move. The yardstick is a copy of as many bytes, half of them read and half written.
+The bytes of a stage are those of its inputs, each read once, and of its result, written once: the least that any
+machine has to move. They are compared with a copy of as many bytes, half of them read and half written.
 
-Maps are those of a made-up scene: slanted surfaces, edges between them, a little noise, and where holes are wanted a
-tenth of the pixels at random. Stages work on the same maps each time, so a small map stays in the cache; from some ten
-megapixels on it does not.
+The maps show a synthetic scene: slanted surfaces with edges between them, a little noise, and for some stages a tenth
+of the pixels as holes at random places. A stage uses the same maps each time, so a small map stays in the cache; above
+about ten megapixels it does not.
 """
 
 from __future__ import annotations
@@ -33,23 +33,24 @@ Picture: TypeAlias = NDArray[np.uint8]
 Put: TypeAlias = Callable[[NDArray[Any]], Any]
 
 F32 = np.float32
-NEAR, FAR = 0.5, 8.0        # metres: what the scene lies between
+NEAR, FAR = 0.5, 8.0        # metres between which the scene lies
 HOLES = 0.1
-NETWORK = (576, 768)        # rows and columns of a map as networks give them
+NETWORK = (576, 768)        # rows and columns of a typical map of a neural network
 LIDAR = (192, 256)
 LIDAR_PICTURE = (1440, 1920)
 SHORT = 0.5                 # seconds
-FIRST_COPIES = 4            # of the yardstick, before the first round: a slow stage has but one
+FIRST_COPIES = 4            # copies measured before the first round, because a slow stage has only one round
 SLOTS, BEYOND_CACHES = 4, 1 << 26
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where a back end finds its maps, and how its time is told.
+    """Where a back end expects its maps, and how its time is measured.
 
-    put     numpy's array → the one that is handed to the back end
-    wait    until all that was started is done: what a GPU does, it does later
-    clock   seconds. A thread's own by default: right for one thread of the CPU, for nothing else
+    Attributes:
+        put: Turns a numpy array into the one that is passed to the back end.
+        wait: Waits until all work is done; a GPU works asynchronously.
+        clock: Returns seconds. The default counts the thread's own time, which suits only a single thread of the CPU.
     """
 
     put: Put = lambda values: values
@@ -62,7 +63,14 @@ HOST = Device()
 
 @dataclass(frozen=True)
 class Stage:
-    """One operation on one map. pixels: of the map or of the result, whichever has more."""
+    """One operation on one map.
+
+    Attributes:
+        name: The name that results are listed under.
+        pixels: The pixels of the map or of the result, whichever has more.
+        bytes: The bytes read and written.
+        run: Runs the operation once.
+    """
 
     name: str
     pixels: int
@@ -72,7 +80,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class Timing:
-    """The least of all rounds. copies: how many times the copy of as many bytes it takes."""
+    """The fastest of all rounds.
+
+    Attributes:
+        ms: Its time in milliseconds.
+        gb_per_s: The bytes of the stage per time, in GB/s.
+        copies: Its time as a multiple of that of a copy of as many bytes.
+    """
 
     ms: float
     gb_per_s: float
@@ -80,8 +94,10 @@ class Timing:
 
 
 def measure(stage: Stage, seconds: float = 1.0, device: Device = HOST) -> Timing:
-    """Run the stage until it has taken that many seconds, copies in between, on the same clock: once at least, and
-    twice where the first time, which may make a table or load a kernel, is short."""
+    """Run a stage until it has taken that many seconds, with copies in between on the same clock.
+
+    It runs at least once, and twice if the first round is short, since that may include building a table or a kernel.
+    """
     copy = _copier(max(1, stage.bytes // 2), device)
     copied = min(_timed(copy, device) for _ in range(FIRST_COPIES))
     least, spent, rounds = inf, 0.0, 0
@@ -93,7 +109,7 @@ def measure(stage: Stage, seconds: float = 1.0, device: Device = HOST) -> Timing
 
 
 def stages(backend: Backend, megapixels: float, device: Device = HOST) -> Iterator[Stage]:
-    """Of that size, width to height as 4 to 3; each is made when it is asked for."""
+    """Yield the stages for maps of that size, 4:3; each is built when it is requested."""
     unit = max(4, round(sqrt(megapixels * 1e6 / 12)))
     gray, picture = scene(3 * unit, 4 * unit, np.random.default_rng(0))
     for group in (_conversions, _shapes, _smoothing, _upsampling):
@@ -101,7 +117,7 @@ def stages(backend: Backend, megapixels: float, device: Device = HOST) -> Iterat
 
 
 def scene(height: int, width: int, rng: np.random.Generator) -> tuple[Floats, Picture]:
-    """Gray 0…1, float32, and its picture: slanted surfaces, blocks that stand before them, the noise of a sensor."""
+    """Make a gray map (0…1, float32) and its picture: slanted surfaces, blocks in front of them, sensor noise."""
     y, x = (np.arange(n, dtype=F32)[:, None] / F32(n) for n in (height, width))
     x = x.T
     surface = (np.sin(5 * x) + np.cos(4 * y) + 2) / 4
@@ -167,7 +183,7 @@ def _smoothing(backend: Backend, gray: Floats, picture: Picture, put: Put) -> It
     yield _stage("bilateral r=5, guide", n, 4 * n, backend.bilateral, single, 5, guide)
     yield _stage("inpaint 10 % holes, guide", n, 4 * n, backend.inpaint, holed, guide)
     yield _stage("affine", n, 4 * n, backend.affine, single, 1.02, -0.001)
-    # a frame later: colours off by one, as in a still scene
+    # A frame later: the colours differ by one, as in a scene that stands still.
     after, shown = put(_disparity(gray) * F32(1.01)), put(picture ^ np.uint8(1))
     yield _stage("blend, two guides", n, 4 * n, backend.blend, after, single, shown, guide, 0.3)
 
@@ -187,7 +203,7 @@ def _stage(name: str, pixels: int, written: int, method: Callable[..., object], 
 
 
 def _copier(size: int, device: Device) -> Callable[[], None]:
-    """Copies so many bytes, the next ones in each call: what one call left in the cache is of no use to the next."""
+    """Return a copy of that many bytes; each call takes the next slot, so that the cache does not help."""
     slots = min(SLOTS, 1 + BEYOND_CACHES // size)
     source, target = (device.put(np.full((slots, size), i, np.uint8)) for i in range(2))
     turns = cycle(range(slots))
@@ -208,7 +224,7 @@ def _timed(run: Callable[[], object], device: Device) -> float:
 
 
 def _smaller(shape: tuple[int, int], whole: Floats) -> tuple[int, int]:
-    """Rows and columns of a small map: those, or half of the whole one's where that is small itself."""
+    """Return rows and columns of a small map: the given ones, or half of the whole map's if that is small itself."""
     return min(shape[0], whole.shape[0] // 2), min(shape[1], whole.shape[1] // 2)
 
 
@@ -219,7 +235,7 @@ def _holed(gray: Floats) -> Floats:
 
 
 def sampled(values: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
-    """A smaller map or picture: the pixels at the middle of its own."""
+    """Return a smaller map or picture from the pixels at the middle of its own."""
     y, x = ((2 * np.arange(n) + 1) * m // (2 * n) for n, m in zip((rows, columns), values.shape[:2], strict=True))
     return np.ascontiguousarray(values[y[:, None], x])
 

@@ -1,7 +1,7 @@
-"""Tables: a source or map of 8 or 16 bits has at most 65,536 different pixels, so each is computed once.
+"""Tables of all results: a source or map of 8 or 16 bits has at most 65,536 different pixels.
 
-They are made by `gpudepth.depth.numeric` itself: a back end that looks values up agrees with the contract, and with
-every other back end, by construction. A float16 is looked up by its bits. Cached, and read-only.
+`gpudepth.depth.numeric` itself builds them, so a back end that looks values up agrees with the definition, and with
+every other back end, by construction. A float16 is looked up by its bits. Tables are cached and read-only.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from ..depth.pixel_format import PixelFormat
 
 
 def of_codes(rule: Linear, fmt: PixelFormat, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """The native value (`fmt.dtype`) of every bit pattern of `dtype`: uint8, uint16 or float16."""
+    """Return the native value (`fmt.dtype`) of every bit pattern of `dtype`: uint8, uint16 or float16."""
     return _of_codes(rule, _exact(rule), fmt, dtype.kind, dtype.itemsize)
 
 
 def of_code_pairs(rule: Linear, fmt: PixelFormat) -> NDArray[Any]:
-    """65,536 words, each the values of two neighbouring 8-bit codes: one look-up for two pixels.
+    """Return 65,536 words, each the values of two neighbouring 8-bit codes, so that one look-up serves two pixels.
 
-    Indexed by the two bytes read as one uint16; a word is uint32 for halves. Byte order takes care of itself, since
-    both sides are views of memory.
+    The index is the two bytes read as one uint16; a word is uint32 for halves. Both sides are views of memory, so the
+    byte order of the machine does not matter.
     """
     return _of_code_pairs(rule, _exact(rule), fmt)
 
 
 @lru_cache(maxsize=8)
 def of_reciprocals(fmt: PixelFormat) -> NDArray[Any]:
-    """The reciprocal in `fmt` of every float16, by its bits."""
+    """Return the reciprocal in `fmt` of every float16, indexed by its bits."""
     return _sealed(numeric.pack(numeric.reciprocal(_every(np.dtype(np.float16))), fmt))
 
 
 @lru_cache(maxsize=8)
 def of_stored(lo: float, hi: float, fmt: PixelFormat) -> NDArray[Any]:
-    """The code in the stored format `fmt` of every float16, by its bits; 0 for NaN and infinities."""
+    """Return the code in the stored format `fmt` of every float16, indexed by its bits; 0 for NaN and infinities."""
     halves = _every(np.dtype(np.float16))
     halves[~np.isfinite(halves)] = 0
     return _sealed(numeric.store(halves, lo, hi, fmt.max_code or 0))
@@ -59,7 +59,7 @@ def _of_code_pairs(rule: Linear, exact: bytes, fmt: PixelFormat) -> NDArray[Any]
 
 
 def _exact(rule: Linear) -> bytes:
-    # -0.0 == 0.0, but 1/-0.0 is another infinity: the cache must tell them apart.
+    # -0.0 == 0.0, but 1/-0.0 is another infinity: the cache must distinguish them.
     return struct.pack("<3f", rule.divisor, rule.a, rule.b)
 
 

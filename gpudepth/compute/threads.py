@@ -1,6 +1,6 @@
-"""Work on a map piece by piece: pieces that fit the cache, and bands of them for the threads.
+"""Work on a map piece by piece: pieces that fit the cache, in bands for the threads.
 
-numpy's ufuncs and `take` release the GIL, so threads help; what a piece computes never depends on its neighbours, so
+numpy's ufuncs and `take` release the GIL, so threads help. The result of a piece never depends on its neighbours, so
 the number of threads changes no bit.
 """
 
@@ -22,13 +22,13 @@ CHUNK = 1 << 15
 
 
 class Scratch:
-    """Scratch buffers of one worker, kept from piece to piece so that they stay in the cache."""
+    """The scratch buffers of one worker, kept from piece to piece so that they stay in the cache."""
 
     def __init__(self) -> None:
         self._held: dict[tuple[str, np.dtype[Any]], NDArray[Any]] = {}
 
     def like(self, piece: NDArray[Any], dtype: DTypeLike, name: str) -> NDArray[Any]:
-        """The uninitialised, contiguous buffer called `name`, in the shape of `piece`."""
+        """Return the uninitialised, contiguous buffer called `name` in the shape of `piece`."""
         key = (name, np.dtype(dtype))
         held = self._held.get(key)
         if held is None or held.size < piece.size:
@@ -37,9 +37,9 @@ class Scratch:
 
 
 def parallel_map(work: Callable[[Scratch, J], T], jobs: Sequence[J], threads: int) -> list[T]:
-    """[work(room, job) for each job], shared among `threads`; results in the order of the jobs.
+    """Return [work(scratch, job) for each job], computed by `threads` threads; the results keep the order of the jobs.
 
-    Floating point warnings are off inside: overflow and NaN are part of the contract.
+    Floating point warnings are off inside, because overflow and NaN are valid results.
     """
     def band(part: Sequence[J]) -> list[T]:
         scratch = Scratch()
@@ -56,9 +56,9 @@ def parallel_map(work: Callable[[Scratch, J], T], jobs: Sequence[J], threads: in
 
 
 def map_chunks(stage: Callable[..., T], *arrays: NDArray[Any], threads: int = 1, chunk: int = CHUNK) -> list[T]:
-    """stage(room, *pieces) over arrays of one shape, cut alike; results in order.
+    """Run stage(scratch, *pieces) over arrays of one shape that are cut alike; return the results in order.
 
-    Pieces are 1-D runs of `chunk` elements where every array is contiguous, else blocks of whole rows.
+    Pieces are 1-D runs of `chunk` elements if every array is contiguous, else blocks of whole rows.
     """
     if not arrays[0].size:
         return []

@@ -124,7 +124,7 @@ def bad(good: bytes) -> Iterator[Bad]:
     s = Surgery(good)
     s.property(make_full("ispe", 0, 0, (2 * WIDTH).to_bytes(4, "big") + (2 * HEIGHT).to_bytes(4, "big")))
     yield Bad("size_mismatch", "ispe says that the map is twice as large as it is coded.", s.close(), MalformedError,
-              f"decodes to {WIDTH}×{HEIGHT}, ispe says {2 * WIDTH}×{2 * HEIGHT}", inspect_code=0)
+              f"decodes to {WIDTH}×{HEIGHT}, but ispe is {2 * WIDTH}×{2 * HEIGHT}", inspect_code=0)
 
     s = Surgery(good)
     s.meta.locations.items[s.depth] = Location(FILE, (Extent(len(good) + 4096, 100),))

@@ -332,7 +332,7 @@ def test_what_runs_where(tmp_path: Path, photo: Path, depth: Path) -> None:
     except OSError:
         pass
     if importlib.util.find_spec("cupy") is not None:
-        assert lines()[0].startswith("no GPU (device: no NVIDIA driver, libcuda.so.1 cannot be loaded): computing with numpy")
+        assert lines()[0].startswith("no GPU is used (device: there is no NVIDIA driver: libcuda.so.1 cannot be loaded): numpy computes")
         assert len(lines()) == 2
         assert len(lines("-v")) == 2
     assert len(lines(GPUDEPTH_BACKEND="numpy")) == 1

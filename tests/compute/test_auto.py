@@ -53,7 +53,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_names() -> None:
     assert compute.backend("numpy").name == "numpy"
-    with pytest.raises(UsageError, match="unknown back end 'cuda'"):
+    with pytest.raises(UsageError, match="back end 'cuda' is unknown"):
         compute.backend("cuda")
     with pytest.raises(UsageError, match="0 threads"):
         compute.backend("numpy", threads=0)
@@ -65,7 +65,7 @@ def test_the_variable_decides_for_auto_only(monkeypatch: pytest.MonkeyPatch) -> 
     assert compute.backend().name == "hostcc"
     assert compute.backend("numpy").name == "numpy"
     monkeypatch.setenv(probe.VARIABLE, "quantum")
-    with pytest.raises(UsageError, match="unknown back end 'quantum'"):
+    with pytest.raises(UsageError, match="back end 'quantum' is unknown"):
         compute.backend()
     monkeypatch.setenv(probe.VARIABLE, "")
     assert compute.backend().name in ("numpy", "auto")
@@ -82,7 +82,7 @@ def test_without_cupy_nothing_is_said(monkeypatch: pytest.MonkeyPatch, caplog: p
     monkeypatch.setattr(probe.importlib.util, "find_spec", lambda name: None)
     assert compute.backend().name == "numpy"
     assert not caplog.records
-    with pytest.raises(BackendError, match=r"cupy: CuPy is not installed \(pip install"):
+    with pytest.raises(BackendError, match="cupy: CuPy is not installed; run pip install"):
         compute.backend("cupy")
 
 
@@ -92,8 +92,8 @@ def test_without_a_driver_one_line(monkeypatch: pytest.MonkeyPatch, caplog: pyte
     for _ in range(3):
         assert compute.backend().name == "numpy"
     assert [r.getMessage() for r in caplog.records] == [
-        "no GPU (device: no NVIDIA driver, libnothing.so.1 cannot be loaded): computing with numpy, the results are the same; "
-        "GPUDEPTH_BACKEND=numpy silences this line"]
+        "no GPU is used (device: there is no NVIDIA driver: libnothing.so.1 cannot be loaded): "
+        "numpy computes instead, with the same results; GPUDEPTH_BACKEND=numpy silences this"]
 
 
 def test_real_cupy_without_a_driver() -> None:
@@ -112,8 +112,8 @@ def test_real_cupy_without_a_driver() -> None:
     assert done.stdout == ("numpy False [('wanted', True), ('cupy', True), ('device', False), ('capability', None), "
                            "('kernels', None), ('trial', None)]\n")
     lines = done.stderr.splitlines()
-    assert lines[0].startswith("no GPU (device: no NVIDIA driver")
-    assert "BackendError: the back end cupy cannot be used: device: no NVIDIA driver" in lines[-1]
+    assert lines[0].startswith("no GPU is used (device: there is no NVIDIA driver")
+    assert "BackendError: the back end cupy cannot be used: device: there is no NVIDIA driver" in lines[-1]
 
 
 def test_real_cupy_s_own_word(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,14 +128,14 @@ def test_real_cupy_s_own_word(monkeypatch: pytest.MonkeyPatch) -> None:
     step = probe.failed()
     assert step is not None
     assert step.name == "device"
-    assert "cudaError" in step.said
+    assert "cudaError" in step.message
 
 
 def test_all_steps(gpu: None) -> None:
     steps = probe.steps()
     assert [s.ok for s in steps] == [True] * 6
-    assert steps[2].said == "Paper tiger, 8,192 MiB, driver for CUDA 12.9"
-    assert steps[3].said == "8.0"
+    assert steps[2].message == "Paper tiger, 8,192 MiB, driver for CUDA 12.9"
+    assert steps[3].message == "8.0"
     assert probe.failed() is None
     assert compute.backend("cupy").name == "cupy"
 
@@ -143,7 +143,7 @@ def test_all_steps(gpu: None) -> None:
 def test_an_old_device(gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", cupy_on_cpu.modules(capability="37")["cupy"])
     step = probe.failed()
-    assert step == probe.Step("capability", False, "3.7 is below 5.0")
+    assert step == probe.Step("capability", False, "the compute capability 3.7 is below 5.0")
 
 
 def test_no_nvrtc_and_nothing_cached(gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
@@ -155,7 +155,7 @@ def test_no_nvrtc_and_nothing_cached(gpu: None, monkeypatch: pytest.MonkeyPatch,
     step = probe.failed()
     assert step is not None
     assert step.name == "kernels"
-    assert "NVRTC, which compiles the kernels" in step.said
+    assert "NVRTC, which compiles the kernels" in step.message
 
 
 def test_wrong_numbers(gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +163,7 @@ def test_wrong_numbers(gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
     real = KernelBackend.convert
     monkeypatch.setattr(KernelBackend, "convert", lambda *a, **k: real(*a, **k) + np.float16(1))
     step = probe.failed()
-    assert step == probe.Step("trial", False, "64 pixels came out otherwise than numpy has them")
+    assert step == probe.Step("trial", False, "64 pixels differ from those of numpy")
 
 
 def test_a_broken_installation(gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +183,8 @@ def test_auto_falls_back_late(gpu: None, monkeypatch: pytest.MonkeyPatch, caplog
     for _ in range(2):
         same(chosen.median(values, 3), NumpyBackend().median(values, 3))
     assert [r.getMessage() for r in caplog.records] == [
-        "no GPU (capability: 3.7 is below 5.0): computing with numpy, the results are the same; GPUDEPTH_BACKEND=numpy silences this line"]
+        "no GPU is used (capability: the compute capability 3.7 is below 5.0): "
+        "numpy computes instead, with the same results; GPUDEPTH_BACKEND=numpy silences this"]
     assert isinstance(chosen, AutoBackend)
     assert chosen.settled().name == "numpy"
 
@@ -219,10 +220,10 @@ def test_the_gpu_is_for_what_pays(gpu: None, monkeypatch: pytest.MonkeyPatch, ca
     assert numpy.asked == ["convert", "span", "affine"]
     assert kernels.asked == ["convert", "bilateral"]
     said = [r.getMessage() for r in caplog.records]
-    assert said == ["cupy: convert of 120,000 pixels; the trip to the GPU pays from 111,111 pixels on",
-                    "numpy: span of 480,000 pixels; the trip to the GPU pays at no size",
+    assert said == ["cupy: convert of 120,000 pixels; copying to the GPU pays from 111,111 pixels on",
+                    "numpy: span of 480,000 pixels; copying to the GPU pays at no size",
                     "numpy: affine of 4,000 pixels, too little for a GPU",
-                    "cupy: bilateral of 20,000 pixels; the trip to the GPU pays from 336 pixels on"]
+                    "cupy: bilateral of 20,000 pixels; copying to the GPU pays from 336 pixels on"]
 
 
 def test_what_lies_on_the_gpu_is_worked_on_there(gpu: None) -> None:
@@ -275,8 +276,8 @@ def test_a_full_gpu_is_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch, caplog
     values = np.ones((300, 400), np.float32)
     for _ in range(2):
         same(chosen.bilateral(values, 1), NumpyBackend().bilateral(values, 1))
-    assert [r.getMessage().split(":")[0] for r in caplog.records] == ["no GPU (the GPU has no room for 480,000 bytes"]
-    with pytest.raises(BackendError, match="no room"):
+    assert [r.getMessage().split(":")[0] for r in caplog.records] == ["no GPU is used (the memory of the GPU cannot hold another 480,000 bytes"]
+    with pytest.raises(BackendError, match="cannot hold"):
         chosen.bilateral(cupy_on_cpu.ndarray(values), 1)    # type: ignore[arg-type]
 
 

@@ -43,9 +43,9 @@ def test_wrong_arguments_are_refused_before_anything_runs() -> None:
     device = HostDevice()
     flip(device)
     for wrong in (np.int64(32), 32, F32(32), np.uint32(32)):
-        with pytest.raises(TypeError, match="argument 1 of flip_4 is int32"):
+        with pytest.raises(TypeError, match="argument 1 of flip_4 must be int32"):
             flip(device, (1, wrong))
-    with pytest.raises(TypeError, match="argument 0 of flip_4 is a pointer"):
+    with pytest.raises(TypeError, match="argument 0 of flip_4 must be a pointer,"):
         flip(device, (0, I32(0)))
     with pytest.raises(TypeError, match="takes 8 arguments"):
         device.launch("orient", "flip_4", (1, 1), (32, 8), I32(1))
@@ -71,7 +71,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 def test_a_barrier_that_some_threads_miss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kernel(tmp_path, monkeypatch, "GD_KERNEL own(int n) { if (gd_x() < n) __syncthreads(); }")
     HostDevice().launch("own", "own", (2, 1), (32, 1), I32(64))
-    with pytest.raises(RuntimeError, match="own: a barrier"):
+    with pytest.raises(RuntimeError, match="own: not all threads of a block reach a barrier"):
         HostDevice().launch("own", "own", (1, 1), (32, 1), I32(31))
     build.cache_clear()
 

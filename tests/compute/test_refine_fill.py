@@ -168,7 +168,7 @@ def test_without_holes_it_is_a_copy_and_with_nothing_else_an_error(how: str) -> 
 
 def test_refusals() -> None:
     values = np.array([[1, np.nan]], np.float16)
-    with pytest.raises(UsageError, match="unknown fill 'inpainting'"):
+    with pytest.raises(UsageError, match="fill 'inpainting' is unknown"):
         CPU.fill(values, "inpainting", DEPTH)
     wide = np.full((1, MAX_SIDE + 1), np.nan, np.float16)
     wide[0, 0] = 1

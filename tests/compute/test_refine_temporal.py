@@ -87,7 +87,7 @@ def test_refusals() -> None:
     with pytest.raises(UsageError, match="guide"):
         steady.push(truth, picture[1:])
     steady.push(truth, picture)
-    with pytest.raises(UsageError, match="one size"):
+    with pytest.raises(UsageError, match="the same size"):
         steady.push(truth[:10], picture[:10])
 
 

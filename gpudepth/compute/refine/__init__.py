@@ -1,1 +1,1 @@
-"""Operations that change what a map says, each only when it is named: fill its holes, change its size."""
+"""Operations that change the values of a map, each only on request: fill, resize, smooth, align and others."""

@@ -1,10 +1,10 @@
-"""Scale and shift that make a relative map metric: what MiDaS and its kin leave open, fitted to metric samples.
+"""Scale and shift that make a relative map metric, fitted to metric samples.
 
-Relative maps are disparity up to scale and shift: metric disparity = scale · value + shift. The fit is robust: the best
-of many lines through two samples by the median of residuals, then least squares over the samples near it, repeated
-until they stay the same. Up to half of the samples may be wrong.
+MiDaS and similar models give relative maps: disparity up to scale and shift, so that metric disparity = scale · value +
+shift. The fit is robust: of many lines through two samples, the best by the median of the residuals, then least squares
+over the samples near it, repeated until these samples stay the same. Up to half of the samples may be wrong.
 
-The arithmetic is float64 on the host, over a bounded number of samples; back ends only apply what comes out.
+The arithmetic is float64 on the host, over a bounded number of samples; back ends only apply the result.
 """
 
 from __future__ import annotations
@@ -17,18 +17,22 @@ from numpy.typing import NDArray
 from ...depth import numeric
 from ...errors import RangeError, UsageError
 
-LINES, JUDGES, MOST = 1024, 4096, 1 << 18  # lines tried, samples that judge them, samples of the final fit
+LINES, SCORED, MOST = 1024, 4096, 1 << 18   # lines tried, samples that score a line, samples of the final fit
 FEW = 8
-NEAR = 2.5 * 1.4826  # of the median residual: 2.5 sigma of a normal distribution
+NEAR = 2.5 * 1.4826  # multiples of the median residual that count as near: 2.5 sigma of a normal distribution
 ROUNDS = 20
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """metric disparity = scale · value + shift.
+    """The result of a fit: metric disparity = scale · value + shift.
 
-    samples, inliers   that were there, and that the fit rests on
-    error              median of |scale · value + shift − metric| over the inliers, 1/metres
+    Attributes:
+        scale: The factor.
+        shift: The offset in 1/metres.
+        samples: The number of samples.
+        inliers: The number of samples that the fit rests on.
+        error: The median of |scale · value + shift − metric| over the inliers, in 1/metres.
     """
 
     scale: float
@@ -44,15 +48,22 @@ class Alignment:
 
 def align(relative: NDArray[np.float32], metric: NDArray[np.float32],
           weights: NDArray[np.float32] | None = None) -> Alignment:
-    """Fit `relative` (H, W) to `metric` (h, w), disparity in 1/metres, with holes where there is no sample.
+    """Fit a relative map to metric samples.
 
-    metric may be smaller: a sample stands for the middle of its pixel. weights: of the samples, ≥ 0, none without.
+    Args:
+        relative: The relative map, (H, W).
+        metric: Disparity in 1/metres, (h, w), with holes where there is no sample. It may be smaller than the map: a
+            sample then applies to the middle of its pixel.
+        weights: The weights of the samples, (h, w), at least 0; without them all count the same.
 
-    Raises UsageError for other shapes, RangeError for fewer than 8 samples, or a map or samples without contrast.
+    Raises:
+        UsageError: The shapes do not fit together.
+        RangeError: There are fewer than 8 samples, or the map or the samples have no contrast.
     """
     values, targets, trust = _samples(relative, metric, weights)
     if values.size < FEW:
-        raise RangeError(f"{values.size} samples cannot align a map", hint=f"{FEW} or more that both maps hold")
+        raise RangeError(f"{values.size} samples are too few to align a map",
+                         hint=f"{FEW} or more pixels with a value in both maps are needed")
     rng = np.random.default_rng(0)
     if values.size > MOST:
         some = np.sort(rng.choice(values.size, MOST, replace=False))
@@ -61,7 +72,7 @@ def align(relative: NDArray[np.float32], metric: NDArray[np.float32],
     inside = np.zeros(values.size, bool)
     for _ in range(ROUNDS):
         residual = np.abs(scale * values + shift - targets)
-        # a perfect fit has a median of 0 or of rounding
+        # The median of a perfect fit is 0, or only a rounding error.
         limit = max(NEAR * float(np.median(residual)), 1e-6 * float(np.abs(targets).max()))
         now = residual <= limit
         if (now == inside).all():
@@ -69,15 +80,17 @@ def align(relative: NDArray[np.float32], metric: NDArray[np.float32],
         inside = now
         scale, shift = _least_squares(values[inside], targets[inside], trust[inside])
     if not scale > 0:
-        raise RangeError(f"the map runs against the samples: the best scale is {scale:.3g}",
-                         hint="it may hold depth where disparity is meant, or the reverse")
+        raise RangeError(f"the map decreases where the samples increase: the best scale is {scale:.3g}",
+                         hint="the map may hold depth instead of disparity, or the reverse")
     error = float(np.median(np.abs(scale * values[inside] + shift - targets[inside])))
     return Alignment(scale, shift, int(values.size), int(inside.sum()), error)
 
 
 def affine(values: NDArray[np.float32], scale: float, shift: float) -> NDArray[np.float32]:
-    """float32(scale) · value + float32(shift); a disparity below 0 becomes +0, infinitely far. Holes, NaN and infinite,
-    become NaN."""
+    """Return float32(scale) · value + float32(shift).
+
+    A negative disparity becomes +0, which is infinitely far. Holes, whether NaN or infinite, become NaN.
+    """
     with np.errstate(all="ignore"):
         moved = np.multiply(values, np.float32(scale), order="C") + np.float32(shift)
         moved[moved <= 0] = 0
@@ -87,12 +100,13 @@ def affine(values: NDArray[np.float32], scale: float, shift: float) -> NDArray[n
 
 def _samples(relative: NDArray[np.float32], metric: NDArray[np.float32],
              weights: NDArray[np.float32] | None) -> tuple[NDArray[np.float64], ...]:
-    """What both maps hold, in raster order of `metric`."""
+    """Return the values, targets and weights of the pixels that both maps have, in raster order of `metric`."""
     (height, width), (h, w) = relative.shape, metric.shape
     if h > height or w > width or not metric.size:
-        raise UsageError(f"metric depth of {w}×{h} for a map of {width}×{height}", hint="as large, or smaller")
+        raise UsageError(f"the metric depth is {w}×{h}, but the map is {width}×{height}",
+                         hint="give metric depth as large as the map, or smaller")
     if weights is not None and weights.shape != metric.shape:
-        raise UsageError(f"the weights are {weights.shape}, the samples {metric.shape}")
+        raise UsageError(f"the weights have the shape {weights.shape}, but the samples have {metric.shape}")
     rows = (2 * np.arange(h) + 1) * height // (2 * h)
     columns = (2 * np.arange(w) + 1) * width // (2 * w)
     there = relative[rows[:, None], columns]
@@ -103,20 +117,20 @@ def _samples(relative: NDArray[np.float32], metric: NDArray[np.float32],
 
 def _best_line(values: NDArray[np.float64], targets: NDArray[np.float64],
                rng: np.random.Generator) -> tuple[float, float]:
-    """Of lines through two samples, the one with the smallest median residual."""
+    """Return the line through two samples that has the smallest median residual."""
     first, second = rng.integers(0, values.size, (2, 4 * LINES))
     run = values[second] - values[first]
-    # two samples of almost one value say nothing of the scale; and a few values far out nothing of what is almost one
+    # Two samples of almost the same value do not define a scale. Percentiles, so that outliers do not set the spread.
     low, high = np.percentile(values, (5, 95))
-    parallel_map = high - low if high > low else values.max() - values.min()
-    use = np.abs(run) > 1e-3 * parallel_map
-    if not parallel_map > 0 or not use.any():
-        raise RangeError("the map is the same everywhere: nothing can be fitted to it")
+    spread = high - low if high > low else values.max() - values.min()
+    use = np.abs(run) > 1e-3 * spread
+    if not spread > 0 or not use.any():
+        raise RangeError("the map has the same value everywhere, so that it cannot be aligned")
     first, second = first[use][:LINES], second[use][:LINES]
     slope = (targets[second] - targets[first]) / run[use][:LINES]
     offset = targets[first] - slope * values[first]
-    judges = slice(None) if values.size <= JUDGES else np.sort(rng.choice(values.size, JUDGES, replace=False))
-    v, t = values[judges], targets[judges]
+    scored = slice(None) if values.size <= SCORED else np.sort(rng.choice(values.size, SCORED, replace=False))
+    v, t = values[scored], targets[scored]
     medians = [float(np.median(np.abs(s * v + o - t))) for s, o in zip(slope, offset, strict=True)]
     best = int(np.argmin(medians))
     return float(slope[best]), float(offset[best])
@@ -128,6 +142,6 @@ def _least_squares(values: NDArray[np.float64], targets: NDArray[np.float64],
     v, t = (trust * values).sum() / mass, (trust * targets).sum() / mass
     variance = (trust * (values - v) ** 2).sum()
     if not variance > 0:
-        raise RangeError("the samples that agree all lie on one value: nothing can be fitted to them")
+        raise RangeError("the samples that agree all have the same value, so that nothing can be fitted to them")
     scale = (trust * (values - v) * (targets - t)).sum() / variance
     return float(scale), float(t - scale * v)

@@ -1,12 +1,12 @@
-"""A larger map whose edges sit on the edges of a picture: joint weighted median, then bilinear within the surface.
+"""Enlarges a map so that its edges fall on those of a picture: joint weighted median, then a bilinear mean.
 
-The map is float32 disparity (h, w), holes NaN or infinite; the guide is the picture (H, W, 3) uint8, at least as large.
-Along an axis from n to m pixels, output pixel x stands at p = (x+½)·n/m − ½ between the samples, clamped to 0…n−1;
+The map is float32 disparity (h, w), with holes NaN or infinite; the guide is the picture (H, W, 3) uint8, at least as
+large. Along an axis from n to m pixels, output pixel x is at p = (x+½)·n/m − ½ between the samples, clamped to 0…n−1;
 its taps are the samples ⌊p⌋−1 … ⌊p⌋+2 that the map has. A tap's weight is the product of four integers:
 
-    space, per axis    a bell over its distance from p (of the axis' table)
-    colour             of the difference between the guide here and at the sample: pixel ⌊(2i+1)·m/2n⌋
-    trust              16, or what the confidence says; 0 for holes
+    space, per axis    a bell over its distance from p (from the table of the axis)
+    colour             from the difference between the guide here and at the sample: pixel ⌊(2i+1)·m/2n⌋
+    trust              16, or the value that the confidence gives; 0 for holes
 
     m    the weighted median: the smallest tap value whose weight, with those of all smaller taps, is half the sum or
          more
@@ -15,8 +15,8 @@ its taps are the samples ⌊p⌋−1 … ⌊p⌋+2 that the map has. A tap's wei
          else the mean of all members with the weights above, in ascending order of value, equal ones in raster order
     then clamped to the smallest and largest value it was made of; zero is +0; NaN where no tap has weight
 
-So the median decides which surface a pixel belongs to, by its colour; the mean keeps that surface smooth. A bilinear
-mean alone smears an edge over a sample's width, whatever the guide says.
+So the median decides by colour which surface a pixel belongs to; the mean keeps that surface smooth. A bilinear mean
+alone smears an edge over the width of a sample, whatever the guide shows.
 """
 
 from __future__ import annotations
@@ -34,15 +34,22 @@ from . import weights
 
 F32 = np.float32
 SIGMA, SIGMA_COLOUR, TAU = 0.75, 20.0, F32(0.08)
-REACH = 4            # taps along an axis
+REACH = 4            # number of taps along an axis
 QUARTER = F32(0.25)
-BLOCK = 1 << 15      # pixels that are worked on at a time
+BLOCK = 1 << 15      # pixels that are processed at a time
 
 
 @dataclass(frozen=True)
 class Axis:
-    """From n to m pixels: `first` (m,) is ⌊p⌋, `linear` (m, 2) the float32 weights of the middle taps, `space` (m, 4)
-    int32, `centre` (n,) the guide's pixel at each sample."""
+    """The taps of m output pixels along an axis of n samples.
+
+    Attributes:
+        n: The number of samples.
+        first: ⌊p⌋ of each output pixel, (m,).
+        linear: The bilinear weights of the two middle taps, (m, 2).
+        space: The integer weights of the four taps, (m, 4).
+        centre: The pixel of the guide at each sample, (n,).
+    """
 
     n: int
     first: NDArray[np.intp]
@@ -52,9 +59,10 @@ class Axis:
 
 
 def axis(n: int, m: int) -> Axis:
-    """Raises UsageError when m < n."""
+    """Return the taps from n samples to m pixels; raise UsageError if m < n."""
     if m < n:
-        raise UsageError(f"a guide makes maps larger, not {n} pixels into {m}", hint="the method area shrinks")
+        raise UsageError(f"a guide enlarges maps, so {n} pixels cannot become {m}",
+                         hint="use ‹resize_method=area› to shrink a map")
     x = np.arange(m, dtype=np.int64)
     position = np.clip((2 * x + 1) * n - m, 0, (n - 1) * 2 * m)     # in units of 1/2m
     first, rest = position // (2 * m), position % (2 * m)
@@ -68,19 +76,19 @@ def axis(n: int, m: int) -> Axis:
 
 
 def check(shape: tuple[int, int], guide: NDArray[Any], confidence: NDArray[Any] | None) -> None:
-    """Raises UsageError for an empty map, a guide that is no picture, or a confidence of another size than the map."""
+    """Raise UsageError for an empty map, a guide that is not a picture, or a confidence of another size."""
     if 0 in shape:
-        raise UsageError("an empty map cannot be made larger")
+        raise UsageError("an empty map cannot be enlarged")
     if guide.ndim != 3 or guide.shape[2] != 3 or guide.dtype != np.uint8:
-        raise UsageError(f"a guide is a picture (H, W, 3) of 8 bits, not {guide.shape} {guide.dtype}")
+        raise UsageError(f"a guide must be a picture (H, W, 3) of 8 bits, not {guide.shape} {guide.dtype}")
     if confidence is not None and (confidence.shape != shape or confidence.dtype != np.uint8):
-        raise UsageError(f"the confidence is {confidence.shape} {confidence.dtype}, the map {shape}",
-                         hint="one byte for each pixel of the map")
+        raise UsageError(f"the confidence is {confidence.shape} {confidence.dtype}, but the map is {shape}",
+                         hint="give one byte for each pixel of the map")
 
 
 def guided(values: NDArray[np.float32], guide: NDArray[np.uint8], confidence: NDArray[np.uint8] | None = None, *,
            threads: int = 1) -> NDArray[np.float32]:
-    """The map at the guide's size; see above. Raises UsageError for a guide that is smaller, or no picture."""
+    """Return the map at the size of the guide; raise UsageError for a guide that is smaller, or not a picture."""
     check(values.shape, guide, confidence)
     (height, width), (out_height, out_width) = values.shape, guide.shape[:2]
     down, across = axis(height, out_height), axis(width, out_width)
@@ -99,7 +107,7 @@ def guided(values: NDArray[np.float32], guide: NDArray[np.uint8], confidence: ND
 
 @dataclass(frozen=True)
 class _Work:
-    """source, colours and trust have one row and column of nothing before the map and two behind it."""
+    """The arrays of one call; source, colours and trust have one row and column of padding before, two behind."""
 
     source: NDArray[np.float32]
     colours: NDArray[np.int16]
@@ -110,7 +118,7 @@ class _Work:
     out: NDArray[np.float32]
 
     def band(self, _: Scratch, rows: list[int]) -> None:
-        """Output rows whose taps are the same four rows of samples: all that depends on samples is a row of numbers."""
+        """Compute the output rows whose taps are the same four rows of samples, so that each sample is read once."""
         y, step = int(self.down.first[rows[0]]), max(1, BLOCK // len(rows))
         simple = self._simple(y)
         for start in range(0, self.out.shape[1], step):
@@ -122,7 +130,7 @@ class _Work:
                 self._median(rows, columns[~plain], y)
 
     def _simple(self, y: int) -> NDArray[np.bool_]:
-        """(w,) where the middle four taps are valid and all sixteen are certain to be members, whatever the median."""
+        """Return (w,) where no median is needed: the middle taps are valid and all sixteen are members anyway."""
         width = self.across.n
         taps = np.stack([self.source[y + i, j : j + width] for i in range(REACH) for j in range(REACH)])
         lo, hi = np.fmin.reduce(taps), np.fmax.reduce(taps)
@@ -138,7 +146,7 @@ class _Work:
         return simple
 
     def _middle(self, rows: list[int], columns: NDArray[np.intp], y: int) -> Any:
-        """Of the four middle taps, in raster order: values (n,) and bilinear weights (rows, n)."""
+        """Yield values (n,), trust (n,) and bilinear weights (rows, n) of the four middle taps in raster order."""
         x = self.across.first[columns]
         for i in range(2):
             for j in range(2):
@@ -157,7 +165,7 @@ class _Work:
         x, shape = self.across.first[columns], (len(rows), columns.size)
         cells, inverse = np.unique(x, return_inverse=True)
         taps = np.stack([self.source[y + i, cells + j] for i in range(REACH) for j in range(REACH)])
-        # NaN goes last
+        # NaN sorts last.
         order = np.argsort(taps, axis=0, kind="stable")[:, inverse]
         i, j = order // REACH, order % REACH
         value, trust = self.source[y + i, x + j], self.trust[y + i, x + j]
@@ -198,7 +206,7 @@ class _Work:
     @staticmethod
     def _members(value: NDArray[Any], weight: NDArray[Any], middle: NDArray[Any], limit: NDArray[Any],
                  where: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """The mean of all members at the pixels `where`."""
+        """Return the mean of all members at the pixels `where`."""
         column = np.nonzero(where)[1]
         m, near, n = middle[where], limit[where], column.size
         sums = np.zeros(n, F32), np.zeros(n, F32), np.full(n, np.inf, F32), np.full(n, -np.inf, F32)
@@ -210,7 +218,7 @@ class _Work:
 
 def _gather(value: NDArray[Any], weight: NDArray[Any], member: NDArray[np.bool_],
             sums: tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]) -> None:
-    """Add a tap where it is a member: to Σ w·v, Σ w, smallest, largest."""
+    """Add a tap to Σ w·v, Σ w, smallest and largest where it is a member."""
     total, mass, low, high = sums
     value = np.broadcast_to(value, weight.shape)
     np.add(total, weight * value, out=total, where=member)

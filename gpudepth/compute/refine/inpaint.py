@@ -1,17 +1,17 @@
-"""Fill holes smoothly, from coarse to fine, along the colours of the picture: push and pull.
+"""Fills holes smoothly, from coarse to fine, along the colours of the picture: push and pull.
 
-The map is float32 (H, W), holes NaN or infinite; the guide, if there is one, a picture (H, W, 3) uint8.
+The map is float32 (H, W), with holes NaN or infinite; the optional guide is a picture (H, W, 3) uint8.
 
     push    a level of half the size, rounded up, until it is 1×1 or has no hole. A pixel is the mean of its valid
             children in raster order (float32: their sum divided by their number, each clamped to ±10³⁰ so that nothing
-            overflows), a hole without any; the guide's pixel is the mean of its children, rounded half up.
+            overflows), and a hole if it has none; the guide's pixel is the mean of its children, rounded half up.
     pull    from the coarsest level down. A hole at (y, x) takes four pixels of the level above: (p, q), (p, q'),
             (p', q), (p', q') with p = ⌊y/2⌋ and p' its neighbour on the side of y; those outside are left out.
             Weights are integers: 9, 3, 3, 1 times the colour's (`weights.of_colour` of the difference between the
             guide here and there); v = Σ w·v / Σ w in that order, clamped to the smallest and largest of the taps.
 
-Valid pixels keep their value. A hole far from everything gets the mean of a wide neighbourhood; one inside a surface of
-one colour gets that surface's.
+Valid pixels keep their value. A hole far from every value gets the mean of a wide neighbourhood; a hole inside a
+surface of one colour gets the value of that surface.
 """
 
 from __future__ import annotations
@@ -28,17 +28,27 @@ from . import weights
 F32 = np.float32
 SIGMA_COLOUR = 6.0
 MOST = F32(1e30)
-FAR, CLOSE = 1, 3  # bilinear weights of a parent's neighbour and of the parent
+FAR, CLOSE = 1, 3  # the bilinear weights of a parent's neighbour and of the parent
 
 
 def inpaint(values: NDArray[np.float32], guide: NDArray[np.uint8] | None = None, *,
             threads: int = 1) -> NDArray[np.float32]:
-    """The map without holes. Raises HolesError when there is nothing but holes, UsageError for another guide."""
+    """Return the map without holes.
+
+    Args:
+        values: The map, float32 (H, W).
+        guide: The picture, uint8 (H, W, 3).
+        threads: The number of threads.
+
+    Raises:
+        HolesError: Every pixel is a hole.
+        UsageError: The guide is not a picture of the size of the map.
+    """
     check(values.shape, guide)
     clean: NDArray[np.float32] = np.where(np.isfinite(values), values + F32(0), F32(np.nan)).astype(F32)
     levels: list[tuple[NDArray[np.float32], NDArray[np.uint8] | None]] = [(clean, guide)]
     if not np.isfinite(levels[0][0]).any():
-        raise HolesError(nothing(values.size))
+        raise HolesError(no_values(values.size))
     while np.isnan(levels[-1][0]).any():
         fine, picture = levels[-1]
         levels.append((shrink(fine), None if picture is None else shrink_guide(picture)))
@@ -48,19 +58,19 @@ def inpaint(values: NDArray[np.float32], guide: NDArray[np.uint8] | None = None,
 
 
 def check(shape: tuple[int, ...], guide: NDArray[Any] | None) -> None:
-    """Raises UsageError for a guide that is not a picture of that size."""
+    """Raise UsageError unless the guide is a picture of the size of the map."""
     if guide is not None and (guide.dtype != np.uint8 or guide.shape != (*shape, 3)):
-        raise UsageError(f"a guide is a picture of the map's size {shape}, not {guide.shape} {guide.dtype}",
-                         hint="(H, W, 3) of 8 bits")
+        raise UsageError(f"a guide must be a picture of the map's size {shape}, not {guide.shape} {guide.dtype}",
+                         hint="give an array (H, W, 3) of 8 bits")
 
 
-def nothing(total: int) -> str:
-    """What there is to say about a map of nothing but holes."""
-    return f"none of the map's {total:,} pixels holds a value: there is nothing to fill it with"
+def no_values(total: int) -> str:
+    """Return the message for a map that consists of holes."""
+    return f"none of the map's {total:,} pixels holds a value, so there is nothing to fill it with"
 
 
 def shrink(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The next level of a map."""
+    """Return the next coarser level of a map."""
     shape = (values.shape[0] + 1) // 2, (values.shape[1] + 1) // 2
     total, count = np.zeros(shape, F32), np.zeros(shape, F32)
     for i in range(2):
@@ -77,7 +87,7 @@ def shrink(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def shrink_guide(guide: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The next level of a guide."""
+    """Return the next coarser level of a guide."""
     height, width = guide.shape[0], guide.shape[1]
     total = np.zeros(((height + 1) // 2, (width + 1) // 2, 3), np.uint16)
     for i in range(2):
@@ -92,7 +102,7 @@ def shrink_guide(guide: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def pull(fine: NDArray[np.float32], guide: NDArray[np.uint8] | None, coarse: NDArray[np.float32],
          above: NDArray[np.uint8] | None, *, threads: int = 1) -> None:
-    """Give the holes of `fine` their values, in place."""
+    """Write the values of the holes of `fine` in place."""
     hole = np.flatnonzero(np.isnan(fine))
     table, (height, width) = weights.of_colour(SIGMA_COLOUR), coarse.shape
     flat = fine.reshape(-1)

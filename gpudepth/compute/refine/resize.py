@@ -1,7 +1,7 @@
-"""Another size for a map, in float32, with holes that do not bleed.
+"""Resizes a map in float32, in such a way that holes do not grow.
 
 Pixel centres lie at x + ½. Along an axis from n to m pixels, output pixel x reads these taps, weights computed exactly
-in integers and rounded once to float32:
+Pixel centres are at x + ½. Along an axis from n to m pixels, output pixel x reads these taps, weights computed exactly
 
     area       the pixels that [x·n/m, (x+1)·n/m] covers, each weighted with the covered part · m/n. For shrinking;
                an axis that grows is read bilinearly.
@@ -15,8 +15,8 @@ A tap is valid when its value is finite. For each output pixel, taps in raster o
     v = S / T          then clamped to the smallest and largest of its valid taps, zero made +0; NaN where T = 0
     packed to the map's dtype as the contract says
 
-The clamp keeps rounding from inventing values: where all taps agree the result is exactly their value, and a resized
-map never leaves the range of the map it came from.
+The clamp keeps rounding from producing new values: where all taps agree the result is exactly their value, and a
+resized map never leaves the range of the original.
 """
 
 from __future__ import annotations
@@ -37,9 +37,13 @@ METHODS = ("area", "bilinear", "nearest")
 
 @dataclass(frozen=True)
 class Taps:
-    """What each of m output pixels reads along one axis; `index` and `weight` are (k, m), taps in ascending order.
+    """The taps of m output pixels along one axis.
 
     An output pixel with fewer than k taps repeats its last one with weight 0, which changes no sum and no extreme.
+
+    Attributes:
+        index: The input pixels, (k, m), in ascending order.
+        weight: Their weights, (k, m).
     """
 
     index: NDArray[np.intp]
@@ -47,13 +51,13 @@ class Taps:
 
 
 def taps(n: int, m: int, method: str) -> Taps:
-    """The taps from n to m pixels, by `method` ("area" or "bilinear")."""
+    """Return the taps from n to m pixels by the method "area" or "bilinear"."""
     x = np.arange(m, dtype=np.int64)
     if method == "area" and m <= n:
         first, last = x * n // m, ((x + 1) * n - 1) // m
         reach = np.arange(int((last - first).max()) + 1)[:, None]
         index = np.minimum(first + reach, last)
-        # In units of 1/m input pixels, all of this is whole numbers.
+        # In units of 1/m input pixels, all of these are whole numbers.
         covered = np.minimum((index + 1) * m, (x + 1) * n) - np.maximum(index * m, x * n)
         weight = np.where(first + reach <= last, covered, 0) / n
     else:
@@ -65,9 +69,20 @@ def taps(n: int, m: int, method: str) -> Taps:
 
 
 def resize(values: NDArray[Any], width: int, height: int, method: str = "area", *, threads: int = 1) -> NDArray[Any]:
-    """`values` (float16 or float32, 2-D) at width × height: a new contiguous map of the same dtype.
+    """Resize a map.
 
-    Raises UsageError for another method, or a size below 1 × 1.
+    Args:
+        values: The map, float16 or float32, 2-D.
+        width: The new width in pixels.
+        height: The new height in pixels.
+        method: "area", "bilinear" or "nearest".
+        threads: The number of threads.
+
+    Returns:
+        A new contiguous map of the same dtype.
+
+    Raises:
+        UsageError: The method is unknown, or the size is below 1 × 1.
     """
     check(values.shape, width, height, method)
     dtype = values.dtype.newbyteorder("=")
@@ -80,21 +95,28 @@ def resize(values: NDArray[Any], width: int, height: int, method: str = "area", 
 
 
 def check(shape: tuple[int, ...], width: int, height: int, method: str) -> None:
-    """What `resize` raises."""
+    """Raise what `resize` raises."""
     if method not in METHODS:
-        raise UsageError(f"unknown resize method {method!r}", hint="one of " + ", ".join(METHODS))
+        raise UsageError(f"the resize method {method!r} is unknown", hint="choose one of " + ", ".join(METHODS))
     if width < 1 or height < 1 or 0 in shape:
-        raise UsageError(f"a map of {shape[1]}×{shape[0]} cannot become {width}×{height}")
+        raise UsageError(f"a map of {shape[1]}×{shape[0]} cannot be resized to {width}×{height}")
 
 
 def picks(n: int, m: int) -> NDArray[np.intp]:
-    """The pixel of n that each of m takes by "nearest"."""
+    """Return the pixel of n that each of m pixels takes by "nearest"."""
     return ((2 * np.arange(m, dtype=np.int64) + 1) * n // (2 * m)).astype(np.intp)
 
 
 @dataclass
 class Planes:
-    """After the pass along the rows, float32 (rows, width'): s, t, and smallest and largest valid tap (NaN if none)."""
+    """The sums after the pass along the rows, float32 (rows, new width).
+
+    Attributes:
+        sums: The sum s of each pixel.
+        weights: The sum t of the weights.
+        low: The smallest valid tap, NaN if there is none.
+        high: The largest valid tap, NaN if there is none.
+    """
 
     sums: NDArray[np.float32]
     weights: NDArray[np.float32]
@@ -103,7 +125,7 @@ class Planes:
 
 
 def _across(values: NDArray[Any], along: Taps, threads: int) -> Planes:
-    """The sums over each row's taps."""
+    """Return the sums over the taps of each row."""
     shape = (values.shape[0], along.index.shape[1])
     planes = Planes(*(np.empty(shape, F32) for _ in range(4)))
     step = max(1, CHUNK // max(values.shape[1], shape[1]))
@@ -136,7 +158,7 @@ def _across(values: NDArray[Any], along: Taps, threads: int) -> Planes:
 
 
 def _down(planes: Planes, along: Taps, dtype: np.dtype[Any], threads: int) -> NDArray[Any]:
-    """The sums over the rows, and the division."""
+    """Sum over the rows, divide and pack."""
     out = np.empty((along.index.shape[1], planes.sums.shape[1]), dtype)
     step = max(1, CHUNK // out.shape[1])
 

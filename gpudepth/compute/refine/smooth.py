@@ -1,12 +1,12 @@
 """Smoothing that keeps edges: median, and joint bilateral along the colours of a picture. Holes stay holes.
 
-The map is float32 (H, W), holes NaN or infinite; zeros become +0.
+The map is float32 (H, W), with holes NaN or infinite; zeros become +0.
 
-    median 3, 5    of the n valid values in the 3×3 or 5×5 pixels around, those outside the map left out, the one of
-                   rank ⌊(n−1)/2⌋, counted from the smallest
+    median 3, 5    of the n valid values in the 3×3 or 5×5 pixels around, without those outside the map, the one of rank
+                   ⌊(n−1)/2⌋, counted from the smallest
     bilateral r    v₀ + Σ w·d / Σ w, over the pixels in the (2r+1)² around whose value is near the middle one's:
-                   d = v − v₀, |d| ≤ |v₀|·τ; float32, sums in raster order. Weights are integers made float32:
-                   bell(dy) · bell(dx) · colour difference of the guide (`weights`), the last left out without a guide.
+                   d = v − v₀, |d| ≤ |v₀|·τ; float32, sums in raster order. Weights are integers converted to float32:
+                   bell(dy) · bell(dx) · colour difference of the guide (`weights`), the last only with a guide.
                    Where all taps agree the value keeps its bits.
 """
 
@@ -30,19 +30,19 @@ BAND = 1 << 15  # pixels of a band
 
 
 def check_size(size: int) -> None:
-    """Of a median. Raises UsageError."""
+    """Raise UsageError unless a median of this size exists."""
     if size not in MEDIANS:
-        raise UsageError(f"a median of {size}×{size}", hint="3 or 5")
+        raise UsageError(f"there is no median of {size}×{size}", hint="use 3 or 5")
 
 
 def check_radius(radius: int) -> None:
-    """Of a bilateral filter. Raises UsageError."""
+    """Raise UsageError unless a bilateral filter of this radius exists."""
     if not 1 <= radius <= MAX_RADIUS:
-        raise UsageError(f"a bilateral filter of radius {radius}", hint=f"1 to {MAX_RADIUS}")
+        raise UsageError(f"there is no bilateral filter of radius {radius}", hint=f"use 1 to {MAX_RADIUS}")
 
 
 def median(values: NDArray[np.float32], size: int, *, threads: int = 1) -> NDArray[np.float32]:
-    """Raises UsageError for a size that is neither 3 nor 5."""
+    """Return the median-filtered map; raise UsageError for a size that is neither 3 nor 5."""
     check_size(size)
     height, width = values.shape
     reach = size // 2
@@ -81,7 +81,7 @@ def median(values: NDArray[np.float32], size: int, *, threads: int = 1) -> NDArr
 
 def bilateral(values: NDArray[np.float32], radius: int, guide: NDArray[np.uint8] | None = None, *,
               threads: int = 1) -> NDArray[np.float32]:
-    """Raises UsageError for a radius outside 1…8, or a guide of another size."""
+    """Return the bilaterally filtered map; raise UsageError for a radius outside 1…8 or an unfit guide."""
     check_radius(radius)
     check(values.shape, guide)
     height, width = values.shape
@@ -126,7 +126,7 @@ def bilateral(values: NDArray[np.float32], radius: int, guide: NDArray[np.uint8]
 
 
 def _difference(scratch: Scratch, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """|ΔR| + |ΔG| + |ΔB| of (3, rows, width) planes."""
+    """Return |ΔR| + |ΔG| + |ΔB| of (3, rows, width) planes."""
     total, larger, smaller = (scratch.like(a[0], np.uint16, "total16"), scratch.like(a[0], np.uint8, "larger"),
                               scratch.like(a[0], np.uint8, "smaller"))
     for c in range(3):
@@ -141,12 +141,12 @@ def _difference(scratch: Scratch, a: NDArray[np.uint8], b: NDArray[np.uint8]) ->
 
 
 def _clean(values: NDArray[np.float32], hole: float) -> NDArray[np.float32]:
-    """A copy with every hole the same, and no negative zero."""
+    """Return a copy in which every hole is `hole` and every zero is +0."""
     return np.where(np.isfinite(values), values + F32(0), F32(hole)).astype(F32, copy=False)
 
 
 def _network(n: int) -> list[tuple[int, int]]:
-    """Batcher's merge exchange: pairs (a < b) that sort n values when each in turn is put in order."""
+    """Return Batcher's merge exchange: pairs (a < b) that sort n values if each pair in turn is put in order."""
     pairs = []
     top = 1 << (n - 1).bit_length() - 1
     p = top

@@ -1,11 +1,12 @@
-"""Steady depth in a sequence of frames: smoothing over time that stops at cuts and at whatever moves.
+"""Smooths depth over the frames of a sequence, except at cuts and at whatever moves.
 
-Maps are float32 disparity (H, W), holes NaN or infinite; each comes with its picture (H, W, 3) uint8. For each frame:
+Maps are float32 disparity (H, W), with holes NaN or infinite; each comes with its picture (H, W, 3) uint8. For each
+frame:
 
-    a cut    when more than half of the pixels differ in colour by more than 96 (of 765): the frame starts anew
-    rescale  monocular models give each frame a scale and shift of its own. Asked for, the frame is aligned (`align`) to
-             what came out before it, by the pixels whose colour stayed, before anything else
-    blend    where the colour differs by 24 at most, both frames hold a value, and |v − old| ≤ |old|·τ in float32:
+    cut      if more than half of the pixels differ in colour by more than 96 (of 765), smoothing restarts
+    rescale  monocular models give each frame its own scale and shift. On request, the frame is first aligned (`align`)
+             to the result of the frame before, by the pixels whose colour stayed
+    blend    where the colour differs by at most 24, both frames hold a value, and |v − old| ≤ |old|·τ in float32:
              old + share·(v − old). Everywhere else: v. Holes stay holes.
 """
 
@@ -30,8 +31,14 @@ STILL, CUT = 24, 96
 
 
 @dataclass(frozen=True)
-class Frame:
-    """What came out for a frame. cut: it started anew; alignment: how it was rescaled, or None."""
+class SmoothedFrame:
+    """The result for a frame.
+
+    Attributes:
+        values: The smoothed map.
+        cut: Whether smoothing restarted with this frame.
+        alignment: How the frame was rescaled, or None.
+    """
 
     values: NDArray[np.float32]
     cut: bool
@@ -39,22 +46,29 @@ class Frame:
 
 
 class Temporal:
-    """Frames in order, one at a time; holds the last one only."""
+    """Smooths frames in order, one at a time; it holds only the last one.
+
+    Args:
+        backend: The back end that computes.
+        rescale: Whether to align each frame to the one before it.
+        share: The weight of a new frame, above 0 and at most 1.
+    """
 
     def __init__(self, backend: Backend, *, rescale: bool = False, share: float = float(SHARE)) -> None:
-        """share   how much of a new frame goes in, above 0, 1 at most."""
         if not 0 < share <= 1:
-            raise UsageError(f"a share of {share:g} of each frame", hint="above 0, and 1 at most")
+            raise UsageError(f"the share {share:g} of each frame is out of range",
+                             hint="use a share above 0 and at most 1")
         self.backend, self.rescale, self.share = backend, rescale, share
         self.before: tuple[NDArray[Any], NDArray[np.uint8]] | None = None
 
-    def push(self, values: NDArray[np.float32], guide: NDArray[np.uint8]) -> Frame:
-        """The next frame. Raises UsageError when its size is not the last one's."""
+    def push(self, values: NDArray[np.float32], guide: NDArray[np.uint8]) -> SmoothedFrame:
+        """Smooth the next frame; raise UsageError if its size differs from that of the last one."""
         if guide.dtype != np.uint8 or guide.shape != (*values.shape, 3):
-            raise UsageError(f"a guide is a picture of the map's size {values.shape}, not {guide.shape} {guide.dtype}")
+            raise UsageError(f"a guide must be a picture of the map's size {values.shape}, not {guide.shape} "
+                             f"{guide.dtype}")
         if self.before is not None and self.before[0].shape != values.shape:
-            raise UsageError(f"a frame of {values.shape} after one of {self.before[0].shape}",
-                             hint="resize the maps of a sequence to one size first")
+            raise UsageError(f"a frame of {values.shape} follows one of {self.before[0].shape}",
+                             hint="resize the maps of a sequence to the same size first")
         cut, found = True, None
         if self.before is not None:
             old, picture = self.before
@@ -67,26 +81,26 @@ class Temporal:
         else:
             result = self.backend.blend(values, self.before[0], guide, self.before[1], self.share)
         self.before = result, guide
-        return Frame(result, cut, found)
+        return SmoothedFrame(result, cut, found)
 
     def _rescaled(self, values: NDArray[np.float32], old: NDArray[np.float32],
                   still: NDArray[np.bool_]) -> tuple[NDArray[np.float32], Alignment | None]:
         try:
             found = align.align(values, np.where(still, old, F32(np.nan)))
-        except RangeError:  # too little stood still: better a jump than a wild guess
+        except RangeError:  # too little of the picture stayed the same; a jump is better than a guess
             return values, None
         return self.backend.affine(values, found.scale, found.shift), found
 
 
 def differences(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """(H, W) of |ΔR| + |ΔG| + |ΔB|."""
+    """Return |ΔR| + |ΔG| + |ΔB|, (H, W)."""
     sums: NDArray[np.uint16] = (np.maximum(a, b) - np.minimum(a, b)).sum(-1, dtype=np.uint16)
     return sums
 
 
 def blend(values: NDArray[np.float32], before: NDArray[np.float32], guide: NDArray[np.uint8],
           guide_before: NDArray[np.uint8], share: float) -> NDArray[np.float32]:
-    """See above."""
+    """Blend a map with the one before it as the module's docstring defines; `share` is the weight of the new one."""
     clean = np.where(np.isfinite(values), values + F32(0), F32(np.nan))
     with np.errstate(invalid="ignore"):
         gap = clean - before
