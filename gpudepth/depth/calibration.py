@@ -57,7 +57,7 @@ class Calibration:
         return float(self.intrinsics[0, 2]), float(self.intrinsics[1, 2])
 
     def scaled(self, width: float, height: float) -> Calibration:
-        """Return the same camera for reference dimensions width × height (the same field of view)."""
+        """Return the same camera, with the same field of view, for reference dimensions width × height in pixels."""
         if (width, height) == (self.reference_width, self.reference_height):
             return self
         sx, sy = width / self.reference_width, height / self.reference_height

@@ -82,8 +82,9 @@ class DepthData:
         """Make a map from values, packed by the numeric contract: round to nearest even.
 
         Args:
-            values: Float values (H, W).
-            fmt: Native format.
+            values: Depth in metres along the optical axis, or disparity in 1/metres:
+                float16, float32 or float64 (H, W).
+            fmt: The native format of the result.
             quantity: Whether the values are depth or disparity; that of `fmt` by default.
             **fields: Other fields of DepthData.
 
@@ -112,7 +113,14 @@ class DepthData:
         return quantity_of(self.pixel_format)
 
     def values(self, quantity: str | Quantity) -> NDArray[np.float32]:
-        """Return float32 values (H, W) in metres or 1/metres; 1/0 = inf, NaN where there is no value."""
+        """Return the values in a quantity: 1/0 = inf, and NaN where there is no value.
+
+        Args:
+            quantity: "depth" or "disparity".
+
+        Returns:
+            float32 (H, W) in metres along the optical axis, or in 1/metres.
+        """
         v = self.map.astype(np.float32)
         return numeric.canonical(v) if Quantity(quantity) is self.quantity else numeric.reciprocal(self.map)
 
@@ -163,8 +171,11 @@ class DepthData:
     def replacing_map(self, values: NDArray[Any]) -> DepthData:
         """Return the metadata with another map (H, W) of the same format and view (replacingDepthDataMap).
 
+        Args:
+            values: The map: float16 or float32 as the format of this one, in metres or 1/metres.
+
         Raises:
-            UsageError: The format is another one.
+            UsageError: `values` have another dtype than the format.
         """
         return replace(self, map=values, storage=None, codes=None)
 

@@ -201,13 +201,13 @@ def test_metric_files(photo: Path, tmp_path: Path) -> None:
 
 def test_alignment_that_cannot_be(photo: Path) -> None:
     truth = np.linspace(1, 5, 96 * 64, dtype=np.float32).reshape(64, 96)
-    with pytest.raises(RangeError, match="runs against the samples"):
+    with pytest.raises(RangeError, match="decreases where the samples"):
         go(photo, truth, Settings(align="disparity"), side_inputs=SideInputs(metric=truth))
     with pytest.raises(UsageError, match="nothing to align to"):
         go(photo, truth, Settings(align="disparity"))
     few = np.full((8, 12), np.nan, np.float32)
     few[0, :5] = 1
-    with pytest.raises(RangeError, match="5 samples cannot align"):
+    with pytest.raises(RangeError, match="5 samples are too few"):
         go(photo, truth, Settings(align="disparity"), side_inputs=SideInputs(metric=few))
 
 

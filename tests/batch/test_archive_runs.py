@@ -272,5 +272,5 @@ def test_links_devices_and_twins_in_a_shard_fail_alone(tmp_path: Path) -> None:
     assert {key.split("/")[-1]: error for key, (error, _) in failed.items()} == dict.fromkeys(
         ["link.jpg", "hard.jpg", "device.jpg", "twin.jpg"], "UnsupportedError")
     said = {key.split("/")[-1]: message for key, (_, message) in failed.items()}
-    assert "is a link to '../../secret.png', no regular file" in said["link.jpg"]
+    assert "is a link to '../../secret.png' instead of a regular file" in said["link.jpg"]
     assert "is a device" in said["device.jpg"] and "the archive has 2 members of this name" in said["twin.jpg"]

@@ -294,9 +294,9 @@ def test_what_the_store_refuses(job: Path, server: Server, monkeypatch: pytest.M
             run(job, settings=[setting])
     with pytest.raises(MissingInputError, match="no object matches 's3://bucket/none"):
         run(job, settings=["source.color=s3://bucket/none/*.jpg"])
-    for setting, message in [("source.color=s3://bucket", "names no bucket and object"), ("source.color=s3://*/x/y.jpg", "names no bucket"),
-                             ("source.color=s3://me:word@bucket/*.jpg", "names no credentials"), ("output.path=s3://me:word@bucket/{stem}.jpg", "names no credentials"),
-                             ("source.match=index", "paired by name only"), ("source.color=nothing://x/*.jpg", "nothing:// is no store")]:
+    for setting, message in [("source.color=s3://bucket", "name a bucket and an object"), ("source.color=s3://*/x/y.jpg", "name a bucket"),
+                             ("source.color=s3://me:word@bucket/*.jpg", "contain credentials"), ("output.path=s3://me:word@bucket/{stem}.jpg", "contain credentials"),
+                             ("source.match=index", "paired by name only"), ("source.color=nothing://x/*.jpg", "nothing:// is not a")]:
         with pytest.raises(UsageError, match=message) as caught:
             run(job, settings=[setting])
         assert "word" not in str(caught.value)
@@ -312,7 +312,7 @@ def test_what_the_store_refuses(job: Path, server: Server, monkeypatch: pytest.M
     begin = time.monotonic()
     assert run_command(["run", str(job)]) == 74
     told = capsys.readouterr().err
-    assert "the store fails: EndpointConnectionError" in told and SECRET not in told
+    assert "the store failed: EndpointConnectionError" in told and SECRET not in told
     assert time.monotonic() - begin < 60
     forget()
 
@@ -333,7 +333,7 @@ def test_a_store_that_goes_away_ends_the_run(server: Server, tmp_path: Path) -> 
             process.kill()
     forget()
     assert process.returncode == 74, errors
-    assert "the store fails: " in errors and SECRET not in errors and "Traceback" not in errors
+    assert "the store failed: " in errors and SECRET not in errors and "Traceback" not in errors
 
 
 def test_tars_in_a_store(job: Path, server: Server, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_attach_from_npy_and_from_a_photo(tmp_path: Path, photo: Path, depth: Pa
     (["attach", "cut.heic", "depth.png", "--near", "1", "--far", "2", "-o", "o.heic"], 1, "cut.heic: mdat"),
     (["attach", "empty.heic", "depth.png", "--near", "1", "--far", "2", "-o", "o.heic"], 1, "empty"),
     (["extract", "photo.heic", "-o", "d.npy"], 1, "holds no depth"),
-    (["extract", "depth.png", "-o", "d.npy"], 1, "not a file that can hold depth"),
+    (["extract", "depth.png", "-o", "d.npy"], 1, "the format of this file cannot hold depth"),
     (["remove", "photo.heic", "-o", "x.heic"], 1, "no depth to remove"),
     (["inspect", "none.heic"], 2, "the file does not exist"),
     (["nonsense"], 2, "No such command"),

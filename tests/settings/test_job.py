@@ -110,7 +110,7 @@ def test_mistakes_in_refine_have_their_line() -> None:
         parse_job(text, name="job.yaml")
     problems = "\n".join(caught.value.problems)
     line = text.splitlines().index("refine:") + 1
-    assert f"job.yaml:{line + 1}: refine.smooth: a median of 4×4" in problems
+    assert f"job.yaml:{line + 1}: refine.smooth: there is no median of 4×4" in problems
     assert f"job.yaml:{line + 2}: refine.confidence.highest: input should be greater than or equal to 1" in problems
     assert "refine.align.too: unknown key; did you mean to?" in problems
     with pytest.raises(JobError, match="unknown smoothing ''"):

@@ -42,7 +42,7 @@ def test_a_movie_as_lerobot_and_back(mov: Path, tmp_path: Path) -> None:  # noqa
     number, notes = save_lerobot(mov, tmp_path / "l.mp4", q)
     assert number == 6
     assert any("farther than 6 m" in n for n in notes)
-    assert "the depth is NOT metric, and LeRobot takes it for metres" in notes
+    assert "the depth is NOT metric, although LeRobot reads it as metres" in notes
     assert clip.kind(tmp_path / "l.mp4") == "lerobot"
     for n, frame in enumerate(clip.frames(tmp_path / "l.mp4")):
         assert frame.index == n
@@ -76,7 +76,7 @@ def test_from_the_command_line(mkv: Path, tmp_path: Path, capsys: pytest.Capture
     assert run_command(["extract", str(mkv), "--as", "lerobot", "--depth-range", "0.5,3", "-o", str(out)]) == 0
     said = capsys.readouterr()
     assert said.out == f"{out}\n"
-    assert "pixels are farther than 3 m" in said.err
+    assert "pixels farther than 3 m" in said.err
     assert "5 frames, 0.5 to 3 m" in said.err
     assert json.loads(out.with_suffix(".json").read_text())["features"]["observation.images.depth"]["info"]["video.depth_max"] == 3
     assert run_command(["extract", str(out), "-o", str(tmp_path / "f" / "%d.npy")]) == 0

@@ -153,23 +153,23 @@ def test_what_a_clip_without_depth_is_told(tmp_path: Path, capsys: pytest.Captur
         return capsys.readouterr().err
 
     plain = said("plain.mov", build([colour_trak()]))
-    for words in ("its tracks: vide (jpeg)", "turn on Options > All Photos Data", "Export Unmodified Original", "Keep Originals", "iPhones 17 reportedly"):
+    for words in ("its tracks are vide (jpeg)", "turn on Options > All Photos Data", "Export Unmodified Original", "Keep Originals", "iPhones 17 reportedly"):
         assert words in plain
     assert "Cinematic mode" not in plain.splitlines()[0]
     whole = build([colour_trak()])
     moov = whole.rindex(b"moov") - 4
     about = Metadata({}).adding({"com.apple.quicktime.cinematic-video": Value(0, b"private")}).serialise()
     lost = said("lost.mov", whole[:moov] + make("moov", whole[moov + 8 :] + about))
-    assert "it calls itself a movie of Cinematic mode" in lost
+    assert "it is marked as a movie of Cinematic mode" in lost
     gray = said("gray.mp4", build([depth_trak(1, kind="hvc1", disc=None, handler="vide")], brand="isom"))
-    assert "it does not say what its codes mean: LeRobot's needs its meta/info.json" in gray
+    assert "does not define what its codes mean: LeRobot's requires its meta/info.json" in gray
     assert "All Photos Data" not in gray
     with av.open(str(tmp_path / "n.mkv"), "w") as out:
         stream = out.add_stream("ffv1", rate=30)
         stream.width, stream.height, stream.pix_fmt = 32, 24, "gray16le"
         out.mux(stream.encode(av.VideoFrame(32, 24, "gray16le")))
         out.mux(stream.encode(None))
-    assert "gpudepth attach CLIP THIS --near M --far M, or a job, says it" in said("n.mkv", (tmp_path / "n.mkv").read_bytes())
+    assert "gpudepth attach CLIP THIS --near M --far M, or use a job" in said("n.mkv", (tmp_path / "n.mkv").read_bytes())
 
 
 def _no_depth(folder: Path) -> Path:
@@ -183,7 +183,7 @@ def test_damage_keeps_what_was_before(mkv: Path, tmp_path: Path) -> None:
     blob = bytearray(mkv.read_bytes())
     blob[int(len(blob) * 0.7)] ^= 0x55
     mkv.write_bytes(blob)
-    with pytest.raises(MalformedError, match="a check sum is wrong"):
+    with pytest.raises(MalformedError, match="check sum is wrong"):
         save_frames(mkv, tmp_path / "out" / "%d.npy")
     written = sorted(p.name for p in (tmp_path / "out").glob("*.npy"))
     assert written
@@ -226,8 +226,8 @@ def test_a_matrix_that_is_no_turn(tmp_path: Path, capsys: pytest.CaptureFixture[
     path.write_bytes(depth_movie(colour={"matrix": bytes(36)}))
     facts = clip.about(path)
     assert (facts["orientation"], facts["track"], facts["colour_track"], facts["time_scale"]) == (None, 2, 1, 600)
-    assert "is no turn by quarters" in facts["notes"][-1]
+    assert "is not a rotation by quarter turns" in facts["notes"][-1]
     assert run_command(["extract", str(path), "-o", str(tmp_path / "%d.npy")]) == 1
-    assert "--coded takes pictures as they are stored" in capsys.readouterr().err
+    assert "--coded uses pictures as they are stored" in capsys.readouterr().err
     assert run_command(["extract", str(path), "--coded", "-o", str(tmp_path / "%d.npy")]) == 0
     assert np.load(tmp_path / "3.npy").shape == (32, 48)

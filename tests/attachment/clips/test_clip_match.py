@@ -131,7 +131,7 @@ def test_raw_gray_that_ffmpeg_reads_back_as_rgb555(tmp_path: Path) -> None:
     """Its MOV muxer writes no format that says what it was: such a file is refused, and not taken for depth."""
     maps = gray(tmp_path / "d.mov", [np.zeros((48, 64), np.uint16)] * 4, "gray16le", codec="rawvideo")
     video = footage(colour(tmp_path / "c.mp4", 4))
-    with pytest.raises(GpudepthError, match="comes out as rgb555"):
+    with pytest.raises(GpudepthError, match="decode to rgb555be:"):
         for r in open_clip(video, footage(maps), ClipSettings(), GRAY).read():
             if r.error:
                 raise r.error

@@ -98,7 +98,7 @@ def test_odd_sizes() -> None:
     """A JPEG takes them; 4:2:0 HEVC does not."""
     frame = av.VideoFrame.from_ndarray(np.zeros((33, 47, 3), np.uint8), format="rgb24")
     assert decode(StillEncoder().encode(frame, ".jpg")).shape == (33, 47, 3)
-    with pytest.raises(UnsupportedError, match="both sides even"):
+    with pytest.raises(UnsupportedError, match="both sides must be even"):
         StillEncoder().encode(frame, ".heic")
 
 
