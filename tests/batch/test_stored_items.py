@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from photo_kit import gray, plain
 
+from gpudepth.batch.job_hash import JobHash
 from gpudepth.batch.work_item import PhotoItem, Task
 from gpudepth.depth.encoding import Gray
 from gpudepth.errors import AspectError, FileError, GpudepthError, LimitError
@@ -48,9 +49,9 @@ def test_the_same_bytes_as_on_a_disk(url: str, tmp_path: Path) -> None:
     assert made.photo and row.photo and (made.photo.sha256, made.photo.inode, made.photo.etag) == (
         row.photo.sha256, 0, stored(url, "p/a.jpg").etag)
     assert made.said == row.said and made.warnings == row.warnings
-    assert made.done("job", there.inputs, there.output) and not list((tmp_path / "scratch").iterdir())
+    assert made.done(JobHash("job"), there.inputs, there.output) and not list((tmp_path / "scratch").iterdir())
     put_bytes(f"{url}/out/out.jpg", b"x")
-    assert not made.done("job", there.inputs, there.output)
+    assert not made.done(JobHash("job"), there.inputs, there.output)
     assert type(made).from_json(made.to_json()) == made
 
 
@@ -61,7 +62,7 @@ def test_names_longer_than_file_systems_have_them(url: str, tmp_path: Path) -> N
         put_bytes(f"{url}/{key[0]}/{name}.{kind}", stored(url, key).read())
     item = PhotoItem("k", stored(url, f"p/{name}.jpg"), stored(url, f"d/{name}.png"), Target(f"{url}/out/{name}.jpg"), f"{name}.jpg")
     row = item.do(task(item, tmp_path))
-    assert row.output_size == stored(url, f"out/{name}.jpg").size and row.done("job", item.inputs, item.output)
+    assert row.output_size == stored(url, f"out/{name}.jpg").size and row.done(JobHash("job"), item.inputs, item.output)
 
 
 def test_errors_name_what_is_in_the_store(url: str, tmp_path: Path) -> None:
