@@ -25,7 +25,7 @@ RULE = Linear(65535, 1 / 12, 2.0, invalid=(0,))
 def gpu() -> KernelBackend:
     step = probe.failed()
     if step is not None:
-        pytest.skip(f"no GPU: {step.name}: {step.said}")
+        pytest.skip(f"no GPU: {step.name}: {step.message}")
     return probe.kernels()
 
 

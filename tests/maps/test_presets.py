@@ -194,7 +194,7 @@ def test_nothing_is_guessed() -> None:
         find("midas").encoding(near=1)
     with pytest.raises(UsageError, match="requires focal_px and baseline_m"):
         find("kitti-disparity").encoding()
-    with pytest.raises(UsageError, match="has no use for far, near"):
+    with pytest.raises(UsageError, match="does not take far, near"):
         find("tum-rgbd").encoding(near=1, far=2)
     with pytest.raises(UsageError, match="did you mean kitti-depth"):
         find("kitty-depth")

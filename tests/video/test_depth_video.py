@@ -102,7 +102,7 @@ def test_what_does_not_belong(tmp_path: Path) -> None:
         video.write(DepthData(np.ones((4, 4), np.float32), FDIS), 1)
     with pytest.raises(UnsupportedError, match="cannot encode frames of 1×1:"), DepthVideoWriter(io.BytesIO()) as video:
         video.write(DepthData(np.ones((1, 1), np.float16), HDIS), 0)
-    with pytest.raises(UsageError, match="without a frame"), DepthVideoWriter(io.BytesIO()):
+    with pytest.raises(UsageError, match="needs at least one frame"), DepthVideoWriter(io.BytesIO()):
         pass
 
 

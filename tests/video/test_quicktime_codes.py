@@ -25,8 +25,8 @@ def test_disc_by_its_bytes():
 
 
 @pytest.mark.parametrize(("payload", "error", "words"), [
-    (DISC[8:-1], TruncatedError, "x/disc: needs 4 bytes"),
-    (DISC[8:] + b"\0", MalformedError, "x/disc: 1 bytes too many"),
+    (DISC[8:-1], TruncatedError, "x/disc: 4 bytes are needed"),
+    (DISC[8:] + b"\0", MalformedError, "x/disc: there are 1 bytes too many"),
     (DISC[8:12] + b"\2" + DISC[13:], UnsupportedError, "x/disc: the box starts with 0000000002"),
     (b"\1" + DISC[9:], UnsupportedError, "starts with 0100000001"),
     (DISC[8:13] + DISC[17:] + DISC[13:17], MalformedError, "x/disc: 3.5 to 0.25 is not a valid range"),

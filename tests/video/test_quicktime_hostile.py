@@ -89,11 +89,11 @@ def test_every_size_field(tiny, value):
 
 @pytest.mark.parametrize(("fields", "error", "words"), [
     ({"replace": {"stsz": make_full("stsz", 0, 0, u32(1, 0xFFFFFFFF))}}, LimitError, r"moov/trak\[1\]/.*/stbl/stsz: .*max_samples"),
-    ({"replace": {"stts": make_full("stts", 0, 0, u32(1, 0xFFFFFFFF, 1))}}, MalformedError, "stbl/stts: speaks of 4,294,967,295"),
+    ({"replace": {"stts": make_full("stts", 0, 0, u32(1, 0xFFFFFFFF, 1))}}, MalformedError, "stbl/stts: the box describes 4,294,967,295"),
     ({"replace": {"stco": make_full("stco", 0, 0, u32(3, 50, 50, 50))}}, MalformedError, "share bytes"),
     ({"replace": {"stco": make_full("stco", 0, 0, u32(3, 50, 0xFFFFFFFF, 60))}}, TruncatedError, "a chunk starts at 4,294,967,295"),
     ({"replace": {"co64": make_full("co64", 0, 0, u32(3) + b"\xff" * 24), "stco": None}}, TruncatedError, "a chunk starts"),
-    ({"time_scale": 0}, MalformedError, "time scale 0"),
+    ({"time_scale": 0}, MalformedError, "time scale is 0"),
     ({"replace": {"stsd": make_full("stsd", 0, 0, u32(1) + make("dish", bytes(78)))}}, MalformedError, "dish: hvcC is missing"),
     ({"replace": {"stsd": make_full("stsd", 0, 0, u32(1) + make("dish", bytes(10)))}}, MalformedError, "needs 78 bytes"),
 ])

@@ -159,9 +159,9 @@ def test_a_real_movie_without_depth(sample):
 @pytest.mark.parametrize(("fields", "error", "words"), [
     ({"stream": coded(pix_fmt="gray")}, UnsupportedError, r"stsd/dish/hvcC: codes have 8 bits;"),
     ({"extensions": make("mdat", b"")}, None, ""),
-    ({"disc": b"\1"}, TruncatedError, r"moov/trak\[1\]/mdia/minf/stbl/stsd/dish/disc: needs"),
+    ({"disc": b"\1"}, TruncatedError, r"moov/trak\[1\]/mdia/minf/stbl/stsd/dish/disc: 4 bytes are needed"),
     ({"stream": (coded()[0][:30], coded()[1])}, FileError, "dish/hvcC"),
-    ({"time_scale": 0}, MalformedError, r"moov/trak\[1\]/mdia/mdhd: time scale 0"),
+    ({"time_scale": 0}, MalformedError, r"moov/trak\[1\]/mdia/mdhd: the time scale is 0"),
     ({"stream": (coded()[0], coded()[1][:1] * 2)}, MalformedError, "samples 0 and 1 have the same presentation time"),
     ({"stream": (coded()[0], ())}, UsageError, "the track has 0 frames"),
     ({"stream": coded(width=64)}, None, ""),       # the SPS decides, not the entry

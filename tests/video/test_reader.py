@@ -164,7 +164,7 @@ def test_a_matrix_that_is_no_turn(tmp_path: Path) -> None:
     plain = struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
     at = blob.rindex(plain)     # tkhd's, behind mvhd's
     path.write_bytes(blob[:at] + struct.pack(">9i", 46341, 46341, 0, -46341, 46341, 0, 0, 0, 1 << 30) + blob[at + 36 :])
-    with pytest.raises(UnsupportedError, match="no turn by quarters"):
+    with pytest.raises(UnsupportedError, match="is not a rotation by quarter turns"):
         read_video(path)
 
 
