@@ -21,7 +21,7 @@ import numpy as np
 
 from gpudepth.containers import apple, registry
 from gpudepth.containers.base import CodedMap, Placement
-from gpudepth.datasets import colmap_model
+from gpudepth.datasets import colmap
 from gpudepth.depth.data import Storage
 from gpudepth.depth.pixel_format import HDIS, stored
 from gpudepth.errors import GpudepthError
@@ -29,16 +29,15 @@ from gpudepth.formats import exif, jpeg, mpf, plist, rdf, tiff, xmp
 from gpudepth.formats.archive.index import read_index
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.formats.hevc import nal
-from gpudepth.formats.hevc.configuration import Configuration
 from gpudepth.formats.hevc.depth_sei import DepthRepresentation
-from gpudepth.formats.hevc.parameter_sets import ProfileTierLevel, SequenceParameters
+from gpudepth.formats.hevc.parameter_sets import Configuration, ProfileTierLevel, SequenceParameters
 from gpudepth.formats.isobmff.box import walk
 from gpudepth.formats.isobmff.meta import Meta
 from gpudepth.formats.quicktime import metadata as quicktime_metadata
 from gpudepth.formats.quicktime import movie as quicktime
 from gpudepth.limits import Limits
 from gpudepth.maps import arrays, calib, netpbm, recognise
-from gpudepth.pairing import by_time, csv, templates, transforms
+from gpudepth.pairing import by_time, csv, manifest, templates
 from gpudepth.settings import strict_yaml
 from gpudepth.settings.job import load_job
 from gpudepth.video import checks
@@ -216,7 +215,7 @@ def lists(data: bytes) -> None:
         _file(name, data)
     base = _folder()
     each(data, [lambda s: csv.find_listed(base, "l.csv"), lambda s: csv.find_listed(base, "l.jsonl"),
-                lambda s: transforms.find_in_transforms(base, "l.json"),
+                lambda s: manifest.find_in_transforms(base, "l.json"),
                 lambda s: by_time.find_by_time(base, "l.txt", "l.txt")])
 
 
@@ -227,8 +226,8 @@ def models(data: bytes) -> None:
         folder.mkdir(exist_ok=True)
         for name in ("cameras", "images", "points3D"):
             (folder / f"{name}{suffix}").write_bytes(data)
-    each(data, [lambda s: colmap_model.read(_folder() / "model.txt", LIMITS),
-                lambda s: colmap_model.read(_folder() / "model.bin", LIMITS),
+    each(data, [lambda s: colmap.read(_folder() / "model.txt", LIMITS),
+                lambda s: colmap.read(_folder() / "model.bin", LIMITS),
                 lambda s: calib.read_calib(_file("calib.txt", data))])
 
 

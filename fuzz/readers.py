@@ -15,7 +15,7 @@ from gpudepth.attachment.guide import Guide
 from gpudepth.attachment.inspection import Report
 from gpudepth.compute import backend
 from gpudepth.containers import registry
-from gpudepth.datasets import auxiliary, colmap_model, layers
+from gpudepth.datasets import auxiliary, colmap, layers
 from gpudepth.datasets.dataset import read_photo
 from gpudepth.depth.encoding import Gray
 from gpudepth.errors import GpudepthError
@@ -25,7 +25,7 @@ from gpudepth.formats.bytesource import ByteSource
 from gpudepth.maps import calib, recognise, scene_linear, stacks
 from gpudepth.maps import reader as map_room
 from gpudepth.maps.raw import RawLayout
-from gpudepth.pairing import by_time, captures, csv, transforms
+from gpudepth.pairing import by_time, captures, csv, manifest
 from gpudepth.settings.job import load_job
 from gpudepth.settings.settings import Settings
 from gpudepth.video import frames as clip
@@ -157,7 +157,7 @@ def _list(file: Path, kit: Kit) -> object:
     """The same bytes as every kind of list."""
     errors = []
     for name, find in (("l.csv", csv.find_listed), ("l.jsonl", csv.find_listed),
-                       ("l.json", transforms.find_in_transforms),
+                       ("l.json", manifest.find_in_transforms),
                        ("l.txt", lambda base, text: by_time.find_by_time(base, text, text))):
         (kit.out.parent / name).unlink(missing_ok=True)
         (kit.out.parent / name).symlink_to(file.absolute())
@@ -176,7 +176,7 @@ def _model(file: Path, kit: Kit) -> object:
         for name in ("cameras", "images", "points3D"):
             (folder / f"{name}{suffix}").symlink_to(file.absolute())
         try:
-            colmap_model.read(folder)
+            colmap.read(folder)
         except GpudepthError as error:
             errors.append(str(error))
     return errors, calib.read_calib(file)

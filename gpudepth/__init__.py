@@ -58,7 +58,7 @@ sys.meta_path.append(_Renamed)
 
 def _drawn(data: DepthData) -> bytes:
     """As notebooks show it."""
-    from .view.notebook import png
+    from .view.preview import png
 
     return png(data)
 

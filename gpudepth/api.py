@@ -38,9 +38,8 @@ from .formats.bytesource import ByteSource
 from .limits import DEFAULT, Limits
 from .maps.network import Network
 from .maps.tensors import as_map, is_map
-from .settings.build import item_settings
 from .settings.declare import unknown
-from .settings.options import names
+from .settings.options import item_settings, names
 from .settings.settings import Settings
 from .settings.values import Fill, Fit, Method, Orientation
 from .video import checks
@@ -79,7 +78,7 @@ def attach(
     clamp: tuple[float, float] | None = None, smooth: str | None = None,
     resize: tuple[int, int] | int | str | None = None, resize_method: Method | None = None, fill: Fill | None = None,
     fit: Fit = "error", align_to: DepthInput | None = None, align_scale: str | float | None = None,
-    align_in: Literal["disparity", "depth"] | None = None, confidence: str | Path | NDArray[Any] | None = None,
+    align_in: Literal["depth", "disparity"] | None = None, confidence: str | Path | NDArray[Any] | None = None,
     confidence_highest: int | None = None, confidence_least: float | None = None,
     estimate: str | Path | Network | None = None, key: str | None = None, shape: str | None = None,
     dtype: str | None = None, bytes_per_row: int | None = None, orientation: Orientation = "display",
@@ -213,7 +212,7 @@ def _settings(given: dict[str, Any], *, limits: Limits, **more: Any) -> Settings
 
 
 def from_model(depth: Any, near: float | None = None, far: float | None = None, *,
-               quantity: Literal["disparity", "depth"] = "disparity", preset: str | None = None,
+               quantity: Literal["depth", "disparity"] = "disparity", preset: str | None = None,
                pixel_format: str | PixelFormat = "hdis", backend: str = "auto") -> DepthData:
     """What a depth model returned, as depth data: for `attach`, for `.depth()` in metres, to look at in a notebook.
 

@@ -52,7 +52,7 @@ MODULES = dict(line.split() for line in """
     sources.exr maps.exr
     sources.hdf5 maps.hdf5
     sources.pictures maps.pictures
-    sources.colouring maps.colormapped
+    sources.colouring maps.pictures
     sources.calib maps.calib
     sources.scene_linear maps.scene_linear
     sources.presets maps.presets
@@ -62,20 +62,20 @@ MODULES = dict(line.split() for line in """
     sources.raw maps.raw
     sources.pfm maps.netpbm
     sources.pgm maps.netpbm
-    sources.rows maps.headered
+    sources.rows maps.raw
     sources.maps maps.reader
     sources.record3d maps.record3d
     sources.network maps.network
     sources.letterbox maps.network
     sources.video_codes maps.video_codes
-    sources.colmap_camera datasets.colmap_camera
-    sources.colmap_model datasets.colmap_model
+    sources.colmap_camera datasets.colmap
+    sources.colmap_model datasets.colmap
     sources.video video.reader
     sources.matching video.matching
     sources.clips pairing.clips
     sources.archived pairing.archive
     sources.catalogue pairing.catalogue
-    sources.embedded pairing.embedded
+    sources.embedded pairing.captures
     sources.found pairing.files
     sources.indices pairing.by_index
     sources.listed pairing.manifest
@@ -83,22 +83,22 @@ MODULES = dict(line.split() for line in """
     sources.pair_table pairing.pair_table
     sources.pairing pairing.by_name
     sources.pairs pairing.pairs
-    sources.previews pairing.previews
-    sources.shards pairing.webdataset
+    sources.previews pairing.pairs
+    sources.shards pairing.archive
     sources.stores pairing.stores
     sources.templates pairing.templates
     sources.timestamps pairing.by_time
-    sources.transforms pairing.transforms
-    sources.urls pairing.urls
+    sources.transforms pairing.manifest
+    sources.urls pairing.stores
     pipeline.recipe settings.settings
     pipeline.job settings.job
-    pipeline.encoding_records settings.encodings
+    pipeline.encoding_records settings.sections
     pipeline.network_record settings.sections
     pipeline.refine_record settings.sections
     pipeline.run_record settings.sections
     pipeline.source_record settings.source
     pipeline.strict_yaml settings.strict_yaml
-    pipeline.tar_names pairing.tar_paths
+    pipeline.tar_names pairing.templates
     pipeline.aspect depth.aspect
     pipeline.stopwatch timing
     pipeline.beside attachment.side_inputs
@@ -106,7 +106,7 @@ MODULES = dict(line.split() for line in """
     pipeline.intake attachment.decode
     pipeline.shape attachment.prepare
     pipeline.road attachment.pipeline
-    pipeline.refine attachment.refine
+    pipeline.refine attachment.prepare
     pipeline.precision attachment.precision
     pipeline.convert attachment.convert
     pipeline.export attachment.export
@@ -117,8 +117,8 @@ MODULES = dict(line.split() for line in """
     pipeline.clips.record settings.clip
     pipeline.clips.frames video.frames
     pipeline.clips.ordered video.ordered
-    pipeline.clips.item batch.clip_item
-    pipeline.clips.plan batch.clip_plan
+    pipeline.clips.item batch.work_item
+    pipeline.clips.plan batch.plan
     pipeline.foresight batch.preflight
     pipeline.item batch.work_item
     pipeline.task batch.work_item

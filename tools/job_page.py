@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from gpudepth.settings import job, sections
-from gpudepth.settings.encodings import KINDS
+from gpudepth.settings.sections import KINDS
 from gpudepth.settings.source import RowsConfig, SourceConfig
 
 HEAD = """\

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compute.cores import available_cores
+from ..compute.threads import available_cores
 from ..errors import GpudepthError
 from ..formats.bytesource import Input, as_input
 from ..limits import Limits

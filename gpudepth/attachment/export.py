@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from ..containers import dictionary
 from ..depth import numeric
-from ..depth.auxiliary import DATA, DATA_DESCRIPTION
-from ..depth.data import DepthData
+from ..depth.data import DATA, DATA_DESCRIPTION, DepthData
 from ..depth.pixel_format import Quantity
 from ..errors import RangeError, UsageError
 from ..maps.netpbm import encode_pfm

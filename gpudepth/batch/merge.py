@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from ..attachment.output import remove_stale
 from ..errors import LockedError, UsageError
-from ..pairing.urls import display_path
+from ..pairing.stores import display_path
 from ..settings.job import Job
 from .job_hash import JobHash, job_hash
 from .ledger import Ledger, Row, read_rows

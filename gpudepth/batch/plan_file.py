@@ -26,10 +26,9 @@ from ..limits import Limits
 from ..pairing.pairs import Pairing
 from ..pairing.stores import RemoteFile, Target, facts
 from ..settings.job import Job
-from .clip_plan import clip_options
 from .job_hash import JobHash, job_hash
 from .ledger import MOST_LINE
-from .plan import CAPTURES, SHOWN, Plan, output_root, recipe_of
+from .plan import CAPTURES, SHOWN, Plan, clip_options, output_root, recipe_of
 from .plan_lines import HASH, REFUSED, Fields, LineError, Lines, as_line, parse
 from .shards import Shard
 from .work_item import WorkItem

@@ -17,18 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from .. import errors
-from ..compute.cores import available_cores
+from ..compute.threads import available_cores
 from ..errors import GpudepthError
 from ..formats.archive.member import Member
 from ..formats.bytesource import Input
 from ..pairing.clips import Footage
 from ..pairing.pairs import Refused
-from ..pairing.stores import RemoteFile, Target
-from ..pairing.urls import is_url
+from ..pairing.stores import RemoteFile, Target, is_url
 from ..settings.clip import ClipSettings
-from .clip_item import ClipItem
 from .tars import Tar
-from .work_item import PhotoItem, WorkItem, below, key_hash
+from .work_item import ClipItem, PhotoItem, WorkItem, below, key_hash
 
 HASH = slice(9, 25)         # of a line: {"hash":"0123456789abcdef",
 REFUSED = b'","refused":'

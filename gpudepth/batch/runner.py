@@ -20,19 +20,17 @@ from typing import cast
 from ..attachment.output import remove_stale
 from ..compute import backend as make_backend
 from ..compute.auto import AutoBackend
-from ..compute.cores import available_cores
+from ..compute.threads import available_cores
 from ..errors import AccessError, GpudepthError, Interrupted, OutputError, UsageError
-from ..pairing.stores import RemoteFile, look_at, target
-from ..pairing.urls import display_path, is_url
+from ..pairing.stores import RemoteFile, display_path, is_url, look_at, target
 from ..settings.job import Job, load_job
-from ..settings.references import key
+from ..settings.options import key
 from . import shards as parts
-from .clip_plan import make_clip_plan
 from .job_hash import JobHash, job_hash
 from .lazy_sequence import select
 from .ledger import Ledger, Row, read_rows
 from .part_ledger import PartLedger
-from .plan import Plan, make_plan
+from .plan import Plan, make_clip_plan, make_plan
 from .plan_file import read_plan, write_plan
 from .preflight import SAMPLES, evenly, other_formats, precision_warnings
 from .progress import Progress, Style

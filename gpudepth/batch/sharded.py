@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import GpudepthError, Interrupted, PartialRunError, UsageError
-from ..pairing.urls import is_url
+from ..pairing.stores import is_url
 from ..settings.job import Job
 from . import runner
 from .engines import Needs

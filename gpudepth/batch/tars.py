@@ -22,7 +22,7 @@ from ..errors import GpudepthError, OutputError, PartialRunError
 from ..formats.bytesource import Input
 from ..limits import ASKED
 from ..pairing.stores import Target, target
-from ..pairing.tar_paths import INSIDE, NUMBER, tar_of
+from ..pairing.templates import INSIDE, NUMBER, tar_of
 from ..timing import add, rounded
 from .ledger import Row, sha256
 from .work_item import PhotoItem, Task, below, key_hash

@@ -13,6 +13,9 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from ..attachment.clips import movie as clip_movie
+from ..attachment.clips import photos as clip_stills
+from ..attachment.clips.span import ClipContext
 from ..attachment.convert import export_item
 from ..attachment.estimate import estimated
 from ..attachment.export import MAPS_ALONE
@@ -21,9 +24,10 @@ from ..attachment.side_inputs import SideInputs
 from ..compute import backend
 from ..errors import GpudepthError, OutputError, render
 from ..formats.bytesource import Input
-from ..pairing.stores import RemoteFile, Target
-from ..pairing.urls import display_path
-from ..settings.references import key
+from ..pairing.clips import Footage
+from ..pairing.stores import RemoteFile, Target, display_path
+from ..settings.clip import MARK, ClipSettings
+from ..settings.options import key
 from ..settings.settings import Settings
 from ..timing import lap, rounded, stage
 from .ledger import FileState, Row, stat_signature, states
@@ -236,3 +240,43 @@ def below(path: Path | Target, root: Path) -> str:
     if text.startswith(start) or not isinstance(path, Path):
         return text.removeprefix(start)
     return Path(os.path.relpath(path, root)).as_posix()
+
+
+@dataclass(frozen=True)
+class ClipItem:
+    """key, target: as of `WorkItem`. depth: None when the video holds it. pattern: the output's path, with {frame}
+    where it is photos. output: the file that says it is done, frames.csv or the movie. threads: for its frames."""
+
+    key: str
+    video: Footage
+    depth: Footage | None
+    pattern: str
+    output: Path
+    target: str
+    options: ClipSettings
+    threads: int = 1
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """All files it is made of: the video, what holds its depth, then the rest of sequences."""
+        depth = self.depth.files if self.depth else self.video.files[:1]
+        return (self.video.files[0], depth[0], *self.video.files[1:], *depth[1:])
+
+    def is_whole(self, row: Row) -> bool:
+        """Is all of the output there?"""
+        return self.output.exists() if MARK not in self.pattern else clip_stills.is_whole(self.output)
+
+    def do(self, task: Task) -> Row:
+        """See `WorkItem.do`."""
+        before = [stat_signature(path) for path in self.inputs]
+        means = ClipContext(self.options, task.settings, backend(task.backend), self.threads, heartbeat)
+        if MARK in self.pattern:
+            outcome = clip_stills.write(self.video, self.depth, self.pattern, means)
+        else:
+            outcome = clip_movie.write(self.video, self.depth, Path(self.pattern), means)
+        written = FileState.of(self.output)
+        near, far = (m if isfinite(m) else None for m in outcome.metres)
+        photo, depth, *rest = states(self.inputs, before)
+        return Row(self.key, "ok", task.job, photo, depth, self.target, written.size, written.sha256, outcome.said,
+                   metres=(near, far), filled=outcome.filled, warnings=outcome.warnings, beside=tuple(rest),
+                   pixels=outcome.pixels, stages=rounded(outcome.stages))

@@ -44,7 +44,7 @@ def doctor(as_json: o.Json = False) -> None:
 
 
 def _machine() -> list[Finding]:
-    from ..compute.cores import available_cores
+    from ..compute.threads import available_cores
 
     system = f"{platform.system()} {platform.release()}, {platform.machine()}"
     memory = "memory is not known"

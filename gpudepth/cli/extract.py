@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..datasets.photo import Photo as DepthPhoto
     from ..datasets.reconstruction import Reconstruction
     from ..errors import GpudepthError
-    from ..video.choice import Choice
+    from ..video.matching import Choice
 
 File = Annotated[Path, typer.Argument(help="A photo or clip that holds depth; or a folder of photos, with --as.",
                                       show_default=False)]
@@ -82,7 +82,7 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
     """
     from ..datasets import auxiliary
     from ..video import frames as clip
-    from ..video.choice import Choice
+    from ..video.matching import Choice
 
     wanted, model = auxiliary.parse(aux), _model(align_to, align_scale)
     if depth_range is not None and layout != "lerobot":

@@ -12,9 +12,8 @@ import typer
 
 from ..containers import registry
 from ..errors import UsageError
-from ..settings.build import item_settings
 from ..settings.declare import specs
-from ..settings.options import ALL, names
+from ..settings.options import ALL, item_settings, names
 from ..settings.settings import Settings
 from ..settings.values import pair as two_numbers
 
@@ -211,6 +210,6 @@ def pair(option: str, text: str) -> tuple[float, float]:
 def engine(name: str) -> Any:
     """The back end for a single photo: all cores work on its map."""
     from ..compute import backend
-    from ..compute.cores import available_cores
+    from ..compute.threads import available_cores
 
     return backend(name, threads=available_cores())

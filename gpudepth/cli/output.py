@@ -85,6 +85,6 @@ def _in_options(text: str) -> str:
     """The text with settings named as options."""
     if "‹" not in text:
         return text
-    from ..settings.references import option
+    from ..settings.options import option
 
     return render(text, option, joint=" ")

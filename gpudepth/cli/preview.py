@@ -58,9 +58,9 @@ MOST, CLIP = 4096, 320
 def _one(file: Path, target: Path, size: int, *, alone: bool) -> bool:
     from ..errors import GpudepthError
     from ..video.frames import is_clip
+    from ..view.depth_view import load
     from ..view.preview import preview as picture
     from ..view.sheet import clip_sheet
-    from ..view.shown import load
     from .output import print_error
 
     try:

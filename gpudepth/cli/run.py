@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import PartialRunError, UsageError
-from ..pairing.urls import display_path
+from ..pairing.stores import display_path
 from . import options as o
 from .output import print_message
 

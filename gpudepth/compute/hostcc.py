@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ..errors import BackendError
 from ..resources import folder
-from .cache import cache_folder
+from .nvrtc import cache_folder
 
 # These flags are the same for g++ and clang. -ffp-contract=off forbids fused multiply-adds.
 FLAGS = ("-std=c++17", "-DGD_HOST", "-O2", "-ffp-contract=off", "-fno-fast-math", "-shared", "-fPIC")

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from ..depth.pixel_format import Quantity
 from ..errors import HolesError
+from . import tables
 from .interface import Array, Filled, Span
 from .launch import F32, I32, MAX_ROWS, U32, Launcher
-from .refine import fill, guided, inpaint, resize, smooth, temporal, weights
+from .refine import fill, guided, inpaint, resize, smooth, temporal
 from .refine.resize import Taps
 
 
@@ -83,16 +84,16 @@ class RefineKernels(Launcher):
         if height > MAX_ROWS:
             return self._on_cpu(self.cpu.upsample, values, guide, confidence)
         there = np.isfinite(self._on_host(values))
-        trust = np.full(values.shape, weights.TRUST, np.uint8)
+        trust = np.full(values.shape, tables.TRUST, np.uint8)
         if confidence is not None:
-            trust = weights.of_trust(self._on_host(confidence)).astype(np.uint8)
+            trust = tables.of_trust(self._on_host(confidence)).astype(np.uint8)
         trust[~there] = 0
         tables_ = [self.device.array(np.ascontiguousarray(t)) for axis in (down, across) for t in (
             axis.first.astype(I32), axis.linear, axis.space, axis.centre.astype(I32))]
         out = self.device.empty((height, width), F32)
         self._pixels("guided", "guided", out, self._in(values), self.device.array(trust), I32(values.shape[1]),
                      I32(values.shape[0]), self._in(guide), out, I32(width), I32(height), *tables_,
-                     self.device.array(weights.of_colour(guided.SIGMA_COLOUR)), guided.TAU)
+                     self.device.array(tables.of_colour(guided.SIGMA_COLOUR)), guided.TAU)
         return self._out(out, values)
 
     def inpaint(self, values: Array, guide: NDArray[np.uint8] | None = None) -> tuple[Array, Filled]:
@@ -106,7 +107,7 @@ class RefineKernels(Launcher):
             raise HolesError(inpaint.no_values(span.total))
         levels = [self._level(values, guide)]
         holes = span.total - span.valid
-        colour = self.device.array(weights.of_colour(inpaint.SIGMA_COLOUR))
+        colour = self.device.array(tables.of_colour(inpaint.SIGMA_COLOUR))
         while holes:
             (fine, picture), counter = levels[-1], self.device.array(np.zeros(1, U32))
             height, width = fine.shape
@@ -151,8 +152,8 @@ class RefineKernels(Launcher):
         out = self.device.empty(values.shape, F32)
         self._pixels("smooth", "bilateral", out, self._in(values), None if guide is None else self._in(guide), out,
                      I32(values.shape[1]), I32(values.shape[0]), I32(radius),
-                     self.device.array(weights.of_distance(radius, radius / 2)),
-                     self.device.array(weights.of_colour(smooth.SIGMA_COLOUR)), smooth.TAU)
+                     self.device.array(tables.of_distance(radius, radius / 2)),
+                     self.device.array(tables.of_colour(smooth.SIGMA_COLOUR)), smooth.TAU)
         return self._out(out, values)
 
     def affine(self, values: Array, scale: float, shift: float) -> Array:

@@ -12,13 +12,13 @@ import ctypes.util
 import hashlib
 import importlib.util
 import os
+import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ..errors import BackendError
 from ..resources import folder
-from .cache import cache_folder
 
 FLAGS = ("--std=c++17", "--fmad=false", "--ftz=false", "--prec-div=true", "--prec-sqrt=true")
 INSTALL = "run pip install 'gpudepth[gpu]', which includes nvidia-cuda-nvrtc-cu12, or install any CUDA toolkit"
@@ -160,3 +160,32 @@ def _candidates() -> list[str]:
             found += [str(p) for p in sorted(Path(os.environ[variable]).glob("lib64/libnvrtc.so*"))]
     system = ctypes.util.find_library("nvrtc")
     return [*found, system] if system else found
+
+
+@lru_cache(maxsize=4)
+def _folder(wanted: str) -> Path:
+    for candidate in (wanted, str(Path(tempfile.gettempdir()) / f"gpudepth-{_user()}")):
+        path = Path(candidate)
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            own = not hasattr(os, "getuid") or path.stat().st_uid == os.getuid()  # others could change its files
+            with tempfile.TemporaryFile(dir=path):
+                pass
+        except OSError:
+            continue
+        if own:
+            return path
+    return Path(tempfile.mkdtemp(prefix="gpudepth-"))
+
+
+def cache_folder() -> Path:
+    """Return a folder that exists, belongs to this user and can be written."""
+    named = os.environ.get("GPUDEPTH_CACHE")
+    if not named:
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
+        named = str(Path(base) / "gpudepth")
+    return _folder(named)
+
+
+def _user() -> str:
+    return str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")

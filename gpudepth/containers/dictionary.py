@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..depth.auxiliary import DATA, DATA_DESCRIPTION, TYPE_DEPTH, TYPE_DISPARITY, map_from_info
-from ..depth.data import DepthData, Storage
+from ..depth.data import DATA, DATA_DESCRIPTION, TYPE_DEPTH, TYPE_DISPARITY, DepthData, Storage, map_from_info
 from ..depth.pixel_format import PixelFormat, Quantity
 from ..errors import GpudepthError, MalformedError, UnsupportedError, UsageError
 from ..formats import plist, xmp

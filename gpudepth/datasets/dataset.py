@@ -19,9 +19,8 @@ from ..attachment.guide import Guide
 from ..containers import registry
 from ..containers.dictionary import Dictionary
 from ..depth.calibration import Calibration
-from ..errors import GpudepthError, MissingInputError, NoDepthError, UsageError
+from ..errors import GpudepthError, MissingInputError, NoDepthError, UsageError, missing
 from ..formats.bytesource import ByteSource
-from ..formats.missing import missing
 from ..limits import DEFAULT, Limits
 from ..pairing.pairs import natural_key
 from . import auxiliary

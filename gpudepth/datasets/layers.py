@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from ..attachment.export import exr
 from ..errors import GpudepthError
 from . import auxiliary
-from .colour import linear
-from .photo import Photo
+from .photo import Photo, linear
 
 CURVE = "linear light, the sRGB curve undone; display-referred: the camera's tone curve is not undone"
 

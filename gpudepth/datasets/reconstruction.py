@@ -20,9 +20,8 @@ from ..depth.data import DepthData
 from ..depth.pixel_format import FDIS
 from ..errors import AspectError, GpudepthError, MissingInputError, RangeError, UsageError
 from ..limits import DEFAULT, Limits
-from . import colmap_model
-from .colmap_camera import Camera
-from .colmap_model import Image
+from . import colmap
+from .colmap import Camera, Image
 
 UNIT = "unit of the reconstruction"
 
@@ -63,7 +62,7 @@ class Reconstruction:
     def __init__(self, folder: str | Path, scale: float | None = None, limits: Limits = DEFAULT) -> None:
         if scale is not None and not (np.isfinite(scale) and scale > 0):
             raise UsageError(f"a unit of {scale:g} metres", hint="--align-scale 0.37")
-        self.model = colmap_model.read(folder, limits)
+        self.model = colmap.read(folder, limits)
         self.scale = scale
 
     def fit(self, photo: Path, data: DepthData, width: int, height: int) -> Fit:

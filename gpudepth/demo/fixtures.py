@@ -30,7 +30,7 @@ from ..containers.dng.dng import Dng
 from ..containers.heif.heif import Heif
 from ..containers.jpeg.jpeg import Jpeg
 from ..depth import orientation as exif
-from ..depth.auxiliary import DATA, DATA_DESCRIPTION, TYPE_DEPTH, TYPE_DISPARITY
+from ..depth.data import DATA, DATA_DESCRIPTION, TYPE_DEPTH, TYPE_DISPARITY
 from ..depth.pixel_format import FDEP, FDIS, HDEP, HDIS, NATIVE, PixelFormat, Quantity, stored
 from ..errors import NoDepthError, OutputError, UnsupportedError, UsageError
 from . import pattern, raw, still

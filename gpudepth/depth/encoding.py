@@ -322,7 +322,7 @@ class Relative:
 
     near: float
     far: float
-    quantity: Literal["disparity", "depth"] = "disparity"
+    quantity: Literal["depth", "disparity"] = "disparity"
     low: float | None = None
     high: float | None = None
 

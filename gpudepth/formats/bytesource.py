@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
-from ..errors import FileError, LimitError, OutputError, TruncatedError, UnsupportedError
+from ..errors import FileError, LimitError, OutputError, TruncatedError, UnsupportedError, missing
 from ..limits import DEFAULT, Limits
-from .missing import missing
 
 CHUNK = 1 << 17  # larger buffers are allocated as fresh pages each time, which costs more than the calls saved
 

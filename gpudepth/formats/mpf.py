@@ -20,7 +20,7 @@ MAX_OFFSET = 0xFFFFFFFF
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8}
 UNDEFINED, LONG = 7, 4
 
-ByteOrder = Literal["big", "little"]
+ByteOrder = Literal["little", "big"]
 _ORDERS: dict[bytes, ByteOrder] = {b"MM\0*": "big", b"II*\0": "little"}
 
 

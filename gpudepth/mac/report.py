@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .. import api
 from ..containers.rules import Checklist, Rule, Verdicts
-from ..depth.auxiliary import TYPE_DEPTH, TYPE_DISPARITY
-from ..depth.data import DepthData
+from ..depth.data import TYPE_DEPTH, TYPE_DISPARITY, DepthData
 from ..depth.pixel_format import Quantity
 from ..errors import FileError, GpudepthError, MalformedError, MissingInputError
 

@@ -16,9 +16,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BackendError, FileError, LimitError, MalformedError, UnsupportedError, UsageError
+from ..errors import BackendError, FileError, LimitError, MalformedError, UnsupportedError, UsageError, missing
 from ..formats.bytesource import ByteSource
-from ..formats.missing import missing
 from ..limits import DEFAULT, Limits
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)      # of ImageNet, from torchvision

@@ -51,7 +51,7 @@ class Preset:
     cited: str
     needs: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
-    relative: Literal["disparity", "depth"] | None = None
+    relative: Literal["depth", "disparity"] | None = None
     key: str | None = None
     unpack: Callable[[NDArray[Any]], NDArray[Any]] | None = None
     note: str = ""
@@ -149,7 +149,7 @@ def _gray(curve: Literal["depth", "disparity"]) -> Make:
     return lambda near, far: Gray(near, far, curve)
 
 
-def _relative(quantity: Literal["disparity", "depth"]) -> Make:
+def _relative(quantity: Literal["depth", "disparity"]) -> Make:
     return lambda near, far: Relative(near, far, quantity)
 
 

@@ -13,11 +13,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FileError, LimitError, TruncatedError, UnsupportedError
+from ..errors import FileError, LimitError, TruncatedError, UnsupportedError, missing
 from ..formats.bytesource import Input, VirtualFile, as_input
-from ..formats.missing import missing
 from ..limits import DEFAULT, Limits
-from . import arrays, exr, hdf5, headered, pictures, record3d
+from . import arrays, exr, hdf5, pictures, raw, record3d
 from .netpbm import read_pfm, read_pgm
 from .raw import RawLayout, read_raw
 
@@ -101,10 +100,10 @@ def read_map(
             values = exr.read_exr(path, key=key, limits=limits)
         elif magic.startswith((hdf5.MAGIC, hdf5.MATLAB)):
             values = hdf5.read_hdf5(path, key=key, limits=limits)
-        elif magic.startswith(headered.DPT):
-            values = headered.read_dpt(stream, length, where=where, limits=limits)
-        elif headered.is_colmap(magic):
-            values = headered.read_colmap(stream, length, where=where, limits=limits)
+        elif magic.startswith(raw.DPT):
+            values = raw.read_dpt(stream, length, where=where, limits=limits)
+        elif raw.is_colmap(magic):
+            values = raw.read_colmap(stream, length, where=where, limits=limits)
         elif magic.startswith(record3d.MAGIC):
             values = record3d.read_lzfse(stream.read(), where=where, limits=limits, frame=photo_size, size=size)
         else:

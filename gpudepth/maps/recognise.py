@@ -18,7 +18,7 @@ from ..containers import registry
 from ..errors import FileError, RangeError, UsageError
 from ..formats.bytesource import ByteSource, Input, VirtualFile, as_file, as_path
 from ..limits import DEFAULT, Limits
-from . import arrays, exr, hdf5, headered, record3d
+from . import arrays, exr, hdf5, raw, record3d
 from .calib import Calib, read_calib
 from .netpbm import read_size
 from .presets import PRESETS
@@ -195,9 +195,9 @@ def _embedded(e: _Evidence) -> Recognised | None:
 def _by_content(e: _Evidence) -> Recognised | None:
     if e.head.startswith(record3d.MAGIC):
         return Recognised("record3d", "LZFSE data, as in a Record3D capture")
-    if e.head.startswith(headered.DPT):
+    if e.head.startswith(raw.DPT):
         return Recognised("sintel", "begins with PIEH, as Sintel's .dpt does")
-    if headered.is_colmap(e.head):
+    if raw.is_colmap(e.head):
         return Recognised("colmap", "begins with width&height&channels&")
     if {"depth", "focallength_px"} <= e.npz:
         return Recognised("depth-pro", "keys depth and focallength_px")

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import UsageError
 from .files import FoundFile, by_group, common_names, list_files, without_maps
 from .pairs import Pair, Pairing, find_collisions, natural_key, natural_sorted, output_template, photo_key
-from .urls import located
+from .stores import located
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from .pairs import (
     Duplicate,
     Pair,
     Pairing,
+    Previews,
     find_collisions,
     natural_key,
     natural_sorted,
@@ -19,9 +20,8 @@ from .pairs import (
     photo_key,
     shared_maps,
 )
-from .previews import Previews
+from .stores import located
 from .templates import Fields, Template, entries, is_folder, search, search_root
-from .urls import located
 
 Search = Callable[..., Iterable[tuple[Path, Fields]]]
 

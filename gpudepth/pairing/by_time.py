@@ -17,8 +17,8 @@ from ..errors import UsageError
 from .files import FoundFile, Listing, by_group, common_names, list_files, without_maps
 from .manifest import ListFile
 from .pairs import Pair, Pairing, find_collisions, natural_key, natural_sorted, output_template, photo_key
+from .stores import located
 from .templates import placeholders
-from .urls import located
 
 TOLERANCE = 0.02
 TIME = "time"

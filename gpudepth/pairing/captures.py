@@ -1,4 +1,4 @@
-"""Finds pairs inside Record3D captures: each frame of an `.r3d` archive with its map, confidence and camera."""
+"""Finds pairs within one file: frames of Record3D captures (`.r3d`), and OpenEXR renders that hold colours and Z."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from ..formats.archive.member import Member
 from ..limits import DEFAULT, Limits
 from ..maps.record3d import read_capture
 from .archive import ARCHIVE, PairCollector, outer_fields
-from .pairs import Pair, Pairing
+from .files import list_files
+from .pairs import Pair, Pairing, find_collisions, output_template, photo_key
+from .stores import located
 from .templates import placeholders
 
 FRAME = "frame"
@@ -71,3 +73,26 @@ def _frames(index: Index, limits: Limits) -> tuple[dict[str, dict[str, Member]],
                                hint="for other archives, set source.color and source.depth")
     read_capture(camera, limits)
     return frames, camera
+
+
+def find_embedded(base: Path, color: str, output: str | None = None) -> Pairing:
+    """Pair every photo that matches with itself.
+
+    Args:
+        base: Folder that relative paths start from.
+        color: Glob or template of the photos.
+        output: Template of the output, made of color's placeholders and {stem}.
+
+    Returns:
+        One pair per photo, in natural order.
+
+    Raises:
+        UsageError: A template is bad.
+        MissingInputError: No photo matches.
+    """
+    base = Path(base)
+    photos = list_files(base, color)
+    goals = output_template(output, photos.names)
+    pairs = tuple(Pair(photo_key(found.path, base), found.path, found.path, found.fields,
+                       located(base, goals.format(found.fields)) if goals else None) for found in photos.files)
+    return Pairing(pairs, collisions=find_collisions(pairs, photos.paths), names=photos.names)

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from ..errors import MissingInputError, UsageError
 from .by_name import no_match_error
-from .stores import RemoteFile, check_url, list_objects
+from .stores import RemoteFile, check_url, is_url, list_objects
 from .templates import Fields, check_placeholders, search, search_names, wild
-from .urls import is_url
 
 
 class Catalogue:

@@ -22,8 +22,8 @@ from .pairs import (
     real_paths,
     shared_maps,
 )
+from .stores import located
 from .templates import Template
-from .urls import located
 
 COLUMNS = ("color", "depth", "id", "confidence", "metric", "out")
 NEEDED = ("color", "depth")

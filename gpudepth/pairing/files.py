@@ -9,8 +9,7 @@ from pathlib import Path
 
 from ..errors import MissingInputError, UsageError, listing
 from .by_name import no_match_error
-from .pairs import natural_key
-from .previews import Previews
+from .pairs import Previews, natural_key
 from .templates import ANY_SUFFIX, Fields, check_placeholders, placeholders, search
 
 

@@ -21,19 +21,22 @@ from .by_name import Search, no_match_error
 from .pairs import (
     MOST_FOLDERS,
     Duplicate,
+    Name,
     Pair,
     Pairing,
+    Previews,
     find_collisions,
     natural_bytes,
     natural_sorted,
     pairing_templates,
     photo_key,
     real_paths,
+    root_of,
     shared_maps,
+    stem_of,
 )
-from .previews import Name, Previews, root_of, stem_of
+from .stores import located
 from .templates import Fields, Template, search
-from .urls import located
 
 T = TypeVar("T")
 CACHE_KIB = 16 << 10

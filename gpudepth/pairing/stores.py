@@ -11,17 +11,17 @@ import contextlib
 import errno
 import itertools
 import os
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, TypeAlias
 
 from ..errors import AccessError, FileError, GpudepthError, MissingInputError, OutputError, UsageError
 from ..formats.bytesource import VirtualFile
 from ..limits import DEFAULT, Limits
-from .urls import is_url
 
 AT_ONCE = 64        # simultaneous requests
 PAGE = 1000         # objects per page of a listing
@@ -320,3 +320,22 @@ def _kind(error: BaseException | None) -> str:
             return type(error).__name__
         error = error.__cause__ or error.__context__
     return first
+
+
+_URL = re.compile(r"([a-z][a-z0-9+.-]+)://(?=[^/])")
+_AS_PATH = re.compile(r"([a-z][a-z0-9+.-]+):/(?=[^/])")
+
+
+def is_url(text: str) -> bool:
+    return _URL.match(text) is not None
+
+
+def located(base: Path, text: str) -> Path:
+    """Return the path that a job's path stands for: below the base, unless it is absolute or a URL."""
+    return Path(text) if is_url(text) else base / text
+
+
+def display_path(path: PurePath) -> str:
+    """Return the path, or the URL that it stands for, with `/`."""
+    text = path.as_posix()
+    return _AS_PATH.sub(r"\1://", text, count=1) if _AS_PATH.match(text) else text

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..batch.ledger import LEDGER
-from ..errors import GpudepthError, MissingInputError
-from ..formats.missing import missing
+from ..errors import GpudepthError, MissingInputError, missing
 from ..limits import DEFAULT
-from ..maps.colormapped import ALONE_HINT, explain_colours, palette_of
+from ..maps.pictures import ALONE_HINT, explain_colours, palette_of
 from ..pairing.pairs import natural_key
 
 Role = Literal["photo", "map", "picture of a map", "damaged", "other"]

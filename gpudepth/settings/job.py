@@ -14,14 +14,17 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from ..containers import registry
 from ..errors import GpudepthError, JobError, UsageError
-from ..pairing import tar_paths
+from ..pairing import templates
 from .declare import SettingError, specs
-from .encodings import KINDS, AnyEncoding, EmbeddedConfig, GrayConfig, encoding, parameters
 from .schema import Config, told
 from .sections import (
+    KINDS,
     AlignConfig,
+    AnyEncoding,
     ClipConfig,
     ConfidenceConfig,
+    EmbeddedConfig,
+    GrayConfig,
     LimitsConfig,
     MapConfig,
     NetworkConfig,
@@ -29,6 +32,8 @@ from .sections import (
     RefineConfig,
     ResizeConfig,
     RunConfig,
+    encoding,
+    parameters,
 )
 from .settings import Settings
 from .source import RowsConfig, SourceConfig
@@ -72,7 +77,7 @@ class Job(Config):
             if self.output.tars is not None:
                 if self.source.video is not None:
                     raise UsageError("output.tars is about photos, and source.video about clips")
-                tar_paths.check(self.output.path)
+                templates.check(self.output.path)
             if self.source.network is not None:
                 settings.check_network()
                 self._check_batch(self.source.network.batch)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any, Literal
 
+from ..containers import registry
 from ..depth import encoding as enc
+from ..depth.encoding import Depth, Encoding, parse_scale
 from ..errors import UsageError
+from ..maps.network import Network
 from ..maps.raw import RawLayout
 from .clip import ClipSettings
-from .declare import like, setting, validate
+from .declare import Spec, like, setting, specs, unknown, validate
 from .settings import Settings
 from .values import Confidence, Method, Resize, pair
 
@@ -94,7 +100,7 @@ class MapOptions:
                             "relative map is fitted to, scale and shift. A map, or a photo that holds depth.")
     align_scale: str | None = setting(None, key="refine.align.scale", parse=lambda value: str(enc.parse_scale(value)),
                                       help="One unit of that map, in metres: 0.001, 1/256, mm.")
-    align_in: Literal["disparity", "depth"] | None = setting(
+    align_in: Literal["depth", "disparity"] | None = setting(
         None, key="refine.align.curve", help="What the relative map is linear in: disparity (MiDaS, Depth Anything) or "
         "depth (Marigold). [default: disparity]")
     confidence: Any = setting(None, key="refine.confidence.path", metavar="MAP", help="How far each pixel is to be "
@@ -141,3 +147,73 @@ def names() -> list[str]:
     """The keywords that `item_settings` takes."""
     return [f.name for cls in (EncodingOptions, MapOptions, Settings) for f in fields(cls) if "setting" in f.metadata]
 
+
+def item_settings(values: Mapping[str, Any], *, encoding: Encoding | None = None, network: Network | None = None,
+                  floats: bool = False) -> Settings:
+    """Return the settings that keywords name.
+
+    Args:
+        values: Keywords of `options.names`, with values as Python, the command line or a job writes them.
+        encoding: Any other rule for the values of the map.
+        network: Estimates the map from the photo.
+        floats: The map is an array of floats, which are metres unless something else is named.
+
+    Raises:
+        UsageError: For a keyword that nobody knows, a value that it cannot have, or two that contradict each other.
+    """
+    known = names()
+    for name in values:
+        if name not in known:
+            raise unknown(name, known)
+    meaning = EncodingOptions(**_of(EncodingOptions, values))
+    options = MapOptions(**_of(MapOptions, values))
+    if encoding is not None and (meaning.preset is not None or meaning.encoding() is not None):
+        raise UsageError("‹encoding› says what the values mean already", hint="leave out ‹near›, ‹preset› and the like")
+    encoding = encoding or meaning.encoding()
+    aligned = options.align_to is not None
+    if floats and encoding is None and meaning.preset is None and not aligned:
+        encoding = Depth()
+    resize = options.resize
+    if resize is not None and options.resize_method is not None:
+        resize = replace(resize, method=options.resize_method)
+    donor = options.donor
+    settings = Settings(
+        **_of(Settings, values), encoding=encoding, resize=resize, rows=options.layout(), confidence=options.trust(),
+        align=(options.align_in or "disparity") if aligned else None, network=network, donor_white=meaning.white,
+        metric_encoding=Depth(parse_scale(options.align_scale)) if options.align_scale else None,
+        donor=registry.donor(donor) if isinstance(donor, str | Path) else donor)
+    if meaning.preset is None:
+        return settings
+    return settings.with_preset(meaning.preset, align=options.align_in, **meaning.parameters())
+
+
+def _of(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that a class declares, without those that nobody named."""
+    declared = specs(cls)
+    return {name: value for name, value in values.items() if name in declared and value is not None}
+
+
+def option(name: str, value: str | None) -> str:
+    """A setting as the command line names it: `--fill nearest`."""
+    if (name, value) == ("orientation", "coded"):
+        return "--coded"
+    spec = _spec(name)
+    flag = spec.flag if spec and spec.flag else "--" + name.replace("_", "-")
+    return flag if value is None or value == "True" else f"{flag} {_unquoted(value)}"
+
+
+def key(name: str, value: str | None) -> str:
+    """A setting as a job names it: `refine.fill: nearest`."""
+    spec = _spec(name)
+    if spec is None or not spec.key:
+        return option(name, value)
+    return spec.key if value is None else f"{spec.key}: {_unquoted(value).replace('True', 'true')}"
+
+
+def _spec(name: str) -> Spec | None:
+    return next((specs(cls)[name] for cls in ALL if name in specs(cls)), None)
+
+
+def _unquoted(value: str) -> str:
+    tuple_ = re.fullmatch(r"\(([^()]*)\)", value)
+    return tuple_[1].replace(" ", "") if tuple_ else value.strip("'\"")

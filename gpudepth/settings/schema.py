@@ -21,7 +21,7 @@ from pydantic import (
 from ..depth.encoding import parse_scale
 from ..errors import GpudepthError, UsageError, render
 from .declare import SettingError, Spec, specs
-from .references import key
+from .options import key
 
 _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 

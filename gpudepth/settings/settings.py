@@ -59,7 +59,7 @@ class Settings:
         written=Literal["hdis", "fdis", "hdep", "fdep"],
         help="Native format: hdis or fdis (disparity, 1/metres), hdep or fdep (depth, metres).")
     key: str | None = setting(None, key="source.key", help="Which array of an .npz or HDF5 file, or of a stack.")
-    align: Literal["disparity", "depth"] | None = None
+    align: Literal["depth", "disparity"] | None = None
     unpack: Callable[[NDArray[Any]], NDArray[Any]] | None = None
     auto: dict[str, Any] | None = None
     preset_reason: str = ""
@@ -138,7 +138,7 @@ class Settings:
         """The Exif orientation, 1, 6, 3 or 8, that `turn` stands for."""
         return TURNS[self.turn]
 
-    def with_preset(self, name: str, *, align: Literal["disparity", "depth"] | None = None,
+    def with_preset(self, name: str, *, align: Literal["depth", "disparity"] | None = None,
                     **parameters: Any) -> Settings:
         """The recipe with what a preset of `sources.presets` says, behind what is named here already.
 

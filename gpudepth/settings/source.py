@@ -9,25 +9,22 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from ..errors import UsageError
-from ..formats.missing import missing
+from ..errors import UsageError, missing
 from ..limits import DEFAULT, Limits
 from ..maps.raw import RawLayout
-from ..pairing.archive import find_in_archives
+from ..pairing.archive import COLOR, check_extension, find_in_archives, find_in_shards
+from ..pairing.archive import DEPTH as DEPTH_EXTENSIONS
 from ..pairing.by_index import Stride, find_by_index
 from ..pairing.by_name import find_pairs
 from ..pairing.by_time import TOLERANCE, find_by_time
-from ..pairing.captures import find_in_captures
+from ..pairing.captures import find_embedded, find_in_captures
 from ..pairing.catalogue import Catalogue, ObjectsOnDisk
 from ..pairing.csv import find_listed
-from ..pairing.embedded import find_embedded
+from ..pairing.manifest import find_in_transforms
 from ..pairing.pair_table import find_pairs_on_disk
 from ..pairing.pairs import Pairing
+from ..pairing.stores import is_url
 from ..pairing.templates import search_root
-from ..pairing.transforms import find_in_transforms
-from ..pairing.urls import is_url
-from ..pairing.webdataset import COLOR, check_extension, find_in_shards
-from ..pairing.webdataset import DEPTH as DEPTH_EXTENSIONS
 from .schema import Config, section
 from .sections import ClipConfig, NetworkConfig
 from .settings import Settings

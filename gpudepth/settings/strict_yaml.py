@@ -14,8 +14,7 @@ from typing import Any
 
 import yaml
 
-from ..errors import FileError, JobError, MissingInputError
-from ..formats.missing import missing
+from ..errors import FileError, JobError, MissingInputError, missing
 
 MAX_BYTES = 1 << 18     # PyYAML takes a second and more for a mebibyte of empty lines
 MAX_DEPTH = 32

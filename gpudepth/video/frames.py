@@ -19,15 +19,14 @@ from ..formats.bytesource import ByteSource
 from ..formats.quicktime import movie
 from ..limits import DEFAULT, Limits
 from . import checks
-from .choice import ALL, Choice
-from .coded_track import CodedTrack
 from .lerobot import depth_video as lerobot_video
 from .lerobot import metadata as lerobot_metadata
+from .matching import ALL, Choice
 from .matroska import depth_video
 from .mp4at import reader as mp4at_reader
 from .mp4at.tracks import find_axte
 from .quicktime import depth_track, reader
-from .track_decoder import VideoFrame
+from .track_decoder import CodedTrack, VideoFrame
 
 
 @dataclass(frozen=True)

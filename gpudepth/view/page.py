@@ -7,8 +7,7 @@ import json
 from importlib import resources
 from typing import Any
 
-from .colormap import table
-from .three import script
+from .canvas import table
 
 _FILES = {"STYLE": "report.css", "REPORT": "report.js", "VIEWER": "viewer.js"}
 
@@ -31,3 +30,12 @@ def in_script(data: Any) -> str:
 
 def _static(name: str) -> str:
     return resources.files(__package__).joinpath("static", name).read_text(encoding="utf-8")
+
+
+FILES = ("three-0.140.2.min.js", "three-0.140.2.TrackballControls.js")
+
+
+def script() -> str:
+    """Return three.js with TrackballControls: a script that defines THREE."""
+    folder = resources.files(__package__).joinpath("static")
+    return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in FILES)

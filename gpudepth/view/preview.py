@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 from PIL import Image
 
-from .drawing import FAINT, PAPER, depth_picture, legend, metres, overlay, write
+from ..depth.data import DepthData
+from .canvas import FAINT, PAPER, depth_picture, legend, metres, overlay, write
+from .depth_view import DepthView, resized
 from .edges import LOOKED_AT, Agreement, agreement
-from .shown import DepthView, resized
 
 GAP = 12
 HEAD, FOOT = 44, 92
@@ -61,3 +64,14 @@ def preview(shown: DepthView, long_side: int = 640) -> Image.Image:
         if title.startswith("depth"):
             canvas.paste(legend(shown, width), (x, HEAD + 18 + height))
     return canvas
+
+
+LONG_SIDE = 480
+
+
+def png(data: DepthData) -> bytes:
+    """The bytes of a PNG."""
+    out = io.BytesIO()
+    image: Image.Image = preview(DepthView("DepthData", data.displayed()), LONG_SIDE)
+    image.save(out, "PNG")
+    return out.getvalue()

@@ -14,7 +14,7 @@ from ..attachment.clips.files import TABLE
 from ..batch.ledger import LEDGER, Row, read_rows
 from ..batch.shards import shard_ledgers
 from ..batch.workers import run_tasks
-from ..compute.cores import available_cores
+from ..compute.threads import available_cores
 from ..datasets.dataset import photos_in
 from ..errors import MissingInputError, UsageError
 from ..limits import DEFAULT, Limits

@@ -11,9 +11,9 @@ from PIL import Image
 from ..errors import GpudepthError, NoDepthError
 from ..limits import DEFAULT, Limits
 from ..video import frames as clip
-from .drawing import BAD, FAINT, PAPER, depth_picture, metres, write
+from .canvas import BAD, FAINT, PAPER, depth_picture, metres, write
+from .depth_view import DepthView, load
 from .preview import GAP, score
-from .shown import DepthView, load
 
 FRAMES = 24         # of a clip, at most; half as many at least
 LINES = 40          # pixels under each pair

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from ..limits import DEFAULT, Limits
+from .depth_view import DepthView, fitted, load, resized
 from .edges import LOOKED_AT
 from .preview import score
-from .shown import DepthView, fitted, load, resized
 
 FOCAL = 0.8             # of the long side, where no calibration says it: about 64 degrees
 QUALITY = 80

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpudepth.batch.clip_item import ClipItem
 from gpudepth.batch.plan_lines import HASH, REFUSED, LineError, Lines
 from gpudepth.batch.tars import Tar
-from gpudepth.batch.work_item import PhotoItem
+from gpudepth.batch.work_item import ClipItem, PhotoItem
 from gpudepth.errors import LimitError, MalformedError
 from gpudepth.formats.archive.member import Member
 from gpudepth.pairing.clips import Footage

@@ -21,7 +21,7 @@ from gpudepth.batch.work_item import Task
 from gpudepth.cli.app import run_command
 from gpudepth.errors import JobError, UsageError
 from gpudepth.limits import Asked
-from gpudepth.pairing import tar_paths
+from gpudepth.pairing import templates
 
 TARS = ["--set", "output.path=tars/{tar}.tar/{stem}.jpg", "--set", "output.tars=5"]
 
@@ -178,15 +178,15 @@ def test_killed_runs_leave_whole_tars(tmp_path: Path) -> None:
                                   "{tar}/a.tar/{stem}.jpg", "{tar}.tar/{tar}.tar/{stem}.jpg"])
 def test_paths_that_name_no_tar(path: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="name a tar"):
-        tar_paths.check(path)
+        templates.check(path)
     with pytest.raises(JobError, match="name a tar"):
         pair_files(make(tmp_path, 2), settings=["output.tars=3", f"output.path={path}"])
 
 
 def test_names() -> None:
-    assert tar_paths.tar_of("out/0.tar/a/b.heic", "out/{tar}.tar/{folder}/{stem}.heic", 7, 64) == "out/07.tar"
-    assert tar_paths.tar_of("s3://b/x/depth-0.tar/b.heic", "s3://b/x/depth-{tar}.tar/{stem}.heic", 7, 5) == "s3://b/x/depth-7.tar"
-    assert tar_paths.tar_of("0.tar/b.heic", "{tar}.tar/{stem}.heic", 0, 1) == "0.tar"
+    assert templates.tar_of("out/0.tar/a/b.heic", "out/{tar}.tar/{folder}/{stem}.heic", 7, 64) == "out/07.tar"
+    assert templates.tar_of("s3://b/x/depth-0.tar/b.heic", "s3://b/x/depth-{tar}.tar/{stem}.heic", 7, 5) == "s3://b/x/depth-7.tar"
+    assert templates.tar_of("0.tar/b.heic", "{tar}.tar/{stem}.heic", 0, 1) == "0.tar"
 
 
 def test_a_sample_and_a_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from kernel_kit import host
 
 from gpudepth import resources
-from gpudepth.compute import cache, hostcc
+from gpudepth.compute import hostcc, nvrtc
 from gpudepth.compute.hostcc import HostDevice, build
 from gpudepth.errors import BackendError
 
@@ -149,9 +149,9 @@ def test_sanitizers_find_a_short_buffer() -> None:
 
 def test_the_cache_is_ours_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GPUDEPTH_CACHE", str(tmp_path / "a"))
-    assert cache.cache_folder() == tmp_path / "a" and (tmp_path / "a").stat().st_mode & 0o777 == 0o700
+    assert nvrtc.cache_folder() == tmp_path / "a" and (tmp_path / "a").stat().st_mode & 0o777 == 0o700
     monkeypatch.delenv("GPUDEPTH_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache.cache_folder() == tmp_path / "gpudepth"
+    assert nvrtc.cache_folder() == tmp_path / "gpudepth"
     monkeypatch.setenv("GPUDEPTH_CACHE", "/proc/nowhere")
-    assert cache.cache_folder().is_dir()
+    assert nvrtc.cache_folder().is_dir()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gpudepth.compute import cache, nvrtc
+from gpudepth.compute import nvrtc
 from gpudepth.compute.nvrtc import Nvrtc, cubin
 from gpudepth.errors import BackendError
 
@@ -23,9 +23,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             raise
         pytest.skip(str(error))
     monkeypatch.setenv("GPUDEPTH_CACHE", str(tmp_path))
-    cache._folder.cache_clear()
+    nvrtc._folder.cache_clear()
     yield tmp_path
-    cache._folder.cache_clear()
+    nvrtc._folder.cache_clear()
 
 
 def test_a_cubin_is_built_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

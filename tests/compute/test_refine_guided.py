@@ -9,8 +9,8 @@ import pytest
 from kernel_kit import a_map, a_picture, same
 
 from benchmarks.scene import Scene
-from gpudepth.compute import backend
-from gpudepth.compute.refine import guided, weights
+from gpudepth.compute import backend, tables
+from gpudepth.compute.refine import guided
 from gpudepth.compute.refine.guided import axis
 from gpudepth.errors import UsageError
 
@@ -20,7 +20,7 @@ F32 = np.float32
 def by_the_text(values: Any, guide: Any, confidence: Any = None) -> Any:
     """The module's text, pixel by pixel."""
     (h, w), (height, width) = values.shape, guide.shape[:2]
-    down, across, colour = axis(h, height), axis(w, width), weights.of_colour(guided.SIGMA_COLOUR)
+    down, across, colour = axis(h, height), axis(w, width), tables.of_colour(guided.SIGMA_COLOUR)
     out = np.empty((height, width), F32)
     for y in range(height):
         for x in range(width):
@@ -30,7 +30,7 @@ def by_the_text(values: Any, guide: Any, confidence: Any = None) -> Any:
                     if not (0 <= v < h and 0 <= u < w and np.isfinite(values[v, u])):
                         continue
                     there = guide[(2 * v + 1) * height // (2 * h), (2 * u + 1) * width // (2 * w)].astype(int)
-                    trust = 16 if confidence is None else weights.of_trust(confidence)[v, u]
+                    trust = 16 if confidence is None else tables.of_trust(confidence)[v, u]
                     weight = (int(colour[np.abs(there - guide[y, x].astype(int)).sum()]) * int(trust)
                               * int(down.space[y, v - down.first[y] + 1]) * int(across.space[x, u - across.first[x] + 1]))
                     if weight:

@@ -9,8 +9,7 @@ import pytest
 from kernel_kit import a_map, a_picture, host, same
 
 from benchmarks.scene import Scene
-from gpudepth.compute import backend
-from gpudepth.compute.refine import weights
+from gpudepth.compute import backend, tables
 from gpudepth.compute.refine.inpaint import SIGMA_COLOUR, inpaint, shrink_guide
 from gpudepth.depth.pixel_format import Quantity
 from gpudepth.errors import HolesError, UsageError
@@ -40,7 +39,7 @@ def by_the_text(values: Any, guide: Any) -> Any:
             above[y].append(colour)
     up = np.array(above, np.uint8)
     filled = by_the_text(np.array(coarse, F32), None if guide is None else up)
-    table, out = weights.of_colour(SIGMA_COLOUR), np.empty_like(values)
+    table, out = tables.of_colour(SIGMA_COLOUR), np.empty_like(values)
     for y in range(height):
         for x in range(width):
             if fine[y][x] is not None:

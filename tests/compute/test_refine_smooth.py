@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from kernel_kit import a_map, a_picture, same, shapes
 
-from gpudepth.compute.refine import smooth, weights
+from gpudepth.compute import tables
+from gpudepth.compute.refine import smooth
 from gpudepth.errors import UsageError
 
 F32 = np.float32
@@ -33,7 +34,7 @@ def test_bilateral(seed: int) -> None:
     shape, radius = tuple(int(n) for n in rng.integers(1, 12, 2)), int(rng.integers(1, 4))
     values = a_map(rng, shape, holes=[0, 0.1, 0.7][seed % 3])
     guide = a_picture(rng, shape) if seed % 2 else None
-    bell, table = weights.of_distance(radius, radius / 2), weights.of_colour(smooth.SIGMA_COLOUR)
+    bell, table = tables.of_distance(radius, radius / 2), tables.of_colour(smooth.SIGMA_COLOUR)
     expected = np.full(shape, np.nan, F32)
     for y, x in np.argwhere(np.isfinite(values)):
         middle = values[y, x] + F32(0)

@@ -16,9 +16,8 @@ import gpudepth
 from gpudepth.attachment.export import save
 from gpudepth.cli.app import run_command
 from gpudepth.containers import dictionary
-from gpudepth.depth.auxiliary import DATA, DATA_DESCRIPTION
 from gpudepth.depth.calibration import Calibration
-from gpudepth.depth.data import DepthData
+from gpudepth.depth.data import DATA, DATA_DESCRIPTION, DepthData
 from gpudepth.depth.pixel_format import NATIVE
 from gpudepth.errors import GpudepthError, LimitError, MalformedError, UnsupportedError
 from gpudepth.formats import plist

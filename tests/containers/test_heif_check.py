@@ -133,8 +133,8 @@ def limited(s: Surgery) -> None:
     context.width, context.height, context.pix_fmt, context.time_base = 32, 24, "gray", Fraction(1, 25)
     context.options = {"x265-params": "keyint=1:info=0:lossless=1:range=limited:log-level=none"}
     frame = av.VideoFrame.from_ndarray(coded_map().codes, "gray")
-    from gpudepth.formats.hevc.configuration import Configuration
     from gpudepth.formats.hevc.nal import join_lengths, nal_type, split_annex_b
+    from gpudepth.formats.hevc.parameter_sets import Configuration
 
     nals = split_annex_b(b"".join(bytes(p) for p in [*context.encode(frame), *context.encode(None)]))
     s.property(Configuration.of(nals).serialise())

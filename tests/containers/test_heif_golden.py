@@ -16,7 +16,7 @@ from gpudepth.depth.encoding import DisparityRange
 from gpudepth.depth.pixel_format import HDIS, L008
 from gpudepth.formats import xmp
 from gpudepth.formats.bytesource import ByteSource
-from gpudepth.formats.hevc.configuration import Configuration
+from gpudepth.formats.hevc.parameter_sets import Configuration
 
 ARTICLE, CAMERA = "heic/article_output.heic", "heic/iphone13pro_portrait.heic"
 FRONT = "heic/iphone14pro_front_rotated_mirrored_no_depth.heic"

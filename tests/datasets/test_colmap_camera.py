@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from dng_kit import needs
 
-from gpudepth.datasets.colmap_camera import MODELS, PROJECTED, Camera
+from gpudepth.datasets.colmap import MODELS, PROJECTED, Camera
 from gpudepth.errors import MalformedError, UnsupportedError
 
 PARAMETERS = {

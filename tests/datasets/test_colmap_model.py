@@ -9,9 +9,8 @@ import pytest
 from dng_kit import needs
 from movie_kit import hexed
 
-from gpudepth.datasets import colmap_model
-from gpudepth.datasets.colmap_camera import Camera
-from gpudepth.datasets.colmap_model import Model, read
+from gpudepth.datasets import colmap
+from gpudepth.datasets.colmap import Camera, Model, read
 from gpudepth.errors import (
     FileError,
     GpudepthError,
@@ -209,4 +208,4 @@ def test_what_is_no_model(tmp_path: Path) -> None:
         read(tmp_path)
     with pytest.raises(LimitError, match=r"limits.max_file"):
         read(binary(tmp_path), Limits(max_file=16))
-    assert colmap_model.FOLDERS[0] == ""
+    assert colmap.FOLDERS[0] == ""

@@ -13,7 +13,7 @@ from photo_kit import pixels
 from PIL import ImageCms
 
 from gpudepth.attachment.guide import Guide
-from gpudepth.datasets.colour import DISPLAY_P3, SRGB, _profile, curve, linear
+from gpudepth.datasets.photo import DISPLAY_P3, SRGB, _profile, curve, linear
 from gpudepth.errors import MalformedError
 from gpudepth.limits import DEFAULT
 

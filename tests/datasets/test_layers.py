@@ -18,7 +18,7 @@ from test_auxiliary_files import with_mattes
 import gpudepth
 from gpudepth.cli.app import run_command
 from gpudepth.datasets import auxiliary, dataset
-from gpudepth.datasets.colour import curve
+from gpudepth.datasets.photo import curve
 from gpudepth.depth import orientation
 from gpudepth.maps.reader import read_map
 

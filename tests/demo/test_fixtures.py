@@ -24,8 +24,7 @@ from gpudepth.demo.broken import Surgery
 from gpudepth.demo.fixtures import RGB_TOLERANCE, photo, write_kit
 from gpudepth.demo.pattern import Truth, displayed_size, picture
 from gpudepth.depth import orientation as exif
-from gpudepth.depth.auxiliary import DATA, DATA_DESCRIPTION, map_from_info
-from gpudepth.depth.data import DepthData, Storage
+from gpudepth.depth.data import DATA, DATA_DESCRIPTION, DepthData, Storage, map_from_info
 from gpudepth.depth.pixel_format import FDIS, HDIS, NATIVE, PixelFormat, pixel_format
 from gpudepth.errors import OutputError, UsageError
 from gpudepth.formats.bytesource import ByteSource, Splice

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gpudepth.depth.auxiliary import DATA, DATA_DESCRIPTION, auxiliary_data_info, map_from_info
+from gpudepth.depth.data import DATA, DATA_DESCRIPTION, auxiliary_data_info, map_from_info
 from gpudepth.depth.pixel_format import FDEP, HDIS, NATIVE
 from gpudepth.errors import UsageError
 

@@ -117,7 +117,7 @@ def test_wrong_orientation():
 
 
 def test_auxiliary_data_info():
-    from gpudepth.depth.auxiliary import DATA, map_from_info
+    from gpudepth.depth.data import DATA, map_from_info
 
     info = data().auxiliary_data_info(16)
     values, fmt = map_from_info(info)

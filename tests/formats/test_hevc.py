@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from gpudepth.errors import GpudepthError, LimitError, MalformedError, RangeError, TruncatedError, UnsupportedError
 from gpudepth.formats.hevc.codec import decode_luma, encode_monochrome
-from gpudepth.formats.hevc.configuration import Configuration
 from gpudepth.formats.hevc.depth_sei import UNIFORM_DISPARITY, UNIFORM_Z, DepthRepresentation
 from gpudepth.formats.hevc.nal import (
     PPS,
@@ -27,7 +26,7 @@ from gpudepth.formats.hevc.nal import (
     split_lengths,
     unescape,
 )
-from gpudepth.formats.hevc.parameter_sets import ProfileTierLevel, SequenceParameters, level_idc
+from gpudepth.formats.hevc.parameter_sets import Configuration, ProfileTierLevel, SequenceParameters, level_idc
 from gpudepth.limits import Limits
 
 

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from gpudepth.errors import UnsupportedError
-from gpudepth.formats.hevc.configuration import Configuration
 from gpudepth.formats.hevc.intra import Colour, IntraEncoder
 from gpudepth.formats.hevc.nal import split_lengths
-from gpudepth.formats.hevc.parameter_sets import ProfileTierLevel
+from gpudepth.formats.hevc.parameter_sets import Configuration, ProfileTierLevel
 
 
 def frame(seed: int = 0, name: str = "yuv420p", width: int = 64, height: int = 48) -> Any:

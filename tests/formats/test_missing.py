@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gpudepth.formats import missing as room
-from gpudepth.formats.missing import missing
+from gpudepth import errors as room
+from gpudepth.errors import missing
 
 
 @pytest.fixture

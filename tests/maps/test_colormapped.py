@@ -10,7 +10,7 @@ from PIL import Image
 
 from gpudepth.demo.scene import View, render
 from gpudepth.errors import UnsupportedError
-from gpudepth.maps.colormapped import palette_of
+from gpudepth.maps.pictures import palette_of
 from gpudepth.maps.reader import read_map
 
 H, W = 120, 160

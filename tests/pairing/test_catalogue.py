@@ -10,8 +10,7 @@ import pytest
 from gpudepth.errors import MissingInputError, UsageError
 from gpudepth.pairing.by_name import find_pairs
 from gpudepth.pairing.catalogue import Catalogue, ObjectsOnDisk
-from gpudepth.pairing.stores import put_bytes
-from gpudepth.pairing.urls import display_path
+from gpudepth.pairing.stores import display_path, put_bytes
 
 pytest.importorskip("fsspec")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gpudepth.errors import JobError
-from gpudepth.pairing.embedded import find_embedded
+from gpudepth.pairing.captures import find_embedded
 from gpudepth.settings.job import parse_job
 
 

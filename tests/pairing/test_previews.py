@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gpudepth.pairing.by_name import find_pairs
-from gpudepth.pairing.previews import Previews
+from gpudepth.pairing.pairs import Previews
 
 
 def make(base: Path, *names: str) -> None:

@@ -12,7 +12,16 @@ import pytest
 from gpudepth.errors import AccessError, FileError, LimitError, MissingInputError, OutputError, UsageError
 from gpudepth.limits import DEFAULT, Limits
 from gpudepth.pairing import stores
-from gpudepth.pairing.stores import RemoteFile, Target, known_facts, list_objects, look_at, put_bytes, read_all, target
+from gpudepth.pairing.stores import (
+    RemoteFile,
+    Target,
+    known_facts,
+    list_objects,
+    look_at,
+    put_bytes,
+    read_all,
+    target,
+)
 
 pytest.importorskip("fsspec")
 

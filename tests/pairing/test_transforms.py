@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from gpudepth.errors import JobError, UsageError
+from gpudepth.pairing.manifest import find_in_transforms
 from gpudepth.pairing.pairs import Pairing
-from gpudepth.pairing.transforms import find_in_transforms
 
 
 def find(base: Path, *frames: Any, **extra: Any) -> Pairing:

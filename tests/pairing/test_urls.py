@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gpudepth.pairing.urls import display_path, is_url, located
+from gpudepth.pairing.stores import display_path, is_url, located
 
 
 def test_urls() -> None:

@@ -9,7 +9,7 @@ import pytest
 from archive_kit import tar, zipped
 
 from gpudepth.errors import MissingInputError, UsageError
-from gpudepth.pairing.webdataset import check_extension, find_in_shards, split_name
+from gpudepth.pairing.archive import check_extension, find_in_shards, split_name
 
 RULE = re.compile(r"^((?:.*/|)[^.]+)[.]([^/]*)$")        # as webdataset has it
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import subprocess
 import sys
@@ -16,11 +17,9 @@ from photo_kit import gray, plain
 import gpudepth
 from gpudepth.cli.app import run_command
 from gpudepth.errors import UsageError, render
-from gpudepth.settings.build import item_settings
 from gpudepth.settings.declare import specs
 from gpudepth.settings.job import Job
-from gpudepth.settings.options import ALL, EncodingOptions, MapOptions, names
-from gpudepth.settings.references import key, option
+from gpudepth.settings.options import ALL, EncodingOptions, MapOptions, item_settings, key, names, option
 from gpudepth.settings.settings import Settings
 
 WRONG = [
@@ -154,3 +153,15 @@ def test_help_lists_every_verb() -> None:
         assert command is not None
         assert text.split()[0] == line.split()[0] or name == "config", name
     assert run_command(["--help"]) == 0
+
+
+def test_a_set_of_values_has_one_order_everywhere() -> None:
+    """typing treats Literals of equal sets as one inside a Union, so that a second order would change with imports."""
+    orders: dict[frozenset[str], set[tuple[str, ...]]] = {}
+    for path in Path(gpudepth.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "Literal":
+                names = tuple(one.value for one in ast.walk(node.slice) if isinstance(one, ast.Constant))
+                orders.setdefault(frozenset(map(str, names)), set()).add(names)
+    assert len(orders) > 20
+    assert {names: found for names, found in orders.items() if len(found) > 1} == {}

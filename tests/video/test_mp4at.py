@@ -26,11 +26,11 @@ from gpudepth.errors import (
 )
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.formats.isobmff.box import make, walk
-from gpudepth.formats.quicktime import matrix
 from gpudepth.formats.quicktime.metadata import metadata_of
+from gpudepth.formats.quicktime.track import matrix_for
 from gpudepth.limits import Limits
 from gpudepth.video.mp4at import reader, writer
-from gpudepth.video.mp4at.near_far import NearFar
+from gpudepth.video.mp4at.tracks import NearFar
 from gpudepth.video.mp4at.writer import GrayEncoder
 from gpudepth.video.quicktime.writer import colour_times
 
@@ -212,7 +212,7 @@ def test_absolute_depth_is_said_by_a_key_of_ours(colour: bytes) -> None:
 
 
 def test_turned_movies() -> None:
-    source = build([colour_trak(matrix=matrix.of(6, 96, 64))], brand="isom")
+    source = build([colour_trak(matrix=matrix_for(6, 96, 64))], brand="isom")
     with reader.open_depth(written(source)) as track:
         assert track.orientation == 6
         assert next(iter(reader.frames(track))).data.orientation == 6

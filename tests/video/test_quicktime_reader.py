@@ -20,7 +20,7 @@ from gpudepth.errors import (
     UsageError,
 )
 from gpudepth.formats.isobmff.box import make
-from gpudepth.formats.quicktime import matrix
+from gpudepth.formats.quicktime.track import matrix_for
 from gpudepth.limits import Limits
 from gpudepth.video.quicktime.depth_track import find
 from gpudepth.video.quicktime.log_code import LogRange
@@ -123,7 +123,7 @@ def test_the_colour_track(colour, depth, related):
 
 
 def test_orientation_is_the_colour_tracks():
-    upright = matrix.of(6, 96, 64)
+    upright = matrix_for(6, 96, 64)
     with open_depth(depth_movie({"matrix": upright})) as d:
         assert d.orientation == 6
         assert "matrix differs" in d.notes[0]
@@ -179,8 +179,8 @@ def test_pictures_of_another_size_than_the_first_says():
     other = coded(width=64)[1]
     configuration, samples = coded()
     nal_of_sps = coded(width=64)[0]
-    from gpudepth.formats.hevc.configuration import Configuration
     from gpudepth.formats.hevc.nal import join_lengths
+    from gpudepth.formats.hevc.parameter_sets import Configuration
 
     sets = [n for _, nals in Configuration.parse(nal_of_sps).arrays for n in nals]
     mixed = tuple(Sample(join_lengths(sets) + o.data, s.shown, s.decoded, s.sync) if n == 4 else s

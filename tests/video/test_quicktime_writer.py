@@ -26,7 +26,7 @@ from gpudepth.errors import (
 )
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.formats.isobmff.box import make, walk
-from gpudepth.formats.quicktime import matrix
+from gpudepth.formats.quicktime.track import matrix_for
 from gpudepth.limits import Limits
 from gpudepth.video.quicktime import trak, writer
 from gpudepth.video.quicktime.log_code import LogRange
@@ -165,7 +165,7 @@ def test_a_quantiser_is_smaller_and_close(qp, worst):
 
 
 def test_depth_and_a_turned_movie():
-    movie = build([colour_trak(matrix=matrix.of(6, 96, 64), count=3)])
+    movie = build([colour_trak(matrix=matrix_for(6, 96, 64), count=3)])
     maps = [(Fraction(n, 30), disparity(n, fmt="fdep")) for n in range(3)]
     with open_depth(written(movie, maps, (0.3, 1.9))) as d:
         assert (d.coding, d.orientation, d.notes) == ("deph", 6, ())

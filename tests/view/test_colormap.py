@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from gpudepth.view.colormap import coloured, table
+from gpudepth.view.canvas import coloured, table
 
 
 def lab() -> np.ndarray:

@@ -12,11 +12,9 @@ from PIL import Image
 import gpudepth
 from gpudepth.cli.app import run_command
 from gpudepth.depth.data import DepthData
-from gpudepth.view.colormap import table
-from gpudepth.view.drawing import FAINT, OFF, ON, legend, metres, write
-from gpudepth.view.notebook import png
-from gpudepth.view.preview import GAP, HEAD, facts, preview
-from gpudepth.view.shown import DepthView, load
+from gpudepth.view.canvas import FAINT, OFF, ON, legend, metres, table, write
+from gpudepth.view.depth_view import DepthView, load
+from gpudepth.view.preview import GAP, HEAD, facts, png, preview
 
 
 def depth_photo(tmp_path: Path, name: str = "o.jpg") -> Path:

@@ -13,8 +13,8 @@ from PIL import Image
 
 import gpudepth
 from gpudepth.demo.tour import tour
+from gpudepth.view.depth_view import resized
 from gpudepth.view.report import report
-from gpudepth.view.shown import resized
 
 
 @pytest.fixture(scope="module")

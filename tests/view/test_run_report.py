@@ -20,9 +20,9 @@ from gpudepth.depth.data import DepthData
 from gpudepth.depth.pixel_format import FDEP
 from gpudepth.errors import MissingInputError, UsageError
 from gpudepth.view import report as room
+from gpudepth.view.depth_view import DepthView
 from gpudepth.view.page import in_script
 from gpudepth.view.report import report
-from gpudepth.view.shown import DepthView
 from gpudepth.view.thumbnail import Sizes, Thumbnail, Wanted, _focal
 from gpudepth.view.thumbnail import make as thumbnail
 

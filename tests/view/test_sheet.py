@@ -17,8 +17,7 @@ from gpudepth.depth.pixel_format import HDEP
 from gpudepth.errors import LimitError
 from gpudepth.limits import Limits
 from gpudepth.video.matroska.depth_video import DepthVideoWriter
-from gpudepth.view.colormap import table
-from gpudepth.view.drawing import BAD
+from gpudepth.view.canvas import BAD, table
 from gpudepth.view.preview import GAP
 from gpudepth.view.sheet import FRAMES, clip_sheet, contact_sheet
 

@@ -11,7 +11,7 @@ from photo_kit import gray, heic, plain
 import gpudepth
 from gpudepth.depth.data import DepthData
 from gpudepth.errors import NoDepthError
-from gpudepth.view.shown import DepthView, fitted, load, resized
+from gpudepth.view.depth_view import DepthView, fitted, load, resized
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])

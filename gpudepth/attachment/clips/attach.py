@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...compute import Backend
-from ...compute.cores import available_cores
+from ...compute.threads import available_cores
 from ...errors import UsageError
 from ...pairing.clips import FRAME, footage
 from ...settings.clip import MARK, NUMBER, ClipSettings

@@ -10,10 +10,10 @@ from pathlib import Path
 from ...depth.pixel_format import HDEP, HDIS, Quantity
 from ...errors import UsageError
 from ...limits import DEFAULT, Limits
-from ...video.choice import ALL, Choice
 from ...video.frames import frames
 from ...video.lerobot.depth_video import LerobotWriter
 from ...video.lerobot.metadata import Quantiser
+from ...video.matching import ALL, Choice
 from ...video.matroska import depth_video
 from ..export import SUFFIXES, save
 from ..output import atomic

@@ -24,7 +24,7 @@ from ...settings.clip import Box, ClipSettings
 from ...settings.settings import Settings
 from ...video import frames as clip
 from ...video import reader as video_room
-from ...video.choice import Choice
+from ...video.matching import Choice
 from ...video.mp4at import reader as mp4at_reader
 from ...video.quicktime import reader
 from ...video.reader import StreamInfo, Video, read_video

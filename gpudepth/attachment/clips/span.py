@@ -24,7 +24,7 @@ from ...settings.settings import Settings
 from ...video.ordered import ordered_map, prefetch
 from ..decode import DepthInput, decode_map, finite_ends
 from ..pipeline import outward
-from ..refine import clamp
+from ..prepare import clamp
 from .maps import MapStream
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import dask
 from distributed import Client, LocalCluster, wait
 
-from ...compute.cores import available_cores
+from ...compute.threads import available_cores
 from ...errors import GpudepthError
 from . import POLL_SECONDS, RETRIES, Needs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ...compute.cores import available_cores
+from ...compute.threads import available_cores
 from ...errors import Interrupted
 from . import Needs
 

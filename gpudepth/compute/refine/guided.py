@@ -29,8 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UsageError
+from .. import tables
 from ..threads import Scratch, parallel_map
-from . import weights
 
 F32 = np.float32
 SIGMA, SIGMA_COLOUR, TAU = 0.75, 20.0, F32(0.08)
@@ -69,7 +69,7 @@ def axis(n: int, m: int) -> Axis:
     linear = np.stack([2 * m - rest, rest], 1) / (2 * m)
     tap = first[:, None] + np.arange(-1, REACH - 1)
     distance = tap - (position / (2 * m))[:, None]
-    space = np.maximum(np.rint(weights.SPACE * np.exp(-(distance**2) / (2 * SIGMA * SIGMA))), 1)
+    space = np.maximum(np.rint(tables.SPACE * np.exp(-(distance**2) / (2 * SIGMA * SIGMA))), 1)
     space = np.where((tap >= 0) & (tap < n), space, 0)
     centre = (2 * np.arange(n, dtype=np.int64) + 1) * m // (2 * n)
     return Axis(n, first.astype(np.intp), linear.astype(F32), space.astype(np.int32), centre.astype(np.intp))
@@ -95,7 +95,7 @@ def guided(values: NDArray[np.float32], guide: NDArray[np.uint8], confidence: ND
     source = np.pad(np.where(np.isfinite(values), values + F32(0), F32(np.nan)), ((1, 2), (1, 2)),
                     constant_values=np.nan)
     colours = np.pad(guide[down.centre[:, None], across.centre].astype(np.int16), ((1, 2), (1, 2), (0, 0)))
-    trust = np.full(values.shape, weights.TRUST, np.int32) if confidence is None else weights.of_trust(confidence)
+    trust = np.full(values.shape, tables.TRUST, np.int32) if confidence is None else tables.of_trust(confidence)
     trust = np.pad(trust, ((1, 2), (1, 2)))
     trust[np.isnan(source)] = 0
     out = np.empty((out_height, out_width), F32)
@@ -173,7 +173,7 @@ class _Work:
         there = self.colours[y + i, x + j]
         column = trust * np.take_along_axis(self.across.space[columns].T, j, 0)
         row = self.down.space[rows]
-        table = weights.of_colour(SIGMA_COLOUR)
+        table = tables.of_colour(SIGMA_COLOUR)
         weight = np.empty((REACH * REACH, *shape), np.int32)
         difference, one = np.empty(shape, np.int16), np.empty(shape, np.int16)
         for k in range(REACH * REACH):

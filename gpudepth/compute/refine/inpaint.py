@@ -7,7 +7,7 @@ The map is float32 (H, W), with holes NaN or infinite; the optional guide is a p
             overflows), and a hole if it has none; the guide's pixel is the mean of its children, rounded half up.
     pull    from the coarsest level down. A hole at (y, x) takes four pixels of the level above: (p, q), (p, q'),
             (p', q), (p', q') with p = ⌊y/2⌋ and p' its neighbour on the side of y; those outside are left out.
-            Weights are integers: 9, 3, 3, 1 times the colour's (`weights.of_colour` of the difference between the
+            Weights are integers: 9, 3, 3, 1 times the colour's (`tables.of_colour` of the difference between the
             guide here and there); v = Σ w·v / Σ w in that order, clamped to the smallest and largest of the taps.
 
 Valid pixels keep their value. A hole far from every value gets the mean of a wide neighbourhood; a hole inside a
@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import HolesError, UsageError
+from .. import tables
 from ..threads import CHUNK, Scratch, parallel_map
-from . import weights
 
 F32 = np.float32
 SIGMA_COLOUR = 6.0
@@ -104,7 +104,7 @@ def pull(fine: NDArray[np.float32], guide: NDArray[np.uint8] | None, coarse: NDA
          above: NDArray[np.uint8] | None, *, threads: int = 1) -> None:
     """Write the values of the holes of `fine` in place."""
     hole = np.flatnonzero(np.isnan(fine))
-    table, (height, width) = weights.of_colour(SIGMA_COLOUR), coarse.shape
+    table, (height, width) = tables.of_colour(SIGMA_COLOUR), coarse.shape
     flat = fine.reshape(-1)
 
     def stage(_: Scratch, start: int) -> None:

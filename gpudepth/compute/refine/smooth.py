@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UsageError
+from .. import tables
 from ..threads import Scratch, parallel_map
-from . import weights
 from .inpaint import check
 
 F32 = np.float32
@@ -87,7 +87,7 @@ def bilateral(values: NDArray[np.float32], radius: int, guide: NDArray[np.uint8]
     height, width = values.shape
     padded = np.pad(_clean(values, np.nan), radius, constant_values=np.nan)
     colours = None if guide is None else np.pad(guide, ((radius, radius), (radius, radius), (0, 0))).transpose(2, 0, 1)
-    bell, table = weights.of_distance(radius, radius / 2), weights.of_colour(SIGMA_COLOUR)
+    bell, table = tables.of_distance(radius, radius / 2), tables.of_colour(SIGMA_COLOUR)
     out = np.empty((height, width), F32)
     step = max(1, BAND // max(width, 1))
 

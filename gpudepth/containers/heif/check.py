@@ -10,10 +10,9 @@ from ...depth.pixel_format import Quantity
 from ...errors import GpudepthError
 from ...formats.bytesource import ByteSource
 from ...formats.hevc.codec import is_full_range
-from ...formats.hevc.configuration import Configuration
 from ...formats.hevc.depth_sei import UNIFORM_DISPARITY, UNIFORM_Z, DepthRepresentation
 from ...formats.hevc.nal import SPS
-from ...formats.hevc.parameter_sets import RANGE_EXTENSIONS, ProfileTierLevel, level_idc
+from ...formats.hevc.parameter_sets import RANGE_EXTENSIONS, Configuration, ProfileTierLevel, level_idc
 from ...formats.isobmff.locations import FILE
 from .. import apple, apple_rules
 from ..apple import DepthMetadata

@@ -9,7 +9,7 @@ from ...depth import orientation
 from ...errors import GpudepthError, MalformedError, TruncatedError, UnsupportedError
 from ...formats import exif
 from ...formats.bytesource import ByteSource
-from ...formats.hevc.configuration import Configuration
+from ...formats.hevc.parameter_sets import Configuration
 from ...formats.isobmff.box import Box, Cursor, walk
 from ...formats.isobmff.locations import FILE, IDAT, Extent
 from ...formats.isobmff.meta import Meta

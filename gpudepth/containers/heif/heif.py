@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from ...depth.data import DepthData, Storage
 from ...depth.pixel_format import PixelFormat
-from ...errors import GpudepthError
+from ...errors import GpudepthError, NoDepthError
+from ...formats import exif
 from ...formats.bytesource import ByteSource
+from .. import apple
 from ..auxiliary import AuxiliaryImage, name_of
 from ..base import DEFAULT_PLACEMENT, PROTOCOL, Capabilities, CodedMap, Contents, Donor, Edit, Picture, Placement
 from ..rules import Finding
-from . import portrait, writer
+from . import writer
 from .check import check
 from .file import KINDS, HeifFile
 from .reader import decode, read_depth
@@ -92,12 +94,12 @@ class Heif:
             profile = placement.profile_of(self)
             placement.refuse_turn("HEIF")
             warnings = writer.attach(file, edit, coded, profile, placement)
-            changes = portrait.mark(file, edit, placement.donor) if profile == "apple-portrait" else ()
+            changes = _mark_portrait(file, edit, placement.donor) if profile == "apple-portrait" else ()
             return Edit(edit.splice(), warnings, changes)
 
     def donor(self, source: ByteSource) -> Donor:
         with _inside(source):
-            return portrait.donor(HeifFile(source))
+            return read_donor(HeifFile(source))
 
     def check(self, source: ByteSource, profile: str | None = None) -> list[Finding]:
         Placement(profile).profile_of(self)
@@ -109,3 +111,42 @@ class Heif:
             edit = Rewriter(file)
             warnings = writer.remove(file, edit)
             return Edit(edit.splice(), warnings)
+
+
+PORTRAIT = 9  # CustomRendered; 8 and 9 are seen in photos of Portrait mode, and 9 is reported to be accepted
+
+
+def read_donor(file: HeifFile) -> Donor:
+    """Return what a photo provides as a donor. Raises NoDepthError, UnsupportedError."""
+    data = read_depth(file)
+    packets = file.metadata_of(file.depth_items()[-1]) if data is not None else []
+    if data is None or not packets:
+        raise NoDepthError("the photo cannot be a donor: it has no depth with Apple's metadata")
+    return apple.donor(file.data(packets[0], "max_xmp"), f"XMP item {packets[0]}", file.exif().custom_rendered,
+                       data.storage, file.source.limits)
+
+
+def _mark_portrait(file: HeifFile, edit: Rewriter, donor: Donor | None) -> list[str]:
+    """Set Exif CustomRendered to the donor's value; return descriptions of what changed."""
+    value = PORTRAIT if donor is None or donor.custom_rendered is None else donor.custom_rendered
+    old = file.exif().custom_rendered
+    if old == value:
+        return []
+    change = f"Exif CustomRendered: {'none' if old is None else old} → {value}"
+    for item in file.meta.to("cdsc", file.meta.primary):
+        if item in file.meta.items and file.meta.items[item].type == "Exif":
+            data = file.data(item, "max_metadata")
+            at = 4 + int.from_bytes(data[:4], "big")
+            try:
+                edit.put(item, data[:at] + _set(data[at:], value))
+            except GpudepthError as error:
+                raise error.within(f"Exif item {item}") from None
+            return [change]
+    item = edit.add("Exif", (6).to_bytes(4, "big") + exif.HEADING + exif.with_custom_rendered(b"", value))
+    edit.refer("cdsc", item, file.meta.primary)
+    return [f"{change} (a new Exif item)"]
+
+
+def _set(block: bytes, value: int) -> bytes:
+    heading = exif.HEADING if block.startswith(exif.HEADING) else b""
+    return heading + exif.with_custom_rendered(block[len(heading) :], value)

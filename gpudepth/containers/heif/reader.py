@@ -12,8 +12,8 @@ from ...depth.pixel_format import HDEP, HDIS, PixelFormat, Quantity, quantity_of
 from ...errors import GpudepthError, MalformedError, RangeError, UnsupportedError
 from ...formats import xmp
 from ...formats.hevc.codec import decode_luma
-from ...formats.hevc.configuration import Configuration
 from ...formats.hevc.depth_sei import UNIFORM_Z, DepthRepresentation
+from ...formats.hevc.parameter_sets import Configuration
 from ...formats.isobmff.box import Cursor
 from .. import apple
 from ..apple import DepthMetadata

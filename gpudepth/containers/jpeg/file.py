@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from numpy.typing import NDArray
 
 from ...errors import GpudepthError, MalformedError, TruncatedError
 from ...formats import exif, jpeg, mpf, xmp
@@ -12,9 +16,11 @@ from ...formats.jpeg import Stream
 from ...formats.mpf import Mpf
 from .. import apple, auxiliary
 from ..apple import DepthMetadata
+from ..auxiliary import CONFIDENCE, AuxiliaryImage, name_of
 from ..base import Auxiliary, Picture
 from ..google import dynamic_depth, gdepth
 from ..google.packets import Packets
+from . import image
 
 READ_IN_VAIN = 4  # multiple of the file size that may be read for images that turn out to be damaged
 
@@ -195,3 +201,40 @@ def _describe(index: int, stream: Stream, source: ByteSource) -> FurtherImage:
     if parsed.text(apple.APDI, "AuxiliaryImageSubType") == "portraiteffectsmatte":
         return FurtherImage(index, stream, None, "portrait effects matte", kind)
     return FurtherImage(index, stream, None, auxiliary.KINDS.get(kind, "unknown"), kind)
+
+
+def images(file: JpegFile) -> list[AuxiliaryImage]:
+    """Return the images in the order of the file. Further images share the primary's orientation, as depth does."""
+    turn = file.exif().orientation
+    found = [AuxiliaryImage(name, i.kind, i.type, turn, partial(_further, file, i))
+             for i in file.images if (name := name_of(i.kind))]
+    limits = file.source.limits
+    if file.damage is None and file.dynamic is not None and dynamic_depth.has_confidence(file.dynamic):
+        found.append(AuxiliaryImage(CONFIDENCE, CONFIDENCE, "Dynamic Depth", turn, partial(_dynamic, file)))
+    elif file.damage is None and gdepth.has_confidence(file.packets, limits):
+        found.append(AuxiliaryImage(CONFIDENCE, CONFIDENCE, "GDepth", turn, partial(_gdepth, file)))
+    return found
+
+
+def _further(file: JpegFile, found: FurtherImage) -> tuple[NDArray[Any], int]:
+    try:
+        return image.decode(file.source, found.stream, file.source.limits, found.kind)
+    except GpudepthError as error:
+        raise error.within(f"MPF image {found.index + 1}").within(file.source.name) from None
+
+
+def _dynamic(file: JpegFile) -> tuple[NDArray[Any], int]:
+    assert file.dynamic is not None
+    try:
+        codes = dynamic_depth.confidence(file.dynamic, file.source, file.primary.end)
+    except GpudepthError as error:
+        raise error.within(file.source.name) from None
+    return codes, 8 * codes.itemsize
+
+
+def _gdepth(file: JpegFile) -> tuple[NDArray[Any], int]:
+    try:
+        codes = gdepth.confidence(file.packets, file.source.limits)
+    except GpudepthError as error:
+        raise error.within(file.source.name) from None
+    return codes, 8 * codes.itemsize

@@ -27,7 +27,7 @@ from ..base import (
 )
 from ..google import dynamic_depth, gdepth
 from ..rules import Finding
-from . import auxiliary, image, portrait, trailer, writer
+from . import file, image, trailer, writer
 from .check import check
 from .file import JpegFile, picture_of
 
@@ -85,7 +85,7 @@ class Jpeg:
             raise error.within(source.name) from None
 
     def auxiliary_images(self, source: ByteSource) -> list[AuxiliaryImage]:
-        return auxiliary.images(_open(source))
+        return file.images(_open(source))
 
     def attach(self, source: ByteSource, coded: CodedMap, placement: Placement = DEFAULT_PLACEMENT) -> Edit:
         file = _open(source)
@@ -100,7 +100,7 @@ class Jpeg:
 
     def donor(self, source: ByteSource) -> Donor:
         try:
-            return portrait.donor(_open(source))
+            return writer.read_donor(_open(source))
         except GpudepthError as error:
             raise error.within(source.name) from None
 

@@ -8,13 +8,15 @@ Google's layouts change the primary's XMP, and the profile apple-portrait one ta
 from __future__ import annotations
 
 from ...depth import orientation
+from ...depth.data import Storage
+from ...depth.pixel_format import L008
 from ...errors import ExistingDepthError, GpudepthError, MalformedError, NoDepthError, UnsupportedError
 from ...formats import exif, jpeg
 from .. import apple, apple_rules
-from ..base import DEFAULT_PLACEMENT, REPLACE, CodedMap, Edit, Placement
+from ..base import DEFAULT_PLACEMENT, REPLACE, CodedMap, Donor, Edit, Placement
 from ..google import dynamic_depth, gdepth
 from ..google.packets import Packets
-from . import image, portrait, trailer
+from . import image, trailer
 from .file import FurtherImage, JpegFile
 from .layout import LayoutPlan, Span, splice
 
@@ -48,7 +50,7 @@ def attach(file: JpegFile, coded: CodedMap, profile: str, placement: Placement =
         plan.depth = image.encode(coded.codes, packet, len(plan.images) + 2, coded.jpeg_quality)
         if profile == "apple-portrait":
             warnings += apple_rules.missing_of_portrait(packet, (coded.codes.shape[1], coded.codes.shape[0]))
-            plan.exif, changes = portrait.mark(file, placement.donor)
+            plan.exif, changes = _mark_portrait(file, placement.donor)
     if placement.turn != 1:
         plan.exif, turned = _turned(file, plan.exif, placement.turn)
         changes.append(turned)
@@ -152,3 +154,34 @@ def _warnings(plan: LayoutPlan, trailer_policy: str) -> list[str]:
     if any(s.starts(0xEB, b"JP") for s in file.primary.header):
         out.append("the file's C2PA provenance signature does not cover the change and will not verify")
     return out
+
+
+PORTRAIT = 9  # CustomRendered, as seen in photos of Portrait mode
+
+
+def read_donor(file: JpegFile) -> Donor:
+    """Return what a photo provides as a donor. Raises NoDepthError, UnsupportedError."""
+    found = file.depth_images()
+    packet = found[0].stream.xmp() if found else None
+    if not found or packet is None or found[0].about is None:
+        raise NoDepthError("the photo cannot be a donor: it has no depth with Apple's metadata")
+    lo, hi = found[0].about.float_min, found[0].about.float_max
+    storage = Storage(L008, lo, hi) if lo is not None and hi is not None else None
+    return apple.donor(packet, f"MPF image {found[0].index + 1}: XMP", file.exif().custom_rendered, storage,
+                       file.source.limits)
+
+
+def _mark_portrait(file: JpegFile, donor: Donor | None) -> tuple[bytes | None, list[str]]:
+    """Return the Exif segment with the donor's CustomRendered (None if unchanged), and descriptions of what changed."""
+    value = PORTRAIT if donor is None or donor.custom_rendered is None else donor.custom_rendered
+    old = file.exif().custom_rendered
+    if old == value:
+        return None, []
+    segment = file.primary.find(jpeg.APP1, jpeg.EXIF)
+    block = segment.payload[len(jpeg.EXIF) :] if segment else b""
+    try:
+        new = jpeg.make(jpeg.APP1, jpeg.EXIF + exif.with_custom_rendered(block, value))
+    except GpudepthError as error:
+        raise error.within("APP1 Exif") from None
+    made = "" if segment else " (a new Exif segment)"
+    return new, [f"Exif CustomRendered: {'none' if old is None else old} → {value}{made}"]

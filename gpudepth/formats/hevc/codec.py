@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from ...errors import LimitError, MalformedError, UnsupportedError
 from ...limits import DEFAULT, Limits
-from .configuration import Configuration
 from .nal import PPS, PREFIX_SEI, SPS, SUFFIX_SEI, VPS, join_lengths, nal_type, split_annex_b, split_lengths
-from .parameter_sets import MONOCHROME, RANGE_EXTENSIONS, ProfileTierLevel, SequenceParameters, level_idc
+from .parameter_sets import MONOCHROME, RANGE_EXTENSIONS, Configuration, ProfileTierLevel, SequenceParameters, level_idc
 
 MIN_SIDE = 16  # libx265 refuses smaller pictures
 _PIXELS = {8: "gray", 10: "gray10le", 12: "gray12le"}

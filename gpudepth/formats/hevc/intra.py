@@ -7,9 +7,8 @@ from fractions import Fraction
 from typing import Any
 
 from ...errors import UnsupportedError
-from .configuration import Configuration
 from .nal import SPS, VPS, join_lengths, nal_type, split_annex_b
-from .parameter_sets import ProfileTierLevel, SequenceParameters, level_idc
+from .parameter_sets import Configuration, ProfileTierLevel, SequenceParameters, level_idc
 
 # x265 declares a single intra picture as a range extension, although Main Still Picture (3) and Main 10 (2) suffice.
 _PROFILES = {8: (3, b"\x70\0\0\0"), 10: (2, b"\x20\0\0\0")}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
-from ...errors import MalformedError
+import numpy as np
+
+from ...depth.orientation import matrix as matrix_of
+from ...errors import MalformedError, UnsupportedError
 from ...limits import DEFAULT, Limits
 from ..isobmff.box import Box, Cursor, Readable, walk
-from . import matrix
-from .description import SampleEntry, parse_stsd
-from .samples import SampleTable
+from .samples import SampleEntry, SampleTable, parse_stsd
 
 ENABLED, IN_MOVIE = 1, 2  # flags of tkhd
 VISUAL_HANDLERS = ("vide", "auxv", "pict")
@@ -82,7 +84,7 @@ class Track:
     @cached_property
     def orientation(self) -> int:
         """Exif orientation that turns samples into display orientation. Raises UnsupportedError."""
-        return matrix.orientation(self.matrix, f"{self.path}/tkhd")
+        return orientation_of(self.matrix, f"{self.path}/tkhd")
 
     def unit(self) -> Fraction:
         """Return the seconds of one unit of the track's time. Raises MalformedError for a time scale of 0."""
@@ -195,3 +197,31 @@ def _elst(source: Readable, edts: Box | None, limits: Limits) -> tuple[EditListE
         duration, start, rate = c.uint(wide), int.from_bytes(c.take(wide), "big", signed=True), c.uint(4)
         out.append(EditListEntry(duration, start, rate))
     return tuple(out)
+
+
+IDENTITY = bytes.fromhex("00010000 00000000 00000000  00000000 00010000 00000000  00000000 00000000 40000000")
+_LAYOUT = ">9i"
+
+
+def orientation_of(matrix: bytes, where: str = "tkhd") -> int:
+    """Return the Exif orientation that turns coded samples into display orientation; scale and shift are ignored.
+
+    Raises UnsupportedError for a matrix that is not a rotation by quarter turns, mirrored or not.
+    """
+    a, b, _, c, d, _, *_ = struct.unpack(_LAYOUT, matrix)
+    signs = np.sign([[a, c], [b, d]])
+    for candidate in range(1, 9):
+        if np.array_equal(signs, matrix_of(candidate)):
+            return candidate
+    numbers = ", ".join(f"{v / 65536:g}" for v in (a, b, c, d))
+    raise UnsupportedError(f"the matrix a, b, c, d = {numbers} is not a rotation by quarter turns", where=where,
+                           hint="‹orientation=coded› uses pictures as they are stored")
+
+
+def matrix_for(exif_orientation: int, width: int, height: int) -> bytes:
+    """Return the matrix for an Exif orientation of coded samples of width × height; the picture stays at x, y ≥ 0."""
+    (a, c), (b, d) = matrix_of(exif_orientation).tolist()
+    tx = sum(size for factor, size in ((a, width), (c, height)) if factor < 0)
+    ty = sum(size for factor, size in ((b, width), (d, height)) if factor < 0)
+    fixed = [round(v * 65536) for v in (a, b, c, d, tx, ty)]
+    return struct.pack(_LAYOUT, fixed[0], fixed[1], 0, fixed[2], fixed[3], 0, fixed[4], fixed[5], 1 << 30)

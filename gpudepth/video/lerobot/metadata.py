@@ -42,7 +42,7 @@ class Feature:
 
     name: str
     quantiser: Quantiser
-    accuracy: Literal["absolute", "relative"]
+    accuracy: Literal["relative", "absolute"]
     source: Path
 
 

@@ -17,8 +17,7 @@ from ...formats.quicktime.movie import Movie
 from ...formats.quicktime.track import Track
 from ..track_decoder import decode
 from . import tracks
-from .near_far import INVERSE, LINEAR, NearFar
-from .tracks import CODECS, INTERLEAVED, KINDS, LENGTH, MAP, METADATA, MIME, OFFSET, Axte
+from .tracks import CODECS, INTERLEAVED, INVERSE, KINDS, LENGTH, LINEAR, MAP, METADATA, MIME, OFFSET, Axte, NearFar
 
 SPEC = "MP4-AT 0.9"
 CUSTOM = 128

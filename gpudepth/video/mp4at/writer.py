@@ -23,16 +23,15 @@ from ...formats.hevc.parameter_sets import ProfileTierLevel
 from ...formats.isobmff.box import make, make_full
 from ...formats.isobmff.items import children
 from ...formats.quicktime import movie
-from ...formats.quicktime.matrix import IDENTITY
 from ...formats.quicktime.metadata import RESERVED, TEXT, UINT8, Metadata, Value, uint64
 from ...formats.quicktime.movie import Movie
+from ...formats.quicktime.track import IDENTITY
 from ..quicktime import trak
 from ..quicktime.encoder import Codes, Encoder, encode, level
 from ..quicktime.output import Output, copy_but_moov
 from ..quicktime.reader import inside
 from ..quicktime.writer import colour_track
-from .near_far import INVERSE, LINEAR, NearFar
-from .tracks import ACCURACY, INTERLEAVED, LENGTH, MAP, METADATA, MIME, OFFSET, find_axte
+from .tracks import ACCURACY, INTERLEAVED, INVERSE, LENGTH, LINEAR, MAP, METADATA, MIME, OFFSET, NearFar, find_axte
 
 _FULL_RANGE = make("colr", b"nclx" + bytes.fromhex("0002 0002 0002 80"))    # colours unspecified, full range
 

@@ -13,9 +13,8 @@ import numpy as np
 from ...containers.rules import ASPECT, ONE_MAP, PRESENT, Checklist, Finding, Rule, check_movie, same_aspect
 from ...errors import GpudepthError, NoDepthError, UnsupportedError
 from ...formats.bytesource import ByteSource
-from ...formats.hevc.configuration import Configuration
 from ...formats.hevc.nal import SPS
-from ...formats.hevc.parameter_sets import RANGE_EXTENSIONS, ProfileTierLevel
+from ...formats.hevc.parameter_sets import RANGE_EXTENSIONS, Configuration, ProfileTierLevel
 from ...formats.quicktime.movie import Movie
 from ...formats.quicktime.track import Track
 from ..track_decoder import decode

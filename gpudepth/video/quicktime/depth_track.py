@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from ...depth.pixel_format import HDEP, HDIS, PixelFormat
 from ...errors import FileError, MalformedError, NoDepthError, UnsupportedError, readable
-from ...formats.hevc.configuration import Configuration
+from ...formats.hevc.parameter_sets import Configuration
 from ...formats.quicktime.metadata import metadata_of
 from ...formats.quicktime.movie import Movie
 from ...formats.quicktime.track import Track
-from ..coded_track import CodedTrack
+from ..track_decoder import CodedTrack
 from .log_code import LogRange
 
 FORMATS = {"dish": HDIS, "deph": HDEP}  # kCMVideoCodecType_DisparityHEVC, _DepthHEVC → format they are decoded to

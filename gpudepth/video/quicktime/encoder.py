@@ -18,11 +18,11 @@ from ...depth.data import DepthData
 from ...depth.pixel_format import Quantity
 from ...errors import UnsupportedError, UsageError
 from ...formats.hevc.codec import MIN_SIDE
-from ...formats.hevc.configuration import Configuration
 from ...formats.hevc.nal import PPS, SPS, VPS, join_lengths, nal_type, split_annex_b
 from ...formats.hevc.parameter_sets import (
     MONOCHROME,
     RANGE_EXTENSIONS,
+    Configuration,
     ProfileTierLevel,
     SequenceParameters,
     level_idc,

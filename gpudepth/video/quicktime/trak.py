@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ...formats.hevc.configuration import Configuration
+from ...formats.hevc.parameter_sets import Configuration
 from ...formats.isobmff.box import make, make_full
 from ...formats.isobmff.items import children
 from ...formats.quicktime.track import ENABLED, IN_MOVIE, Track

@@ -20,11 +20,11 @@ from gpudepth.depth.pixel_format import HDEP, HDIS
 from gpudepth.errors import MalformedError, NoDepthError, UsageError
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.formats.isobmff.box import make
-from gpudepth.formats.quicktime import matrix
 from gpudepth.formats.quicktime.metadata import Metadata, Value
+from gpudepth.formats.quicktime.track import matrix_for
 from gpudepth.video import frames as clip
-from gpudepth.video.choice import Choice
 from gpudepth.video.frames import frames, is_clip
+from gpudepth.video.matching import Choice
 from gpudepth.video.matroska.depth_video import DepthVideoWriter, read_depth_video
 from gpudepth.video.mp4at import writer
 from gpudepth.video.quicktime.log_code import LogRange
@@ -97,7 +97,7 @@ def test_a_movie_as_depth_video_and_back(mov: Path, tmp_path: Path) -> None:
 
 def test_turned_movies_come_upright(tmp_path: Path) -> None:
     path = tmp_path / "clip.MOV"
-    path.write_bytes(depth_movie(colour={"matrix": matrix.of(6, 48, 32)}))
+    path.write_bytes(depth_movie(colour={"matrix": matrix_for(6, 48, 32)}))
     assert next(frames(path)).data.orientation == 6
     save_frames(path, tmp_path / "u%d.npy", "disparity", Choice(0, 1))
     save_frames(path, tmp_path / "c%d.npy", "disparity", Choice(0, 1), coded=True)

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from video_kit import colour, depth
 
-from gpudepth.batch.clip_item import ClipItem
 from gpudepth.batch.runner import plan, run
+from gpudepth.batch.work_item import ClipItem
 from gpudepth.batch.workers import heartbeat, run_tasks
 from gpudepth.cli.app import run_command
 from gpudepth.errors import JobError, MissingInputError, UsageError

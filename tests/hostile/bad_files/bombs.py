@@ -24,8 +24,8 @@ from bad_files.builders import (
     zip_bomb,
     zip_of,
 )
-from gpudepth.formats.hevc.configuration import Configuration
 from gpudepth.formats.hevc.nal import SPS, Bits, BitWriter, escape, unescape
+from gpudepth.formats.hevc.parameter_sets import Configuration
 
 
 def bombs() -> Files:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gpudepth.compute import cores
+from gpudepth.compute import threads
 
 
 def lay(tmp_path: Path, own: str, files: dict[str, str]) -> tuple[Path, Path]:
@@ -33,14 +33,14 @@ def lay(tmp_path: Path, own: str, files: dict[str, str]) -> tuple[Path, Path]:
     ("", {}, []),
 ])
 def test_quotas(tmp_path: Path, own: str, files: dict[str, str], allowed: list[float]) -> None:
-    assert list(cores.quotas(*lay(tmp_path, own, files))) == allowed
+    assert list(threads.quotas(*lay(tmp_path, own, files))) == allowed
 
 
 def test_the_least_counts_and_a_part_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     for allowed, wanted in (([0.5, 64.0], 1), ([], None), ([1.9], 1)):
-        monkeypatch.setattr(cores, "quotas", lambda found=allowed: iter(found))
-        assert cores.available_cores() >= 1
-        assert wanted is None or cores.available_cores() == wanted
+        monkeypatch.setattr(threads, "quotas", lambda found=allowed: iter(found))
+        assert threads.available_cores() >= 1
+        assert wanted is None or threads.available_cores() == wanted
 
 
 @contextlib.contextmanager
@@ -67,7 +67,7 @@ def group(processors: float) -> Iterator[Path]:
 
 
 def test_a_real_group() -> None:
-    script = "from gpudepth.compute.cores import available_cores as cores; print(cores())"
+    script = "from gpudepth.compute.threads import available_cores as cores; print(cores())"
     with group(1.5) as folder:
         said = subprocess.run(["sh", "-c", f'echo $$ > {folder}/cgroup.procs; exec "$@"', "sh", sys.executable, "-c", script],
                               capture_output=True, text=True, check=True).stdout
