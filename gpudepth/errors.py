@@ -227,7 +227,7 @@ LOOKED_AT = 2000        # names of a folder that are compared
 CLOSE = 0.7             # similarity of names from which one is suggested
 
 
-def missing(path: str | os.PathLike[str] | bytes, what: str = "the file does not exist",
+def missing_file(path: str | os.PathLike[str] | bytes, what: str = "the file does not exist",
             hint: str | None = None) -> MissingInputError:
     """Make the error for a missing file; `hint` is used if no name in the folder is similar."""
     file = Path(os.fsdecode(path))

@@ -19,7 +19,7 @@ from ..attachment.guide import Guide
 from ..containers import registry
 from ..containers.dictionary import Dictionary
 from ..depth.calibration import Calibration
-from ..errors import GpudepthError, MissingInputError, NoDepthError, UsageError, missing
+from ..errors import GpudepthError, MissingInputError, NoDepthError, UsageError, missing_file
 from ..formats.bytesource import ByteSource
 from ..limits import DEFAULT, Limits
 from ..pairing.pairs import natural_key
@@ -121,7 +121,7 @@ def photos_in(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
     if not source.is_dir():
-        raise missing(source, "no such file or folder")
+        raise missing_file(source, "no such file or folder")
     suffixes = {s for c in registry.containers() if not isinstance(c, Dictionary) for s in c.suffixes}
     return sorted((p for p in source.iterdir() if p.suffix.lower() in suffixes and p.is_file()), key=natural_key)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
-from ..errors import FileError, LimitError, OutputError, TruncatedError, UnsupportedError, missing
+from ..errors import FileError, LimitError, OutputError, TruncatedError, UnsupportedError, missing_file
 from ..limits import DEFAULT, Limits
 
 CHUNK = 1 << 17  # larger buffers are allocated as fresh pages each time, which costs more than the calls saved
@@ -49,7 +49,7 @@ class ByteSource:
             # A FIFO or a device would block or never end, so it is checked before opening.
             kind = os.stat(file).st_mode  # noqa: PTH116  (bytes paths too)
         except FileNotFoundError:
-            raise missing(file) from None
+            raise missing_file(file) from None
         except (OSError, ValueError) as error:
             raise FileError(f"the file cannot be read: {error}", where=self.name) from None
         if stat.S_ISDIR(kind):

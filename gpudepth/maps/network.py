@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BackendError, FileError, LimitError, MalformedError, UnsupportedError, UsageError, missing
+from ..errors import BackendError, FileError, LimitError, MalformedError, UnsupportedError, UsageError, missing_file
 from ..formats.bytesource import ByteSource
 from ..limits import DEFAULT, Limits
 
@@ -73,7 +73,7 @@ class Network:
     def check(self) -> None:
         """Raise MissingInputError when the file does not exist."""
         if not self.model.is_file():
-            raise missing(self.model, "the model does not exist", SOURCES)
+            raise missing_file(self.model, "the model does not exist", SOURCES)
 
     def digest(self) -> str:
         """Return the SHA-256 of the file, of its separate weights, and of all settings that influence the map.

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FileError, LimitError, TruncatedError, UnsupportedError, missing
+from ..errors import FileError, LimitError, TruncatedError, UnsupportedError, missing_file
 from ..formats.bytesource import Input, VirtualFile, as_input
 from ..limits import DEFAULT, Limits
 from . import arrays, exr, hdf5, pictures, raw, record3d
@@ -140,7 +140,7 @@ def _open(path: Input, where: str, limits: Limits) -> Iterator[tuple[BinaryIO, i
         # Without blocking, opening a pipe that nobody writes to returns, and the pipe can be refused.
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        raise missing(path) from error
+        raise missing_file(path) from error
     except OSError as error:
         raise FileError(f"the file cannot be opened: {error.strerror}", where=where) from error
     status = os.fstat(handle)

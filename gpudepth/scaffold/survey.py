@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..batch.ledger import LEDGER
-from ..errors import GpudepthError, MissingInputError, missing
+from ..errors import GpudepthError, MissingInputError, missing_file
 from ..limits import DEFAULT
 from ..maps.pictures import ALONE_HINT, explain_colours, palette_of
 from ..pairing.pairs import natural_key
@@ -94,7 +94,7 @@ def survey(base: Path) -> Survey:
     if not base.is_dir():
         if base.exists():
             raise MissingInputError("is no folder", where=base, hint=f"gpudepth init {base.parent}")
-        raise missing(base, "no such folder")
+        raise missing_file(base, "no such folder")
     out, count = Survey(base), 0
     known: dict[tuple[tuple[str, ...], str], list[Group]] = {}
     for folder, names in _folders(base):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from ..errors import UsageError, missing
+from ..errors import UsageError, missing_file
 from ..limits import DEFAULT, Limits
 from ..maps.raw import RawLayout
 from ..pairing.archive import COLOR, check_extension, find_in_archives, find_in_shards
@@ -264,6 +264,6 @@ class SourceConfig(section(Settings, "source")):  # type: ignore[misc]
             reason = f"source.depth is {self.depth!r}"
             folder = search_root(base, str(self.depth))
             if not is_url(str(self.depth)) and not folder.is_dir():
-                said = missing(folder / "map")
+                said = missing_file(folder / "map")
                 reason += f": there is no folder {folder}" + (f", {said.hint}" if said.hint else "")
         return f"{reason}; source.allow_missing: true leaves them out"

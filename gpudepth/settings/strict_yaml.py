@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from ..errors import FileError, JobError, MissingInputError, missing
+from ..errors import FileError, JobError, MissingInputError, missing_file
 
 MAX_BYTES = 1 << 18     # PyYAML takes a second and more for a mebibyte of empty lines
 MAX_DEPTH = 32
@@ -129,7 +129,7 @@ def parse(text: str, name: str = "job") -> Document:
 def _no_job(path: Path) -> MissingInputError:
     """What there is instead, and what makes one."""
     if not path.is_dir():
-        return missing(path, "no such job file", "gpudepth init FOLDER makes one of the photos and maps in a folder")
+        return missing_file(path, "no such job file", "gpudepth init FOLDER writes a job for the files in a folder")
     found = next((one for one in (path / "job.yaml", *sorted(path.glob("*.y*ml"))) if one.is_file()), None)
     return MissingInputError("is a folder, and a job is a file", where=path, hint=(
         f"did you mean {found}?" if found else
