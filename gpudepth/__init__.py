@@ -1,10 +1,10 @@
-"""gpudepth: depth maps in photos, off Apple's platforms.
+"""gpudepth reads and writes depth maps in photos, on platforms other than Apple's.
 
     import gpudepth
     gpudepth.attach("photo.heic", "depth.png", "out.heic", near=0.5, far=12)
     metres = gpudepth.read("out.heic").depth()
 
-The names below are all there is to know; they are loaded when first used.
+The names in `__all__` are the public interface. Their modules are imported on first use.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'gpudepth' has no attribute {name!r}")
     found = getattr(importlib.import_module(f".{home}", __name__), name)
     data = importlib.import_module(".depth.data", __name__).DepthData
-    data.drawn = _drawn     # what a map is drops no hint of how it looks: it knows nothing of pictures
+    data.drawn = _drawn     # set here so that gpudepth.depth does not import the drawing code
     return found
 
 
 class _Renamed:
-    """Finds modules by the names that they had in version 0.1."""
+    """Finds modules by their names of version 0.1."""
 
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
@@ -57,7 +57,7 @@ sys.meta_path.append(_Renamed)
 
 
 def _drawn(data: DepthData) -> bytes:
-    """As notebooks show it."""
+    """Return the PNG file that notebooks show."""
     from .view.preview import png
 
     return png(data)

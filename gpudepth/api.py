@@ -1,20 +1,20 @@
-"""What `import gpudepth` offers.
+"""Defines the functions of `import gpudepth`.
 
-    read(path)                       depth out of a file, in metres
-    attach(photo, depth, out, …)     depth into a photo, its picture untouched
-    from_model(depth, near, far)     what a depth model returned, as depth data
-    convert(path, out)               depth from one kind of file into another
-    remove(path, out)                depth out of the way
-    inspect(path)                    what a file says of its depth
-    check(path)                      does it conform, rule by rule
-    run(job)                         a job file over a folder
+    read(path)                       read the depth of a photo, in metres
+    attach(photo, depth, out, …)     attach a depth map to a photo without re-encoding the picture
+    from_model(depth, near, far)     make depth data of the output of a depth network
+    convert(path, out)               convert depth from one kind of file into another
+    remove(path, out)                remove the depth from a photo
+    inspect(path)                    describe the picture and the depth of a file
+    check(path)                      check a file against the rules of its format
+    run(job)                         run a job file
 """
 
 from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,7 +27,7 @@ from .attachment.inspection import Report
 from .attachment.output import atomic
 from .attachment.side_inputs import SideInputs
 from .containers import registry
-from .containers.heif.photo_encoder import DEFAULT_QUALITY
+from .containers.base import PHOTO_QUALITY
 from .containers.rules import Verdicts
 from .deprecated import renamed_keywords as _renamed
 from .depth.data import DepthData
@@ -51,14 +51,21 @@ renamed_keywords = functools.partial(_renamed, unknown)
 
 
 def read(path: str | Path, *, orientation: Orientation = "display", limits: Limits = DEFAULT) -> DepthData | None:
-    """The depth of a photo, or None when it holds none: a map (H, W), float16 or float32, in metres or 1/metres.
+    """Read the depth of a photo.
 
-    path          HEIC, AVIF, JPEG (Apple's layout, GDepth, Dynamic Depth), DNG, an ImageIO dictionary
-    orientation   "display": as the photo is shown. "coded": as its pixels are stored; `DepthData.orientation` says
-                  how to turn it
-    limits        what the file may ask for before anything is decoded
+    Args:
+        path: A HEIC, AVIF, JPEG (Apple's layout, GDepth, Dynamic Depth) or DNG file, or an ImageIO dictionary.
+        orientation: "display" gives the map as the photo is shown. "coded" gives it as its pixels are stored;
+            `DepthData.orientation` then holds the Exif orientation that turns it upright.
+        limits: The limits for the file, checked before anything is decoded.
 
-    Raises FileError and its kin for damaged files, MissingInputError.
+    Returns:
+        The map (H, W), float16 or float32, in metres or 1/metres; None if the photo holds no depth.
+
+    Raises:
+        MissingInputError: If the file does not exist.
+        FileError: If the file is damaged, not supported, or exceeds a limit.
+
     Source: ISO/IEC 23008-12 (HEIF), Apple's AVDepthData and ImageIO, Google's depth map metadata, Adobe's DNG 1.7.
     """
     with ByteSource(path, limits) as source:
@@ -89,87 +96,88 @@ def attach(
     filtered: bool | None = None, calibration: Literal["source", "exif", "none"] = "source",
     profile: str | None = None, also: Sequence[str] = (), donor: str | Path | None = None,
     trailer: Literal["keep", "drop", "refuse"] = "keep", replace_depth: bool = False, transcode: bool = False,
-    photo_quality: int = DEFAULT_QUALITY, in_place: bool = False, backend: str = "auto", limits: Limits = DEFAULT,
+    photo_quality: int = PHOTO_QUALITY, in_place: bool = False, backend: str = "auto", limits: Limits = DEFAULT,
 ) -> Path:
     """Attach a depth map to a photo without re-encoding the picture.
 
-    The values of the map mean depth by exactly one of: `near` and `far`; `disparity_range`; `metric`, `values` or
-    `scale`; `preset`; `encoding`. A file that holds depth, a `DepthData` and an array of floats (metres) need none.
+    Exactly one of these defines what the values of the map mean: `near` and `far`; `disparity_range`; `metric`,
+    `values` or `scale`; `preset`; `encoding`. A file that holds depth, a `DepthData` and an array of floats (metres)
+    need none of them.
 
         gpudepth.attach("photo.heic", "depth.png", "out.heic", near=0.5, far=12, white="near")
         gpudepth.attach("photo.jpg", "lidar.png", "out.jpg", scale="mm", fill="nearest")
 
     Args:
-        photo: HEIC, JPEG or DNG; PNG, TIFF and others are encoded as HEIC, once.
+        photo: A HEIC, JPEG or DNG file. PNG, TIFF and other pictures are encoded as HEIC, once.
         depth: A map file, a file that holds depth, a `DepthData`, or an array (H, W) of any library (numpy, torch,
-            CuPy, Pillow, …). Integers are codes; floats are gray 0…1 with near and far, and metres without. An array
-            on a GPU is converted there. Use `from_model` for what relative models return.
-        out: The file to write; its suffix is the photo's, or .heic.
+            CuPy, Pillow, …). Integers are codes. Floats are gray 0…1 with `near` and `far`, otherwise metres. An array
+            on a GPU is converted on that GPU. Use `from_model` for the output of relative models.
+        out: The file to write. Its suffix is that of the photo, or .heic.
         near: Metres at the near end of gray.
         far: Metres at the far end of gray.
-        white: The end that white is: "far" (Apple's article) or "near" (most depth networks).
+        white: The end that white represents: "far" (Apple's article) or "near" (most depth networks).
         curve: The quantity that is linear in gray.
-        disparity_range: 1/metres at black and at white, instead of near and far.
-        metric: The values are metres.
+        disparity_range: 1/metres at black and at white, instead of `near` and `far`.
+        metric: Whether the values are metres.
         values: What the values are: "depth" (metres) or "disparity" (1/metres).
         scale: One unit of the values in metres: 0.001, "1/256", "mm", "cm".
         offset: Added after the scale, in metres or 1/metres.
-        invalid: Codes that mean no value; 0 unless named.
-        preset: What a data set, a sensor or a model writes (`gpudepth presets`), or "auto".
+        invalid: Codes that represent no value. The default is 0.
+        preset: The data set, sensor or model that wrote the map (`gpudepth presets` lists them), or "auto".
         focal_px: For presets: the focal length in pixels of the map.
-        baseline_m: For presets of stereo: metres between the cameras.
-        doffs: For the preset middlebury: pixels between the principal points.
+        baseline_m: For stereo presets: the distance of the cameras in metres.
+        doffs: For the preset middlebury: the distance of the principal points in pixels.
         encoding: Any rule of `gpudepth.depth.encoding`.
-        clamp: (min, max) in metres; values outside are moved to these ends.
+        clamp: (min, max) in metres. Values outside are set to these ends.
         smooth: "median3", "median5", or "bilateral1" to "bilateral8".
         resize: (width, height) as displayed, or the long side, in pixels.
-        resize_method: "area", "bilinear", "nearest", or "guided", along the edges of the photo.
-        fill: What pixels without a value get: "nearest", "far", "near" or "inpaint".
-        fit: What to do with a map of another aspect than the photo: "error", "crop" or "stretch".
-        align_to: Depth in metres, sparse or small, that a relative map is fitted to, scale and shift.
-        align_scale: One unit of it in metres.
-        align_in: The quantity that the relative map is linear in; "disparity" unless named.
-        confidence: A map of how far each pixel is to be trusted, 0 not at all.
-        confidence_highest: The code that means certain; the dtype's maximum unless named.
-        confidence_least: Codes below it count as pixels without a value.
+        resize_method: "area", "bilinear", "nearest", or "guided", which follows the edges of the photo.
+        fill: The value of pixels without a value: "nearest", "far", "near" or "inpaint".
+        fit: What to do if map and photo differ in aspect: "error", "crop" or "stretch".
+        align_to: Metric depth, sparse or small, to which scale and shift of a relative map are fitted.
+        align_scale: One unit of `align_to` in metres.
+        align_in: The quantity in which the relative map is linear. The default is "disparity".
+        confidence: A map of the confidence in each pixel; 0 represents none.
+        confidence_highest: The code for full confidence. The default is the maximum of the dtype.
+        confidence_least: Pixels with a lower code count as pixels without a value.
         estimate: Instead of a map: the ONNX file of a network (extra `estimate`), or a `Network`.
-        key: Which array of an .npz or HDF5 file.
-        shape: "WxH" of a file that is rows of numbers without a header.
-        dtype: The type of these numbers, "float32" unless named; "float32be" is big-endian.
-        bytes_per_row: Bytes from one of these rows to the next.
-        orientation: The map is oriented as the photo is displayed, or as its pixels are "coded".
-        turn: Degrees clockwise that picture and map are turned by in their metadata.
+        key: The array to read from an .npz or HDF5 file.
+        shape: "WxH" of a file that contains rows of numbers without a header.
+        dtype: The type of these numbers. The default is "float32"; "float32be" is big-endian.
+        bytes_per_row: The bytes from one of these rows to the next.
+        orientation: Whether the map is oriented as the photo is displayed, or as its pixels are "coded".
+        turn: Degrees clockwise by which picture and map are turned in their metadata.
         color_transform: How a scene-linear photo (OpenEXR) becomes colors: "srgb" or "reinhard".
         pixel_format: "hdis", "fdis" (disparity, 1/metres), "hdep" or "fdep" (depth, metres).
-        bits: Bits per stored value; the container's default unless named.
-        crf: Rate factor of lossy HEVC; lossless unless named.
-        jpeg_quality: Of a map in a JPEG photo; Apple's quantization table unless named.
-        compression: Of a map in a DNG; "deflate" unless named.
-        accuracy: What the file says of the depth; what the map says, or "relative", unless named.
-        quality: What the file says of the depth.
-        filtered: What the file says of the depth.
+        bits: Bits per stored value. The default depends on the container.
+        crf: The rate factor of lossy HEVC. The default is lossless.
+        jpeg_quality: The quality of a map in a JPEG photo. The default is Apple's quantization table.
+        compression: The compression of a map in a DNG file. The default is "deflate".
+        accuracy: The accuracy to store. The default is that of the map, or "relative".
+        quality: The quality to store: "high" or "low".
+        filtered: Whether to mark the depth as filtered.
         calibration: Where the camera calibration comes from.
-        profile: The layout to write; the container's first unless named.
+        profile: The layout to write. The default is the first of the container.
         also: Further layouts in a JPEG file: "gdepth", "dynamic-depth".
-        donor: For the profile apple-portrait: a photo in Portrait mode that gives its rendering parameters.
+        donor: For the profile apple-portrait: a photo taken in Portrait mode that provides its rendering parameters.
         trailer: What to do with bytes after the last image of a JPEG file.
-        replace_depth: Replace depth that the photo holds already.
-        transcode: Allow a JPEG photo to be re-encoded as HEIC.
-        photo_quality: HEIC quality of a photo that has to be encoded; -1 is lossless.
-        in_place: Write over the photo; the file is replaced whole or not at all.
-        backend: "auto", "numpy" or "cupy"; the bits are the same.
-        limits: What a file may ask for.
+        replace_depth: Whether to replace depth that the photo holds already.
+        transcode: Whether a JPEG photo may be re-encoded as HEIC.
+        photo_quality: The HEIC quality of a photo that has to be encoded; -1 is lossless.
+        in_place: Whether to overwrite the photo. The file is replaced completely or not at all.
+        backend: "auto", "numpy" or "cupy". All give the same bits.
+        limits: The limits for input files.
 
     Returns:
-        The path that was written.
+        The path of the written file.
 
     Raises:
-        UsageError: For a keyword that nobody knows, or a value that it cannot have.
-        GpudepthError: Of `gpudepth.errors`; nothing is left behind.
+        UsageError: If a keyword is unknown or has an invalid value.
+        GpudepthError: If the map cannot be attached; see `gpudepth.errors`. No partial output remains.
 
     Warns:
-        UserWarning: Of what is right but not good: a range that wastes codes, a signature that breaks; and of each tag
-            of the photo that a profile changes.
+        UserWarning: If the result is correct but not ideal, for example if the range wastes codes or a signature
+            becomes invalid, and for each tag of the photo that the profile changes.
 
     Source: Apple, "Creating auxiliary depth data manually" (gray to depth and disparity); AVDepthData, ImageIO.
     """
@@ -179,14 +187,14 @@ def attach(
     from .compute import backend as make_backend
 
     if (out is None) != in_place:
-        raise UsageError("name an output, or ‹in_place=True› to write over the photo")
+        raise UsageError("pass either out or ‹in_place=True›, which overwrites the photo")
     if (depth is None) != (estimate is not None):
-        raise UsageError("pass either a depth map or ‹estimate›")
+        raise UsageError("pass either depth or ‹estimate›")
     if not isinstance(metric, bool):
-        warnings.warn("metric= with a map is now align_to=", DeprecationWarning, stacklevel=3)
+        warnings.warn("pass a metric map as align_to= instead of metric=", DeprecationWarning, stacklevel=3)
         given["align_to"], given["metric"] = metric, False
     if turn in _EXIF_TURNS:
-        warnings.warn("turn= takes degrees now, not an Exif orientation", DeprecationWarning, stacklevel=3)
+        warnings.warn("turn= takes degrees instead of an Exif orientation", DeprecationWarning, stacklevel=3)
         given["turn"] = _EXIF_TURNS[turn]
     if is_map(depth):
         depth = as_map(depth)
@@ -198,42 +206,57 @@ def attach(
         depth = estimated(photo, settings)
     outcome = run_item(photo, depth, photo if out is None else out, settings, make_backend(backend),
                        side_inputs=SideInputs(given["align_to"], confidence))
-    for warning in outcome.notices():
-        warnings.warn(render(warning), stacklevel=3)
+    _warn(outcome.notices())
     return outcome.output
 
 
-_EXIF_TURNS: dict[int, int] = {1: 0, 6: 90, 3: 180, 8: 270}     # of version 0.1
+_EXIF_TURNS: dict[int, int] = {1: 0, 6: 90, 3: 180, 8: 270}     # values of turn= in version 0.1
+
+
+def _warn(notices: Iterable[str]) -> None:
+    """Issue warnings at the line that calls a function with `renamed_keywords`."""
+    for notice in notices:
+        warnings.warn(render(notice), stacklevel=4)
 
 
 def _settings(given: dict[str, Any], *, limits: Limits, **more: Any) -> Settings:
-    """The settings of a function's arguments."""
+    """Return the settings that a function's arguments name."""
     return replace(item_settings({k: v for k, v in given.items() if k in names()}, **more), limits=limits)
 
 
 def from_model(depth: Any, near: float | None = None, far: float | None = None, *,
                quantity: Literal["depth", "disparity"] = "disparity", preset: str | None = None,
                pixel_format: str | PixelFormat = "hdis", backend: str = "auto") -> DepthData:
-    """What a depth model returned, as depth data: for `attach`, for `.depth()` in metres, to look at in a notebook.
+    """Make depth data of the output of a depth model.
 
-    depth         (H, W), or a batch of one; numpy, torch, CuPy, JAX…, Pillow's images, or what transformers' pipeline
-                  returns; upright, as the photo is displayed. NaN and infinity are no values
-    near, far     metres of the nearest and farthest value of a relative model. Without them, and without a preset, the
-                  values are metres
-    quantity      what a relative model's values are: "disparity" (large is near: MiDaS, Depth Anything) or "depth"
-                  (large is far: Marigold)
-    preset        what the model writes, by name (`gpudepth presets`), instead
-    pixel_format  hdis, fdis (1/metres), hdep or fdep (metres): float16 or float32
-    backend       auto, numpy or cupy; the bits are the same
+    The result can be passed to `attach`, gives metres with `.depth()`, and is drawn in notebooks.
 
-    Raises UsageError for what is no map, RangeError for one without any value.
+    Args:
+        depth: An array (H, W) or a batch of one, upright as the photo is displayed: numpy, torch, CuPy, JAX…, a Pillow
+            image, or the result of transformers' pipeline. NaN and infinity represent no value.
+        near: The nearest value of a relative model in metres. Without `near`, `far` and `preset`, the values of the map
+            are metres.
+        far: The farthest value of a relative model in metres.
+        quantity: The quantity of a relative model: "disparity" (large is near: MiDaS, Depth Anything) or "depth"
+            (large is far: Marigold).
+        preset: The model, by name (`gpudepth presets` lists them), instead of `quantity`.
+        pixel_format: "hdis", "fdis" (1/metres), "hdep" or "fdep" (metres): float16 or float32.
+        backend: "auto", "numpy" or "cupy". All give the same bits.
+
+    Returns:
+        The depth data, in the named pixel format.
+
+    Raises:
+        UsageError: If the input is not a map.
+        RangeError: If no pixel has a value.
+
     Source: `depth.encoding.Relative`; the papers and code that `gpudepth presets` names.
     """
     from .attachment.decode import decode_map
     from .compute import backend as make_backend
 
     if (near is None) != (far is None):
-        raise UsageError("near and far go together")
+        raise UsageError("near and far must be passed together")
     settings = Settings(pixel_format=native(pixel_format), encoding=None if preset else
                       Depth() if near is None or far is None else Relative(near, far, quantity))
     if preset is not None:
@@ -261,34 +284,71 @@ def convert(
     accuracy: Literal["relative", "absolute"] | None = None, quality: Literal["high", "low"] | None = None,
     filtered: bool | None = None, calibration: Literal["source", "exif", "none"] = "source",
     trailer: Literal["keep", "drop", "refuse"] = "keep", replace_depth: bool = False, transcode: bool = False,
-    photo_quality: int = DEFAULT_QUALITY, backend: str = "auto", limits: Limits = DEFAULT,
+    photo_quality: int = PHOTO_QUALITY, backend: str = "auto", limits: Limits = DEFAULT,
 ) -> Path:
     """Convert depth from one kind of file into another.
 
-    Into a photo of the same kind: its depth is laid out as `profile` says, with `also` beside it; codes and range are
-    kept and the picture is not touched. Into .plist, .hdis and its like, .npy, .npz, .pfm, .tiff, .png: the map alone.
+    If `out` is a photo of the same kind, its depth is written in the layout `profile`, with the layouts of `also`;
+    codes and range are kept and the picture is not re-encoded. If `out` is a .plist, .hdis (or similar), .npy, .npz,
+    .pfm, .tiff or .png file, only the map is written.
 
     Args:
         path: A photo that holds depth, or a map (H, W) in a file.
-        out: The file to write; its suffix says what is written.
-        pixel_format: None keeps the source's own; array files then hold metres, float32.
-        export_orientation: The orientation of maps that are written alone.
-        near, far, white, curve, disparity_range, metric, values, scale, offset, invalid, preset, focal_px, baseline_m:
-            What the values of a plain map mean, as in `attach`.
-        doffs, encoding, clamp, smooth, resize, resize_method, fill, fit, key, shape, dtype, bytes_per_row, orientation:
-            As in `attach`.
-        profile, also, donor, bits, crf, jpeg_quality, compression, accuracy, quality, filtered, calibration, trailer:
-            What is written, as in `attach`.
-        replace_depth, transcode, photo_quality, backend, limits: As in `attach`.
+        out: The file to write. Its suffix determines what is written.
+        pixel_format: As in `attach`. None keeps that of the source; array files then hold metres, float32.
+        profile: As in `attach`.
+        also: As in `attach`.
+        donor: As in `attach`.
+        near: As in `attach`.
+        far: As in `attach`.
+        white: As in `attach`.
+        curve: As in `attach`.
+        disparity_range: As in `attach`.
+        metric: As in `attach`.
+        values: As in `attach`.
+        scale: As in `attach`.
+        offset: As in `attach`.
+        invalid: As in `attach`.
+        preset: As in `attach`.
+        focal_px: As in `attach`.
+        baseline_m: As in `attach`.
+        doffs: As in `attach`.
+        encoding: As in `attach`.
+        clamp: As in `attach`.
+        smooth: As in `attach`.
+        resize: As in `attach`.
+        resize_method: As in `attach`.
+        fill: As in `attach`.
+        fit: As in `attach`.
+        key: As in `attach`.
+        shape: As in `attach`.
+        dtype: As in `attach`.
+        bytes_per_row: As in `attach`.
+        orientation: As in `attach`.
+        export_orientation: The orientation of maps that are written without a photo.
+        bits: As in `attach`.
+        crf: As in `attach`.
+        jpeg_quality: As in `attach`.
+        compression: As in `attach`.
+        accuracy: As in `attach`.
+        quality: As in `attach`.
+        filtered: As in `attach`.
+        calibration: As in `attach`.
+        trailer: As in `attach`.
+        replace_depth: As in `attach`.
+        transcode: As in `attach`.
+        photo_quality: As in `attach`.
+        backend: As in `attach`.
+        limits: As in `attach`.
 
     Returns:
-        The path that was written.
+        The path of the written file.
 
     Raises:
         NoDepthError: If the source holds no depth.
         GpudepthError: As in `attach`.
 
-    Source: as of `read` and `attach`.
+    Source: The sources of `read` and `attach`.
     """
     given = dict(locals())
     from .attachment.convert import convert as run_convert
@@ -297,25 +357,33 @@ def convert(
     fmt = native(pixel_format) if pixel_format is not None else None
     settings = _settings(given, encoding=encoding, limits=limits)
     outcome = run_convert(path, out, settings, make_backend(backend), pixel_format=fmt)
-    for warning in outcome.notices():
-        warnings.warn(render(warning), stacklevel=3)
+    _warn(outcome.notices())
     return outcome.output
 
 
 def remove(path: str | Path, out: str | Path, *, limits: Limits = DEFAULT) -> Path:
-    """Write the photo without its depth, the depth's metadata and bytes; returns the path written.
+    """Remove the depth from a photo, with its metadata and its bytes.
 
-    path, out     the photo, and where it goes; all bytes of its picture stay
-    limits        as of `read`
+    Args:
+        path: The photo.
+        out: The file to write. The bytes of the coded picture stay the same.
+        limits: The limits for the file.
 
-    Raises NoDepthError when it holds none, FileError and its kin for damaged files, OutputError.
-    Source: as of `read`.
+    Returns:
+        The path of the written file.
+
+    Raises:
+        NoDepthError: If the photo holds no depth.
+        FileError: If the photo is damaged, not supported, or exceeds a limit.
+        OutputError: If the output cannot be written.
+
+    Source: The sources of `read`.
     """
     path, out = Path(path), Path(out)
     with ByteSource(path, limits) as source:
         container = registry.require(source)
         if out.suffix.lower() not in (path.suffix.lower(), *container.suffixes):
-            raise UsageError(f"{path.name} is {container.name} and stays so", where=out,
+            raise UsageError(f"the output must be a {container.name} file like {path.name}", where=out,
                              hint=f"-o {out.with_suffix(path.suffix)}")
         edit = container.remove(source)
         with atomic(out, like=path.stat()) as file:
@@ -324,28 +392,46 @@ def remove(path: str | Path, out: str | Path, *, limits: Limits = DEFAULT) -> Pa
 
 
 def inspect(path: str | Path, *, limits: Limits = DEFAULT) -> Report:
-    """What a file says of its picture, its depth (metres, 1/metres, codes) and its other auxiliary images.
+    """Describe the picture, the depth and the other auxiliary images of a file.
 
-    path          as of `read`
-    limits        as of `read`
+    Args:
+        path: A photo, as in `read`.
+        limits: The limits for the file.
 
-    Raises FileError and its kin for damaged files, UnsupportedError for what can hold no depth, MissingInputError.
-    Source: as of `read`.
+    Returns:
+        A record with sizes in pixels and ranges in metres, 1/metres and codes; `to_dict()` makes JSON of it.
+
+    Raises:
+        MissingInputError: If the file does not exist.
+        UnsupportedError: If the format of the file cannot hold depth.
+        FileError: If the file is damaged or exceeds a limit.
+
+    Source: The sources of `read`.
     """
     with ByteSource(path, limits) as source:
         return Report.of(registry.require(source).inspect(source), str(path))
 
 
 def check(path: str | Path, *, profile: str | None = None, limits: Limits = DEFAULT) -> Verdicts:
-    """Hold a file against the rules of its container, and of a profile when one is named.
+    """Check a file against the rules of its container and of a profile.
 
-    path          a photo or a clip
-    profile       the layout that it is to be of, by name
-    limits        as of `read`
+    A damaged file, a file without depth, and a file that cannot hold depth do not raise an error; their verdicts do
+    not conform.
 
-    A damaged file, one without depth, or one that can hold none is a verdict and no error.
-    Raises MissingInputError, UsageError for a profile that the container does not have.
-    Source: each verdict names the rule's own.
+    Args:
+        path: A photo or a clip.
+        profile: The name of the layout that the file should have. The default checks only the rules that all profiles
+            of the container share.
+        limits: The limits for the file.
+
+    Returns:
+        The findings, one for each rule.
+
+    Raises:
+        MissingInputError: If the file does not exist.
+        UsageError: If the container does not have the profile.
+
+    Source: Each finding names the source of its rule.
     """
     with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
         if not checks.is_clip(source):
@@ -354,16 +440,26 @@ def check(path: str | Path, *, profile: str | None = None, limits: Limits = DEFA
 
 
 def run(job: str | Path, *, shard: tuple[int, int] | None = None, engine: str = "local", **options: Any) -> RunSummary:
-    """Run a job file: many photos, one set of rules; returns what was done, skipped and failed.
+    """Run a job file: many photos, one set of rules.
 
-    job           a YAML file, or a `gpudepth.settings.job.Job`; its paths are relative to it
-    shard         (i, n): the i-th of n parts, counted from 0
-    engine        local, ray or dask
-    options       any other argument of `gpudepth.batch.runner.run`, and shards: settings, base, quiet, log_format…
+    Args:
+        job: A YAML file, or a `gpudepth.settings.job.Job`. Paths in a file are relative to it.
+        shard: (i, n) runs the i-th of n parts, counted from 0.
+        engine: "local", "ray" or "dask".
+        options: Other arguments of `gpudepth.batch.runner.run`, and `shards`: settings, base, quiet, log_format….
 
-    Items that fail are rows of the ledger, and no errors. Raises JobError, UsageError, MissingInputError before
-    anything runs; LockedError; OutputError for a full disk; Interrupted.
-    Source: `gpudepth config schema` has every key of a job.
+    Returns:
+        A summary of the finished, skipped and failed items. Items that fail are rows of the ledger and do not raise.
+
+    Raises:
+        JobError: If the job is wrong.
+        UsageError: If an argument is wrong.
+        MissingInputError: If an input does not exist.
+        LockedError: If another run uses the output folder.
+        OutputError: If the disk is full or not writable.
+        Interrupted: If the run is stopped by SIGINT or SIGTERM.
+
+    Source: `gpudepth config schema` describes each key of a job.
     """
     from .batch.sharded import run as run_job
 

@@ -1,28 +1,29 @@
-"""Every error this package raises on purpose.
+"""Defines all errors that this package raises on purpose.
 
-    GpudepthError                    exit 1   it could not be done, for the reason given
-    ├── UsageError                   exit 2   what was asked makes no sense (near >= far, unknown option value)
-    │   ├── JobError                 exit 2   a job file is wrong; lists every mistake with file:line
+    GpudepthError                    exit 1   the task failed for the reason given
+    ├── UsageError                   exit 2   the request is wrong (near >= far, unknown option value)
+    │   ├── JobError                 exit 2   a job file is wrong; lists each mistake with file:line
     │   ├── MissingInputError        exit 2   a named input does not exist
-    │   └── AccessError              exit 2   an object store takes no such credentials, or has no such bucket
-    ├── FileError                    exit 1   a file is not what it should be; says where in the file
-    │   ├── TruncatedError           exit 1   it ends too early
-    │   ├── MalformedError           exit 1   it contradicts its format
-    │   ├── UnsupportedError         exit 1   valid, but not something we handle; says why
-    │   └── LimitError               exit 1   it asks for more than `limits` allows; names limit and value
+    │   └── AccessError              exit 2   an object store refuses the credentials or has no such bucket
+    ├── FileError                    exit 1   a file is not as expected; names the place in the file
+    │   ├── TruncatedError           exit 1   the file ends too early
+    │   ├── MalformedError           exit 1   the file contradicts its format
+    │   ├── UnsupportedError         exit 1   the file is valid but not supported; gives the reason
+    │   └── LimitError               exit 1   the file needs more than `limits` allows; names limit and value
     ├── DepthError                   exit 1   the depth itself is the problem
-    │   ├── NoDepthError             exit 1   there is none in the file
-    │   ├── ExistingDepthError       exit 1   there is one already, and replacing was not asked for
-    │   ├── HolesError               exit 1   invalid pixels, and a stored format that has no code for them
-    │   ├── RangeError               exit 1   no usable range: constant where it must not be, missing, not finite
-    │   └── AspectError              exit 1   map and photo do not show the same field of view
-    ├── BackendError                 exit 1   an explicitly named back end cannot be used
-    ├── PartialRunError              exit 3   a run finished, and some items failed
-    ├── OutputError                  exit 74  disk full, not writable, I/O error
-    └── LockedError                  exit 75  another run holds the output folder
+    │   ├── NoDepthError             exit 1   the file holds no depth
+    │   ├── ExistingDepthError       exit 1   the file holds depth, and replacing it was not requested
+    │   ├── HolesError               exit 1   pixels have no value, and the stored format has no code for that
+    │   ├── RangeError               exit 1   the range is constant, missing or not finite
+    │   └── AspectError              exit 1   map and photo show different fields of view
+    ├── BackendError                 exit 1   a back end that was named explicitly cannot be used
+    ├── PartialRunError              exit 3   a run finished and some items failed
+    ├── OutputError                  exit 74  the disk is full or not writable, or fails
+    └── LockedError                  exit 75  another run uses the output folder
 
-A message says what is wrong; `where` says in which file and where in it (``photo.heic: meta/iprp/ipco[9]/auxC``);
-`hint` says what to do next. Both name settings as ``‹fill=nearest›``, which `render` turns into the caller's language.
+A message states what is wrong. `where` names the file and the place in it (``photo.heic: meta/iprp/ipco[9]/auxC``).
+`hint` states what to do next. Messages and hints name settings as ``‹fill=nearest›``, which `render` turns into the
+caller's language.
 """
 
 from __future__ import annotations
@@ -30,28 +31,31 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from os import PathLike, fspath
 from pathlib import Path
 
-LONGEST = 2000      # characters of a text
-LONGEST_OF_FILE = 1000      # of one that is about a file: what is in that goes into it, and may be megabytes
-MOST = 50           # mistakes that are told of one job
-NAMED = 20          # things of a file that a message names
-LONGEST_NAME = 100  # characters of one of these
+LONGEST = 2000      # characters of a message or hint
+LONGEST_OF_FILE = 1000      # characters of a message about a file, which may quote megabytes from the file
+MOST = 50           # mistakes of one job that are listed
+NAMED = 20          # names that a message lists
+LONGEST_NAME = 100  # characters of each of these names
 _REFERENCE = re.compile("‹([a-z_]+)(?:=([^‹›]*))?›")
 _CONTROLS = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160))}
 
 
 class GpudepthError(Exception):
-    """Root of the tree. `exit_code` is what the command line ends with.
+    """The base class of all errors of gpudepth.
 
-    message   what is wrong
-    where     the file, and the place in it
-    hint      what to do about it
+    Attributes:
+        message: What is wrong.
+        where: The file and the place in it, or None.
+        hint: What to do next, or None.
+        exit_code: The exit status of the command line for this error.
 
-    Source: sysexits.h for 70, 74, 75; 128 + signal for what is interrupted.
+    Source: sysexits.h for the exit codes 70, 74 and 75; 128 + signal for interrupted commands.
     """
 
     exit_code = 1
@@ -68,16 +72,16 @@ class GpudepthError(Exception):
         return self.describe(keyword)
 
     def describe(self, language: Callable[[str, str | None], str]) -> str:
-        """Return place, message and hint, with settings named in a language: see `render`."""
+        """Return place, message and hint in one line, with settings named by `language` as in `render`."""
         text = f"{self.where}: {self.message}" if self.where else self.message
         return render(f"{text} ({self.hint})" if self.hint else text, language)
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Keyword-only fields must survive the trip out of a worker process.
+        # Worker processes send errors to their parent: keyword-only arguments must be pickled as well.
         return (_rebuild, (type(self), self.message, self.where, self.hint, self.__dict__.copy()))
 
     def within(self, outer: str | PathLike[str]) -> GpudepthError:
-        """The same error, with `outer` (a file, or an enclosing box) put before its place."""
+        """Put `outer`, a file or an enclosing box, in front of the place; return this error."""
         prefix = fspath(outer)
         if self.where is None:
             self.where = prefix
@@ -86,8 +90,17 @@ class GpudepthError(Exception):
         return self
 
 
+@contextmanager
+def located(outer: str | PathLike[str]) -> Iterator[None]:
+    """Put `outer`, a file or an enclosing box, in front of the place of an error that is raised inside the `with`."""
+    try:
+        yield
+    except GpudepthError as error:
+        raise error.within(outer) from None
+
+
 def keyword(name: str, value: str | None) -> str:
-    """A setting as Python code names it: `fill="nearest"`."""
+    """Return a setting as Python code names it: `fill="nearest"`."""
     if value is None:
         return name
     plain = re.fullmatch(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?|True|False|None|[(\\[{'\"].*", value)
@@ -95,12 +108,12 @@ def keyword(name: str, value: str | None) -> str:
 
 
 def render(text: str, language: Callable[[str, str | None], str] = keyword, *, joint: str = ", ") -> str:
-    """Return the text with every ``‹setting=value›`` named in a language.
+    """Return the text with each ``‹setting=value›`` written in a language.
 
     Args:
         text: The text.
-        language: Names a setting, of which the value may be None; Python's keywords unless named.
-        joint: Stands between two settings that follow each other.
+        language: Formats a setting from its name and its value or None. The default writes Python keywords.
+        joint: The separator of two adjacent settings.
     """
     if "‹" not in text:
         return text
@@ -108,14 +121,17 @@ def render(text: str, language: Callable[[str, str | None], str] = keyword, *, j
 
 
 def listing(names: Iterable[str], count: int, joint: str = ", ", none: str = "nothing") -> str:
-    """The first 20 of `count` names for a message, and how many more there are; `none` when there are none."""
-    told = [_cut(name, LONGEST_NAME) for name in islice(names, NAMED)]
-    return joint.join(told + [f"and {count - NAMED:,} more"] * (count > NAMED)) or none
+    """Return the first 20 of `count` names and the number of the others; return `none` for no names."""
+    first = [_cut(name, LONGEST_NAME) for name in islice(names, NAMED)]
+    return joint.join(first + [f"and {count - NAMED:,} more"] * (count > NAMED)) or none
 
 
 def readable(text: str, *, lines: bool = False) -> str:
-    """A text for a terminal, to which nothing that a file says or is called is a command. lines: it may have several,
-    of which all but the first are indented, so that none looks like a message of its own."""
+    """Return a text with control characters escaped, so that names and contents of files cannot control the terminal.
+
+    With `lines`, line breaks are kept and the lines after the first are indented, so that they do not look like
+    separate messages.
+    """
     return "\n  ".join(line.translate(_CONTROLS) for line in text.split("\n")) if lines else text.translate(_CONTROLS)
 
 
@@ -133,90 +149,104 @@ def _rebuild(
 
 
 class UsageError(GpudepthError):
+    """The request is wrong: an unknown option value, or options that contradict each other."""
+
     exit_code = 2
 
 
 class JobError(UsageError):
-    """A job file is wrong. `problems` holds one line per mistake, each with file:line and dotted path; the first 50."""
+    """A job file is wrong.
+
+    Attributes:
+        problems: One line per mistake, with file:line and dotted path; the first 50.
+        job: The path of the job, or None.
+    """
 
     def __init__(self, problems: list[str], *, where: str | PathLike[str] | None = None) -> None:
         more = len(problems) - MOST
-        told = [_cut(p, LONGEST) for p in problems[:MOST]] + [f"and {more} more"] * (more > 0)
-        super().__init__("\n".join(told), where=None)
-        self.problems = told
+        self.problems = [_cut(p, LONGEST) for p in problems[:MOST]] + [f"and {more} more"] * (more > 0)
+        super().__init__("\n".join(self.problems), where=None)
         self.job = fspath(where) if where is not None else None
 
 
 class MissingInputError(UsageError):
-    pass
+    """A named input file or folder does not exist, or holds nothing to work on."""
 
 
 class AccessError(UsageError):
-    pass
+    """An object store refuses the credentials, or has no such bucket."""
 
 
 class FileError(GpudepthError):
+    """A file cannot be read, or is not as expected."""
+
     longest = LONGEST_OF_FILE
 
 
 class TruncatedError(FileError):
-    pass
+    """A file ends too early."""
 
 
 class MalformedError(FileError):
-    pass
+    """A file contradicts its format."""
 
 
 class UnsupportedError(FileError):
-    pass
+    """A file is valid but not supported."""
 
 
 class LimitError(FileError):
-    pass
+    """A file needs more than `gpudepth.limits` allows."""
 
 
 class DepthError(GpudepthError):
-    pass
+    """The depth itself is the problem."""
 
 
 class NoDepthError(DepthError):
-    pass
+    """A file holds no depth."""
 
 
 class ExistingDepthError(DepthError):
-    pass
+    """A file holds depth already, and replacing it was not requested."""
 
 
 class HolesError(DepthError):
-    pass
+    """Pixels have no value, and the stored format has no code for that."""
 
 
 class RangeError(DepthError):
-    pass
+    """A map has no usable range: it is constant, missing or not finite."""
 
 
 class AspectError(DepthError):
-    pass
+    """Map and photo show different fields of view."""
 
 
 class BackendError(GpudepthError):
-    pass
+    """A back end that was named explicitly cannot be used."""
 
 
 class PartialRunError(GpudepthError):
+    """A run finished and some items failed."""
+
     exit_code = 3
 
 
 class OutputError(GpudepthError):
+    """An output cannot be written: the disk is full, not writable, or fails."""
+
     exit_code = 74
 
 
 class LockedError(GpudepthError):
+    """Another run uses the output folder."""
+
     exit_code = 75
 
 
 class Interrupted(BaseException):
-    """SIGINT or SIGTERM, like KeyboardInterrupt no error; `code` is the exit code that says so: 130 or 143."""
+    """SIGINT or SIGTERM stopped a run. Like KeyboardInterrupt this is not an error; `code` is 130 or 143."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"interrupted by signal {signum}")
@@ -224,7 +254,7 @@ class Interrupted(BaseException):
 
 
 LOOKED_AT = 2000        # names of a folder that are compared
-CLOSE = 0.7             # similarity of names from which one is suggested
+CLOSE = 0.7             # least similarity of a name that is suggested
 
 
 def missing_file(path: str | os.PathLike[str] | bytes, what: str = "the file does not exist",
@@ -236,16 +266,16 @@ def missing_file(path: str | os.PathLike[str] | bytes, what: str = "the file doe
         there, wanted = there.parent, there.name
     if there != file.parent:
         what += f": there is no folder {there / wanted}"
-    meant = _meant(there, wanted, a_folder=there != file.parent)
+    meant = _most_similar(there, wanted, folders_only=there != file.parent)
     return MissingInputError(what, where=os.fsdecode(path), hint=f"did you mean {meant}?" if meant else hint)
 
 
-def _meant(folder: Path, wanted: str, *, a_folder: bool) -> Path | None:
+def _most_similar(folder: Path, wanted: str, *, folders_only: bool) -> Path | None:
     """Return the entry of a folder with the most similar name."""
     try:
         with os.scandir(folder) as entries:
             names = {entry.name.casefold(): entry.name for entry in islice(entries, LOOKED_AT)
-                     if entry.is_dir() or not a_folder}
+                     if entry.is_dir() or not folders_only}
     except (OSError, ValueError):
         return None
     for found in difflib.get_close_matches(wanted.casefold(), names, 5, CLOSE):

@@ -56,8 +56,6 @@ def test_each_parameter_is_told(name: str) -> None:
     assert missing == []
 
 
-# `api.py` and the classes below it are converted one by one; a name that is converted leaves this list
-OLD_STYLE = {"read", "from_model", "remove", "inspect", "check", "run", "DepthData", "Calibration", "GpudepthError"}
 COLUMNS = re.compile(r"^ *[a-z_]+(?:, [a-z_]+)* {2,}\S", re.MULTILINE)
 
 
@@ -71,9 +69,7 @@ def google_style(found: Any) -> list[str]:
     return missing + ["a full first sentence"] * (not first.endswith(".")) + ["no columns"] * bool(COLUMNS.search(said))
 
 
-@pytest.mark.parametrize("name", [
-    pytest.param(name, marks=pytest.mark.xfail(strict=False, reason="columns, not sections")) if name in OLD_STYLE else name
-    for name in TOP])
+@pytest.mark.parametrize("name", TOP)
 def test_docstrings_are_of_googles_style(name: str) -> None:
     assert google_style(PUBLIC[name]) == []
 

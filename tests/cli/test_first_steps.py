@@ -126,7 +126,7 @@ CASES = [
     ("inspect photos", 1, "the path is a folder", "give a file in it"),
     ("inspect photo.hiec", 2, "did you mean photo.heic?"),
     ("remove photo.heic -o p.heic", 1, "the photo has no depth to remove"),
-    ("remove has.heic -o p.jpg", 2, "has.heic is heif and stays so", "-o p.heic"),
+    ("remove has.heic -o p.jpg", 2, "the output must be a heif file like has.heic", "-o p.heic"),
     ("preview photo.heic", 1, "holds no depth", "gpudepth attach photo.heic MAP"),
     ("preview photos", 2, "is a folder", "gpudepth preview photos --sheet -o sheet.png"),
     ("preview photos --sheet", 2, "a name in .png", "-o sheet.png"),
