@@ -60,9 +60,7 @@ def backend(name: str = "auto", *, threads: int = 1) -> Backend:
 
         return AutoBackend(numpy)
     if missing.name == "device":
-        from .auto import fallback
-
-        fallback(f"{missing.name}: {missing.message}")
+        probe.fallback(f"{missing.name}: {missing.message}")
     else:   # without CuPy the user did not ask for a GPU, so this is no warning
         logging.getLogger(__name__).info("numpy: %s: %s", missing.name, missing.message)
     return numpy

@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +20,10 @@ from ..depth.pixel_format import PixelFormat, Quantity
 from ..errors import BackendError
 from . import probe
 from .cpu import NumpyBackend
-from .cuda import on_gpu
-from .interface import Array, Backend, Filled, Span
-from .kernels import KernelBackend
+from .interface import Array, Backend, Filled, Span, on_gpu
+
+if TYPE_CHECKING:
+    from .kernels import KernelBackend
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class AutoBackend:
                 self._gpu = found
             except BackendError as error:
                 self._lost = True
-                fallback(error.message.removeprefix(probe.UNUSABLE))
+                probe.fallback(error.message.removeprefix(probe.UNUSABLE))
         return self._gpu
 
     def _pick(self, method: str, pixels: int, bytes_: int, *arrays: Any) -> Backend:
@@ -159,7 +159,7 @@ class AutoBackend:
         except BackendError as error:       # such as a full GPU; a map on the host does not need it
             if chosen is self.numpy or any(on_gpu(a) for a in arrays):
                 raise
-            fallback(error.message)
+            probe.fallback(error.message)
             return work(self.numpy)
 
 
@@ -188,13 +188,6 @@ def trip(kernels: KernelBackend) -> tuple[float, float]:
         times.append(best)
     small, large = times
     return float(small), max(0.0, large - small) / (2 * PROBE_BYTES)
-
-
-@lru_cache(maxsize=8)
-def fallback(why: str) -> None:
-    """Warn once per reason that numpy computes instead of a GPU."""
-    log.warning("no GPU is used (%s): numpy computes instead, with the same results; %s=numpy silences this",
-                probe.first_line(why), probe.VARIABLE)
 
 
 def _pixels(values: Any) -> int:

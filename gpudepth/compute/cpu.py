@@ -19,9 +19,6 @@ from ..depth.pixel_format import PixelFormat, Quantity, native
 from ..errors import HolesError, UsageError
 from . import bits, tables
 from .interface import Array, Filled, Span
-from .refine import align, guided, inpaint, smooth, temporal
-from .refine.fill import fill
-from .refine.resize import resize
 from .threads import CHUNK, Scratch, map_chunks, parallel_map
 
 F32 = np.float32
@@ -149,21 +146,29 @@ class NumpyBackend:
 
     def fill(self, values: Array, how: str, quantity: Quantity) -> tuple[Array, Filled]:
         """See `Backend.fill`."""
+        from .refine.fill import fill
+
         expect(values, "f2 f4")
         return fill(values, how, quantity, self.span(values), threads=self.threads)
 
     def resize(self, values: Array, width: int, height: int, method: str = "area") -> Array:
         """See `Backend.resize`."""
+        from .refine.resize import resize
+
         expect(values, "f2 f4")
         return resize(values, width, height, method, threads=self.threads)
 
     def upsample(self, values: Array, guide: NDArray[np.uint8], confidence: NDArray[np.uint8] | None = None) -> Array:
         """See `Backend.upsample`."""
+        from .refine import guided
+
         expect(values, "f4")
         return guided.guided(values, guide, confidence, threads=self.threads)
 
     def inpaint(self, values: Array, guide: NDArray[np.uint8] | None = None) -> tuple[Array, Filled]:
         """See `Backend.inpaint`."""
+        from .refine import inpaint
+
         expect(values, "f4")
         filled = inpaint.inpaint(values, guide, threads=self.threads)
         count = values.size - int(np.count_nonzero(np.isfinite(values)))
@@ -171,22 +176,30 @@ class NumpyBackend:
 
     def median(self, values: Array, size: int) -> Array:
         """See `Backend.median`."""
+        from .refine import smooth
+
         expect(values, "f4")
         return smooth.median(values, size, threads=self.threads)
 
     def bilateral(self, values: Array, radius: int, guide: NDArray[np.uint8] | None = None) -> Array:
         """See `Backend.bilateral`."""
+        from .refine import smooth
+
         expect(values, "f4")
         return smooth.bilateral(values, radius, guide, threads=self.threads)
 
     def affine(self, values: Array, scale: float, shift: float) -> Array:
         """See `Backend.affine`."""
+        from .refine import align
+
         expect(values, "f4")
         return align.affine(values, scale, shift)
 
     def blend(self, values: Array, before: Array, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8],
               share: float) -> Array:
         """See `Backend.blend`."""
+        from .refine import temporal
+
         expect(values, "f4")
         return temporal.blend(values, before, guide, guide_before, share)
 

@@ -12,22 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BackendError
+from .interface import on_gpu as on_gpu
 from .launch import MAX_ROWS
 from .nvrtc import cubin
 
-DLPACK_CUDA = (2, 13)   # device types kDLCUDA and kDLCUDAManaged
 MAX_THREADS = 1024
 ALIGNMENT = 16  # bytes of four floats
-
-
-def on_gpu(values: Any) -> bool:
-    """Return whether this is an array of any library in a GPU's memory, without importing one."""
-    if isinstance(values, np.ndarray):
-        return False
-    # DLPack comes first because a torch tensor that requires a gradient raises when asked for __cuda_array_interface__.
-    if hasattr(values, "__dlpack_device__"):
-        return int(values.__dlpack_device__()[0]) in DLPACK_CUDA
-    return hasattr(values, "__cuda_array_interface__")
 
 
 def adopt(values: Any) -> Any:

@@ -21,8 +21,13 @@ from numpy.typing import NDArray
 
 from ..depth.numeric import Linear
 from ..depth.pixel_format import PixelFormat, Quantity
+from ..errors import UsageError
 
 Array: TypeAlias = NDArray[Any]
+
+DLPACK_CUDA = (2, 13)   # device types kDLCUDA and kDLCUDAManaged
+MEDIANS = (3, 5)        # sizes
+MAX_RADIUS = 8          # of a bilateral filter
 
 
 @dataclass(frozen=True)
@@ -182,3 +187,25 @@ class Backend(Protocol):
     def blend(self, values: Array, before: Array, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8],
               share: float) -> Array:
         """Blend a frame with the one before it; see `compute.refine.temporal`."""
+
+
+def on_gpu(values: Any) -> bool:
+    """Return whether this is an array of any library in a GPU's memory, without importing one."""
+    if isinstance(values, np.ndarray):
+        return False
+    # DLPack comes first because a torch tensor that requires a gradient raises when asked for __cuda_array_interface__.
+    if hasattr(values, "__dlpack_device__"):
+        return int(values.__dlpack_device__()[0]) in DLPACK_CUDA
+    return hasattr(values, "__cuda_array_interface__")
+
+
+def check_size(size: int) -> None:
+    """Raise UsageError unless a median of this size exists."""
+    if size not in MEDIANS:
+        raise UsageError(f"there is no median of {size}×{size}", hint="use 3 or 5")
+
+
+def check_radius(radius: int) -> None:
+    """Raise UsageError unless a bilateral filter of this radius exists."""
+    if not 1 <= radius <= MAX_RADIUS:
+        raise UsageError(f"there is no bilateral filter of radius {radius}", hint=f"use 1 to {MAX_RADIUS}")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..depth.pixel_format import Quantity
 from ..errors import HolesError
 from . import tables
-from .interface import Array, Filled, Span
+from .interface import Array, Filled, Span, check_radius, check_size
 from .launch import F32, I32, MAX_ROWS, U32, Launcher
 from .refine import fill, guided, inpaint, resize, smooth, temporal
 from .refine.resize import Taps
@@ -134,7 +134,7 @@ class RefineKernels(Launcher):
     def median(self, values: Array, size: int) -> Array:
         """See `Backend.median`."""
         values = self._taken(values, "f4")
-        smooth.check_size(size)
+        check_size(size)
         if self._too_tall(values):
             return self._on_cpu(self.cpu.median, values, size)
         out = self.device.empty(values.shape, F32)
@@ -145,7 +145,7 @@ class RefineKernels(Launcher):
     def bilateral(self, values: Array, radius: int, guide: NDArray[np.uint8] | None = None) -> Array:
         """See `Backend.bilateral`."""
         values = self._taken(values, "f4")
-        smooth.check_radius(radius)
+        check_radius(radius)
         inpaint.check(values.shape, guide)
         if self._too_tall(values):
             return self._on_cpu(self.cpu.bilateral, values, radius, guide)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -28,11 +29,12 @@ from ..depth.numeric import Linear
 from ..depth.pixel_format import HDIS
 from ..errors import BackendError
 from .cpu import NumpyBackend
-from .nvrtc import cubin, nvrtc
 
 if TYPE_CHECKING:
     from .cuda import CudaDevice
     from .kernels import KernelBackend
+
+log = logging.getLogger(__name__)
 
 VARIABLE = "GPUDEPTH_BACKEND"
 UNUSABLE = "the back end cupy cannot be used: "
@@ -119,6 +121,13 @@ def first_line(text: str) -> str:
     return next((line.strip() for line in text.splitlines() if line.strip(" =")), "")
 
 
+@lru_cache(maxsize=8)
+def fallback(why: str) -> None:
+    """Warn once per reason that numpy computes instead of a GPU."""
+    log.warning("no GPU is used (%s): numpy computes instead, with the same results; %s=numpy silences this",
+                first_line(why), VARIABLE)
+
+
 def _wanted() -> str:
     name = os.environ.get(VARIABLE)
     return f"{VARIABLE} is {name}" if name else f"{VARIABLE} is not set, so auto applies"
@@ -180,6 +189,8 @@ class _Probe:
         return f"{found // 10}.{found % 10}"
 
     def kernels(self) -> str:
+        from .nvrtc import cubin, nvrtc
+
         path = cubin("convert", self.device.capability)
         try:
             return "NVRTC {}.{}".format(*nvrtc().version)

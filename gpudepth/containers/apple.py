@@ -31,6 +31,8 @@ LIGHTING = "http://ns.apple.com/portraitLightingEffect/2.0/"
 PREFIXES = {APDI: "apdi", DEPTH_DATA: "depthData", BLUR: "depthBlurEffect", LIGHTING: "portraitLightingEffect"}
 
 DEPTH_DATA_VERSION = 0x10005  # 1.5, as iOS 16 to 18 write it
+PORTRAIT_SIDE = 768  # pixels of a map's long side in photos of Portrait mode
+PORTRAIT_RENDERED = (7, 8, 9)  # their values of Exif CustomRendered; 9 is reported to be accepted
 _LARGEST = float(np.finfo(np.float32).max)
 
 # The orders are those of Apple's files. They do not matter to readers, but tests compare bytes.
@@ -109,6 +111,12 @@ def donor(packet: bytes, where: str, custom_rendered: int | None, storage: Stora
     disparity = about.native is not None and about.native.quantity is Quantity.DISPARITY
     return Donor(text, parsed.text(BLUR, "SimulatedAperture"), custom_rendered,
                  (storage.lo, storage.hi) if storage is not None and disparity else None)
+
+
+def custom_rendered(old: int | None, donor: Donor | None) -> tuple[int, str]:
+    """Return the value of Exif CustomRendered for a Portrait photo, and a description of the change; "" for none."""
+    value = PORTRAIT_RENDERED[-1] if donor is None or donor.custom_rendered is None else donor.custom_rendered
+    return value, "" if old == value else f"Exif CustomRendered: {'none' if old is None else old} → {value}"
 
 
 def metadata_packet(calibration: Calibration | None, accuracy: str, quality: str, *, filtered: bool) -> bytes:

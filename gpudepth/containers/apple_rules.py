@@ -11,13 +11,12 @@ from ..errors import GpudepthError
 from ..formats import xmp
 from ..limits import DEFAULT, Limits
 from . import apple
-from .apple import APDI, BLUR, DEPTH_DATA, DepthMetadata
+from .apple import APDI, BLUR, DEPTH_DATA, PORTRAIT_RENDERED, PORTRAIT_SIDE, DepthMetadata
 from .rules import Checklist, Rule
 
 FILES = "every known file of Apple software"
 REPORTED = "publicly reported of Photos, not proven"
 CAMERA, PORTRAIT = ("apple-depth", "apple-portrait"), ("apple-portrait",)
-PORTRAIT_SIDE = 768
 
 XMP_PARSES = Rule("xmp-parses", "the XMP of the depth image can be read", "ISO 16684-1")
 XMP_KEYS = Rule("xmp-keys", "the XMP has the seven apdi keys: AuxiliaryImageType, NativeFormat, StoredFormat, "
@@ -43,6 +42,9 @@ SIDE = Rule("portrait-size", f"the map has at most {PORTRAIT_SIDE} pixels per si
             only=PORTRAIT)
 REACH = Rule("portrait-range", "the nearest disparity is 0.5 1/m or more",
              "publicly reported: 0.04 to 0.47 1/m gave no blur", must=(), only=PORTRAIT)
+
+RENDERED = Rule("custom-rendered", "Exif CustomRendered is Portrait (7, 8 or 9)",
+                f"{FILES} of Portrait mode; publicly reported", only=PORTRAIT)
 
 _KEYS = ("AuxiliaryImageType", "NativeFormat", "StoredFormat", "IntMinValue", "IntMaxValue", "FloatMinValue",
          "FloatMaxValue")
@@ -103,6 +105,11 @@ def _portrait(out: Checklist, packet: xmp.Packet, where: str, size: tuple[int, i
     out.test(APERTURE, good, where, f"it is {aperture or 'missing'}")
     if size is not None:
         out.test(SIDE, max(size) <= PORTRAIT_SIDE, where, f"it is {size[0]}×{size[1]}")
+
+
+def check_rendered(out: Checklist, value: int | None, where: str) -> None:
+    """Apply the rule about Exif CustomRendered."""
+    out.test(RENDERED, value in PORTRAIT_RENDERED, where, f"it is {value}")
 
 
 def missing_of_portrait(packet: bytes, size: tuple[int, int]) -> list[str]:

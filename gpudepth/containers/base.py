@@ -16,6 +16,8 @@ from ..errors import UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource, Splice
 
 REPLACE = "‹replace_depth=True› replaces it"      # hint for photos that have depth
+C2PA_BROKEN = "the file's C2PA provenance signature does not cover the change and will not verify"
+PHOTO_QUALITY = 90      # of pictures that are encoded, libheif's 0–100
 
 
 @dataclass(frozen=True)

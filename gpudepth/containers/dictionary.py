@@ -14,10 +14,9 @@ from typing import Any
 
 from ..depth.data import DATA, DATA_DESCRIPTION, TYPE_DEPTH, TYPE_DISPARITY, DepthData, Storage, map_from_info
 from ..depth.pixel_format import PixelFormat, Quantity
-from ..errors import GpudepthError, MalformedError, UnsupportedError, UsageError
-from ..formats import plist, xmp
+from ..errors import MalformedError, UnsupportedError, UsageError, located
+from ..formats import plist
 from ..formats.bytesource import ByteSource
-from . import apple
 from .base import DEFAULT_PLACEMENT, PROTOCOL, Capabilities, CodedMap, Contents, Edit, Picture, Placement
 
 TYPE, PACKET = "gpudepthAuxiliaryDataType", "gpudepthMetadataXMP"
@@ -30,12 +29,17 @@ def serialise(data: DepthData, *, binary: bool = False) -> bytes:
     tight = data.width * data.pixel_format.dtype.itemsize
     info: dict[str, Any] = data.auxiliary_data_info(-(-tight // ROW_ALIGNMENT) * ROW_ALIGNMENT)
     info[TYPE] = TYPE_DISPARITY if data.quantity is Quantity.DISPARITY else TYPE_DEPTH
+    from . import apple
+
     info[PACKET] = apple.metadata_packet(data.calibration, data.accuracy, data.quality, filtered=data.filtered)
     return plist.serialise(info, binary=binary)
 
 
 def parse(raw: bytes, where: str = "plist") -> DepthData:
     """Read a property list. Raises MalformedError."""
+    from ..formats import xmp
+    from . import apple
+
     info = plist.parse(raw, where)
     if not (isinstance(info, dict) and isinstance(info.get(DATA), bytes)
             and isinstance(info.get(DATA_DESCRIPTION), dict)):
@@ -72,10 +76,8 @@ class Dictionary:
         return Picture(data.width, data.height)
 
     def read(self, source: ByteSource) -> DepthData:
-        try:
+        with located(source.name):
             return parse(source.read(0, source.size), "plist")
-        except GpudepthError as error:
-            raise error.within(source.name) from None
 
     def inspect(self, source: ByteSource) -> Contents:
         data = self.read(source)

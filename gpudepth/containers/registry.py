@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from ..errors import TruncatedError, UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource
-from ..formats.quicktime.movie import is_movie
 from ..limits import DEFAULT, Limits
 from .base import PROTOCOL, Container, Donates, Donor, SharesItsHead, capabilities
 from .dictionary import Dictionary
@@ -51,6 +50,8 @@ def require(source: ByteSource) -> Container:
         known = ", ".join(s for c in containers() for s in c.suffixes)
         if source.size == 0:
             raise TruncatedError("the file is empty", where=source.name)
+        from ..formats.quicktime.movie import is_movie
+
         if is_movie(source):
             raise UnsupportedError("the file is a movie; expected a photo", where=source.name,
                                    hint=f"extract its depth with gpudepth extract {source.name} -o depth/%06d.npy")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from ..errors import GpudepthError
 from ..formats.bytesource import ByteSource
-from ..formats.quicktime import movie
-from ..formats.quicktime.movie import Movie
+
+if TYPE_CHECKING:
+    from ..formats.quicktime.movie import Movie
 
 Verdict = Literal["ok", "warn", "fail"]
 ANY = "*"
@@ -139,6 +140,8 @@ ASPECT = Rule("aspect", "map and picture have the same aspect, within 1 % or a p
 
 def check_movie(source: ByteSource, profile: str | None, rules: Callable[[Checklist, Movie], None]) -> list[Finding]:
     """Check a movie against `rules`; damage becomes a finding at its place."""
+    from ..formats.quicktime import movie
+
     out = Checklist(profile, source.name)
     try:
         content = movie.read(source)

@@ -21,7 +21,6 @@ from ..errors import GpudepthError, MalformedError, UnsupportedError, listing
 from ..formats.bytesource import Input, as_path
 from ..limits import DEFAULT, Limits
 
-MAGIC = b"\x76\x2f\x31\x01"
 LAST_NAMES = ("z", "v", "depth")
 MAX_PARTS = 64
 

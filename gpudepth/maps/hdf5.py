@@ -18,8 +18,6 @@ from ..formats.bytesource import Input, as_file
 from ..limits import DEFAULT, Limits
 from .arrays import split_key
 
-MAGIC = b"\x89HDF\r\n\x1a\n"
-MATLAB = b"MATLAB 7.3 MAT-f"     # the HDF5 file begins 512 bytes later
 PREFERRED = ("depth", "depths", "disparity", "dataset")
 MAX_SETS = 1000
 

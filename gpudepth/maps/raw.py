@@ -103,14 +103,8 @@ def read_raw(stream: BinaryIO, length: int, layout: RawLayout, *, where: str, li
     return np.ascontiguousarray(rows).view(dtype).astype(dtype.newbyteorder("="))
 
 
-DPT = b"PIEH"
 _COLMAP = re.compile(rb"([0-9]{1,7})&([0-9]{1,7})&([0-9]{1,4})&")
 _LONGEST = 32       # bytes of COLMAP's header
-
-
-def is_colmap(head: bytes) -> bool:
-    """Return whether the first bytes of a file are those of a COLMAP map."""
-    return _COLMAP.match(head) is not None
 
 
 def read_dpt(stream: BinaryIO, size: int, *, where: str, limits: Limits = DEFAULT) -> NDArray[np.float32]:

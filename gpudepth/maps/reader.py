@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -16,9 +17,20 @@ from numpy.typing import NDArray
 from ..errors import FileError, LimitError, TruncatedError, UnsupportedError, missing_file
 from ..formats.bytesource import Input, VirtualFile, as_input
 from ..limits import DEFAULT, Limits
-from . import arrays, exr, hdf5, pictures, raw, record3d
-from .netpbm import read_pfm, read_pgm
-from .raw import RawLayout, read_raw
+from .raw import RawLayout
+
+HEAD = 24   # bytes that tell the format
+_SIGNATURES = {
+    "npy": rb"\x93NUMPY", "npz": rb"PK(\x03\x04|\x05\x06)", "pfm": rb"P[fF]", "pgm": rb"P[25]",
+    "exr": rb"\x76\x2f\x31\x01", "hdf5": rb"\x89HDF\r\n\x1a\n",
+    "mat": rb"MATLAB 7\.3 MAT-f",        # the HDF5 file begins 512 bytes later
+    "dpt": rb"PIEH", "colmap": rb"[0-9]{1,7}&[0-9]{1,7}&[0-9]{1,4}&",
+    "lzfse": rb"bvx"}                    # its blocks begin with bvx2, bvx1, bvxn or bvx-
+
+
+def format_of(head: bytes) -> str | None:
+    """Return the format of a map by the first bytes of its file, a key of the signatures; None for pictures."""
+    return next((name for name, signature in _SIGNATURES.items() if re.match(signature, head)), None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,38 +88,14 @@ def read_map(
     """
     path = as_input(path)
     where = str(path)
-    orientation, maximum = 1, None
     with _open(path, where, limits) as (stream, length):
         limits.check("max_file", length, where=where)
-        magic = stream.read(24)
+        head = stream.read(HEAD)
         stream.seek(0)
-        if not magic:
+        if not head:
             raise TruncatedError("the file is empty", where=where)
-        if rows is not None:
-            values = read_raw(stream, length, rows, where=where, limits=limits, photo_size=size or photo_size)
-            top = int(np.iinfo(values.dtype).max) if values.dtype.kind == "u" else None
-            return SourceMap(values, top, 1, path)
-        if magic.startswith(arrays.MAGIC):
-            index = arrays.split_key(key)[1]
-            values = arrays.read_npy(stream, length, where=where, limits=limits, index=index)
-        elif magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-            values = arrays.read_npz(stream, key=key, where=where, limits=limits)
-        elif magic[:2] in {b"Pf", b"PF"}:
-            values = read_pfm(stream, length, where=where, limits=limits)
-        elif magic[:2] in {b"P2", b"P5"}:
-            values, maximum = read_pgm(stream, length, where=where, limits=limits)
-        elif magic.startswith(exr.MAGIC):
-            values = exr.read_exr(path, key=key, limits=limits)
-        elif magic.startswith((hdf5.MAGIC, hdf5.MATLAB)):
-            values = hdf5.read_hdf5(path, key=key, limits=limits)
-        elif magic.startswith(raw.DPT):
-            values = raw.read_dpt(stream, length, where=where, limits=limits)
-        elif raw.is_colmap(magic):
-            values = raw.read_colmap(stream, length, where=where, limits=limits)
-        elif magic.startswith(record3d.MAGIC):
-            values = record3d.read_lzfse(stream.read(), where=where, limits=limits, frame=photo_size, size=size)
-        else:
-            values, orientation = pictures.read_picture(stream, where=where, limits=limits, photo_size=photo_size)
+        read = _READERS.get(format_of(head) or "", _picture) if rows is None else _rows
+        values, maximum, orientation = read(_Opened(path, stream, length, limits, key, photo_size, size, rows))
     codes = _codes(values, where)
     if codes.dtype.kind == "u" and maximum is None:
         maximum = int(np.iinfo(codes.dtype).max)
@@ -126,6 +114,105 @@ def _codes(values: NDArray[Any], where: str) -> NDArray[Any]:
             return exact
     raise UnsupportedError(f"the map holds integers from {low} to {high}, which neither 16 bits nor float32 can hold",
                            where=where, hint="save them as float64, or scale them into 0..65535")
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """An open file and the arguments of `read_map`."""
+
+    path: Input
+    stream: BinaryIO
+    length: int
+    limits: Limits
+    key: str | None
+    photo_size: tuple[int, int] | None
+    size: tuple[int, int] | None
+    rows: RawLayout | None
+
+    @property
+    def where(self) -> str:
+        return str(self.path)
+
+
+# Each reader returns the values (H, W), the code that means 1.0 if the file declares one, and the Exif orientation.
+# Modules are imported when a file of their format is read.
+_Content = tuple[NDArray[Any], int | None, int]
+
+
+def _npy(file: _Opened) -> _Content:
+    from .arrays import read_npy, split_key
+
+    index = split_key(file.key)[1]
+    return read_npy(file.stream, file.length, where=file.where, limits=file.limits, index=index), None, 1
+
+
+def _npz(file: _Opened) -> _Content:
+    from .arrays import read_npz
+
+    return read_npz(file.stream, key=file.key, where=file.where, limits=file.limits), None, 1
+
+
+def _pfm(file: _Opened) -> _Content:
+    from .netpbm import read_pfm
+
+    return read_pfm(file.stream, file.length, where=file.where, limits=file.limits), None, 1
+
+
+def _pgm(file: _Opened) -> _Content:
+    from .netpbm import read_pgm
+
+    return *read_pgm(file.stream, file.length, where=file.where, limits=file.limits), 1
+
+
+def _exr(file: _Opened) -> _Content:
+    from .exr import read_exr
+
+    return read_exr(file.path, key=file.key, limits=file.limits), None, 1
+
+
+def _hdf5(file: _Opened) -> _Content:
+    from .hdf5 import read_hdf5
+
+    return read_hdf5(file.path, key=file.key, limits=file.limits), None, 1
+
+
+def _dpt(file: _Opened) -> _Content:
+    from .raw import read_dpt
+
+    return read_dpt(file.stream, file.length, where=file.where, limits=file.limits), None, 1
+
+
+def _colmap(file: _Opened) -> _Content:
+    from .raw import read_colmap
+
+    return read_colmap(file.stream, file.length, where=file.where, limits=file.limits), None, 1
+
+
+def _lzfse(file: _Opened) -> _Content:
+    from .record3d import read_lzfse
+
+    return read_lzfse(file.stream.read(), where=file.where, limits=file.limits, frame=file.photo_size,
+                      size=file.size), None, 1
+
+
+def _rows(file: _Opened) -> _Content:
+    from .raw import read_raw
+
+    assert file.rows is not None
+    return read_raw(file.stream, file.length, file.rows, where=file.where, limits=file.limits,
+                    photo_size=file.size or file.photo_size), None, 1
+
+
+def _picture(file: _Opened) -> _Content:
+    from .pictures import read_picture
+
+    codes, orientation = read_picture(file.stream, where=file.where, limits=file.limits, photo_size=file.photo_size)
+    return codes, None, orientation
+
+
+_READERS: dict[str, Callable[[_Opened], _Content]] = {
+    "npy": _npy, "npz": _npz, "pfm": _pfm, "pgm": _pgm, "exr": _exr, "hdf5": _hdf5, "mat": _hdf5, "dpt": _dpt,
+    "colmap": _colmap, "lzfse": _lzfse}
 
 
 @contextmanager

@@ -18,10 +18,11 @@ from ..containers import registry
 from ..errors import FileError, RangeError, UsageError
 from ..formats.bytesource import ByteSource, Input, VirtualFile, as_file, as_path
 from ..limits import DEFAULT, Limits
-from . import arrays, exr, hdf5, raw, record3d
+from . import arrays, exr, hdf5
 from .calib import Calib, read_calib
 from .netpbm import read_size
 from .presets import PRESETS
+from .reader import format_of
 
 HEAD = 256
 
@@ -59,6 +60,7 @@ class _Evidence:
         self.folders = [folder.casefold() for folder in self.path.parts[:-1]]
         with ByteSource(file, limits) as source:
             self.head = source.read(0, min(HEAD, source.size))
+        self.format = format_of(self.head)
 
     def there(self, *names: str, up: int = 0) -> bool:
         """Return whether all these files are beside the map or `up` folders above; False inside archives."""
@@ -83,7 +85,7 @@ class _Evidence:
 
     @cached_property
     def npy(self) -> arrays.Header | None:
-        if not self.head.startswith(arrays.MAGIC):
+        if self.format != "npy":
             return None
         try:
             file = as_file(self.file, self.limits)
@@ -97,7 +99,7 @@ class _Evidence:
     @cached_property
     def npz(self) -> frozenset[str]:
         """Return the keys of an .npz."""
-        if not self.head.startswith(b"PK\3\4"):
+        if self.format != "npz":
             return frozenset()
         try:
             with zipfile.ZipFile(as_file(self.file, self.limits)) as archive:
@@ -108,7 +110,7 @@ class _Evidence:
     @cached_property
     def sets(self) -> dict[str, tuple[str, tuple[int, ...]]]:
         """Return the data sets of an HDF5 file, each with its type of number and shape."""
-        if not self.head.startswith((hdf5.MAGIC, hdf5.MATLAB)):
+        if self.format not in ("hdf5", "mat"):
             return {}
         try:
             return hdf5.list_sets(self.file, self.limits)
@@ -118,7 +120,7 @@ class _Evidence:
     @cached_property
     def channels(self) -> tuple[str, ...]:
         """Return the channels of an OpenEXR file."""
-        if not self.head.startswith(exr.MAGIC):
+        if self.format != "exr":
             return ()
         try:
             with as_path(self.file, self.limits) as name:
@@ -193,11 +195,11 @@ def _embedded(e: _Evidence) -> Recognised | None:
 
 
 def _by_content(e: _Evidence) -> Recognised | None:
-    if e.head.startswith(record3d.MAGIC):
+    if e.format == "lzfse":
         return Recognised("record3d", "LZFSE data, as in a Record3D capture")
-    if e.head.startswith(raw.DPT):
+    if e.format == "dpt":
         return Recognised("sintel", "begins with PIEH, as Sintel's .dpt does")
-    if raw.is_colmap(e.head):
+    if e.format == "colmap":
         return Recognised("colmap", "begins with width&height&channels&")
     if {"depth", "focallength_px"} <= e.npz:
         return Recognised("depth-pro", "keys depth and focallength_px")
@@ -208,7 +210,7 @@ def _by_content(e: _Evidence) -> Recognised | None:
 
 
 def _hdf5(e: _Evidence) -> Recognised | None:
-    if {"depths", "images"} <= e.sets.keys() and e.head.startswith(hdf5.MATLAB):
+    if {"depths", "images"} <= e.sets.keys() and e.format == "mat":
         return Recognised("nyu", "MAT v7.3 with depths and images")
     if e.sets.get("dataset") == ("float16", (768, 1024)) and "depth_meters" in e.name:
         return Recognised("hypersim", "float16 data set of 1024×768, depth_meters in its name")

@@ -21,11 +21,9 @@ from numpy.typing import NDArray
 
 from ..depth.calibration import Calibration
 from ..errors import LimitError, MalformedError, TruncatedError, UnsupportedError
-from ..formats.archive.member import Member
 from ..formats.bytesource import Input, read_input
 from ..limits import DEFAULT, Limits
 
-MAGIC = b"bvx"      # LZFSE's blocks begin with bvx2, bvx1, bvxn or bvx-
 SIZES = ((256, 192), (640, 480))
 
 
@@ -49,6 +47,8 @@ class Capture:
 def read_capture(file: Input, limits: Limits = DEFAULT) -> Capture:
     """Read a capture's `metadata`. Raises FileError and its subclasses."""
     where = str(file)
+    from ..formats.archive.member import Member
+
     if isinstance(file, Member):        # checked before it is unpacked
         limits.check("max_xmp", file.size, where=where)
     raw = read_input(file, limits)

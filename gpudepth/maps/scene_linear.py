@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from ..formats.bytesource import ByteSource, Input, VirtualFile
 from ..limits import DEFAULT, Limits
-from . import exr
+from .reader import HEAD, format_of
 
 WHITE = 65504.0     # the largest half float
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)      # of Rec. 709
@@ -104,6 +104,8 @@ class Developed(VirtualFile):
     def _png(self) -> bytes:
         from PIL import Image
 
+        from . import exr
+
         pixels = develop(exr.read_colour(self.file, limits=self.limits), self.transform)
         out = io.BytesIO()
         Image.fromarray(pixels).save(out, "PNG", compress_level=1)
@@ -113,7 +115,7 @@ class Developed(VirtualFile):
 def displayed(photo: Input, transform: str | None, limits: Limits = DEFAULT) -> Input:
     """Return the photo itself, or a scene-linear photo developed by `transform`. Raises UsageError without one."""
     with ByteSource(photo, limits) as source:
-        linear = source.read(0, min(4, source.size)) == exr.MAGIC
+        linear = format_of(source.read(0, min(HEAD, source.size))) == "exr"
     if not linear:
         return photo
     if transform is None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compute.cuda import on_gpu
+from ..compute.interface import on_gpu
 from ..errors import UsageError
 
 KEYS = ("predicted_depth", "depth")

@@ -9,9 +9,8 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from ..containers.apple_rules import PORTRAIT_SIDE
-from ..containers.base import Donor, Placement
-from ..containers.heif.photo_encoder import DEFAULT_QUALITY
+from ..containers.apple import PORTRAIT_SIDE
+from ..containers.base import PHOTO_QUALITY, Donor, Placement
 from ..depth.encoding import DisparityRange, Encoding, Gray
 from ..depth.pixel_format import HDIS, PixelFormat
 from ..errors import UsageError
@@ -20,7 +19,6 @@ from ..limits import DEFAULT, Limits
 from ..maps import presets
 from ..maps.network import Network
 from ..maps.raw import RawLayout
-from ..maps.recognise import recognise
 from ..maps.scene_linear import TRANSFORMS
 from . import values
 from .declare import setting, validate
@@ -125,7 +123,7 @@ class Settings:
                                               help="Orientation of maps that are written alone, without a photo.")
     replace_depth: bool = setting(False, key="output.replace_depth", help="Replace depth that the photo holds already.")
     photo_quality: int = setting(
-        DEFAULT_QUALITY, key="output.photo_quality", low=-1, high=100,
+        PHOTO_QUALITY, key="output.photo_quality", low=-1, high=100,
         help="HEIC quality of a photo that has to be encoded; -1 is lossless.")
     transcode: bool = setting(False, key="output.transcode", help="Allow a JPEG photo to be re-encoded as HEIC.")
     limits: Limits = DEFAULT
@@ -166,6 +164,8 @@ class Settings:
         if not isinstance(depth, str | Path | VirtualFile):
             raise UsageError("an array does not say which preset it is of",
                              hint="name one: gpudepth presets lists them")
+        from ..maps.recognise import recognise
+
         found = recognise(as_input(depth), self.limits)
         if found.preset is None:
             return replace(self, auto=None, preset_reason=found.why)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..compute.refine import smooth
+from ..compute.interface import check_radius, check_size
 from ..containers import registry
 from ..depth.pixel_format import PixelFormat, native
 from ..errors import UsageError
@@ -82,7 +82,7 @@ class Smooth:
     size: int
 
     def __post_init__(self) -> None:
-        (smooth.check_size if self.method == "median" else smooth.check_radius)(self.size)
+        (check_size if self.method == "median" else check_radius)(self.size)
 
     @classmethod
     def parse(cls, text: str | Smooth) -> Smooth:

@@ -35,10 +35,10 @@ RULE = Linear(255, 0.5, 12.0)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What is found once per process is found anew."""
     monkeypatch.delenv(probe.VARIABLE, raising=False)
-    for cached in (probe._steps, auto.fallback):
+    for cached in (probe._steps, probe.fallback):
         cached.cache_clear()
     yield
-    for cached in (probe._steps, auto.fallback):
+    for cached in (probe._steps, probe.fallback):
         cached.cache_clear()
 
 

@@ -12,7 +12,8 @@ import pytest
 from kernel_kit import a_map, a_picture, both, cases, host, same
 
 from gpudepth.compute.cpu import NumpyBackend
-from gpudepth.compute.cuda import CudaDevice, on_gpu
+from gpudepth.compute.cuda import CudaDevice
+from gpudepth.compute.interface import on_gpu
 from gpudepth.compute.kernels import KernelBackend
 from gpudepth.depth.numeric import Linear
 from gpudepth.depth.pixel_format import FDIS, HDIS, L008, L016, Quantity

@@ -17,28 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import UsageError
 from .. import tables
+from ..interface import check_radius, check_size
 from ..threads import Scratch, parallel_map
 from .inpaint import check
 
 F32 = np.float32
-MEDIANS = (3, 5)
-MAX_RADIUS = 8
 SIGMA_COLOUR, TAU = 12.0, F32(0.04)
 BAND = 1 << 15  # pixels of a band
-
-
-def check_size(size: int) -> None:
-    """Raise UsageError unless a median of this size exists."""
-    if size not in MEDIANS:
-        raise UsageError(f"there is no median of {size}×{size}", hint="use 3 or 5")
-
-
-def check_radius(radius: int) -> None:
-    """Raise UsageError unless a bilateral filter of this radius exists."""
-    if not 1 <= radius <= MAX_RADIUS:
-        raise UsageError(f"there is no bilateral filter of radius {radius}", hint=f"use 1 to {MAX_RADIUS}")
 
 
 def median(values: NDArray[np.float32], size: int, *, threads: int = 1) -> NDArray[np.float32]:

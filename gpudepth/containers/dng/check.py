@@ -25,7 +25,7 @@ from ..rules import (
 )
 from . import codec
 from . import file as tags
-from .file import DEPTH, DEPTH_TAGS, DngFile
+from .file import DEPTH_TAGS, DngFile
 from .reader import read_depth
 
 DNG, SDK = "DNG 1.7.1", "otherwise Adobe's SDK refuses the file"
@@ -78,7 +78,7 @@ class _Check:
         out, file = self.out, self.file
         main = [i for i in file.ifds if file.kind(i) == tags.MAIN and i.has(tags.IMAGE_WIDTH)]
         out.test(MAIN, len(main) == 1, "IFD0", f"{len(main)} have it: {', '.join(i.path for i in main)}")
-        maps = [i for i in file.depth_ifds() if file.kind(i) == DEPTH]
+        maps = file.full_depth_ifds()
         strays = [i for i in file.ifds if i not in maps and file.kind(i) != tags.SMALLER_DEPTH
                   and file.tiff.integer(i, tags.PHOTOMETRIC, 0) == tags.PHOTOMETRIC_DEPTH]
         out.test(TYPE, not strays, strays[0].path if strays else "IFD0",

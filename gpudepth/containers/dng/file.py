@@ -79,6 +79,10 @@ class DngFile:
         found = [i for i in self.ifds if self.kind(i) in (DEPTH, SMALLER_DEPTH)]
         return sorted(found, key=self.kind)
 
+    def full_depth_ifds(self) -> list[Ifd]:
+        """Return the directories that are marked as the depth map in full resolution."""
+        return [i for i in self.depth_ifds() if self.kind(i) == DEPTH]
+
     def check_editable(self) -> None:
         """Raise UnsupportedError unless every depth map is a SubIFD of IFD 0, as specified."""
         subs = self.tiff.sub_ifds(self.ifd0)

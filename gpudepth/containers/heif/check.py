@@ -34,7 +34,6 @@ from .reader import read_depth, representation
 
 HEIF, FILES = "ISO/IEC 23008-12", apple_rules.FILES
 LIBHEIF_PROPERTIES = 100
-PORTRAIT_RENDERED = (7, 8, 9)
 
 URN = Rule("auxc-urn", f"auxC names depth: {DEPTH_URNS[0]}", f"{HEIF} B.2.3; libheif, ImageIO")
 AUXL = Rule("auxl", "the depth image refers to the primary picture by auxl", f"{HEIF} 6.4.5; libheif, ImageIO")
@@ -60,8 +59,6 @@ PIXI = Rule("pixi", "pixi declares one channel with the coded bits", f"{HEIF} 6.
 TURNED = Rule("orientation", "irot and imir are those of the picture", f"{HEIF} 6.5.10; {FILES}")
 ESSENTIAL = Rule("essential", "hvcC, auxC, irot and imir are marked essential", f"{HEIF} 6.5; {FILES}")
 FEW_PROPERTIES = Rule("properties", f"at most {LIBHEIF_PROPERTIES} property boxes", "libheif 1.23", must=())
-RENDERED = Rule("custom-rendered", "Exif CustomRendered is Portrait (7, 8 or 9)",
-                f"{FILES} of Portrait mode; publicly reported", only=apple_rules.PORTRAIT)
 
 
 def check(source: ByteSource, profile: str | None) -> list[Finding]:
@@ -159,8 +156,7 @@ class _Check:
         kinds = [(meta.properties.boxes[n - 1].kind, essential) for n, essential in meta.properties.associations[item]]
         lax = [k for k, essential in kinds if k in ("hvcC", "auxC", "irot", "imir") and not essential]
         out.test(ESSENTIAL, not lax, f"meta/iprp/ipma: item {item}", f"{', '.join(lax)} are not")
-        rendered = self.file.exif().custom_rendered
-        out.test(RENDERED, rendered in PORTRAIT_RENDERED, "Exif", f"it is {rendered}")
+        apple_rules.check_rendered(out, self.file.exif().custom_rendered, "Exif")
         self._values(item)
 
     def _coding(self, item: int) -> tuple[int | None, tuple[int, int] | None]:

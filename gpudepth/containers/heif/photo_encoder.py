@@ -16,12 +16,8 @@ from ...errors import FileError, LimitError, MalformedError, UnsupportedError
 from ...formats import exif
 from ...formats.bytesource import ByteSource, Input, as_file
 from ...limits import DEFAULT, Limits
-from ..base import Picture
-from .file import HeifFile
-from .rewrite import Rewriter
-from .writer import XMP_TYPE
+from ..base import PHOTO_QUALITY, Picture
 
-DEFAULT_QUALITY = 90
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
 
 
@@ -95,7 +91,7 @@ def _exif(image: Any) -> exif.Exif:
     return exif.Exif()
 
 
-def encode_photo(path: str | Input, quality: int = DEFAULT_QUALITY, limits: Limits = DEFAULT, turn: int = 1) -> bytes:
+def encode_photo(path: str | Input, quality: int = PHOTO_QUALITY, limits: Limits = DEFAULT, turn: int = 1) -> bytes:
     """Encode a photo as a HEIC file.
 
     Args:
@@ -118,7 +114,7 @@ def encode_photo(path: str | Input, quality: int = DEFAULT_QUALITY, limits: Limi
                          xmp_packet=info.get("xmp"), icc_profile=info.get("icc_profile"), where=str(path))
 
 
-def encode_pixels(pixels: Any, *, quality: int = DEFAULT_QUALITY, orientation: int = 1,
+def encode_pixels(pixels: Any, *, quality: int = PHOTO_QUALITY, orientation: int = 1,
                   exif_block: bytes | None = None, xmp_packet: bytes | None = None,
                   icc_profile: bytes | None = None, where: str = "photo") -> bytes:
     """Encode a Pillow image (RGB or RGBA) in stored orientation as HEIC that is displayed with `orientation`.
@@ -126,6 +122,10 @@ def encode_pixels(pixels: Any, *, quality: int = DEFAULT_QUALITY, orientation: i
     libheif encodes even sizes of at least 64 pixels; smaller and odd pictures get a clap.
     """
     import pillow_heif
+
+    from .file import HeifFile
+    from .rewrite import Rewriter
+    from .writer import XMP_TYPE
 
     pixels.info.clear()  # otherwise pillow-heif turns the pixels by their Exif and also writes irot
     buffer = io.BytesIO()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...depth.data import DepthData, Storage
 from ...depth.pixel_format import HDEP, HDIS, PixelFormat, Quantity, quantity_of, stored
-from ...errors import GpudepthError, MalformedError, RangeError, UnsupportedError
+from ...errors import MalformedError, NoDepthError, RangeError, UnsupportedError, located
 from ...formats import xmp
 from ...formats.hevc.codec import decode_luma
 from ...formats.hevc.depth_sei import UNIFORM_Z, DepthRepresentation
@@ -17,6 +17,7 @@ from ...formats.hevc.parameter_sets import Configuration
 from ...formats.isobmff.box import Cursor
 from .. import apple
 from ..apple import DepthMetadata
+from ..base import Donor
 from .file import HeifFile
 
 
@@ -34,10 +35,18 @@ def read_depth(file: HeifFile) -> DepthData | None:
     if not items:
         return None
     item = items[-1]
-    try:
+    with located(f"{file.source.name}: depth item {item}"):
         return _read(file, item)
-    except GpudepthError as error:
-        raise error.within(f"{file.source.name}: depth item {item}") from None
+
+
+def read_donor(file: HeifFile) -> Donor:
+    """Return what a photo provides as a donor. Raises NoDepthError, UnsupportedError."""
+    data = read_depth(file)
+    packets = file.metadata_of(file.depth_items()[-1]) if data is not None else []
+    if data is None or not packets:
+        raise NoDepthError("the photo cannot be a donor: it has no depth with Apple's metadata")
+    return apple.donor(file.data(packets[0], "max_xmp"), f"XMP item {packets[0]}", file.exif().custom_rendered,
+                       data.storage, file.source.limits)
 
 
 def representation(file: HeifFile, item: int) -> DepthRepresentation | None:

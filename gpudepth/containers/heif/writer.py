@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from ...depth.data import Storage
 from ...depth.pixel_format import PixelFormat, Quantity, quantity_of, stored
-from ...errors import ExistingDepthError, NoDepthError, UnsupportedError, UsageError
+from ...errors import ExistingDepthError, NoDepthError, UnsupportedError, UsageError, located
+from ...formats import exif
 from ...formats.hevc.codec import encode_monochrome
 from ...formats.hevc.depth_sei import UNIFORM_DISPARITY, UNIFORM_Z, DepthRepresentation, outward
 from ...formats.isobmff.box import make_full
-from .. import apple, apple_rules
-from ..base import DEFAULT_PLACEMENT, REPLACE, CodedMap, Placement
+from .. import apple
+from ..base import C2PA_BROKEN, DEFAULT_PLACEMENT, REPLACE, CodedMap, Donor, Edit, Placement
 from .file import DEPTH_URNS, GAIN_MAP_URNS, HeifFile
 from .rewrite import Rewriter
 
@@ -38,14 +39,14 @@ def aux_c(coded: CodedMap) -> bytes:
     return make_full("auxC", 0, 0, DEPTH_URNS[0].encode() + b"\0" + sei.serialise())
 
 
-def attach(file: HeifFile, edit: Rewriter, coded: CodedMap, profile: str,
-           placement: Placement = DEFAULT_PLACEMENT) -> list[str]:
-    """Add the items to an edit; return warnings. Raises ExistingDepthError, UnsupportedError."""
+def attach(file: HeifFile, coded: CodedMap, profile: str, placement: Placement = DEFAULT_PLACEMENT) -> Edit:
+    """Return the file with depth. Raises ExistingDepthError, UnsupportedError."""
+    edit = Rewriter(file)
     meta, primary, name = file.meta, file.meta.primary, file.source.name
     if file.depth_items():
         if not placement.replace:
             raise ExistingDepthError("the photo already has depth", where=name, hint=REPLACE)
-        remove(file, edit)
+        _drop_depth(file, edit)
     if meta.targets("thmb", primary) or meta.targets("pred", primary):
         raise UnsupportedError(f"primary item {primary} is a thumbnail or a predicted picture of another item, where "
                                "readers do not look for depth", where=f"{name}: meta/iref")
@@ -66,20 +67,30 @@ def attach(file: HeifFile, edit: Rewriter, coded: CodedMap, profile: str,
     properties.associate(depth, hvcc)
     edit.refer("auxl", depth, primary, *_tone_mapped(file))
     edit.refer("cdsc", about, depth)
-    warnings = _warnings(file)
+    warnings, changes = _warnings(file), []
     if profile == "apple-portrait":
+        from .. import apple_rules
+
+        changes = _mark_portrait(file, edit, placement.donor)
         warnings += apple_rules.missing_of_portrait(packet, (width, height))
     if len(properties.boxes) > IPCO_LIMIT:
         warnings.append(f"the file has {len(properties.boxes)} property boxes; libheif 1.23 opens at most {IPCO_LIMIT}")
-    return warnings
+    return Edit(edit.splice(), warnings, changes)
 
 
-def remove(file: HeifFile, edit: Rewriter) -> list[str]:
-    """Drop every depth item of the primary, its XMP and its tiles. Raises NoDepthError."""
+def remove(file: HeifFile) -> Edit:
+    """Return the file without depth. Raises NoDepthError."""
+    edit = Rewriter(file)
+    if not file.depth_items():
+        raise NoDepthError("the photo has no depth to remove", where=file.source.name)
+    _drop_depth(file, edit)
+    return Edit(edit.splice(), _warnings(file))
+
+
+def _drop_depth(file: HeifFile, edit: Rewriter) -> None:
+    """Drop every depth item of the primary, its XMP and its tiles."""
     meta = file.meta
     depth = set(file.depth_items())
-    if not depth:
-        raise NoDepthError("the photo has no depth to remove", where=file.source.name)
     gone = set(depth)
     for item in depth:
         for other in (*meta.to("cdsc", item), *meta.targets("dimg", item)):
@@ -88,7 +99,28 @@ def remove(file: HeifFile, edit: Rewriter) -> list[str]:
             if users <= depth:
                 gone.add(other)
     edit.drop(gone - {meta.primary})
-    return _warnings(file)
+
+
+def _mark_portrait(file: HeifFile, edit: Rewriter, donor: Donor | None) -> list[str]:
+    """Set Exif CustomRendered to the donor's value; return descriptions of what changed."""
+    value, change = apple.custom_rendered(file.exif().custom_rendered, donor)
+    if not change:
+        return []
+    for item in file.meta.to("cdsc", file.meta.primary):
+        if item in file.meta.items and file.meta.items[item].type == "Exif":
+            data = file.data(item, "max_metadata")
+            at = 4 + int.from_bytes(data[:4], "big")
+            with located(f"Exif item {item}"):
+                edit.put(item, data[:at] + _set(data[at:], value))
+            return [change]
+    item = edit.add("Exif", (6).to_bytes(4, "big") + exif.HEADING + exif.with_custom_rendered(b"", value))
+    edit.refer("cdsc", item, file.meta.primary)
+    return [f"{change} (a new Exif item)"]
+
+
+def _set(block: bytes, value: int) -> bytes:
+    heading = exif.HEADING if block.startswith(exif.HEADING) else b""
+    return heading + exif.with_custom_rendered(block[len(heading) :], value)
 
 
 def _tone_mapped(file: HeifFile) -> list[int]:
@@ -108,7 +140,7 @@ def _warnings(file: HeifFile) -> list[str]:
     types = {i.type for i in file.meta.items.values()}
     c2pa = any(b.type == "jumb" for b in file.boxes) or "c2pa" in types or any(
         b.type == "uuid" and file.source.read(b.payload, min(16, b.size - b.header)) == _C2PA for b in file.boxes)
-    return ["the file's C2PA provenance signature does not cover the change and will not verify"] if c2pa else []
+    return [C2PA_BROKEN] if c2pa else []
 
 
 _C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # the uuid box of the C2PA specification, A.5

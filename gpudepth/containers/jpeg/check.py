@@ -34,7 +34,6 @@ from .file import FurtherImage, JpegFile
 APPLE = ("apple-depth", "article", "apple-portrait")
 _LAYOUT = {"gdepth": "GDepth", "dynamic-depth": "Dynamic Depth"}
 FILES, CIPA = apple_rules.FILES, "CIPA DC-007"
-PORTRAIT_RENDERED = (7, 8, 9)
 
 OFFSETS = Rule("mpf-offsets", "every image in the MPF starts at its offset", f"{CIPA} 5.2.3.3; {FILES}")
 COUNT = Rule("mpf-count", "NumberOfImages is the number of entries", f"{CIPA} 5.2.3.2")
@@ -49,8 +48,6 @@ RESTARTS = Rule("restart-interval", "the depth image has a restart interval", FI
 STUB = Rule("mpf-of-image", "the depth image's own MPF has the number of images", f"{FILES} from a camera",
             must=())
 NO_EXIF = Rule("exif-of-image", "the depth image has no Exif, because the primary's orientation applies", FILES)
-RENDERED = Rule("custom-rendered", "Exif CustomRendered is Portrait (7, 8 or 9)",
-                f"{FILES} of Portrait mode; publicly reported", only=("apple-portrait",))
 AGREE = Rule("layouts-agree", "the layouts hold the same map", "readers use either of them")
 
 
@@ -140,8 +137,7 @@ class _Check:
         primary = file.primary.frame
         out.test(ASPECT, same_aspect(size, (primary.width, primary.height)), where,
                  f"the map is {size[0]}×{size[1]}, the picture {primary.width}×{primary.height}")
-        rendered = file.exif().custom_rendered
-        out.test(RENDERED, rendered in PORTRAIT_RENDERED, "APP1 Exif", f"it is {rendered}")
+        apple_rules.check_rendered(out, file.exif().custom_rendered, "APP1 Exif")
         try:
             codes, bits = image.decode(file.source, stream, file.source.limits)
         except GpudepthError as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ...errors import GpudepthError, MalformedError, TruncatedError
+from ...errors import GpudepthError, MalformedError, TruncatedError, located
 from ...formats import exif, jpeg, mpf, xmp
 from ...formats.bytesource import ByteSource
 from ...formats.jpeg import Stream
@@ -217,24 +217,18 @@ def images(file: JpegFile) -> list[AuxiliaryImage]:
 
 
 def _further(file: JpegFile, found: FurtherImage) -> tuple[NDArray[Any], int]:
-    try:
+    with located(file.source.name), located(f"MPF image {found.index + 1}"):
         return image.decode(file.source, found.stream, file.source.limits, found.kind)
-    except GpudepthError as error:
-        raise error.within(f"MPF image {found.index + 1}").within(file.source.name) from None
 
 
 def _dynamic(file: JpegFile) -> tuple[NDArray[Any], int]:
     assert file.dynamic is not None
-    try:
+    with located(file.source.name):
         codes = dynamic_depth.confidence(file.dynamic, file.source, file.primary.end)
-    except GpudepthError as error:
-        raise error.within(file.source.name) from None
     return codes, 8 * codes.itemsize
 
 
 def _gdepth(file: JpegFile) -> tuple[NDArray[Any], int]:
-    try:
+    with located(file.source.name):
         codes = gdepth.confidence(file.packets, file.source.limits)
-    except GpudepthError as error:
-        raise error.within(file.source.name) from None
     return codes, 8 * codes.itemsize

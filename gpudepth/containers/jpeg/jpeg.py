@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ...depth.data import DepthData, Storage
 from ...depth.pixel_format import PixelFormat, stored
-from ...errors import GpudepthError, RangeError, UsageError
+from ...errors import GpudepthError, RangeError, UsageError, located
 from ...formats import jpeg
 from ...formats.bytesource import ByteSource
 from .. import apple
@@ -26,10 +27,11 @@ from ..base import (
     VendorMap,
 )
 from ..google import dynamic_depth, gdepth
-from ..rules import Finding
-from . import file, image, trailer, writer
-from .check import check
-from .file import JpegFile, picture_of
+from . import image, trailer
+from .file import JpegFile, images, picture_of
+
+if TYPE_CHECKING:
+    from ..rules import Finding
 
 
 class Jpeg:
@@ -52,19 +54,16 @@ class Jpeg:
         return Storage(stored(bits or 8), lo, hi)
 
     def picture(self, source: ByteSource) -> Picture:
-        try:
+        with located(source.name):
             return picture_of(jpeg.parse(source, whole=False))
-        except GpudepthError as error:
-            raise error.within(source.name) from None
 
     def read(self, source: ByteSource) -> DepthData | None:
-        try:
-            return self._read(_open(source))
-        except GpudepthError as error:
-            raise error.within(source.name) from None
+        with located(source.name):
+            return self._read(JpegFile(source))
 
     def inspect(self, source: ByteSource) -> Contents:
-        file = _open(source)
+        with located(source.name):
+            file = JpegFile(source)
         notes, depth = [*file.missing, *file.missing_items], None
         try:
             depth = self._read(file)
@@ -78,38 +77,36 @@ class Jpeg:
 
     def codes(self, source: ByteSource) -> VendorMap | None:
         """Return the map of a vendor's trailer in coded orientation; its codes have no metres."""
-        file = _open(source)
-        try:
-            return trailer.vendor_map(source, file.tail)
-        except GpudepthError as error:
-            raise error.within(source.name) from None
+        with located(source.name):
+            return trailer.vendor_map(source, JpegFile(source).tail)
 
     def auxiliary_images(self, source: ByteSource) -> list[AuxiliaryImage]:
-        return file.images(_open(source))
+        with located(source.name):
+            return images(JpegFile(source))
 
     def attach(self, source: ByteSource, coded: CodedMap, placement: Placement = DEFAULT_PLACEMENT) -> Edit:
-        file = _open(source)
-        try:
-            return writer.attach(file, coded, placement.profile_of(self), placement)
-        except GpudepthError as error:
-            raise error.within(source.name) from None
+        from . import writer
+
+        with located(source.name):
+            return writer.attach(JpegFile(source), coded, placement.profile_of(self), placement)
 
     def check(self, source: ByteSource, profile: str | None = None) -> list[Finding]:
+        from .check import check
+
         Placement(profile).profile_of(self)
         return check(source, profile)
 
     def donor(self, source: ByteSource) -> Donor:
-        try:
-            return writer.read_donor(_open(source))
-        except GpudepthError as error:
-            raise error.within(source.name) from None
+        from . import writer
+
+        with located(source.name):
+            return writer.read_donor(JpegFile(source))
 
     def remove(self, source: ByteSource) -> Edit:
-        file = _open(source)
-        try:
-            return writer.remove(file)
-        except GpudepthError as error:
-            raise error.within(source.name) from None
+        from . import writer
+
+        with located(source.name):
+            return writer.remove(JpegFile(source))
 
     @staticmethod
     def _read(file: JpegFile) -> DepthData | None:
@@ -173,10 +170,3 @@ def _vendor(file: JpegFile) -> list[Auxiliary]:
     except GpudepthError:
         return []
     return [] if found is None else [Auxiliary("depth", found.vendor, found.codes.shape[1], found.codes.shape[0])]
-
-
-def _open(source: ByteSource) -> JpegFile:
-    try:
-        return JpegFile(source)
-    except GpudepthError as error:
-        raise error.within(source.name) from None

@@ -10,10 +10,10 @@ from __future__ import annotations
 from ...depth import orientation
 from ...depth.data import Storage
 from ...depth.pixel_format import L008
-from ...errors import ExistingDepthError, GpudepthError, MalformedError, NoDepthError, UnsupportedError
+from ...errors import ExistingDepthError, MalformedError, NoDepthError, UnsupportedError, located
 from ...formats import exif, jpeg
-from .. import apple, apple_rules
-from ..base import DEFAULT_PLACEMENT, REPLACE, CodedMap, Donor, Edit, Placement
+from .. import apple
+from ..base import C2PA_BROKEN, DEFAULT_PLACEMENT, REPLACE, CodedMap, Donor, Edit, Placement
 from ..google import dynamic_depth, gdepth
 from ..google.packets import Packets
 from . import image, trailer
@@ -49,6 +49,8 @@ def attach(file: JpegFile, coded: CodedMap, profile: str, placement: Placement =
         packet = apple.serialise(coded, profile, placement.donor, file.source.limits)
         plan.depth = image.encode(coded.codes, packet, len(plan.images) + 2, coded.jpeg_quality)
         if profile == "apple-portrait":
+            from .. import apple_rules
+
             warnings += apple_rules.missing_of_portrait(packet, (coded.codes.shape[1], coded.codes.shape[0]))
             plan.exif, changes = _mark_portrait(file, placement.donor)
     if placement.turn != 1:
@@ -67,10 +69,8 @@ def _turned(file: JpegFile, segment: bytes | None, turn: int) -> tuple[bytes, st
     start = 4 + len(jpeg.EXIF)      # marker and length
     block = segment[start:] if segment is not None else own.payload[len(jpeg.EXIF) :] if own else b""
     new = orientation.then(old, turn)
-    try:
+    with located("APP1 Exif"):
         made = jpeg.make(jpeg.APP1, jpeg.EXIF + exif.with_orientation(block, new))
-    except GpudepthError as error:
-        raise error.within("APP1 Exif") from None
     return made, f"Exif Orientation: {old} → {new}" + ("" if block else " (a new Exif segment)")
 
 
@@ -152,11 +152,8 @@ def _warnings(plan: LayoutPlan, trailer_policy: str) -> list[str]:
         out.append(f"{size:,} bytes after the last image ({what}) were left out")
     plan.trailer = trailer_policy != "drop"
     if any(s.starts(0xEB, b"JP") for s in file.primary.header):
-        out.append("the file's C2PA provenance signature does not cover the change and will not verify")
+        out.append(C2PA_BROKEN)
     return out
-
-
-PORTRAIT = 9  # CustomRendered, as seen in photos of Portrait mode
 
 
 def read_donor(file: JpegFile) -> Donor:
@@ -173,15 +170,11 @@ def read_donor(file: JpegFile) -> Donor:
 
 def _mark_portrait(file: JpegFile, donor: Donor | None) -> tuple[bytes | None, list[str]]:
     """Return the Exif segment with the donor's CustomRendered (None if unchanged), and descriptions of what changed."""
-    value = PORTRAIT if donor is None or donor.custom_rendered is None else donor.custom_rendered
-    old = file.exif().custom_rendered
-    if old == value:
+    value, change = apple.custom_rendered(file.exif().custom_rendered, donor)
+    if not change:
         return None, []
     segment = file.primary.find(jpeg.APP1, jpeg.EXIF)
     block = segment.payload[len(jpeg.EXIF) :] if segment else b""
-    try:
+    with located("APP1 Exif"):
         new = jpeg.make(jpeg.APP1, jpeg.EXIF + exif.with_custom_rendered(block, value))
-    except GpudepthError as error:
-        raise error.within("APP1 Exif") from None
-    made = "" if segment else " (a new Exif segment)"
-    return new, [f"Exif CustomRendered: {'none' if old is None else old} → {value}{made}"]
+    return new, [change if segment else f"{change} (a new Exif segment)"]
