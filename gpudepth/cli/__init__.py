@@ -1,1 +1,1 @@
-"""The command line: one module per verb; shared options in `options`."""
+"""The command line: one module per command, and shared options in `options`."""

@@ -1,7 +1,7 @@
-"""The application: verbs, errors, exit codes.
+"""Defines the application: its commands, how errors are printed, and exit codes.
 
-0 done · 1 could not be done · 2 usage or job error · 3 some items of a run failed · 4 does not conform ·
-70 a bug of ours · 74 disk or I/O trouble · 75 another run holds the folder · 130/143 interrupted
+0 done · 1 failed · 2 usage or job error · 3 some items of a run failed · 4 a file does not conform ·
+70 bug in gpudepth · 74 disk or I/O error · 75 another run uses the folder · 130/143 interrupted
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ from typer.core import TyperGroup
 from ..errors import GpudepthError, Interrupted, OutputError, readable
 from .output import print_error
 
-# Click's base of all usage errors. Newer typers carry a click of their own and export only this branch of the tree.
+# The base class of Click's usage errors. Newer versions of typer contain their own Click and do not export this class.
 _CommandLineError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 VERBS = {
-    "attach": "Put a depth map into a photo; the picture itself is not touched.",
-    "bench": "Measure what every operation takes on this machine.",
+    "attach": "Attach a depth map to a photo; the picture is not re-encoded.",
+    "bench": "Measure how long each operation takes on this machine.",
     "check": "Check files against the rules of their format.",
     "convert": "Convert depth from one kind of file into another.",
-    "extract": "Extract depth out of photos, folders of photos and clips.",
-    "init": "Write a job from what lies in a folder.",
-    "inspect": "Show what photos and clips say of their depth.",
+    "extract": "Extract depth from photos, folders of photos and clips.",
+    "init": "Write a job for the photos and maps in a folder.",
+    "inspect": "Show the depth and its metadata in photos and clips.",
     "merge": "Merge the ledgers of a job's shards into one.",
     "plan": "Show what a job would do.",
-    "presets": "List what data sets, sensors and depth models write.",
+    "presets": "List the presets for data sets, sensors and depth models.",
     "preview": "Draw depth as a picture.",
     "remove": "Remove the depth from a photo.",
     "report": "Write a page about a run.",
     "run": "Run a job: many photos, one set of rules.",
     "demo": "Render a small scene with exact depth and attach it to photos.",
     "doctor": "Show what works on this machine.",
-    "mac-kit": "Write files and a script that ask Apple software on a Mac.",
-    "config": "Show the schema, the mistakes or the defaults of a job file.",
+    "mac-kit": "Write test files, and a script that shows what Apple software on a Mac finds in them.",
+    "config": "Print the schema of job files, check a job file, or print it with its defaults.",
 }
-"""The verbs in the order of help, each with its line there. A verb's module is imported when it is used."""
+"""The commands and their lines in the help, in that order. A command's module is imported when it is used."""
 
 
 class _Verbs(TyperGroup):
-    """The verbs, loaded one at a time."""
+    """Imports the module of a command when it is used."""
 
     def __init__(self, **attributes: Any) -> None:
-        super().__init__(**{**attributes, "commands": dict.fromkeys(VERBS)})      # the names, for suggestions
+        super().__init__(**{**attributes, "commands": dict.fromkeys(VERBS)})      # names for suggestions
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(VERBS)
@@ -78,7 +78,7 @@ class _Verbs(TyperGroup):
 
 app = typer.Typer(cls=_Verbs, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
                   context_settings={"help_option_names": ["-h", "--help"]},
-                  help="Depth maps in photos, the way Apple devices keep them: in, out, many at a time.")
+                  help="Attach, read and convert depth maps in photos, stored the way Apple devices store them.")
 
 
 @app.callback(invoke_without_command=True)
@@ -91,17 +91,17 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The entry point; always ends with SystemExit."""
-    # also as process 1 of a container, which gets no signal that it has no handler for; a run has its own
+    """Run the command line of this process; always raises SystemExit."""
+    # Process 1 of a container receives only signals that it has handlers for. A run installs its own handler.
     signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
     sys.exit(run_command(arguments))
 
 
 def run_command(arguments: list[str] | None = None) -> int:
-    """Run one command line; returns the exit code."""
+    """Run one command line and return the exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # names may hold bytes that are no text; results give them back as they are, terminals may not know ×
+            # File names may contain bytes that are not text; they are written unchanged. A terminal may lack × and …
             utf8 = (stream.encoding or "").lower().replace("-", "") == "utf8"
             stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
     handler = _log_to_stderr()
@@ -116,7 +116,7 @@ def run_command(arguments: list[str] | None = None) -> int:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Old names in jobs and on the command line are told to whoever typed them."""
+    """Print a warning about a deprecated name."""
     print(f"warning: {readable(str(message))}", file=sys.stderr)
 
 
@@ -137,10 +137,10 @@ def _run(arguments: list[str] | None) -> int:
         print("interrupted", file=sys.stderr)
         return 130
     except Interrupted as interrupted:
-        print("interrupted; what was done is in the ledger, run the job again to go on", file=sys.stderr)
+        print("interrupted: run the job again to continue; finished items are in the ledger", file=sys.stderr)
         return interrupted.code
     except BrokenPipeError:
-        # the reader of our output went away: not an error worth a message
+        # The reader of stdout has closed it; this needs no message.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
@@ -159,10 +159,10 @@ def _bug() -> int:
     return 70
 
 
-# what a machine may be short of, wherever it shows
+# hints for errors of the system that any command may meet
 _SHORT = {errno.EMFILE: "ulimit -n allows too few open files", errno.ENFILE: "the system has too many open files",
           errno.EAGAIN: "ulimit -u allows too few processes", errno.ENOSPC: "the disk is full",
-          errno.EDQUOT: "the quota of the disk is used up", errno.EIO: "a disk that fails?"}
+          errno.EDQUOT: "the quota of the disk is used up", errno.EIO: "the disk may be failing"}
 
 
 class _Readable(logging.Formatter):
@@ -171,7 +171,7 @@ class _Readable(logging.Formatter):
 
 
 def _log_to_stderr() -> logging.Handler:
-    """Warnings, and with -v what runs where; for this one command line."""
+    """Print warnings of the package, and with -v where the work runs, on stderr; return the handler to remove."""
     logger = logging.getLogger("gpudepth")
     logger.setLevel(logging.WARNING)
     handler = logging.StreamHandler(sys.stderr)

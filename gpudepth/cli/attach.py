@@ -5,14 +5,22 @@ from __future__ import annotations
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from ..attachment.side_inputs import SideInputs
 from ..containers import registry
 from ..errors import GpudepthError, NoDepthError, UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource
-from ..maps.network import Network
 from ..settings.clip import of_clips
 from . import options as o
 from .output import doubt_about, print_clip_outcome, print_message, print_outcome
+
+if TYPE_CHECKING:
+    from ..attachment.clips.photos import Outcome as ClipOutcome
+    from ..attachment.decode import DepthInput
+    from ..attachment.pipeline import Outcome
+    from ..maps.network import Network
+    from ..settings.settings import Settings
 
 
 def attach(
@@ -36,10 +44,10 @@ def attach(
     backend: o.Backend = "auto", in_place: o.InPlace = False, as_json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:
-    """Put a depth map into a photo; the picture itself is not touched.
+    """Attach a depth map to a photo; the picture is not re-encoded.
 
-    Gray g runs from 0 (black) to 1 (white): depth = near·(1−g) + far·g, in metres; with --white near the ends change
-    places; with --curve disparity the same is done with 1/near and 1/far.
+    Gray g from 0 (black) to 1 (white) means depth = near·(1−g) + far·g, in metres. --white near exchanges the ends;
+    --curve disparity interpolates between 1/near and 1/far instead.
 
     \b
     gpudepth attach photo.heic depth.png --near 0.5 --far 12 -o out.heic
@@ -55,37 +63,28 @@ def attach(
     gpudepth attach photo.jpg --estimate model.onnx --preset depth-anything-v2 --near 0.5 --far 12 -o out.jpg
     """
     settings = o.settings(locals())
-    from ..attachment.estimate import estimated
+<<<<<<< /work/main/gpudepth/cli/attach.py
+    from ..attachment.estimate import Estimator
     from ..attachment.pipeline import run_item
     from ..attachment.side_inputs import SideInputs
     from ..maps.network import SOURCES
+=======
+    from ..attachment.estimate import estimated
+>>>>>>> gpudepth/cli/attach.py
 
     if photo.is_dir():
-        raise UsageError("is a folder, and attach takes one photo", where=photo,
-                         hint=f"gpudepth init {shlex.quote(str(photo.parent))} makes a job of all photos and maps")
+        raise UsageError("attach takes one photo, but this is a folder", where=photo,
+                         hint=f"gpudepth init {shlex.quote(str(photo.parent))} writes a job for all photos and maps")
     target = o.target(photo, output, depth, in_place=in_place)
-    if estimate is not None:
-        if depth is not None:
-            raise UsageError("pass either a map or ‹estimate›", where=depth)
-        settings = replace(settings, network=_network(estimate, network, backend))
-    elif depth is None:
-        raise UsageError("no map is given", hint="gpudepth attach PHOTO MAP; or ‹estimate=MODEL.onnx› without a map. "
-                         + SOURCES[0].upper() + SOURCES[1:])
-    elif network:
-        raise UsageError("--network requires ‹estimate›")
+    settings = replace(settings, network=_network(depth, estimate, network, backend))
     if output is not None and of_clips(output):
-        from ..attachment.clips.attach import attach_clip
-
-        if depth is None:
-            raise UsageError("‹estimate› takes photos, not clips", where=photo,
-                             hint="write the frames as photos first, then a job over them with source.depth.kind: onnx")
         options = {"frames": frames, "stride": stride, **o.key_values("--clip", clip)}
-        print_clip_outcome(attach_clip(photo, depth, output, settings, o.engine(backend), options=options), output,
-                  as_json=as_json)
+        print_clip_outcome(_attach_clip(photo, depth, output, settings, backend, options), output, as_json=as_json)
         return
     if frames is not None or stride != 1 or clip:
+<<<<<<< /work/main/gpudepth/cli/attach.py
         raise UsageError("--frames, --stride and --clip apply to clips", hint="-o frames/%06d.heic, or a .mov")
-    source = estimated(photo, settings) if depth is None else depth
+    source = Estimator().estimate(photo, settings) if depth is None else depth
     try:
         outcome = run_item(photo, source, target, settings, o.engine(backend), side_inputs=SideInputs(align_to,
                                                                                                       confidence))
@@ -94,27 +93,65 @@ def attach(
             raise UsageError("the photo comes first, then its map",
                              hint=shlex.join(["gpudepth", "attach", str(depth), str(photo)]) + " …") from None
         raise
+=======
+        raise UsageError("--frames, --stride and --clip require a clip", hint="-o frames/%06d.heic, or a .mov")
+    outcome = _attach_photo(photo, estimated(photo, settings) if depth is None else depth, target, settings, backend,
+                            SideInputs(align_to, confidence))
+>>>>>>> gpudepth/cli/attach.py
     print_outcome(outcome, fill, as_json=as_json)
     doubt = doubt_about(outcome, settings.encoding)
     if doubt:
         print_message(f"note: {doubt}")
 
 
-def _network(model: Path, options: list[str] | None, backend: str) -> Network:
-    """The network of --estimate and --network. Raises UsageError."""
+def _network(depth: Path | None, model: Path | None, options: list[str] | None, backend: str) -> Network | None:
+    """Return the network of --estimate and --network, or None if there is a map. Raises UsageError."""
+    from ..maps.network import SOURCES
     from ..settings.sections import network_of
 
+    if model is None:
+        if depth is None:
+            raise UsageError("the map is missing", hint="gpudepth attach PHOTO MAP; or ‹estimate=MODEL.onnx› without a "
+                             "map. " + SOURCES[0].upper() + SOURCES[1:])
+        if options:
+            raise UsageError("--network requires ‹estimate›")
+        return None
+    if depth is not None:
+        raise UsageError("pass either a map or ‹estimate›", where=depth)
     return network_of(model, o.key_values("--network", options), backend)
 
 
-def _swapped(photo: Path, depth: Path) -> bool:
-    """Is the photo a map, and the map none?"""
+def _attach_clip(video: Path, depth: Path | None, output: Path, settings: Settings, backend: str,
+                 options: dict[str, Any]) -> ClipOutcome:
+    from ..attachment.clips.attach import attach_clip
+
+    if depth is None:
+        raise UsageError("‹estimate› takes photos, not clips", where=video,
+                         hint="write the frames as photos first, then run a job over them with source.depth.kind: onnx")
+    return attach_clip(video, depth, output, settings, o.engine(backend), options=options)
+
+
+def _attach_photo(photo: Path, depth: DepthInput, target: Path, settings: Settings, backend: str,
+                  side_inputs: SideInputs) -> Outcome:
+    from ..attachment.pipeline import run_item
+
+    try:
+        return run_item(photo, depth, target, settings, o.engine(backend), side_inputs=side_inputs)
+    except (NoDepthError, UnsupportedError):
+        if isinstance(depth, Path) and _are_swapped(photo, depth):
+            raise UsageError("the photo comes first, then its map",
+                             hint=shlex.join(["gpudepth", "attach", str(depth), str(photo)]) + " …") from None
+        raise
+
+
+def _are_swapped(photo: Path, depth: Path) -> bool:
+    """Return whether the photo is a map and the map is a photo."""
     from ..maps.reader import read_map
 
     try:
         with ByteSource(depth) as source:
-            taken = registry.find(source) is not None or depth.suffix.lower() == ".png"
+            is_photo = registry.find(source) is not None or depth.suffix.lower() == ".png"
         read_map(photo)
     except GpudepthError:
         return False
-    return taken
+    return is_photo

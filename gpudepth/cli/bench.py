@@ -6,8 +6,9 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,62 +16,82 @@ from ..errors import UsageError
 from . import options as o
 
 if TYPE_CHECKING:
+    from ..compute.interface import Backend
     from ..compute.kernels import KernelBackend
     from ..compute.stages import Device, Timing
 
-Megapixels = Annotated[float, typer.Option(help="Size of the maps, 4 to 3.")]
-Seconds = Annotated[float, typer.Option(help="For each stage, at least; each runs once.")]
-Only = Annotated[str | None, typer.Option(help="Stages whose name holds this.", show_default=False)]
+Megapixels = Annotated[float, typer.Option(help="Size of the maps, which are 4:3.")]
+Seconds = Annotated[float, typer.Option(help="Least time for each stage; each runs at least once.")]
+Only = Annotated[str | None, typer.Option(show_default=False, help="Measure only stages whose name contains this.")]
 MOST = 200.0
 
 
 def bench(megapixels: Megapixels = 12.2, seconds: Seconds = 0.2, only: Only = None, backend: o.Backend = "auto",
           as_json: o.Json = False) -> None:
-    """Measure what every operation takes on this machine: numpy on one thread, and a GPU where one can be used.
+    """Measure how long each operation takes on this machine: numpy on one thread, and a GPU if one can be used.
 
-    "copies" is the time against copying as many bytes, on the same memory: no stage can be much below 1. On a GPU,
-    "there" is with maps that lie on it already, "trip" with maps that are copied there and back: what a GPU is worth
-    for a photo on the disk. --backend numpy leaves the GPU out, --backend cupy insists on it.
+    "copies" is the time divided by that of copying the same number of bytes in the same memory; no stage can be much
+    below 1. On a GPU, "there" measures maps that are on the GPU, and "trip" maps that are copied to the GPU and back,
+    as for a photo on the disk. --backend numpy excludes the GPU; --backend cupy requires it.
 
     \b
     gpudepth bench
     gpudepth bench --megapixels 2 --only upsample
     """
-    from ..compute.cpu import NumpyBackend
-    from ..compute.stages import HOST, measure, stages
-
-    logging.getLogger("gpudepth").setLevel(logging.ERROR)   # the last line says it
+    logging.getLogger("gpudepth").setLevel(logging.ERROR)   # the last line replaces the warning about the GPU
     if not 0.0001 <= megapixels <= MOST or not 0 <= seconds <= 600:
-        raise UsageError(f"{megapixels:g} megapixels for {seconds:g} s",
+        raise UsageError(f"{megapixels:g} megapixels for {seconds:g} s cannot be measured",
                          hint=f"up to {MOST:g} megapixels, up to 600 s a stage")
-    numpy, gpu = NumpyBackend(), _gpu(backend)
-    columns: list[tuple[str, Any, Device]] = [("numpy", numpy, HOST)]
-    if gpu is not None:
-        there, trip = _devices(gpu)
-        columns += [(f"{gpu.name}, there", gpu, there), (f"{gpu.name}, trip", gpu, trip)]
-    found: dict[str, dict[str, Timing]] = {}
-    for name, engine, device in columns:
-        for stage in stages(engine, megapixels, device):
-            if only is not None and only not in stage.name:
-                continue
-            if sys.stderr.isatty():
-                print(f"\r{name}: {stage.name:50}", end="", file=sys.stderr, flush=True)
-            found.setdefault(stage.name, {})[name] = measure(stage, seconds, device)
-    if sys.stderr.isatty():
-        print(f"\r{'':78}\r", end="", file=sys.stderr)
-    if not found:
-        raise UsageError(f"no stage is called {only!r}", hint="gpudepth bench lists them all; a part of a name will do")
-    names = [name for name, _, _ in columns]
+    gpu = _gpu(backend)
+    columns = _columns(gpu)
+    timings = _measured(columns, megapixels, seconds, only or "")
+    if not timings:
+        raise UsageError(f"no stage has {only!r} in its name", hint="gpudepth bench lists all stages")
     if as_json:
-        for stage_name, timings in found.items():
-            print(json.dumps({"stage": stage_name} | {n: asdict(t) for n, t in timings.items()}))
+        for stage, row in timings.items():
+            print(json.dumps({"stage": stage} | {name: asdict(timing) for name, timing in row.items()}))
         return
     print(f"{megapixels:g} megapixels, one thread; least of the rounds in {seconds:g} s")
-    print(f"{'stage':42}" + "".join(f"{n + ' ms':>18}{'copies':>8}" for n in names))
-    for stage_name, timings in found.items():
-        print(f"{stage_name:42}" + "".join(f"{timings[n].ms:18.2f}{timings[n].copies:8.1f}" for n in names))
+    print(f"{'stage':42}" + "".join(f"{name + ' ms':>18}{'copies':>8}" for name, _, _ in columns))
+    for stage, row in timings.items():
+        print(f"{stage:42}" + "".join(f"{row[name].ms:18.2f}{row[name].copies:8.1f}" for name, _, _ in columns))
     if gpu is None:
-        print("GPU: not measured, gpudepth doctor says why")
+        print("GPU: not measured; gpudepth doctor shows the reason")
+
+
+Column = tuple[str, "Backend", "Device"]
+
+
+def _columns(gpu: KernelBackend | None) -> list[Column]:
+    """Return the name, back end and memory of each column."""
+    from ..compute.cpu import NumpyBackend
+    from ..compute.stages import HOST, Device
+
+    columns: list[Column] = [("numpy", NumpyBackend(), HOST)]
+    if gpu is not None:
+        def wait() -> None:
+            gpu.device.mark(None).synchronize()
+
+        columns += [(f"{gpu.name}, there", gpu, Device(gpu.device.array, wait, time.perf_counter)),
+                    (f"{gpu.name}, trip", gpu, Device(lambda values: values, wait, time.perf_counter))]
+    return columns
+
+
+def _measured(columns: Iterable[Column], megapixels: float, seconds: float, only: str) -> dict[str, dict[str, Timing]]:
+    """Return the timings of the stages whose name contains `only`, by stage and column."""
+    from ..compute.stages import measure, stages
+
+    progress = sys.stderr.isatty()
+    timings: dict[str, dict[str, Timing]] = {}
+    for name, engine, device in columns:
+        for stage in stages(engine, megapixels, device):
+            if only in stage.name:
+                if progress:
+                    print(f"\r{name}: {stage.name:50}", end="", file=sys.stderr, flush=True)
+                timings.setdefault(stage.name, {})[name] = measure(stage, seconds, device)
+    if progress:
+        print(f"\r{'':78}\r", end="", file=sys.stderr)
+    return timings
 
 
 def _gpu(backend: str) -> KernelBackend | None:
@@ -82,14 +103,3 @@ def _gpu(backend: str) -> KernelBackend | None:
     if isinstance(chosen, KernelBackend):
         return chosen
     return probe.kernels() if chosen.name == "auto" and probe.failed() is None else None
-
-
-def _devices(gpu: KernelBackend) -> tuple[Device, Device]:
-    """With maps that lie on it, and with maps that do not."""
-    from ..compute.stages import Device
-
-    def wait() -> None:
-        gpu.device.mark(None).synchronize()
-
-    return (Device(gpu.device.array, wait, time.perf_counter),
-            Device(lambda values: values, wait, time.perf_counter))

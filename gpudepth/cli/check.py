@@ -15,23 +15,20 @@ from . import options as o
 
 NONCONFORMING = 4
 
-Files = Annotated[list[Path] | None, typer.Argument(help="Photos and clips with depth.", show_default=False)]
-AppleReport = Annotated[Path | None, typer.Option("--apple-report", show_default=False, metavar="REPORT.json",
-                                                  help="What probe.swift of `gpudepth mac-kit` printed: hold it "
-                                                       "against the files beside it.")]
-AgainstProfile = Annotated[str | None, typer.Option("--profile", show_default=False,
-                                                    help="Of photos apple-depth, article, apple-portrait, gdepth, "
-                                                         "dynamic-depth or dng; of clips quicktime (Apple's depth "
-                                                         "track), mp4-at or depth-video (Matroska). [default: what all "
-                                                         "of a container's profiles ask]")]
-Every = Annotated[bool, typer.Option("--all", help="Show the rules that are kept, too.")]
+Files = Annotated[list[Path] | None, typer.Argument(show_default=False, help="Photos and clips with depth.")]
+AppleReport = Annotated[Path | None, typer.Option("--apple-report", show_default=False, metavar="REPORT.json", help=(
+    "The output of probe.swift of `gpudepth mac-kit`, to compare with the files beside it."))]
+AgainstProfile = Annotated[str | None, typer.Option("--profile", show_default=False, help=(
+    "For photos: apple-depth, article, apple-portrait, gdepth, dynamic-depth or dng. For clips: quicktime (Apple's "
+    "depth track), mp4-at or depth-video (Matroska). [default: the rules that all profiles of the container share]"))]
+Every = Annotated[bool, typer.Option("--all", help="Also show the rules that the file keeps.")]
 
 
 def check(files: Files = None, profile: AgainstProfile = None, every: Every = False, apple_report: AppleReport = None,
           as_json: o.Json = False) -> None:
-    """Check files against the rules of their format, each with its source and place.
+    """Check files against the rules of their format; each finding names the rule's source and the place in the file.
 
-    Exit code 4: a file does not conform, or has no depth.
+    Exit code 4: a file does not conform or holds no depth.
 
     \b
     gpudepth check out.heic
@@ -41,7 +38,7 @@ def check(files: Files = None, profile: AgainstProfile = None, every: Every = Fa
     gpudepth check --apple-report report.json
     """
     if bool(files) == (apple_report is not None):
-        raise UsageError("name files to check, or --apple-report with a report", hint="gpudepth check out.heic")
+        raise UsageError("pass either files to check or --apple-report", hint="gpudepth check out.heic")
     good = True
     for verdicts in _verdicts(files or [], profile, apple_report):
         good &= verdicts.conforms

@@ -1,4 +1,4 @@
-"""gpudepth config schema | validate | show"""
+"""gpudepth config schema, validate and show"""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import typer
 from .options import JobFile, Set
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False,
-                  help="The job file: its schema, its mistakes, its defaults.")
+                  help="Print the schema of job files, check a job file, or print it with its defaults.")
 
 
 @app.command()
 def schema() -> None:
-    """Print the JSON schema of a job, for editors that check YAML."""
+    """Print the JSON schema of job files, for editors that check YAML."""
     from ..settings.job import Job
 
     print(json.dumps(Job.model_json_schema(), indent=2))
@@ -22,7 +22,7 @@ def schema() -> None:
 
 @app.command()
 def validate(job: JobFile, settings: Set = None) -> None:
-    """Check a job file; every mistake is shown, with file and line."""
+    """Check a job file and show each mistake with file and line."""
     from ..settings.job import load_job
 
     load_job(job, settings)
@@ -31,7 +31,7 @@ def validate(job: JobFile, settings: Set = None) -> None:
 
 @app.command()
 def show(job: JobFile, settings: Set = None) -> None:
-    """Print a job with all defaults filled in."""
+    """Print a job with all its defaults."""
     import yaml
 
     from ..settings.job import load_job

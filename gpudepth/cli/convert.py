@@ -10,10 +10,10 @@ import typer
 from . import options as o
 from .output import print_outcome
 
-Source = Annotated[Path, typer.Argument(show_default=False,
-                                        help="A photo that holds depth; a dictionary; a map and what its values mean.")]
-OwnFormat = Annotated[str | None, typer.Option("--format", show_default=False,
-                                               help="Native format: hdis, fdis, hdep or fdep. [default: the source's]")]
+Source = Annotated[Path, typer.Argument(show_default=False, help=(
+    "A photo that holds depth, a dictionary, or a map with options for its values."))]
+OwnFormat = Annotated[str | None, typer.Option("--format", show_default=False, help=(
+    "Pixel format: hdis, fdis, hdep or fdep. [default: that of the source]"))]
 
 
 def convert(
@@ -34,11 +34,11 @@ def convert(
 ) -> None:
     """Convert depth from one kind of file into another.
 
-    A photo stays the photo, untouched, and its depth is laid out as --profile says: codes and range are kept, as far
-    as a lossy container keeps them. --profile apple-portrait makes a larger map smaller, to 768 pixels, and keeps what
-    Portrait mode renders with; other profiles leave that out. A .plist is ImageIO's dictionary (.bplist: binary),
-    .hdis, .fdis, .hdep and .fdep are bare rows and a .json; .npy, .npz, .pfm, .tiff and .png hold metres (or what
-    --format says).
+    From photo to photo, the picture is not re-encoded and the depth gets the layout --profile; codes and range are
+    kept unless the container is lossy. --profile apple-portrait reduces larger maps to 768 pixels and keeps the
+    rendering parameters of Portrait mode, which other profiles leave out. A .plist is ImageIO's dictionary (.bplist:
+    binary). .hdis, .fdis, .hdep and .fdep are rows without a header, and a .json. .npy, .npz, .pfm, .tiff and .png
+    hold metres, or the quantity of --format.
 
     \b
     gpudepth convert android.jpg -o apple.jpg --profile apple-depth

@@ -9,10 +9,10 @@ import typer
 
 from ..errors import UsageError
 
-Folder = Annotated[Path | None, typer.Argument(help="Folder to fill: photos, maps, the job, the results.",
-                                               show_default=False)]
-Fixtures = Annotated[Path | None, typer.Option(metavar="DIR", show_default=False,
-                                               help="Write a kit of tiny test files for app developers instead.")]
+Folder = Annotated[Path | None, typer.Argument(show_default=False, help=(
+    "Folder for the photos, maps, job and results."))]
+Fixtures = Annotated[Path | None, typer.Option(metavar="DIR", show_default=False, help=(
+    "Write a kit of small test files for app developers instead."))]
 
 
 def demo(folder: Folder = None, fixtures: Fixtures = None) -> None:
@@ -23,7 +23,7 @@ def demo(folder: Folder = None, fixtures: Fixtures = None) -> None:
     gpudepth demo --fixtures kit
     """
     if (folder is None) == (fixtures is None):
-        raise UsageError("name a folder, or --fixtures DIR", hint="gpudepth demo demo-out")
+        raise UsageError("pass either a folder or --fixtures DIR", hint="gpudepth demo demo-out")
     if fixtures is not None:
         from ..demo.fixtures import write_kit
 

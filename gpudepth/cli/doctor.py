@@ -17,37 +17,38 @@ from . import options as o
 _EXTRAS = {"gpu": ("cupy-cuda12x", "cupy-cuda13x", "cupy"), "estimate": ("onnxruntime-gpu", "onnxruntime"),
            "dng": ("imagecodecs",), "exr": ("OpenEXR",), "hdf5": ("h5py",), "s3": ("s3fs",), "ray": ("ray",),
            "dask": ("distributed",)}
-Finding = tuple[str, bool | None, str]      # what, whether it works (None: was not tried), what was found
+Finding = tuple[str, bool | None, str]      # name, whether it works (None: not tried), result
 
 
 def doctor(as_json: o.Json = False) -> None:
     """Show what works on this machine: packages, codecs, and the six steps to a GPU.
 
-    Nothing is sent anywhere; the text fits into a bug report and names neither files nor people.
+    The command sends nothing. Its output names neither files nor people and can be pasted into a bug report.
 
-    numpy does everything, with the same results, where a GPU cannot be used; the line "back end" says what is taken.
+    Without a GPU, numpy gives the same results; the line "back end" shows which one is used.
 
     \b
     gpudepth doctor
     gpudepth doctor --json
     """
-    logging.getLogger("gpudepth").setLevel(logging.ERROR)   # what is said of a GPU is said below
-    rooms = {"machine": _machine(), "packages": _packages(), "extras": _extras(), "codecs": _codecs(), "gpu": _gpu()}
+    logging.getLogger("gpudepth").setLevel(logging.ERROR)   # the section "gpu" replaces the warnings
+    sections = {"machine": _machine(), "packages": _packages(), "extras": _extras(), "codecs": _codecs(),
+                "gpu": _gpu()}
     if as_json:
-        print(json.dumps({room: [{"name": n, "ok": ok, "said": said} for n, ok, said in found]
-                          for room, found in rooms.items()}))
+        print(json.dumps({section: [dict(zip(("name", "ok", "said"), finding, strict=True)) for finding in findings]
+                          for section, findings in sections.items()}))
         return
-    for room, found in rooms.items():
-        print(room)
-        for name, ok, said in found:
-            print(f"  {'-' if ok is None else 'ok' if ok else 'no':2}  {name:18} {said}")
+    for section, findings in sections.items():
+        print(section)
+        for name, ok, result in findings:
+            print(f"  {'-' if ok is None else 'ok' if ok else 'no':2}  {name:18} {result}")
 
 
 def _machine() -> list[Finding]:
     from ..compute.threads import available_cores
 
     system = f"{platform.system()} {platform.release()}, {platform.machine()}"
-    memory = "memory is not known"
+    memory = "unknown memory"
     if hasattr(os, "sysconf") and {"SC_PAGE_SIZE", "SC_PHYS_PAGES"} <= os.sysconf_names.keys():
         memory = f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB of memory"
     return [("python", True, f"{platform.python_implementation()} {platform.python_version()}"),
@@ -62,13 +63,13 @@ def _packages() -> list[Finding]:
 
 
 def _extras() -> list[Finding]:
-    """What is left out unless it is asked for, by the name it is asked for with."""
-    return [(f"gpudepth[{extra}]", ok, f"{name} {said}") for extra, names in _EXTRAS.items()
-            for name, ok, said in [_first(names)]]
+    """Return the findings on optional packages, by the name of the extra that installs them."""
+    return [(f"gpudepth[{extra}]", ok, f"{name} {result}") for extra, names in _EXTRAS.items()
+            for name, ok, result in [_first(names)]]
 
 
 def _first(names: tuple[str, ...]) -> Finding:
-    """The one that is installed, or what is said of the first."""
+    """Return the finding on the first package that is installed, or on the first package."""
     found = [_installed(name, needed=False) for name in names]
     return next((one for one in found if one[1]), found[0])
 
@@ -81,7 +82,7 @@ def _installed(name: str, *, needed: bool) -> Finding:
 
 
 def _codecs() -> list[Finding]:
-    """Tried with sixteen pixels, not asked for by name."""
+    """Encode a few pixels with each codec."""
     import numpy as np
 
     from ..containers.dng import codec as dng
@@ -111,16 +112,11 @@ def _codecs() -> list[Finding]:
 
 def _gpu() -> list[Finding]:
     from ..compute import backend, probe
-    from ..compute.hostcc import compiler
 
     found: list[Finding] = [(s.name, s.ok, s.message) for s in probe.steps()]
-    try:
-        found.append(("hostcc", True, f"{compiler()} (GPUDEPTH_BACKEND=hostcc runs the kernels on the CPU, for tests)"))
-    except GpudepthError as error:
-        found.append(("hostcc", None, error.message))
     usable = probe.failed() is None
     try:
-        taken: Finding = ("back end", True, backend().name + (": the GPU where the trip pays" if usable else ""))
+        taken: Finding = ("back end", True, backend().name + (": the GPU where it is faster" if usable else ""))
     except GpudepthError as error:
         taken = ("back end", False, str(error))
     return [*found, taken]
@@ -131,5 +127,5 @@ def _try(name: str, trial: Callable[[], Any]) -> Finding:
         return name, True, trial()
     except GpudepthError as error:
         return name, False, str(error)
-    except Exception as error:  # a broken package may raise anything, and this is where one wants to read of it
+    except Exception as error:  # a broken package may raise anything; this command reports it
         return name, False, f"{type(error).__name__}: {error}"

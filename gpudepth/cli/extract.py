@@ -20,52 +20,47 @@ if TYPE_CHECKING:
     from ..errors import GpudepthError
     from ..video.matching import Choice
 
-File = Annotated[Path, typer.Argument(help="A photo or clip that holds depth; or a folder of photos, with --as.",
-                                      show_default=False)]
-Layout = Annotated[str | None, typer.Option("--as", show_default=False, metavar="LAYOUT",
-                                            help="Write a data set into the folder -o, as png16, npz, exr, tum, "
-                                                 "kitti, nerfstudio, colmap, ply (points in colour) "
-                                                 "or exr-layers (a file a photo, as --layers); of a clip lerobot: "
-                                                 "-o depth.mp4 and a .json.")]
-Layers = Annotated[bool, typer.Option("--layers", help="Write -o photo.exr with the photo in it: linear colour, Z, "
-                                                       "validity and mattes at the size of the picture.")]
-Aux = Annotated[str, typer.Option("--aux", metavar="none|all|KIND,…",
-                                  help="Of photos: write the auxiliary images, too, upright PNGs: matte (portrait "
-                                       "effects), skin, hair, teeth, glasses, sky, gainmap, confidence.")]
-Target = Annotated[Path, typer.Option("-o", "--output", show_default=False,
-                                      help=".npy, .npz (describes itself), .pfm, .tiff, .exr: float32; .png: mm; "
-                                           ".plist, .bplist (binary): ImageIO's dictionary; .hdis, .fdis, .hdep, "
-                                           ".fdep: bare rows and a .json; .ply: points in colour.")]
-What = Annotated[str | None, typer.Option(show_default=False, help="depth (metres) or disparity (1/metres). [default: "
-                                                                   "depth; for .plist what the photo holds]")]
+File = Annotated[Path, typer.Argument(show_default=False, help=(
+    "A photo or clip that holds depth; with --as also a folder of photos."))]
+Layout = Annotated[str | None, typer.Option("--as", show_default=False, metavar="LAYOUT", help=(
+    "Write a data set into the folder -o: png16, npz, exr, tum, kitti, nerfstudio, colmap, ply (points in colour) "
+    "or exr-layers (one file per photo, as --layers); for a clip lerobot: -o depth.mp4 and a .json."))]
+Layers = Annotated[bool, typer.Option("--layers", help=(
+    "Write the photo to -o photo.exr: linear colour, Z, validity and mattes at the size of the picture."))]
+Aux = Annotated[str, typer.Option("--aux", metavar="none|all|KIND,…", help=(
+    "For photos: also write the auxiliary images as upright PNGs: matte (portrait effects), skin, hair, teeth, "
+    "glasses, sky, gainmap, confidence."))]
+Target = Annotated[Path, typer.Option("-o", "--output", show_default=False, help=(
+    ".npy, .npz (with metadata), .pfm, .tiff, .exr: float32; .png: mm; .plist, .bplist (binary): ImageIO's "
+    "dictionary; .hdis, .fdis, .hdep, .fdep: rows without a header, and a .json; .ply: points in colour."))]
+What = Annotated[str | None, typer.Option(show_default=False, help=(
+    "depth (metres) or disparity (1/metres). [default: depth; for .plist that of the photo]"))]
 
 
-AlignTo = Annotated[Path | None, typer.Option("--align-to", show_default=False, metavar="MODEL",
-                                              help="Of photos: fit scale and shift to the points of a COLMAP model "
-                                                   "(cameras, images, points3D; .bin or .txt). Values are then in its "
-                                                   "units, NOT metres, unless --align-scale is given.")]
-AlignScale = Annotated[float | None, typer.Option("--align-scale", show_default=False,
-                                                  help="Metres of one unit of that model.")]
-DepthRange = Annotated[str | None, typer.Option("--depth-range", metavar="MIN,MAX", show_default=False,
-                                                help="Of --as lerobot: metres that its codes reach from and to. "
-                                                     "[default: 0.01,10]")]
-Frames = Annotated[str | None, typer.Option(metavar="A:B", show_default=False,
-                                            help="Of a clip: from A, counted from 0, to before B.")]
-Stride = Annotated[int, typer.Option(help="Of a clip: every n-th frame.")]
-SideCar = Annotated[bool, typer.Option("--side-car", help="Write the 8-bit gray picture (white = near) that some "
-                                                          "programs want beside a photo: photo_depth.png.")]
+AlignTo = Annotated[Path | None, typer.Option("--align-to", show_default=False, metavar="MODEL", help=(
+    "For photos: fit scale and shift to the points of a COLMAP model (cameras, images, points3D; .bin or .txt). The "
+    "values are then in its units, NOT metres, unless --align-scale is given."))]
+AlignScale = Annotated[float | None, typer.Option("--align-scale", show_default=False, help=(
+    "Length of one unit of that model in metres."))]
+DepthRange = Annotated[str | None, typer.Option("--depth-range", metavar="MIN,MAX", show_default=False, help=(
+    "For --as lerobot: the range of its codes in metres. [default: 0.01,10]"))]
+Frames = Annotated[str | None, typer.Option(metavar="A:B", show_default=False, help=(
+    "For a clip: the frames A to B − 1, counted from 0."))]
+Stride = Annotated[int, typer.Option(help="For a clip: every n-th frame.")]
+SideCar = Annotated[bool, typer.Option("--side-car", help=(
+    "Write the 8-bit gray picture (white = near) that some programs want beside a photo: photo_depth.png."))]
 
 
 def extract(file: File, output: Target, values: What = None, coded: o.Coded = False, side_car: SideCar = False,
             layout: Layout = None, layers: Layers = False, aux: Aux = "none", align_to: AlignTo = None,
             align_scale: AlignScale = None, depth_range: DepthRange = None,
             frames: Frames = None, stride: Stride = 1, as_json: o.Json = False) -> None:
-    """Extract depth out of photos, folders of photos and clips.
+    """Extract depth from photos, folders of photos and clips.
 
-    A photo gives float32 metres as it is displayed; a folder becomes a data set; a clip (Apple's Cinematic movies,
-    Android's MP4-AT, LeRobot's and our depth video) is written frame by frame, with frames.csv.
+    A photo gives float32 metres, oriented as it is displayed. A folder becomes a data set. A clip (Apple's Cinematic
+    movies, Android's MP4-AT, LeRobot's and our depth video) is written frame by frame, with frames.csv.
 
-    Exit code 3: some photos of a folder failed, the others are written.
+    Exit code 3: some photos of a folder failed and the others are written.
 
     \b
     gpudepth extract IMG_0001.HEIC -o depth.npy
@@ -84,32 +79,39 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
     from ..video import frames as clip
     from ..video.matching import Choice
 
-    wanted, model = auxiliary.parse(aux), _model(align_to, align_scale)
-    if depth_range is not None and layout != "lerobot":
-        raise UsageError("--depth-range speaks of --as lerobot, which is not there")
+    wanted, model, choice = auxiliary.parse(aux), _model(align_to, align_scale), Choice.parse(frames, stride)
+    disparity, some_frames = values == "disparity", frames is not None or stride != 1
     if layout == "lerobot":
-        if side_car or layers or wanted or model is not None or values == "disparity":
-            raise UsageError("--as lerobot is depth alone, of a clip, in metres", where=file)
-        _lerobot(file, output, depth_range, Choice.parse(frames, stride), coded=coded)
-    elif layout is not None or file.is_dir():
+        _refuse("a LeRobot clip", values=disparity, side_car=side_car, layers=layers, aux=wanted, align_to=model)
+        _lerobot(file, output, depth_range, choice, coded=coded)
+        return
+    if depth_range is not None:
+        raise UsageError("--depth-range requires --as lerobot")
+    if layout is not None or file.is_dir():
+        _refuse("a data set", values=disparity, coded=coded, side_car=side_car, layers=layers, frames=some_frames)
         _data_set(file, layout, output, wanted, model, as_json=as_json)
-    elif clip.is_clip(file):
-        if side_car or layers or wanted or model is not None:
-            raise UsageError("--side-car, --layers, --aux and --align-to are of photos", where=file)
-        quantity = o.choice("values", values or "depth", ("depth", "disparity"))
-        _clip(file, output, quantity, Choice.parse(frames, stride), coded=coded)
-    elif frames is not None or stride != 1:
-        raise UsageError("--frames and --stride speak of clips", where=file)
-    elif coded and (model is not None or layers):
-        raise UsageError("--align-to and --layers give maps as they are displayed: leave --coded out")
-    elif layers:
+        return
+    if clip.is_clip(file):
+        _refuse("a clip", side_car=side_car, layers=layers, aux=wanted, align_to=model)
+        _clip(file, output, o.choice("values", values or "depth", ("depth", "disparity")), choice, coded=coded)
+        return
+    _refuse("a photo", frames=some_frames)
+    if layers:
+        _refuse("an OpenEXR file of layers", coded=coded)
         _layers(file, output, model)
     elif output.suffix.lower() == ".ply":
-        if coded or side_car or wanted or values == "disparity":
-            raise UsageError("points are upright, in metres, and alone", where=output)
+        _refuse("a point cloud", values=disparity, coded=coded, side_car=side_car, aux=wanted)
         _points(file, output, model)
     else:
+        _refuse("a map aligned to a model", coded=coded and model is not None)
         _map(file, output, values, wanted, model, coded=coded, side_car=side_car)
+
+
+def _refuse(output: str, **given: object) -> None:
+    """Raise UsageError if any of the given options is set, because this kind of output does not take them."""
+    odd = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
+    if odd:
+        raise UsageError(f"{' and '.join(odd)} cannot be used for {output}")
 
 
 def _clip(file: Path, output: Path, quantity: str, choice: Choice, *, coded: bool) -> None:
@@ -137,14 +139,14 @@ def _model(align_to: Path | None, align_scale: float | None) -> Reconstruction |
 
     if align_to is None:
         if align_scale is not None:
-            raise UsageError("--align-scale speaks of --align-to, which is not there")
+            raise UsageError("‹align_scale› requires ‹align_to›")
         return None
     return Reconstruction(align_to, align_scale)
 
 
 def _map(file: Path, output: Path, values: str | None, aux: frozenset[str], model: Reconstruction | None, *,
          coded: bool, side_car: bool) -> None:
-    """The depth of a photo, and its auxiliary images beside it."""
+    """Write the depth of a photo, and its auxiliary images beside it."""
     from ..api import read
     from ..attachment.export import save, save_side_car
     from ..datasets import auxiliary
@@ -164,11 +166,11 @@ def _map(file: Path, output: Path, values: str | None, aux: frozenset[str], mode
     saved = auxiliary.save(file, output.parent, output.stem, aux)
     for path in (output, *(output.with_name(r["file"]) for r in saved.records)):
         print(path)
-    _tell_failed(file, saved.failed)
+    _report_failed(file, saved.failed)
 
 
 def _photo(file: Path, model: Reconstruction | None) -> DepthPhoto:
-    """A photo as it goes into a data set, aligned where there is a model; what its depth is worth is said."""
+    """Read a photo for a data set, align it to the model if there is one, and print how accurate its depth is."""
     from ..datasets.dataset import aligned, read_photo
 
     photo = read_photo(file)
@@ -186,13 +188,13 @@ def _layers(file: Path, output: Path, model: Reconstruction | None) -> None:
     from ..datasets import layers
 
     if output.suffix.lower() != ".exr":
-        raise UsageError("--layers writes OpenEXR", where=output, hint="-o photo.exr")
+        raise UsageError("--layers writes an .exr file", where=output, hint="-o photo.exr")
     blob, names, failed = layers.encode(_photo(file, model))
     with atomic(output) as target:
         target.write(blob)
     print(f"layers: {', '.join(names)}", file=sys.stderr)
     print(output)
-    _tell_failed(file, failed)
+    _report_failed(file, failed)
 
 
 def _points(file: Path, output: Path, model: Reconstruction | None) -> None:
@@ -206,11 +208,11 @@ def _points(file: Path, output: Path, model: Reconstruction | None) -> None:
 
 
 def _no_depth(file: Path) -> NoDepthError:
-    return NoDepthError("holds no depth", where=file, hint="gpudepth inspect shows what it does hold")
+    return NoDepthError("the file holds no depth", where=file, hint="gpudepth inspect shows what the file holds")
 
 
-def _tell_failed(file: Path, failed: Sequence[GpudepthError]) -> None:
-    """Auxiliary images that could not be read are no reason to keep the rest back, and none to be silent."""
+def _report_failed(file: Path, failed: Sequence[GpudepthError]) -> None:
+    """Print why auxiliary images could not be read, and raise PartialRunError if there are any."""
     for error in failed:
         print_message(f"error: {error}")
     if failed:
@@ -223,7 +225,7 @@ def _data_set(source: Path, layout: str | None, out: Path, aux: frozenset[str], 
     from ..datasets.layouts import LAYOUTS
 
     if layout is None:
-        raise UsageError("is a folder: --as says what to write of it", where=source, hint="--as " + ", ".join(LAYOUTS))
+        raise UsageError("a folder requires --as LAYOUT", where=source, hint="--as " + ", ".join(LAYOUTS))
     written = write(source, layout, out, aux=aux, reconstruction=model)
     for record in written.records:
         if as_json:

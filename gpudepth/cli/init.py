@@ -11,15 +11,15 @@ from ..errors import GpudepthError, UsageError
 from .output import print_message
 
 Folder = Annotated[Path, typer.Argument(help="The folder with photos and maps.")]
-JobOut = Annotated[Path | None, typer.Option("-o", "--output", show_default=False,
-                                             help="The job. [default: job.yaml in the folder]")]
-Force = Annotated[bool, typer.Option("--force", help="Write over a job that is there.")]
+JobOut = Annotated[Path | None, typer.Option("-o", "--output", show_default=False, help=(
+    "The job file. [default: job.yaml in the folder]"))]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing job.")]
 
 
 def init(folder: Folder = Path(), output: JobOut = None, force: Force = False) -> None:
-    """Write a job from what lies in a folder: which maps belong to which photos, and what their values seem to mean.
+    """Write a job for the photos and maps in a folder, with its guess of what the values of the maps mean.
 
-    What only you can know is marked with LOOK.
+    Lines marked with LOOK need your knowledge.
 
     \b
     gpudepth init folder/
@@ -31,21 +31,21 @@ def init(folder: Folder = Path(), output: JobOut = None, force: Force = False) -
 
     job = output or folder / "job.yaml"
     if job.suffix.lower() not in (".yaml", ".yml"):
-        raise UsageError("a job is YAML", where=job, hint="-o job.yaml")
+        raise UsageError("the name of a job must end in .yaml or .yml", where=job, hint="-o job.yaml")
     if job.parent.resolve() != folder.resolve():
-        raise UsageError("paths of a job are relative to it: it belongs into the folder it is about", where=job,
+        raise UsageError("the job must lie in the photos' folder, because its paths are relative to it", where=job,
                          hint=f"-o {folder / 'job.yaml'}")
     if job.exists() and not force:
-        raise UsageError("there is a job already", where=job, hint="--force writes over it")
+        raise UsageError("the job exists already", where=job, hint="--force overwrites it")
     made = draft(folder)
     with atomic(job) as file:
         file.write(made.text.encode("utf-8", "surrogateescape"))
     for line in made.found:
         print_message(line)
     for line in made.unsure:
-        print_message(f"look at {line}")
+        print_message(f"please check {line}")
     try:
-        print_message(f"{len(runner.plan(job).items)} items to do")
+        print_message(f"{len(runner.plan(job).items)} items to process")
     except GpudepthError as error:
         print_message(f"the job is not ready: {error}")
     print_message(f"next: gpudepth run {job} --dry-run")

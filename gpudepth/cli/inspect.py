@@ -11,11 +11,11 @@ import typer
 from ..errors import readable
 from . import options as o
 
-Files = Annotated[list[Path], typer.Argument(help="Photos and clips.", show_default=False)]
+Files = Annotated[list[Path], typer.Argument(show_default=False, help="Photos and clips.")]
 
 
 def inspect(files: Files, as_json: o.Json = False) -> None:
-    """Show what photos and clips say of their depth; with --json, one object per line.
+    """Show the depth and its metadata in photos and clips; with --json, one object per line.
 
     \b
     gpudepth inspect out.heic

@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
-Folder = Annotated[Path, typer.Argument(help="Folder to fill.", show_default=False)]
+Folder = Annotated[Path, typer.Argument(show_default=False, help="Folder for the files.")]
 
 
 def mac_kit(folder: Folder) -> None:
-    """Write files in every container and profile, and a script that prints what Apple software on a Mac finds in them.
+    """Write test files in each container and profile, and a script that shows what Apple software finds in them.
 
     \b
     gpudepth mac-kit kit
     swift probe.swift > report.json              on the Mac, in that folder
-    gpudepth check --apple-report report.json    here again
+    gpudepth check --apple-report report.json    back on this machine
     """
     from ..mac.kit import write_mac_kit
 

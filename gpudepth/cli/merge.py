@@ -13,9 +13,9 @@ SHOWN = 20
 
 
 def merge(job: o.JobFile, settings: o.Set = None, plan: o.PlanFile = None, as_json: o.Json = False) -> None:
-    """Merge the ledgers of a job's shards into one, and say what is done, failed and missing.
+    """Merge the ledgers of a job's shards into one, and show which items are done, failed and missing.
 
-    Refused while a shard runs. Exit code 3: some items are not done. With --json all of them are named.
+    The command fails while a shard runs. Exit code 3: some items are not done; --json lists all of them.
 
     \b
     gpudepth merge job.yaml
@@ -30,9 +30,9 @@ def merge(job: o.JobFile, settings: o.Set = None, plan: o.PlanFile = None, as_js
         for left in merged.left[:SHOWN]:
             print_message(f"{left.state}: {left.key}" + (f": {left.message}" if left.message else ""))
         if len(merged.left) > SHOWN:
-            print(f"and {len(merged.left) - SHOWN} more; --json names them all", file=sys.stderr)
+            print(f"and {len(merged.left) - SHOWN} more; --json lists all of them", file=sys.stderr)
         print(merged.to_dict()["ledger"])
     print(merged.line(), file=sys.stderr)
     if merged.left:
         raise PartialRunError(f"{len(merged.left)} of {merged.done + len(merged.left)} items are not done", where=job,
-                              hint="run their shards again to redo only those")
+                              hint="run their shards again to process only these items")

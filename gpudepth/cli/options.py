@@ -1,4 +1,4 @@
-"""Options that several verbs share, each defined once, and what they are made into."""
+"""Defines the options that several commands share, and turns their values into settings."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from ..settings.settings import Settings
 from ..settings.values import pair as two_numbers
 
 
-def _profiles(typed: str) -> list[str]:
-    """For shells that complete."""
-    return [name for name in registry.profiles() if name.startswith(typed)]
+def _completion(choices: Callable[[], Sequence[str]]) -> Callable[[str], list[str]]:
+    """Return the function that completes an option's value in a shell."""
+    def complete(typed: str) -> list[str]:
+        return [one for one in choices() if one.startswith(typed)]
+    return complete
 
 
-def _presets(typed: str) -> list[str]:
-    """For shells that complete."""
+def _presets() -> list[str]:
     from ..maps.presets import PRESETS
 
-    return [name for name in ("auto", *(p.name for p in PRESETS)) if name.startswith(typed)]
+    return ["auto", *(p.name for p in PRESETS)]
 
 
 def _verbose(on: bool) -> bool:
@@ -36,28 +37,21 @@ def _verbose(on: bool) -> bool:
     return on
 
 
-Photo = Annotated[Path, typer.Argument(show_default=False, help="The photo: HEIC, JPEG or DNG; or PNG, TIFF, WebP, "
-                                                                "encoded once into a HEIC.")]
-MaybeDepth = Annotated[Path | None, typer.Argument(help="The map: PNG, TIFF, PGM, PFM, .npy, .npz; or a photo that "
-                                                        "holds depth.", show_default=False)]
-Out = Annotated[Path | None, typer.Option("-o", "--output", help="Where to write.", show_default=False)]
-InPlace = Annotated[bool, typer.Option("--in-place", help="Write over the photo (whole, or not at all).")]
-
-
-def _completes(choices: list[str]) -> Callable[[str], list[str]]:
-    """What shells offer for a setting that has a list of values."""
-    def complete(typed: str) -> list[str]:
-        return [one for one in choices if one.startswith(typed)]
-    return complete
+Photo = Annotated[Path, typer.Argument(show_default=False, help=(
+    "The photo: HEIC, JPEG or DNG. PNG, TIFF and WebP are encoded as HEIC."))]
+MaybeDepth = Annotated[Path | None, typer.Argument(show_default=False, help=(
+    "The map: PNG, TIFF, PGM, PFM, .npy, .npz; or a photo that holds depth."))]
+Out = Annotated[Path | None, typer.Option("-o", "--output", show_default=False, help="The file to write.")]
+InPlace = Annotated[bool, typer.Option("--in-place", help="Overwrite the photo, completely or not at all.")]
 
 
 def _option(name: str, **more: Any) -> Any:
-    """The option of a setting, as `settings.options` declares it."""
+    """Return the option of a setting that `gpudepth.settings` declares."""
     spec = next(specs(cls)[name] for cls in ALL if name in specs(cls))
     choices = [str(one) for one in spec.choices or ()]
     if choices:
         more.setdefault("metavar", "|".join(choices))
-        more.setdefault("autocompletion", _completes(choices))
+        more.setdefault("autocompletion", _completion(lambda: choices))
     elif spec.metavar:
         more.setdefault("metavar", spec.metavar)
     return typer.Option(*(spec.flag, *more.pop("also", ())), help=spec.help, show_default=bool(spec.default), **more)
@@ -70,7 +64,7 @@ Curve = Annotated[str, _option("curve")]
 DisparityRange = Annotated[str | None, _option("disparity_range")]
 Metric = Annotated[bool, typer.Option("--metric", help="The values are metres: the same as --values depth.")]
 Values = Annotated[str | None, _option("values")]
-PresetName = Annotated[str | None, _option("preset", autocompletion=_presets)]
+PresetName = Annotated[str | None, _option("preset", autocompletion=_completion(_presets))]
 FocalPx = Annotated[float | None, _option("focal_px")]
 Baseline = Annotated[float | None, _option("baseline_m")]
 Doffs = Annotated[float | None, _option("doffs")]
@@ -94,14 +88,14 @@ ColorTransform = Annotated[str | None, _option("color_transform")]
 Shape = Annotated[str | None, _option("shape")]
 Dtype = Annotated[str | None, _option("dtype")]
 RowBytes = Annotated[int | None, _option("bytes_per_row")]
-Coded = Annotated[bool, typer.Option("--coded", help="Maps are oriented as the photo's pixels are coded, before "
-                                                     "rotation.")]
+Coded = Annotated[bool, typer.Option("--coded", help=(
+    "The map is oriented as the photo's pixels are stored, before rotation."))]
 Format = Annotated[str, _option("pixel_format")]
 Bits = Annotated[int | None, _option("bits")]
 Crf = Annotated[int | None, _option("crf")]
 JpegQuality = Annotated[int | None, _option("jpeg_quality")]
 Compression = Annotated[str | None, _option("compression")]
-Profile = Annotated[str | None, _option("profile", autocompletion=_profiles)]
+Profile = Annotated[str | None, _option("profile", autocompletion=_completion(registry.profiles))]
 Also = Annotated[list[str] | None, _option("also")]
 DonorPhoto = Annotated[Path | None, _option("donor")]
 Trailer = Annotated[str, _option("trailer")]
@@ -111,61 +105,61 @@ ReplaceDepth = Annotated[bool, typer.Option("--replace-depth", help="Replace dep
 Transcode = Annotated[bool, typer.Option("--transcode", help="Allow a JPEG photo to be re-encoded as HEIC.")]
 Quality = Annotated[int, _option("photo_quality", also=("--quality",))]
 Key = Annotated[str | None, _option("key")]
-Estimate = Annotated[Path | None, typer.Option("--estimate", metavar="MODEL", show_default=False,
-                                               help="In the place of a map: an ONNX file of a depth network "
-                                                    "(gpudepth[estimate]). What it gives says --preset "
-                                                    "(depth-anything-v2 with --near and --far…), or --metric.")]
-NetworkSettings = Annotated[list[str] | None, typer.Option("--network", metavar="KEY=VALUE", show_default=False,
-                                                           help="How it is fed: size, fit, mean, std, colors, output…, "
-                                                                "as of source.depth in a job; may be repeated.")]
-Backend = Annotated[str, typer.Option(help="auto (the GPU where the trip pays, else numpy), numpy or cupy; the results "
-                                           "are the same.", envvar="GPUDEPTH_BACKEND")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say what runs where, and why.", callback=_verbose)]
-Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
-JobFile = Annotated[Path, typer.Argument(help="A job file (YAML).", show_default=False)]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", show_default=False,
-                                               help="Any leaf of the job: --set encoding.far=12. May be repeated.")]
+Estimate = Annotated[Path | None, typer.Option("--estimate", metavar="MODEL", show_default=False, help=(
+    "Instead of a map: the ONNX file of a depth network (gpudepth[estimate]). --preset (depth-anything-v2 with "
+    "--near and --far…) or --metric defines its output."))]
+NetworkSettings = Annotated[list[str] | None, typer.Option("--network", metavar="KEY=VALUE", show_default=False, help=(
+    "A setting of the network: size, fit, mean, std, colors, output…, as in source.depth of a job; may be repeated."))]
+Backend = Annotated[str, typer.Option(envvar="GPUDEPTH_BACKEND", help=(
+    "auto (the GPU where it is faster, otherwise numpy), numpy or cupy; the results are the same."))]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", callback=_verbose, help=(
+    "Show on which device the work runs, and why."))]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+JobFile = Annotated[Path, typer.Argument(show_default=False, help="A job file (YAML).")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", show_default=False, help=(
+    "Set a key of the job: --set encoding.far=12. May be repeated."))]
 
-PlanFile = Annotated[str | None, typer.Option("--plan", metavar="FILE", show_default=False,
-                                               help="A plan that gpudepth plan has written, instead of listing and "
-                                                    "pairing the files anew.")]
-Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Only the I-th of N parts; I counts from 0.",
-                                           show_default=False)]
+PlanFile = Annotated[str | None, typer.Option("--plan", metavar="FILE", show_default=False, help=(
+    "A plan file written by gpudepth plan; the files are not listed and paired again."))]
+Shard = Annotated[str | None, typer.Option(metavar="I/N", show_default=False, help=(
+    "Process only the I-th of N parts; I counts from 0."))]
 
 Frames = Annotated[str | None, _option("frames")]
 Stride = Annotated[int, _option("stride")]
-ClipSettings = Annotated[list[str] | None, typer.Option("--clip", metavar="KEY=VALUE", show_default=False,
-                                                        help="Of a clip: any key of source.clip in a job, such as "
-                                                             "match=index, fps=15, depth_crop=right; may be "
-                                                             "repeated.")]
+ClipSettings = Annotated[list[str] | None, typer.Option("--clip", metavar="KEY=VALUE", show_default=False, help=(
+    "For clips: a key of source.clip in a job, such as match=index, fps=15, depth_crop=right; may be repeated."))]
 
 
 def target(source: Path, output: Path | None, *others: Path | None, in_place: bool) -> Path:
-    """Where a verb that makes a photo of a photo writes. others: what it is made of as well. Raises UsageError."""
+    """Return the file to write for a photo; `others` are further inputs, which it must not overwrite.
+
+    Raises:
+        UsageError: If -o and --in-place are both missing or both given, or if -o names an input.
+    """
     if output is None and not in_place:
         suffix = source.suffix if registry.by_suffix(source.suffix) else ".heic"
-        raise UsageError("nothing says where to write", hint=(
-            f"-o {shlex.quote(f'{source.stem}_out{suffix}')}, or --in-place to write over {source.name}"))
+        raise UsageError("the output is missing", hint=(
+            f"-o {shlex.quote(f'{source.stem}_out{suffix}')}, or --in-place to overwrite {source.name}"))
     if output is None:
         return source
     if in_place:
         raise UsageError("use either -o or --in-place, not both", where=output)
     for other in (source, *others):
         if other is not None and other.exists() and output.exists() and output.samefile(other):
-            raise UsageError("is what it would be made of", where=output, hint=(
-                "--in-place in the place of -o writes over the photo" if other == source else "-o needs another name"))
+            raise UsageError("the output would overwrite its own input", where=output, hint=(
+                "--in-place instead of -o overwrites the photo" if other == source else "use another name for -o"))
     return output
 
 
 def choice(name: str, value: str, allowed: tuple[str, ...]) -> Any:
-    """`value` itself; UsageError unless it is allowed."""
+    """Return `value` if it is allowed; otherwise raise UsageError."""
     if value not in allowed:
         raise UsageError(f"--{name} {value!r} is not one of {', '.join(allowed)}")
     return value
 
 
 def shard(text: str | None) -> tuple[int, int] | None:
-    """The part that --shard names."""
+    """Return (i, n) of --shard. Raises UsageError."""
     if text is None:
         return None
     first, slash, last = text.partition("/")
@@ -175,7 +169,11 @@ def shard(text: str | None) -> tuple[int, int] | None:
 
 
 def settings(values: Mapping[str, Any]) -> Settings:
-    """Return the settings of a verb's arguments: `locals()` of the verb, before anything else. Raises UsageError."""
+    """Return the settings of a command. Raises UsageError.
+
+    Args:
+        values: `locals()` at the beginning of the command's function.
+    """
     known = {name: value for name, value in values.items() if name in names()}
     if values.get("coded"):
         known["orientation"] = "coded"
@@ -183,7 +181,7 @@ def settings(values: Mapping[str, Any]) -> Settings:
 
 
 def key_values(option: str, texts: Sequence[str] | None) -> dict[str, Any]:
-    """Return the settings of an option that is KEY=VALUE, and may be repeated. Raises UsageError."""
+    """Return the settings of a repeated KEY=VALUE option. Raises UsageError."""
     from ..settings.strict_yaml import setting as parse_value
 
     out: dict[str, Any] = {}
@@ -200,7 +198,7 @@ def key_values(option: str, texts: Sequence[str] | None) -> dict[str, Any]:
 
 
 def pair(option: str, text: str) -> tuple[float, float]:
-    """Return two numbers with a comma between them. Raises UsageError."""
+    """Return two numbers that a comma separates. Raises UsageError."""
     try:
         return two_numbers(text)
     except (TypeError, ValueError):
@@ -208,7 +206,7 @@ def pair(option: str, text: str) -> tuple[float, float]:
 
 
 def engine(name: str) -> Any:
-    """The back end for a single photo: all cores work on its map."""
+    """Return the back end for a single photo, which uses all cores."""
     from ..compute import backend
     from ..compute.threads import available_cores
 

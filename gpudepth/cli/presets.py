@@ -9,11 +9,11 @@ import typer
 
 from . import options as o
 
-Name = Annotated[str | None, typer.Argument(help="One of them. [default: all]", show_default=False)]
+Name = Annotated[str | None, typer.Argument(show_default=False, help="A preset. [default: all]")]
 
 
 def presets(name: Name = None, as_json: o.Json = False) -> None:
-    """List what data sets, sensors and depth models write, for --preset and `encoding: {preset: …}` in jobs.
+    """List the presets for data sets, sensors and depth models: values of --preset and of `encoding.preset` in jobs.
 
     \b
     gpudepth presets
@@ -25,7 +25,7 @@ def presets(name: Name = None, as_json: o.Json = False) -> None:
     for p in chosen:
         takes = [*(f"{n} (needed)" for n in p.needs), *p.takes]
         if p.relative:
-            takes = ["near and far, or samples to align to"]
+            takes = ["near and far, or metric depth to align to"]
         if as_json:
             print(json.dumps({"name": p.name, "about": p.about, "files": p.files, "needs": p.needs, "takes": p.takes,
                               "accuracy": p.accuracy, "relative": p.relative, "key": p.key, "stated in": p.cited,

@@ -12,20 +12,20 @@ from ..errors import MissingInputError, PartialRunError, UsageError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Files = Annotated[list[Path], typer.Argument(help="Photos and clips that hold depth; with --sheet folders, too.",
-                                             show_default=False)]
-Target = Annotated[Path | None, typer.Option("-o", "--output", show_default=False, metavar="PNG|FOLDER",
-                                             help="Where to write. [default: NAME_preview.png beside each file]")]
-Sheet = Annotated[bool, typer.Option("--sheet", help="One picture of all of them, small, into -o.")]
-Size = Annotated[int, typer.Option(help="Long side of each picture in it, pixels. [default: 640; of a sheet 200]",
-                                   show_default=False)]
+Files = Annotated[list[Path], typer.Argument(show_default=False, help=(
+    "Photos and clips that hold depth; with --sheet also folders."))]
+Target = Annotated[Path | None, typer.Option("-o", "--output", show_default=False, metavar="PNG|FOLDER", help=(
+    "The file or folder to write. [default: NAME_preview.png beside each file]"))]
+Sheet = Annotated[bool, typer.Option("--sheet", help="Write one picture of all files to -o.")]
+Size = Annotated[int, typer.Option(show_default=False, help=(
+    "Long side of each picture in pixels. [default: 640; for a sheet 200]"))]
 
 
 def preview(files: Files, output: Target = None, sheet: Sheet = False, size: Size = 0) -> None:
     """Draw depth as a picture.
 
-    The picture shows the photo, depth in colors with a legend in metres, and whether depth edges sit on picture edges
-    (green) or not (red). Pixels without a value are hatched. A clip gives up to 24 frames.
+    The picture shows the photo, its depth in colors with a legend in metres, and the depth edges: green on edges of
+    the picture, red elsewhere. Pixels without a value are hatched. A clip gives up to 24 frames.
 
     \b
     gpudepth preview out.heic
@@ -33,26 +33,30 @@ def preview(files: Files, output: Target = None, sheet: Sheet = False, size: Siz
     gpudepth preview IMG_0001.HEIC IMG_0002.HEIC -o previews/
     gpudepth preview demo-out/heic --sheet -o sheet.png
     """
-    if size < 0 or size > MOST:
-        raise UsageError(f"--size {size}: 1 to {MOST} pixels")
+    if not 0 <= size <= MOST:
+        raise UsageError(f"--size must be 1 to {MOST} pixels, not {size}")
     if sheet:
         _sheet(files, output, size or 200)
         return
-    if len(files) == 1 and files[0].is_dir():
-        raise UsageError("is a folder", where=files[0], hint=f"gpudepth preview {files[0]} --sheet -o sheet.png")
-    into = output is not None and (output.suffix == "" or output.is_dir())
-    if output is not None and not into and (len(files) > 1 or output.suffix.lower() != ".png"):
-        raise UsageError("several files need a folder, and one a name in .png", where=output, hint="-o previews/")
-    failed = 0
-    for file in files:
-        target = output if output is not None and not into else (
-            output or file.parent) / f"{file.stem}_preview.png"
-        failed += not _one(file, target, size or 640, alone=len(files) == 1)
+    targets = _targets(files, output)
+    failed = sum(not _one(file, target, size or 640, alone=len(files) == 1) for file, target in targets)
     if failed:
-        raise PartialRunError(f"{failed} of {len(files)} could not be shown")
+        raise PartialRunError(f"{failed} of {len(files)} files could not be drawn")
 
 
 MOST, CLIP = 4096, 320
+
+
+def _targets(files: list[Path], output: Path | None) -> list[tuple[Path, Path]]:
+    """Return each file and the picture to write for it. Raises UsageError."""
+    if len(files) == 1 and files[0].is_dir():
+        raise UsageError("a folder requires --sheet", where=files[0],
+                         hint=f"gpudepth preview {files[0]} --sheet -o sheet.png")
+    if output is None or output.suffix == "" or output.is_dir():
+        return [(file, (output or file.parent) / f"{file.stem}_preview.png") for file in files]
+    if len(files) > 1 or output.suffix.lower() != ".png":
+        raise UsageError("-o must be a folder, or a .png file for a single input", where=output, hint="-o previews/")
+    return [(files[0], output)]
 
 
 def _one(file: Path, target: Path, size: int, *, alone: bool) -> bool:
@@ -79,12 +83,12 @@ def _sheet(files: list[Path], output: Path | None, size: int) -> None:
     from ..view.sheet import contact_sheet
 
     if output is None or output.suffix.lower() != ".png":
-        raise UsageError("a sheet needs a name in .png", hint="-o sheet.png")
+        raise UsageError("--sheet requires an output in .png", hint="-o sheet.png")
     found: list[Path] = []
     for file in files:
         found += photos_in(file)
     if not found:
-        raise MissingInputError("there is no HEIC, JPEG or DNG file in it", where=files[0])
+        raise MissingInputError("the folder holds no HEIC, JPEG or DNG file", where=files[0])
     _save(contact_sheet(found, long_side=size), output)
 
 

@@ -9,11 +9,11 @@ import typer
 
 from . import options as o
 
-File = Annotated[Path, typer.Argument(help="A photo that holds depth.", show_default=False)]
+File = Annotated[Path, typer.Argument(show_default=False, help="A photo that holds depth.")]
 
 
 def remove(file: File, output: o.Out = None, in_place: o.InPlace = False) -> None:
-    """Remove the depth from a photo, with its metadata and its bytes; everything else stays as it is.
+    """Remove the depth from a photo, with its metadata and its bytes; everything else stays the same.
 
     \b
     gpudepth remove out.heic -o plain.heic

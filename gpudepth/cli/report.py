@@ -10,21 +10,20 @@ import typer
 
 from ..errors import UsageError
 
-Run = Annotated[Path, typer.Argument(metavar="OUT", help="The folder that a run wrote to, or its ledger.",
-                                     show_default=False)]
-Page = Annotated[Path | None, typer.Option("-o", "--output", show_default=False,
-                                           help="The page. [default: OUT/report.html]")]
+Run = Annotated[Path, typer.Argument(metavar="OUT", show_default=False, help=(
+    "The output folder of a run, or its ledger."))]
+Page = Annotated[Path | None, typer.Option("-o", "--output", show_default=False, help=(
+    "The page. [default: OUT/report.html]"))]
 
-Outputs = Annotated[Path | None, typer.Option(show_default=False, metavar="FOLDER",
-                                              help="Where the photos are, if run.ledger has put the ledger elsewhere. "
-                                                   "[default: the ledger's folder]")]
+Outputs = Annotated[Path | None, typer.Option(show_default=False, metavar="FOLDER", help=(
+    "The output folder, if run.ledger names a ledger elsewhere. [default: the ledger's folder]"))]
 
 
 def report(out: Run, output: Page = None, outputs: Outputs = None) -> None:
-    """Write a page about a run that opens from a file, without a network.
+    """Write a page about a run, which needs no network.
 
-    It shows all items with picture and depth, those first whose depth edges agree least with picture edges; errors,
-    warnings and times; each item in 3D, and refocused.
+    The page shows errors, warnings and times, and the picture and depth of each item, also in 3D and refocused. The
+    items whose depth edges agree least with picture edges come first.
 
     \b
     gpudepth report demo-out/heic
@@ -32,16 +31,16 @@ def report(out: Run, output: Page = None, outputs: Outputs = None) -> None:
     gpudepth report logs/ledger.jsonl --outputs out
     """
     from ..attachment.output import atomic
-    from ..view.report import report as look
+    from ..view.report import report as make_report
 
     page = output or (out if out.is_dir() else out.parent) / "report.html"
     if page.suffix.lower() not in (".html", ".htm"):
-        raise UsageError("a report is a page", where=page, hint="-o report.html")
+        raise UsageError("the name of a report must end in .html or .htm", where=page, hint="-o report.html")
     bar = sys.stderr.isatty()
-    found = look(out, outputs=outputs,
-                 told=lambda n, of: print(f"\r{n} of {of}", end="", file=sys.stderr) if bar else None)
+    made = make_report(out, outputs=outputs,
+                       progress=lambda n, of: print(f"\r{n} of {of}", end="", file=sys.stderr) if bar else None)
     if bar:
         print(file=sys.stderr)
     with atomic(page) as file:
-        file.write(found.write().encode("utf-8", "surrogateescape"))
+        file.write(made.html().encode("utf-8", "surrogateescape"))
     print(page)

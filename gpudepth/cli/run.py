@@ -17,18 +17,18 @@ from .output import print_message
 if TYPE_CHECKING:
     from ..batch.runner import RunSummary
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")]
-Sample = Annotated[int | None, typer.Option(metavar="N", show_default=False,
-                                            help="With --dry-run: do N items for a sample, into a folder that goes "
-                                                 "away again, and say what all will take.")]
-Engine = Annotated[str, typer.Option(help="Where shards are done: local, ray or dask.")]
-Shards = Annotated[int | None, typer.Option(metavar="N", help="Cut the run into N parts for --engine, and merge their "
-                                                              "ledgers.", show_default=False)]
-ExitZero = Annotated[bool, typer.Option("--exit-zero", help="Status 0 when items failed, for schedulers that would run "
-                                                            "them again; gpudepth merge and the ledger tell them.")]
-LogFormat = Annotated[str, typer.Option(help="Of progress, warnings and errors on stderr: text, or json, an object a "
-                                             "line.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")]
+Sample = Annotated[int | None, typer.Option(metavar="N", show_default=False, help=(
+    "With --dry-run: process N items into a temporary folder and estimate the full run."))]
+Engine = Annotated[str, typer.Option(help="Where shards run: local, ray or dask.")]
+Shards = Annotated[int | None, typer.Option(metavar="N", show_default=False, help=(
+    "Split the run into N parts for --engine, and merge their ledgers."))]
+ExitZero = Annotated[bool, typer.Option("--exit-zero", help=(
+    "Exit with 0 when items failed, for schedulers that retry on failure; gpudepth merge and the ledger list failed "
+    "items."))]
+LogFormat = Annotated[str, typer.Option(help=(
+    "Format of progress, warnings and errors on stderr: text, or json with one object per line."))]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")]
 
 
 def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample: Sample = None, shard: o.Shard = None,
@@ -37,9 +37,8 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
         verbose: o.Verbose = False) -> None:
     """Run a job: many photos, one set of rules.
 
-    Items that are done are left out when it is run again.
-
-    Paths in a job are relative to the job file. Exit code 3: some items failed, the others are done.
+    A run skips items that an earlier run has finished. Paths in a job are relative to the job file. Exit code 3: some
+    items failed and the others are done.
 
     \b
     gpudepth run job.yaml --dry-run
@@ -57,14 +56,14 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
         show(runner.plan(job, settings=settings, shard=part, plan_file=plan), sample)
         return
     if sample is not None:
-        raise UsageError("--sample goes with --dry-run")
+        raise UsageError("--sample requires --dry-run")
     summary = sharded.run(job, settings=settings, shard=part, engine=engine, shards=shards, quiet=quiet,
                           plan_file=plan, log_format=o.choice("log-format", log_format, ("text", "json")))
     for row in summary.each():
         if as_json:
             print(row.to_json())
         elif row.status == "ok":
-            print(f"{display_path(summary.plan.root / row.output)}: {row.said}")
+            print(f"{display_path(summary.plan.root / row.output)}: {row.summary}")
     for note in summary.plan.notes:
         print_message(f"note: {note}")
     if as_json:
@@ -73,14 +72,19 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
     for bug in summary.bugs:
         print(bug, file=sys.stderr)
     if summary.failed and not exit_zero:
-        unseen = (row.message for row in summary.each() if quiet and row.status != "ok")
-        first = next((f"; the first: {message}" for message in unseen), "")
-        raise PartialRunError(f"{summary.failed} of {summary.done + summary.failed} items failed{first}", where=job,
-                              hint=f"{_where(summary, job)} shows them and why; gpudepth run {job} redoes only those")
+        raise _failure(summary, job, quiet=quiet)
 
 
-def _where(summary: RunSummary, job: Path) -> str:
-    """The command that shows what failed."""
+def _failure(summary: RunSummary, job: Path, *, quiet: bool) -> PartialRunError:
+    """Return the error for failed items; a quiet run names the first of them, which it has not shown yet."""
+    unseen = (row.message for row in summary.each() if quiet and row.status != "ok")
+    first = next((f"; the first: {message}" for message in unseen), "")
+    return PartialRunError(f"{summary.failed} of {summary.done + summary.failed} items failed{first}", where=job, hint=(
+        f"{_report_command(summary, job)} shows the reasons; gpudepth run {job} retries these items"))
+
+
+def _report_command(summary: RunSummary, job: Path) -> str:
+    """Return the command that shows the failed items."""
     if summary.plan.store is not None:
         return f"gpudepth merge {job}"
     if summary.plan.job.run.ledger is not None:

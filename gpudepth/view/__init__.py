@@ -1,1 +1,1 @@
-"""Pictures for people: previews, contact sheets, reports. Nothing here is read back by anything."""
+"""Draws previews, contact sheets and reports of depth, for people to look at."""

@@ -1,4 +1,4 @@
-"""Parts of pictures made for people: colours of depth, text, a legend in metres, a histogram, an overlay of edges."""
+"""Draws the parts of previews: depth in colours, text, a legend in metres with a histogram, an overlay of edges."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .depth_view import DepthView, resized
 from .edges import Agreement
 
 INK, FAINT, PAPER, BAD = (236, 236, 240), (150, 150, 160), (24, 25, 30), (255, 92, 92)
-ON, OFF = (64, 224, 120), (255, 64, 64)     # edges that sit on picture edges, and that do not
+ON, OFF = (64, 224, 120), (255, 64, 64)     # depth edges on edges of the picture, and elsewhere
 TEXT = 13
 BAR = 12
-BINS = 64           # fewer than stored codes, which would leave gaps like a comb's
-_IN_THE_FONT = str.maketrans({"×": "x", "∞": "inf", "…": "..."})      # Pillow's own has no such letters
+BINS = 64           # fewer than stored codes: bins without a code would leave gaps
+_IN_THE_FONT = str.maketrans({"×": "x", "∞": "inf", "…": "..."})      # Pillow's font lacks these letters
 
 
 def write(canvas: Image.Image, at: tuple[int, int], text: str, colour: tuple[int, int, int] = INK, *,
           size: int = TEXT, width: int | None = None) -> None:
-    """Text from its upper left corner, cut to a width."""
+    """Write a text with its upper left corner at `at`, cut to `width` pixels."""
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size)
     text = "".join(c if c.isprintable() else "?" for c in text).translate(_IN_THE_FONT)
     while width is not None and len(text) > 4 and draw.textlength(text, font) > width:
@@ -32,7 +32,7 @@ def write(canvas: Image.Image, at: tuple[int, int], text: str, colour: tuple[int
 
 
 def metres(value: float) -> str:
-    """As people say it: 1.2 m, 34 m, 0.085 m, ∞."""
+    """Return a distance for people: 1.2 m, 34 m, 0.085 m, inf."""
     if not math.isfinite(value):
         return "inf"
     if value >= 100:
@@ -40,23 +40,23 @@ def metres(value: float) -> str:
     return f"{value:.3g} m"
 
 
-def depth_picture(shown: DepthView, width: int, height: int) -> Image.Image:
-    return Image.fromarray(coloured(resized(shown.near(), width, height)))
+def depth_picture(view: DepthView, width: int, height: int) -> Image.Image:
+    return Image.fromarray(coloured(resized(view.near(), width, height)))
 
 
-def legend(shown: DepthView, width: int) -> Image.Image:
-    """The colours with distances under them, and above them how many pixels have each."""
+def legend(view: DepthView, width: int) -> Image.Image:
+    """Draw the colours, with distances below and a histogram of the pixels above."""
     canvas = Image.new("RGB", (width, 88), PAPER)
-    near = shown.near()
+    near = view.near()
     counts, _ = np.histogram(near[np.isfinite(near)], bins=BINS, range=(0, 1))
-    heights = np.sqrt(counts / max(1, counts.max())) * 40      # square roots: a background does not hide the rest
+    heights = np.sqrt(counts / max(1, counts.max())) * 40   # square roots, so that a large background does not hide the rest
     draw = ImageDraw.Draw(canvas)
     for i, h in enumerate(heights):
         if h > 0:
             draw.rectangle((i * width // BINS, 43 - round(h), (i + 1) * width // BINS - 1, 43), FAINT)
     bar = np.repeat(table()[np.linspace(0, STEPS - 1, width).astype(int)][None], BAR, 0)
     canvas.paste(Image.fromarray(bar), (0, 46))
-    lo, hi = shown.span
+    lo, hi = view.span
     font = ImageFont.load_default(TEXT)
     for i in range(5):
         at = lo + (hi - lo) * i / 4
@@ -66,19 +66,19 @@ def legend(shown: DepthView, width: int) -> Image.Image:
     return canvas
 
 
-def overlay(picture: NDArray[Any], found: Agreement, width: int, height: int) -> Image.Image:
-    """The picture in gray, depth edges on it: green where they sit on picture edges, red where they do not."""
+def overlay(picture: NDArray[Any], edges: Agreement, width: int, height: int) -> Image.Image:
+    """Draw depth edges on the gray picture: green on edges of the picture, red elsewhere."""
     gray = picture.astype(np.float32) @ np.array((0.299, 0.587, 0.114), np.float32) * 0.6 + 20
     out = np.repeat(gray[..., None], 3, -1).astype(np.uint8)
     out = np.asarray(Image.fromarray(out).resize((width, height), Image.Resampling.BILINEAR)).copy()
-    edges, sits = resized(found.edges, width, height), resized(found.sits, width, height)
-    out[edges & sits] = ON
-    out[edges & ~sits] = OFF
+    of_map, matched = resized(edges.edges, width, height), resized(edges.matched, width, height)
+    out[of_map & matched] = ON
+    out[of_map & ~matched] = OFF
     return Image.fromarray(out)
 
 
 STEPS = 256
-HATCH = 6               # pixels of a stripe of what has no value
+HATCH = 6               # width in pixels of the stripes that mark pixels without a value
 _LIGHTNESS = (0.18, 0.96)
 _HUES = (285.0, 460.0)  # degrees: blue, violet, red, orange, yellow
 _TO_LMS = np.array([[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728],
@@ -88,22 +88,22 @@ _TO_RGB = np.array([[4.0767416621, -3.3077115913, 0.2309699292], [-1.2684380046,
 
 
 def linear_rgb(lab: NDArray[Any]) -> NDArray[np.float64]:
-    """(…, 3) OKLab → linear sRGB, outside of 0…1 where sRGB has no such colour."""
+    """Convert (…, 3) OKLab to linear sRGB; colours outside sRGB have values outside 0…1."""
     out: NDArray[np.float64] = (lab @ _TO_LMS.T) ** 3 @ _TO_RGB.T
     return out
 
 
 @cache
 def table() -> NDArray[np.uint8]:
-    """(256, 3) sRGB, dark to bright."""
+    """Return the colour table, (256, 3) sRGB from dark (far) to bright (near), in steps of equal distance in OKLab."""
     t = np.linspace(0, 1, 2048)
     lightness, hue = np.interp(t, (0, 1), _LIGHTNESS), np.radians(np.interp(t, (0, 1), _HUES))
     chroma = _most_chroma(lightness, hue) * 0.92
-    window = np.ones(257) / 257     # the edge of sRGB has corners
+    window = np.ones(257) / 257     # smooths the corners of the sRGB gamut
     chroma = np.convolve(np.pad(chroma, 128, mode="edge"), window, mode="valid")
     lab = np.stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)], -1)
-    walked = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(lab, axis=0), axis=1))])
-    even = np.interp(np.linspace(0, walked[-1], STEPS), walked, t)
+    distance = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(lab, axis=0), axis=1))])
+    even = np.interp(np.linspace(0, distance[-1], STEPS), distance, t)
     rgb = np.clip(linear_rgb(np.stack([np.interp(even, t, lab[:, i]) for i in range(3)], -1)), 0, 1)
     coded = np.where(rgb <= 0.0031308, 12.92 * rgb, 1.055 * rgb ** (1 / 2.4) - 0.055)
     out: NDArray[np.uint8] = np.rint(coded * 255).astype(np.uint8)
@@ -111,7 +111,7 @@ def table() -> NDArray[np.uint8]:
 
 
 def _most_chroma(lightness: NDArray[Any], hue: NDArray[Any]) -> NDArray[np.float64]:
-    """What sRGB has of each lightness and hue, by halving."""
+    """Return the largest chroma in sRGB for each lightness and hue, by bisection."""
     low, high = np.zeros_like(lightness), np.full_like(lightness, 0.4)
     for _ in range(20):
         middle = (low + high) / 2
@@ -122,7 +122,7 @@ def _most_chroma(lightness: NDArray[Any], hue: NDArray[Any]) -> NDArray[np.float
 
 
 def coloured(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 of (H, W) values 0 (far) … 1 (near); those that are not finite are hatched in gray."""
+    """Return (H, W, 3) uint8 colours of values 0 (far) … 1 (near); values that are not finite are hatched in gray."""
     good = np.isfinite(values)
     codes = np.rint(np.clip(np.where(good, values, 0), 0, 1) * (STEPS - 1)).astype(np.uint8)
     out: NDArray[np.uint8] = table()[codes]

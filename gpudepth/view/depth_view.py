@@ -1,4 +1,4 @@
-"""What a file shows: its picture and its depth, upright, at a size to look at."""
+"""Reads the picture and the depth of a file for display: upright and at a given size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..attachment.guide import Guide
+from ..attachment.photo import file_guide
 from ..containers import registry
 from ..containers.base import capabilities
 from ..depth.data import DepthData
@@ -18,21 +18,28 @@ from ..errors import NoDepthError, UnsupportedError
 from ..formats.bytesource import ByteSource
 from ..limits import DEFAULT, Limits
 
-SPAN = (0.5, 99.5)      # per cent of the values that the colours tell apart; the rest looks like the ends
+SPAN = (0.5, 99.5)      # percentiles of the values at the ends of the colours; values beyond are clipped
 
 
 @dataclass(frozen=True)
 class DepthView:
-    """data: in display orientation. picture: (H, W, 3) uint8, or None where there is none to show; why: then."""
+    """A map and its picture.
+
+    Attributes:
+        name: The name of the file.
+        data: The depth in display orientation.
+        picture: (H, W, 3) uint8, or None if there is no picture to show.
+        note: Why there is no picture.
+    """
 
     name: str
     data: DepthData
     picture: NDArray[np.uint8] | None = None
-    why: str = ""
+    note: str = ""
 
     @cached_property
     def span(self) -> tuple[float, float]:
-        """(lo, hi) of disparity that colours reach over; (0, 1) where nothing has a value."""
+        """The disparities (lo, hi) at the ends of the colours in 1/metres; (0, 1) if no pixel has a value."""
         disparity = self.data.disparity()
         finite = disparity[np.isfinite(disparity)]
         if not finite.size:
@@ -41,7 +48,7 @@ class DepthView:
         return lo, hi
 
     def near(self) -> NDArray[np.float32]:
-        """(H, W) 0 (far) … 1 (near), linear in disparity as eyes and networks have it; NaN where there is no value."""
+        """Return (H, W) values 0 (far) … 1 (near), linear in disparity; NaN for pixels without a value."""
         (lo, hi), disparity = self.span, self.data.disparity()
         if hi <= lo:
             return np.where(np.isfinite(disparity), np.float32(0.5), np.float32(np.nan))
@@ -50,19 +57,19 @@ class DepthView:
         return out
 
     def fitted(self, long_side: int) -> tuple[int, int]:
-        """(width, height) that picture and map are shown at."""
+        """Return the (width, height) of picture and map for a long side, in pixels."""
         height, width = self.data.map.shape if self.picture is None else self.picture.shape[:2]
         return fitted(width, height, long_side)
 
 
 def fitted(width: int, height: int, long_side: int) -> tuple[int, int]:
-    """As large as fits, the same shape."""
+    """Return the (width, height) with this long side and the same aspect, in pixels."""
     scale = long_side / max(width, height)
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def resized(values: NDArray[Any], width: int, height: int) -> NDArray[Any]:
-    """(height, width) of a map, nearest: a mean of near and far is neither."""
+    """Resize a map to (height, width) without interpolation, which would invent depths between near and far."""
     rows = (np.arange(height) * 2 + 1) * values.shape[0] // (2 * height)
     columns = (np.arange(width) * 2 + 1) * values.shape[1] // (2 * width)
     out: NDArray[Any] = values[rows[:, None], columns]
@@ -70,19 +77,24 @@ def resized(values: NDArray[Any], width: int, height: int) -> NDArray[Any]:
 
 
 def load(path: str | Path, long_side: int, limits: Limits = DEFAULT) -> DepthView:
-    """Depth of a file, and its picture with that long side. Raises NoDepthError, FileError's kinds."""
+    """Read the depth of a file, and its picture with this long side in pixels.
+
+    Raises:
+        NoDepthError: If the file holds no depth.
+        FileError: If the file cannot be read.
+    """
     with ByteSource(path, limits) as source:
         container = registry.require(source)
         data = container.read(source)
         about = container.picture(source)
     if data is None:
-        raise NoDepthError("holds no depth", where=path,
-                           hint=f"gpudepth attach {Path(path).name} MAP -o OUT puts some in")
+        raise NoDepthError("the file holds no depth", where=path,
+                           hint=f"gpudepth attach {Path(path).name} MAP -o OUT adds depth")
     data = data.displayed()
     if not capabilities(container).has_picture:
-        return DepthView(Path(path).name, data, None, "a map alone")
+        return DepthView(Path(path).name, data, None, "a map without a photo")
     try:
-        picture = Guide(path, "display", limits).at(*fitted(about.width, about.height, long_side))
+        picture = file_guide(path, "display", limits).at(*fitted(about.width, about.height, long_side))
     except UnsupportedError:
-        return DepthView(Path(path).name, data, None, "a raw photo, not developed")
+        return DepthView(Path(path).name, data, None, "a raw photo, which is not developed")
     return DepthView(Path(path).name, data, picture)

@@ -1,9 +1,10 @@
-"""The page of a report: one HTML file with style, scripts, pictures and three.js inside; it asks for nothing else."""
+"""Fills the page of a report: one HTML file that contains its style, scripts, pictures and three.js."""
 
 from __future__ import annotations
 
 import html as escape
 import json
+import re
 from importlib import resources
 from typing import Any
 
@@ -13,18 +14,15 @@ _FILES = {"STYLE": "report.css", "REPORT": "report.js", "VIEWER": "viewer.js"}
 
 
 def html(name: str, facts: dict[str, Any], items: list[dict[str, Any]]) -> str:
-    """name: of the run. facts, items: see `report.RunReport`."""
-    held = {key: _static(file) for key, file in _FILES.items()}
-    held |= {"TITLE": escape.escape(name), "THREE": script(),
+    """Return the page of a run; `report.RunReport` defines facts and items."""
+    parts = {key: _static(file) for key, file in _FILES.items()}
+    parts |= {"TITLE": escape.escape(name), "THREE": script(),
              "DATA": in_script({"name": name, "facts": facts, "items": items, "colours": table().tolist()})}
-    out = []
-    for n, part in enumerate(_static("report.html").split("%%")):      # NAME between two of them
-        out.append(held[part] if n % 2 else part)
-    return "".join(out)
+    return re.sub("%%([A-Z]+)%%", lambda name: parts[name[1]], _static("report.html"))
 
 
 def in_script(data: Any) -> str:
-    """JSON that no HTML parser ends, whatever names files have."""
+    """Return JSON that cannot end the script element, whatever names the files have."""
     return json.dumps(data, allow_nan=False).replace("<", "\\u003c")
 
 
@@ -37,5 +35,4 @@ FILES = ("three-0.140.2.min.js", "three-0.140.2.TrackballControls.js")
 
 def script() -> str:
     """Return three.js with TrackballControls: a script that defines THREE."""
-    folder = resources.files(__package__).joinpath("static")
-    return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in FILES)
+    return "\n".join(map(_static, FILES))

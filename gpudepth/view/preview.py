@@ -1,4 +1,4 @@
-"""A preview: picture, depth and edges side by side, a legend in metres, and what the file says of itself."""
+"""Draws a preview: picture, depth and edges side by side, a legend in metres, and the metadata of the depth."""
 
 from __future__ import annotations
 
@@ -16,53 +16,52 @@ GAP = 12
 HEAD, FOOT = 44, 92
 
 
-def score(shown: DepthView) -> Agreement | None:
-    """How depth edges and picture edges agree; None where there is no picture."""
-    if shown.picture is None:
+def score(view: DepthView) -> Agreement | None:
+    """Return how depth edges and picture edges agree, or None without a picture."""
+    if view.picture is None:
         return None
-    width, height = shown.fitted(LOOKED_AT)
-    small = np.asarray(Image.fromarray(shown.picture).resize((width, height), Image.Resampling.BOX))
-    return agreement(small, resized(shown.near(), width, height))
+    width, height = view.fitted(LOOKED_AT)
+    small = np.asarray(Image.fromarray(view.picture).resize((width, height), Image.Resampling.BOX))
+    return agreement(small, resized(view.near(), width, height))
 
 
-def facts(shown: DepthView) -> str:
-    """`768×576 hdis, 0.52 m to 11.9 m, relative; 3.1 % without a value`."""
-    depth = shown.data.depth()
+def facts(view: DepthView) -> str:
+    """Return a line such as `768×576 hdis, 0.52 m to 11.9 m, relative; 3.1 % without a value`."""
+    depth = view.data.depth()
     finite = depth[np.isfinite(depth)]
     holes = 1 - finite.size / depth.size
-    where = f"{metres(float(finite.min()))} to {metres(float(finite.max()))}" if finite.size else "no value at all"
-    data = shown.data
+    where = f"{metres(float(finite.min()))} to {metres(float(finite.max()))}" if finite.size else "no pixel has a value"
+    data = view.data
     return (f"{data.width}×{data.height} {data.pixel_format}, {where}, {data.accuracy}"
             + (f"; {holes:.1%} without a value (hatched)" if holes else ""))
 
 
-def verdict(found: Agreement | None) -> str:
-    if found is None:
-        return "no picture to compare edges with"
-    if found.score is None:
-        return "the map has no edges to speak of"
-    return f"edges agree {found.score:.2f}  (1 all, 0.5 by chance)"
+def verdict(edges: Agreement) -> str:
+    """Return the title of the panel of edges."""
+    if edges.score is None:
+        return "the map has too few edges"
+    return f"edges agree {edges.score:.2f}  (1 all, 0.5 by chance)"
 
 
-def preview(shown: DepthView, long_side: int = 640) -> Image.Image:
-    """Picture | depth | edges. Without a picture the depth alone."""
-    width, height = shown.fitted(long_side)
-    found = score(shown)
-    panels: list[tuple[str, Image.Image]] = [("depth, near is bright", depth_picture(shown, width, height))]
-    if shown.picture is not None and found is not None:
-        picture = Image.fromarray(shown.picture).resize((width, height), Image.Resampling.BILINEAR)
+def preview(view: DepthView, long_side: int = 640) -> Image.Image:
+    """Draw picture, depth and edges side by side, or only the depth if there is no picture."""
+    width, height = view.fitted(long_side)
+    edges = score(view)
+    panels: list[tuple[str, Image.Image]] = [("depth, near is bright", depth_picture(view, width, height))]
+    if view.picture is not None and edges is not None:
+        picture = Image.fromarray(view.picture).resize((width, height), Image.Resampling.BILINEAR)
         panels = [("picture", picture), *panels,
-                  (verdict(found), overlay(shown.picture, found, width, height))]
+                  (verdict(edges), overlay(view.picture, edges, width, height))]
     total = len(panels) * (width + GAP) + GAP
     canvas = Image.new("RGB", (total, HEAD + 20 + height + FOOT), PAPER)
-    write(canvas, (GAP, 6), shown.name, size=15, width=total - 2 * GAP)
-    write(canvas, (GAP, 25), facts(shown) + (f"; {shown.why}" if shown.why else ""), FAINT, width=total - 2 * GAP)
+    write(canvas, (GAP, 6), view.name, size=15, width=total - 2 * GAP)
+    write(canvas, (GAP, 25), facts(view) + (f"; {view.note}" if view.note else ""), FAINT, width=total - 2 * GAP)
     for i, (title, panel) in enumerate(panels):
         x = GAP + i * (width + GAP)
         write(canvas, (x, HEAD), title, FAINT, width=width)
         canvas.paste(panel, (x, HEAD + 18))
         if title.startswith("depth"):
-            canvas.paste(legend(shown, width), (x, HEAD + 18 + height))
+            canvas.paste(legend(view, width), (x, HEAD + 18 + height))
     return canvas
 
 
@@ -70,8 +69,7 @@ LONG_SIDE = 480
 
 
 def png(data: DepthData) -> bytes:
-    """The bytes of a PNG."""
+    """Return the preview of depth data as the bytes of a PNG file, for notebooks."""
     out = io.BytesIO()
-    image: Image.Image = preview(DepthView("DepthData", data.displayed()), LONG_SIDE)
-    image.save(out, "PNG")
+    preview(DepthView("DepthData", data.displayed()), LONG_SIDE).save(out, "PNG")
     return out.getvalue()

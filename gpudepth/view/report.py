@@ -1,4 +1,4 @@
-"""A report of a run: every item of its ledger, with pictures, worst first, in one page that needs nothing else."""
+"""Makes the report of a run: each item of its ledger with pictures, the worst first, in one HTML file."""
 
 from __future__ import annotations
 
@@ -18,19 +18,25 @@ from ..compute.threads import available_cores
 from ..datasets.dataset import photos_in
 from ..errors import MissingInputError, UsageError
 from ..limits import DEFAULT, Limits
-from ..timing import add
+from ..timing import StageTimes
 from . import page
-from .thumbnail import Sizes, Thumbnail, Wanted, make
+from .thumbnail import Sizes, Thumbnail, ThumbnailRequest, make
 
-BYTES = 18_000_000          # of all pictures: as base64 a third more
-MOST_PICTURED = 1500        # beyond, the page holds rows without pictures for those that agree best
-SECONDS = 60.0
+BYTES = 18_000_000          # of all pictures; base64 adds a third
+MOST_PICTURED = 1500        # items with pictures; the items beyond, whose edges agree best, have none
+SECONDS = 60.0              # time limit for the pictures of an item
 
 
 @dataclass
-class Item:
-    """A row of the page: the ledger's last word on an item, and what its output looks like now. trouble: why there is
-    nothing to look at."""
+class ReportItem:
+    """One row of the report.
+
+    Attributes:
+        row: The last row of the ledger about the item.
+        output: The file that the item wrote.
+        thumbnail: The pictures of the output as it is now.
+        trouble: Why there are no pictures.
+    """
 
     row: Row
     output: Path
@@ -39,7 +45,7 @@ class Item:
 
     @property
     def rank(self) -> tuple[int, float, str]:
-        """Errors, then what cannot be looked at, then by agreement, the worst first."""
+        """The sort key: errors, then items without pictures, then by agreement of edges, the worst first."""
         if self.row.status != "ok":
             return 0, 0, self.row.key
         if self.thumbnail is None:
@@ -50,33 +56,38 @@ class Item:
 
 @dataclass
 class RunReport:
-    """Of one run. name: its folder."""
+    """The report of one run.
+
+    Attributes:
+        name: The folder of the run.
+        items: The items, the worst first.
+    """
 
     name: str
-    items: list[Item] = field(default_factory=list)
+    items: list[ReportItem] = field(default_factory=list)
 
-    def write(self) -> str:
-        """The page."""
+    def html(self) -> str:
+        """Return the page."""
         return page.html(self.name, self.facts(), [self._entry(item) for item in self.items])
 
     def facts(self) -> dict[str, Any]:
-        """What is said of the run as a whole; times in seconds, summed over workers."""
+        """Return the figures of the whole run; times are in seconds, summed over workers."""
         done = [item.row for item in self.items if item.row.status == "ok"]
-        stages: dict[str, float] = {}
+        times = StageTimes()
         for row in done:
-            add(stages, row.stages)
+            times.add(row.stages)
         errors = Counter(item.row.error for item in self.items if item.row.status != "ok")
         scores = sorted(t.score for i in self.items if (t := i.thumbnail) is not None and t.score is not None)
         return {"done": len(done), "failed": len(self.items) - len(done),
                 "seconds": round(sum(row.seconds for row in done), 3), "bytes": sum(row.output_size for row in done),
-                "pixels": sum(row.pixels for row in done), "stages": {k: round(v, 3) for k, v in stages.items()},
+                "pixels": sum(row.pixels for row in done), "stages": {k: round(v, 3) for k, v in times.seconds.items()},
                 "errors": errors, "agreement": scores[len(scores) // 2] if scores else None}
 
-    def _entry(self, item: Item) -> dict[str, Any]:
+    def _entry(self, item: ReportItem) -> dict[str, Any]:
         row, small = item.row, item.thumbnail
         near, far = row.metres or (None, None)
         entry: dict[str, Any] = {
-            "key": row.key, "output": row.output, "ok": row.status == "ok", "said": row.said,
+            "key": row.key, "output": row.output, "ok": row.status == "ok", "said": row.summary,
             "near": near, "far": far, "message": row.message or item.trouble, "warnings": list(row.warnings),
             "filled": row.filled, "seconds": row.seconds, "bytes": row.output_size, "stages": row.stages}
         if small is not None:
@@ -87,23 +98,52 @@ class RunReport:
 
 
 def report(ledger: Path, *, outputs: Path | None = None, limits: Limits = DEFAULT, workers: int = 0,
-           told: Callable[[int, int], None] = lambda done, of: None) -> RunReport:
-    """Look at all outputs that a ledger names. ledger: the file, or the folder that it is in. outputs: the folder that
-    they are in, where run.ledger has put the ledger elsewhere. told: (done, of) now and then.
+           progress: Callable[[int, int], None] = lambda done, of: None) -> RunReport:
+    """Make the report of a run.
 
-    Raises MissingInputError, UsageError for a ledger without rows.
+    Args:
+        ledger: The ledger, or the folder that contains it.
+        outputs: The output folder, if the ledger lies elsewhere (`run.ledger`).
+        limits: The limits for the outputs.
+        workers: The number of processes; 0 uses all cores.
+        progress: Receives the number of finished outputs and of all outputs after each output.
+
+    Raises:
+        MissingInputError: If there is no ledger.
+        UsageError: If the ledger has no rows.
     """
     if ledger.is_dir():
         ledger = ledger / LEDGER
     if not ledger.is_file():
-        raise MissingInputError("there is no ledger of a run", where=ledger, hint=_elsewhere(ledger.parent))
+        raise MissingInputError("the ledger does not exist", where=ledger, hint=_hint(ledger.parent))
     last = {row.key: row for row in read_rows(ledger)}
     if not last:
-        raise UsageError("holds no rows of a run", where=ledger, hint=_elsewhere(ledger.parent))
-    items = [Item(row, (outputs or ledger.parent) / row.output) for row in last.values()]
+        raise UsageError("the ledger has no rows", where=ledger, hint=_hint(ledger.parent))
+    folder = outputs or ledger.parent
+    items = [ReportItem(row, folder / row.output, trouble=_trouble(row)) for row in last.values()]
+    _add_pictures([item for item in items if item.row.status == "ok" and not item.trouble], limits,
+                  workers or available_cores(), progress)
+    return RunReport(str(folder), sorted(items, key=lambda item: item.rank))
+
+
+def _trouble(row: Row) -> str:
+    """Return why the output of a row cannot be shown, or ''."""
+    if row.output.startswith("/") or ".." in row.output.split("/"):     # a ledger may come from anybody
+        return "not shown: the output lies outside the folder of the ledger"
+    if row.status == "ok" and row.output.endswith(".tar"):
+        return f"not shown: {row.said} in a tar file"
+    return ""
+
+
+def _add_pictures(items: list[ReportItem], limits: Limits, workers: int,
+                  progress: Callable[[int, int], None]) -> None:
+    """Make the pictures of items in worker processes; keep those of the worst items if they are too many."""
+    sizes = Sizes.within(BYTES // max(1, min(len(items), MOST_PICTURED)))
+    by_output: dict[Path, list[ReportItem]] = {}       # several items have one output if photos were renamed
     for item in items:
+<<<<<<< /work/main/gpudepth/view/report.py
         if item.output.suffix == ".tar" and item.row.status == "ok":
-            item.trouble = f"{item.row.said} in a tar, not looked at"
+            item.trouble = f"{item.row.summary} in a tar, not looked at"
         if _is_outside(item.row.output):
             item.trouble = "lies outside of the folder of the ledger, not looked at"
     shown = [item for item in items if item.row.status == "ok" and not item.trouble]
@@ -112,59 +152,56 @@ def report(ledger: Path, *, outputs: Path | None = None, limits: Limits = DEFAUL
     for item in shown:
         back.setdefault(_looked_at(item.output), []).append(item)
     wanted = [Wanted(path, sizes, limits) for path in back]
+=======
+        by_output.setdefault(_photo_of(item.output), []).append(item)
+    requests = [ThumbnailRequest(path, sizes, limits) for path in by_output]
+>>>>>>> gpudepth/view/report.py
     pictured = _Pictured()
-    results = run_tasks(make, wanted, min(workers or available_cores(), max(1, len(wanted))), SECONDS)
+    results = run_tasks(make, requests, min(workers, max(1, len(requests))), SECONDS)
     with contextlib.closing(results):       # type: ignore[type-var]
         for n, done in enumerate(results, 1):
-            for item in back[done.task.path]:
+            for item in by_output[done.task.path]:
                 if done.error is not None:
                     item.trouble = done.error.message
                 else:
                     item.thumbnail = done.result
                     pictured.add(item)
-            told(n, len(wanted))
+            progress(n, len(requests))
     pictured.keep()
-    items.sort(key=lambda item: item.rank)
-    return RunReport(str(outputs or ledger.parent), items)
 
 
-def _elsewhere(folder: Path) -> str:
-    """Where runs wrote to below a folder, or what there is to do."""
+def _hint(folder: Path) -> str:
+    """Return how to get a ledger: by name, by merging shards, or by a run."""
     found = sorted(path.parent for path in folder.glob(f"*/{LEDGER}"))[:3] if folder.is_dir() else []
     if shard_ledgers(folder / LEDGER):
-        return "its shards have ledgers of their own: gpudepth merge job.yaml makes one of them"
+        return "gpudepth merge job.yaml merges the ledgers of the shards"
     return (" or ".join(f"gpudepth report {one}" for one in found) or
-            "name the folder that output.path of a job begins with; gpudepth run job.yaml makes the ledger there")
+            "name the folder at the beginning of output.path; gpudepth run job.yaml writes the ledger there")
 
 
-def _looked_at(output: Path) -> Path:
-    """The file to look at: of a clip's photos the one in the middle."""
+def _photo_of(output: Path) -> Path:
+    """Return the file to show: the output, or the photo in the middle of a clip."""
     if output.name != TABLE or not output.parent.is_dir():
         return output
     photos = photos_in(output.parent)
     return photos[len(photos) // 2] if photos else output
 
 
-def _is_outside(output: str) -> bool:
-    """A ledger may be anybody's: what it names is looked at below it alone."""
-    return output.startswith("/") or ".." in output.split("/")
-
-
 @dataclass
 class _Pictured:
-    """Items whose pictures are held: as many as BYTES allow, the worst ones; never many more than that."""
+    """Holds the pictures of the worst items, at most 2 · BYTES at any time and BYTES in the end."""
 
-    items: list[Item] = field(default_factory=list)
+    items: list[ReportItem] = field(default_factory=list)
     held: int = 0
 
-    def add(self, item: Item) -> None:
+    def add(self, item: ReportItem) -> None:
         self.items.append(item)
         self.held += _size(item)
         if self.held > 2 * BYTES:
             self.keep()
 
     def keep(self) -> None:
-        """Pictures go, from those that agree best on, where all of them would be too much."""
+        """Drop the pictures of the items that agree best, until the others fit into BYTES."""
         self.items.sort(key=lambda item: item.rank)
         held = 0
         for n, item in enumerate(self.items):
@@ -178,7 +215,7 @@ class _Pictured:
         self.held = held
 
 
-def _size(item: Item) -> int:
+def _size(item: ReportItem) -> int:
     return 0 if item.thumbnail is None else len(item.thumbnail.picture) + len(item.thumbnail.map)
 
 

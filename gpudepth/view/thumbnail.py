@@ -1,4 +1,4 @@
-"""What a report holds of one output: a small picture, a small map, how edges agree. Made in workers, a file each."""
+"""Makes the small picture and the small map of one output for a report, in a worker process."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ..batch.workers import WorkerContext
 from ..limits import DEFAULT, Limits
 from .depth_view import DepthView, fitted, load, resized
 from .edges import LOOKED_AT
 from .preview import score
 
-FOCAL = 0.8             # of the long side, where no calibration says it: about 64 degrees
+FOCAL = 0.8             # focal length without a calibration, as a share of the long side: about 64 degrees
 QUALITY = 80
-PER_PIXEL = (0.25, 0.75)        # bytes of a picture's JPEG and of a map's PNG at these sizes, at most about
+PER_PIXEL = (0.25, 0.75)        # upper estimates of the bytes per pixel of a picture's JPEG and of a map's PNG
 SIDES = (96, 360)
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Long sides, pixels, of picture and map."""
+    """Long sides of picture and map in pixels."""
 
     picture: int
     map: int
 
     @classmethod
     def within(cls, size: int) -> Sizes:
-        """As large as so many bytes an item allow."""
+        """Return the largest sizes for this number of bytes per item."""
         least, most = SIDES
         side = [int(min(most, max(least, (size / 2 / per * 4 / 3) ** 0.5))) for per in PER_PIXEL]
         return cls(*side)
@@ -38,8 +39,19 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """picture: JPEG, or b"". map: 8-bit gray PNG, 1 (far) … 255 (near) linear in disparity between lo and hi in
-    1/metres, 0 no value. focal: of the map's long side. score: see `edges`."""
+    """The pictures of one output.
+
+    Attributes:
+        picture: A JPEG file, or b"".
+        map: An 8-bit gray PNG file: 1 (far) … 255 (near), linear in disparity; 0 represents no value.
+        lo: The disparity of code 1 in 1/metres.
+        hi: The disparity of code 255 in 1/metres.
+        focal: The focal length as a share of the map's long side.
+        score: The agreement of edges; see `edges`.
+        width: The width of the full map in pixels.
+        height: The height of the full map in pixels.
+        holes: The share of pixels without a value.
+    """
 
     picture: bytes
     map: bytes
@@ -53,7 +65,7 @@ class Thumbnail:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ThumbnailRequest:
     """The task of a worker."""
 
     path: Path
@@ -61,28 +73,35 @@ class Wanted:
     limits: Limits = DEFAULT
 
 
-def make(wanted: Wanted) -> Thumbnail:
+<<<<<<< /work/main/gpudepth/view/thumbnail.py
+def make(wanted: Wanted, worker: WorkerContext | None = None) -> Thumbnail:
     """Raises what `shown.load` raises."""
     shown = load(wanted.path, max(LOOKED_AT, wanted.sizes.picture), wanted.limits)
     found = score(shown)
+=======
+def make(wanted: ThumbnailRequest) -> Thumbnail:
+    """Make the pictures of one output. Raises the errors of `depth_view.load`."""
+    view = load(wanted.path, max(LOOKED_AT, wanted.sizes.picture), wanted.limits)
+    edges = score(view)
+>>>>>>> gpudepth/view/thumbnail.py
     picture = b""
-    if shown.picture is not None:
-        small = Image.fromarray(shown.picture).resize(shown.fitted(wanted.sizes.picture), Image.Resampling.BOX)
+    if view.picture is not None:
+        small = Image.fromarray(view.picture).resize(view.fitted(wanted.sizes.picture), Image.Resampling.BOX)
         picture = _bytes(small, "JPEG", quality=QUALITY)
-    near = resized(shown.near(), *fitted(shown.data.width, shown.data.height, wanted.sizes.map))
+    near = resized(view.near(), *fitted(view.data.width, view.data.height, wanted.sizes.map))
     good = np.isfinite(near)
     codes = np.where(good, np.rint(np.where(good, near, 0) * 254) + 1, 0).astype(np.uint8)
-    return Thumbnail(picture, _bytes(Image.fromarray(codes), "PNG", optimize=True), *shown.span, _focal(shown),
-                     found.score if found else None, shown.data.width, shown.data.height, float(1 - good.mean()))
+    return Thumbnail(picture, _bytes(Image.fromarray(codes), "PNG", optimize=True), *view.span, _focal(view),
+                     edges.score if edges else None, view.data.width, view.data.height, float(1 - good.mean()))
 
 
-def _focal(shown: DepthView) -> float:
-    camera = shown.data.calibration
+def _focal(view: DepthView) -> float:
+    camera = view.data.calibration
     if camera is None:
         return FOCAL
     side = max(camera.reference_width, camera.reference_height)
     focal = float(camera.intrinsics[0, 0]) / side if side else math.nan
-    return focal if 0 < focal < math.inf else FOCAL     # else it is no camera's, whatever the file says
+    return focal if 0 < focal < math.inf else FOCAL     # other values are invalid
 
 
 def _bytes(image: Image.Image, kind: str, **options: object) -> bytes:

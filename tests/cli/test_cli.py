@@ -121,7 +121,7 @@ def test_attach_from_npy_and_from_a_photo(tmp_path: Path, photo: Path, depth: Pa
     (["inspect", "none.heic"], 2, "the file does not exist"),
     (["nonsense"], 2, "No such command"),
     (["attach", "--nonsense"], 2, "No such option"),
-    (["demo"], 2, "name a folder"),
+    (["demo"], 2, "pass either a folder or --fixtures DIR"),
     (["run", "none.yaml"], 2, "no such job file"),
     (["run", "bad.yaml"], 2, "bad.yaml:2: encoding.naer: unknown key; did you mean near?"),
     (["run", "good.yaml", "--shard", "x"], 2, "not I/N"),
@@ -256,7 +256,7 @@ def test_refining_from_the_command_line(tmp_path: Path, photo: Path, capsys: pyt
 def test_bench(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert cli("bench", "--megapixels", 0.001, "--seconds", 0, "--backend", "numpy") == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[-1] == "GPU: not measured, gpudepth doctor says why"
+    assert said[-1] == "GPU: not measured; gpudepth doctor shows the reason"
     assert any(line.startswith("upsample") for line in said)
     assert cli("bench", "--megapixels", 0.001, "--seconds", 0, "--only", "median", "--json", "--backend", "numpy") == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -72,8 +72,8 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
 MEANT = "--near 0.5 --far 12"
 CASES = [
     # attach: what goes where
-    ("attach photo.heic", 2, "nothing says where to write", "-o photo_out.heic", "--in-place"),
-    (f"attach photo.heic {MEANT} -o o.heic", 2, "no map is given", "gpudepth attach PHOTO MAP"),
+    ("attach photo.heic", 2, "the output is missing", "-o photo_out.heic", "--in-place"),
+    (f"attach photo.heic {MEANT} -o o.heic", 2, "the map is missing", "gpudepth attach PHOTO MAP"),
     (f"attach photo.hiec map.png {MEANT} -o o.heic", 2, "the file does not exist", "did you mean photo.heic?"),
     (f"attach photos/p3.jpg map.png {MEANT} -o o.jpg", 2, "photos/p3.jpg: the file does not exist"),
     (f"attach fotos/p1.jpg map.png {MEANT} -o o.jpg", 2, "no folder fotos", "did you mean photos?"),
@@ -82,7 +82,7 @@ CASES = [
     (f"attach map.png photo.heic {MEANT} -o o.heic", 2, "the photo comes first", "gpudepth attach photo.heic map.png"),
     (f"attach map.png photo.jpg {MEANT} -o o.heic", 2, "the photo comes first", "gpudepth attach photo.jpg map.png"),
     (f"attach photo.heic other.heic {MEANT} -o o.heic", 1, "other.heic: holds no depth", "the second argument"),
-    (f"attach photo.heic map.png {MEANT} -o photo.heic", 2, "what it would be made of", "--in-place"),
+    (f"attach photo.heic map.png {MEANT} -o photo.heic", 2, "the output would overwrite its own input", "--in-place"),
     (f"attach photo.heic map.png {MEANT} --in-place -o o.heic", 2, "use either -o or --in-place, not both"),
     (f"attach photo.heic map.png {MEANT} -o no/o.heic", 74, "no does not exist", "mkdir -p no"),
     (f"attach photo.heic map.png {MEANT} -o empty", 2, "is a folder", "-o empty/out.heic"),
@@ -117,9 +117,9 @@ CASES = [
     ("attach photo.heic --estimate m.onnx --preset midas --near 1 --far 2 -o o.heic", 2, "the model does not exist", "ONNX"),
     # the other verbs on files
     ("convert photo.heic -o o.plist", 1, "holds no depth", "--near and --far"),
-    ("convert has.heic", 2, "nothing says where to write", "-o has_out.heic"),
+    ("convert has.heic", 2, "the output is missing", "-o has_out.heic"),
     ("extract photo.heic -o d.npy", 1, "holds no depth", "gpudepth inspect"),
-    ("extract photos -o d", 2, "--as says what to write of it", "--as png16"),
+    ("extract photos -o d", 2, "a folder requires --as LAYOUT", "--as png16"),
     ("extract photos --as png16 -o ds", 2, "no photo with depth"),
     ("extract nothing --as png16 -o ds", 2, "no such file or folder"),
     ("extract has.heic --as png61 -o ds", 2, "unknown layout", "one of png16"),
@@ -128,13 +128,13 @@ CASES = [
     ("remove photo.heic -o p.heic", 1, "the photo has no depth to remove"),
     ("remove has.heic -o p.jpg", 2, "the output must be a heif file like has.heic", "-o p.heic"),
     ("preview photo.heic", 1, "holds no depth", "gpudepth attach photo.heic MAP"),
-    ("preview photos", 2, "is a folder", "gpudepth preview photos --sheet -o sheet.png"),
-    ("preview photos --sheet", 2, "a name in .png", "-o sheet.png"),
+    ("preview photos", 2, "a folder requires --sheet", "gpudepth preview photos --sheet -o sheet.png"),
+    ("preview photos --sheet", 2, "--sheet requires an output in .png", "-o sheet.png"),
     ("presets kitti", 2, "did you mean kitti-depth or kitti-disparity?"),
     ("presets nope", 2, "unknown preset", "gpudepth presets lists them"),
-    ("bench --only nope", 2, "no stage is called", "gpudepth bench lists them"),
-    ("demo", 2, "name a folder", "gpudepth demo demo-out"),
-    ("check", 2, "name files to check", "gpudepth check out.heic"),
+    ("bench --only nope", 2, "no stage has 'nope' in its name", "gpudepth bench lists all stages"),
+    ("demo", 2, "pass either a folder or --fixtures DIR", "gpudepth demo demo-out"),
+    ("check", 2, "pass either files to check or --apple-report", "gpudepth check out.heic"),
     ("atach photo.heic", 2, "Did you mean 'attach'?"),
     # jobs
     ("run nothing.yml", 2, "no such job file", "did you mean nothing.yaml?"),
@@ -165,19 +165,19 @@ CASES = [
     ("run job.yaml --engine ray", 2, "how many shards", "--shards 4"),
     ("run job.yaml --engine rya", 2, "unknown engine", "one of local, ray, dask"),
     ("run job.yaml --plan none.jsonl", 2, "no such plan", "gpudepth plan job.yaml -o none.jsonl"),
-    ("run job.yaml --sample 2", 2, "goes with --dry-run"),
+    ("run job.yaml --sample 2", 2, "--sample requires --dry-run"),
     ("run job.yaml --set output.path=photos/{stem}.jpg", 2, "it is an input", "another folder"),
     ("run job.yaml --set run.backend=cupy", 1, "cannot be used", "gpudepth doctor"),
     ("merge job.yaml", 2, "no shard ever ran here", "gpudepth run job.yaml --shard 0/4"),
     ("plan job.yaml -o no/plan.jsonl", 74, "no does not exist", "mkdir -p no"),
-    ("report empty", 2, "no ledger of a run", "output.path"),
-    ("report done", 2, "no ledger of a run", "gpudepth report done/out"),
-    ("report job.yaml", 2, "no rows of a run"),
+    ("report empty", 2, "the ledger does not exist", "output.path"),
+    ("report done", 2, "the ledger does not exist", "gpudepth report done/out"),
+    ("report job.yaml", 2, "the ledger has no rows"),
     ("init nothing", 2, "no such folder"),
     ("init photo.heic", 2, "is no folder", "gpudepth init ."),
     ("init empty", 2, "no photos with maps were found", "gpudepth demo demo-out"),
     ("init photos", 2, "no photos with maps", "gpudepth extract photos", "--estimate MODEL.onnx", "the folder above"),
-    ("init .", 2, "there is a job already", "--force"),
+    ("init .", 2, "the job exists already", "--force"),
 ]
 
 
@@ -214,8 +214,8 @@ def test_names_can_be_pasted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize(("line", "word"), [
-    ("attach photo.heic mm.png --metric -o {}", "note: everything is 1,999 m away or farther: are the values millimetres?"),
-    (f"attach photo.heic mm.png {MEANT} -o {{}}", "note: only gray from 3% to 12% of white is used"),
+    ("attach photo.heic mm.png --metric -o {}", "note: all depths are 1,999 m or more; if the values are millimetres, use --scale mm"),
+    (f"attach photo.heic mm.png {MEANT} -o {{}}", "note: the map uses only gray from 3% to 12% of white"),
     ("attach photo.heic mm.png --scale mm -o {}", ""), (f"attach photo.heic map.png {MEANT} -o {{}}", "")])
 def test_what_looks_odd_is_said_and_done_all_the_same(
         fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str,
@@ -236,7 +236,7 @@ def test_runs(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     err = capsys.readouterr().err
     assert "2 of 2 items failed; the first: depth/p" in err
     assert "nothing says what its values mean" in err
-    assert f"gpudepth report {tmp_path} shows them and why; gpudepth run nomeaning.yaml redoes only those" in err
+    assert f"gpudepth report {tmp_path} shows the reasons; gpudepth run nomeaning.yaml retries these items" in err
     with Ledger(tmp_path / "gpudepth-ledger.jsonl"):
         assert run_command(["run", "job.yaml", *put]) == 75
     assert "another run" in capsys.readouterr().err

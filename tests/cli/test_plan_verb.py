@@ -33,7 +33,7 @@ def test_write_run_merge(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["plan", str(job), "-o", str(plan)]) == 0
     out, told = capsys.readouterr()
     assert out == f"{plan}\n"
-    assert "4 items, 0 that cannot be done" in told
+    assert "4 items, 0 that cannot be processed" in told
     assert len(plan.read_text().splitlines()) == 6
     for shard in ("0/2", "1/2"):
         assert run_command(["run", str(job), "--plan", str(plan), "--shard", shard, "-q"]) == 0

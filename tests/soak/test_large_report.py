@@ -30,7 +30,7 @@ def test_a_thousand_photos(tmp_path: Path) -> None:
             os.link(made / row["output"], out / f"{n:04}.heic")
             ledger.write(json.dumps({**row, "key": f"photos/{n:04}.jpg", "output": f"{n:04}.heic"}) + "\n")
     started = time.monotonic()
-    text = report(out).write()
+    text = report(out).html()
     written = time.monotonic() - started
     (out / "report.html").write_text(text, encoding="utf-8")
     size = (out / "report.html").stat().st_size

@@ -26,7 +26,7 @@ def test_right_and_wrong(seed: int) -> None:
     picture, near = scene(seed)
     right = agreement(picture, near)
     assert right.score is not None and right.score > 0.93
-    assert right.sits[right.edges].mean() > 0.9
+    assert right.matched[right.edges].mean() > 0.9
     wrong = {"upside down": near[::-1], "mirrored": near[:, ::-1], "shifted": np.roll(near, 25, 1), "foreign": scene(seed + 9)[1]}
     for what, other in wrong.items():
         score = agreement(picture, other).score

@@ -21,7 +21,7 @@ from gpudepth.view.report import report
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
     assert len(list(tour(folder))) > 12
-    (folder / "heic/report.html").write_text(report(folder / "heic").write(), encoding="utf-8")
+    (folder / "heic/report.html").write_text(report(folder / "heic").html(), encoding="utf-8")
     return folder / "heic"
 
 

@@ -23,7 +23,7 @@ from gpudepth.view import report as room
 from gpudepth.view.depth_view import DepthView
 from gpudepth.view.page import in_script
 from gpudepth.view.report import report
-from gpudepth.view.thumbnail import Sizes, Thumbnail, Wanted, _focal
+from gpudepth.view.thumbnail import Sizes, Thumbnail, ThumbnailRequest, _focal
 from gpudepth.view.thumbnail import make as thumbnail
 
 
@@ -41,7 +41,7 @@ def data(page: str) -> dict:
 
 
 def test_all_items(job: Path) -> None:
-    page = report(job.parent / "out").write()
+    page = report(job.parent / "out").html()
     held = data(page)
     items = held["items"]
     assert sorted(item["key"] for item in items) == [f"c/{n:05d}.jpg" for n in range(6)]
@@ -65,7 +65,7 @@ def test_the_map_of_a_thumbnail(job: Path) -> None:
     import gpudepth
 
     out = job.parent / "out/00001.jpg"
-    small = thumbnail(Wanted(out, Sizes(160, 16)))
+    small = thumbnail(ThumbnailRequest(out, Sizes(160, 16)))
     with Image.open(io.BytesIO(small.map)) as image:
         codes = np.asarray(image).astype(float)
     disparity = small.lo + (small.hi - small.lo) * (codes - 1) / 254
@@ -81,7 +81,7 @@ def test_two_rows_of_one_output(job: Path) -> None:
     ledger = job.parent / "out/gpudepth-ledger.jsonl"
     row = next(line for line in ledger.read_text().splitlines() if "c/00001.jpg" in line)
     ledger.write_text(ledger.read_text() + row.replace("c/00001.jpg", "c/00001.JPG") + "\n")
-    items = {item["key"]: item for item in data(report(ledger).write())["items"]}
+    items = {item["key"]: item for item in data(report(ledger).html())["items"]}
     assert items["c/00001.jpg"]["picture"] == items["c/00001.JPG"]["picture"] != ""
 
 
@@ -97,7 +97,7 @@ def test_a_ledger_that_lies_elsewhere(job: Path, tmp_path: Path) -> None:
 
 def test_outputs_that_are_gone(job: Path) -> None:
     (job.parent / "out/00002.jpg").unlink()
-    entry = next(i for i in data(report(job.parent / "out").write())["items"] if i["key"] == "c/00002.jpg")
+    entry = next(i for i in data(report(job.parent / "out").html())["items"] if i["key"] == "c/00002.jpg")
     assert entry["ok"]
     assert "map" not in entry
     assert "no such file" in entry["message"].lower() or "does not exist" in entry["message"]
@@ -105,7 +105,7 @@ def test_outputs_that_are_gone(job: Path) -> None:
 
 def test_pages_have_a_limit(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "BYTES", 5000)
-    items = data(report(job.parent / "out").write())["items"]
+    items = data(report(job.parent / "out").html())["items"]
     held = sum(len(base64.b64decode(i.get("picture", ""))) + len(base64.b64decode(i.get("map", ""))) for i in items)
     assert 0 < held <= 5000
     assert items[1]["picture"]          # the worst keep theirs
@@ -117,7 +117,7 @@ def test_what_is_held_meanwhile_has_a_limit_too(monkeypatch: pytest.MonkeyPatch)
     """Of any number of items, in any order, the worst keep their pictures."""
     monkeypatch.setattr(room, "BYTES", 1000)
     scores = np.random.default_rng(1).permutation(500) / 500
-    items = [room.Item(Row(f"{n}", "ok", "j"), Path("o"), Thumbnail(bytes(60), bytes(40), 0, 1, 1, float(score), 4, 3, 0)) for n, score in enumerate(scores)]
+    items = [room.ReportItem(Row(f"{n}", "ok", "j"), Path("o"), Thumbnail(bytes(60), bytes(40), 0, 1, 1, float(score), 4, 3, 0)) for n, score in enumerate(scores)]
     pictured, most = room._Pictured(), 0
     for item in items:
         pictured.add(item)
@@ -135,7 +135,7 @@ def test_a_ledger_names_nothing_outside_of_its_folder(job: Path) -> None:
     for key, output in (("up", "../secret.jpg"), ("far", str(job.parent / "secret.jpg")), ("before", "00001.jpg")):
         with ledger.open("a") as file:
             file.write(json.dumps({**row, "key": key, "output": output}) + "\n")
-    entries = {entry["key"]: entry for entry in data(report(job.parent / "out").write())["items"]}
+    entries = {entry["key"]: entry for entry in data(report(job.parent / "out").html())["items"]}
     for key in ("up", "far"):
         assert "outside" in entries[key]["message"] and "map" not in entries[key]
     assert entries["before"]["map"] == entries["c/00001.jpg"]["map"] != ""
@@ -163,13 +163,13 @@ def test_nothing_in_a_name_ends_the_script() -> None:
 
 
 def test_what_is_no_run(tmp_path: Path) -> None:
-    with pytest.raises(MissingInputError, match="no ledger"):
+    with pytest.raises(MissingInputError, match="the ledger does not exist"):
         report(tmp_path)
     (tmp_path / "gpudepth-ledger.0-of-2.jsonl").touch()
     with pytest.raises(MissingInputError, match=r"gpudepth merge job\.yaml"):
         report(tmp_path)
     (tmp_path / LEDGER).write_text("rubbish\n")
-    with pytest.raises(UsageError, match="no rows of a run"):
+    with pytest.raises(UsageError, match="the ledger has no rows"):
         report(tmp_path)
 
 

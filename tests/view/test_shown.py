@@ -53,7 +53,7 @@ def test_a_map_alone(tmp_path: Path) -> None:
     out = gpudepth.attach(photo, gray(tmp_path / "d.png", 32, 24), tmp_path / "o.jpg", near=0.5, far=12)
     shown = load(gpudepth.convert(out, tmp_path / "o.plist"), 64)
     assert shown.picture is None
-    assert shown.why == "a map alone"
+    assert shown.note == "a map without a photo"
     assert shown.fitted(64) == (64, 48)
 
 
