@@ -16,7 +16,7 @@ from . import options as o
 from .output import doubt_about, print_clip_outcome, print_message, print_outcome
 
 if TYPE_CHECKING:
-    from ..attachment.clips.photos import Outcome as ClipOutcome
+    from ..attachment.clips.photos import ClipOutcome
     from ..attachment.decode import DepthInput
     from ..attachment.pipeline import Outcome
     from ..maps.network import Network
@@ -63,14 +63,7 @@ def attach(
     gpudepth attach photo.jpg --estimate model.onnx --preset depth-anything-v2 --near 0.5 --far 12 -o out.jpg
     """
     settings = o.settings(locals())
-<<<<<<< /work/main/gpudepth/cli/attach.py
     from ..attachment.estimate import Estimator
-    from ..attachment.pipeline import run_item
-    from ..attachment.side_inputs import SideInputs
-    from ..maps.network import SOURCES
-=======
-    from ..attachment.estimate import estimated
->>>>>>> gpudepth/cli/attach.py
 
     if photo.is_dir():
         raise UsageError("attach takes one photo, but this is a folder", where=photo,
@@ -82,22 +75,9 @@ def attach(
         print_clip_outcome(_attach_clip(photo, depth, output, settings, backend, options), output, as_json=as_json)
         return
     if frames is not None or stride != 1 or clip:
-<<<<<<< /work/main/gpudepth/cli/attach.py
-        raise UsageError("--frames, --stride and --clip apply to clips", hint="-o frames/%06d.heic, or a .mov")
-    source = Estimator().estimate(photo, settings) if depth is None else depth
-    try:
-        outcome = run_item(photo, source, target, settings, o.engine(backend), side_inputs=SideInputs(align_to,
-                                                                                                      confidence))
-    except (NoDepthError, UnsupportedError):
-        if depth is not None and _swapped(photo, depth):
-            raise UsageError("the photo comes first, then its map",
-                             hint=shlex.join(["gpudepth", "attach", str(depth), str(photo)]) + " …") from None
-        raise
-=======
         raise UsageError("--frames, --stride and --clip require a clip", hint="-o frames/%06d.heic, or a .mov")
-    outcome = _attach_photo(photo, estimated(photo, settings) if depth is None else depth, target, settings, backend,
-                            SideInputs(align_to, confidence))
->>>>>>> gpudepth/cli/attach.py
+    source = Estimator().estimate(photo, settings) if depth is None else depth
+    outcome = _attach_photo(photo, source, target, settings, backend, SideInputs(align_to, confidence))
     print_outcome(outcome, fill, as_json=as_json)
     doubt = doubt_about(outcome, settings.encoding)
     if doubt:

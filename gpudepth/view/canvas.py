@@ -49,7 +49,7 @@ def legend(view: DepthView, width: int) -> Image.Image:
     canvas = Image.new("RGB", (width, 88), PAPER)
     near = view.near()
     counts, _ = np.histogram(near[np.isfinite(near)], bins=BINS, range=(0, 1))
-    heights = np.sqrt(counts / max(1, counts.max())) * 40   # square roots, so that a large background does not hide the rest
+    heights = np.sqrt(counts / max(1, counts.max())) * 40   # roots keep a large background from hiding the rest
     draw = ImageDraw.Draw(canvas)
     for i, h in enumerate(heights):
         if h > 0:

@@ -131,7 +131,7 @@ def _trouble(row: Row) -> str:
     if row.output.startswith("/") or ".." in row.output.split("/"):     # a ledger may come from anybody
         return "not shown: the output lies outside the folder of the ledger"
     if row.status == "ok" and row.output.endswith(".tar"):
-        return f"not shown: {row.said} in a tar file"
+        return f"not shown: {row.summary} in a tar file"
     return ""
 
 
@@ -141,21 +141,8 @@ def _add_pictures(items: list[ReportItem], limits: Limits, workers: int,
     sizes = Sizes.within(BYTES // max(1, min(len(items), MOST_PICTURED)))
     by_output: dict[Path, list[ReportItem]] = {}       # several items have one output if photos were renamed
     for item in items:
-<<<<<<< /work/main/gpudepth/view/report.py
-        if item.output.suffix == ".tar" and item.row.status == "ok":
-            item.trouble = f"{item.row.summary} in a tar, not looked at"
-        if _is_outside(item.row.output):
-            item.trouble = "lies outside of the folder of the ledger, not looked at"
-    shown = [item for item in items if item.row.status == "ok" and not item.trouble]
-    sizes = Sizes.within(BYTES // max(1, min(len(shown), MOST_PICTURED)))
-    back: dict[Path, list[Item]] = {}       # several have one output where photos were called otherwise before
-    for item in shown:
-        back.setdefault(_looked_at(item.output), []).append(item)
-    wanted = [Wanted(path, sizes, limits) for path in back]
-=======
         by_output.setdefault(_photo_of(item.output), []).append(item)
     requests = [ThumbnailRequest(path, sizes, limits) for path in by_output]
->>>>>>> gpudepth/view/report.py
     pictured = _Pictured()
     results = run_tasks(make, requests, min(workers, max(1, len(requests))), SECONDS)
     with contextlib.closing(results):       # type: ignore[type-var]

@@ -73,17 +73,10 @@ class ThumbnailRequest:
     limits: Limits = DEFAULT
 
 
-<<<<<<< /work/main/gpudepth/view/thumbnail.py
-def make(wanted: Wanted, worker: WorkerContext | None = None) -> Thumbnail:
-    """Raises what `shown.load` raises."""
-    shown = load(wanted.path, max(LOOKED_AT, wanted.sizes.picture), wanted.limits)
-    found = score(shown)
-=======
-def make(wanted: ThumbnailRequest) -> Thumbnail:
+def make(wanted: ThumbnailRequest, worker: WorkerContext | None = None) -> Thumbnail:
     """Make the pictures of one output. Raises the errors of `depth_view.load`."""
     view = load(wanted.path, max(LOOKED_AT, wanted.sizes.picture), wanted.limits)
     edges = score(view)
->>>>>>> gpudepth/view/thumbnail.py
     picture = b""
     if view.picture is not None:
         small = Image.fromarray(view.picture).resize(view.fitted(wanted.sizes.picture), Image.Resampling.BOX)
