@@ -2,7 +2,6 @@
 //
 // Maps are rows of `width` pixels, `pitch` elements apart. A launch covers (x, y) with x in units of one pixel or of
 // four, y in rows; grids larger than the map are cut off, smaller ones are a mistake of the caller.
-// On the host (GD_HOST) "host.h" stands for CUDA: it is included by the build, not by the kernels.
 #pragma once
 #include "numeric.cuh"
 

@@ -26,9 +26,7 @@ GD_FN void gd_transpose(const T *in, int in_pitch, T *out, int out_pitch, int wi
         if (x < width && y < height)
             tile[i][tx] = gd_row(in, rows ? height - 1 - y : y, in_pitch)[columns ? width - 1 - x : x];
     }
-#ifndef GD_MUTANT_NO_BARRIER
     __syncthreads();
-#endif
     for (int i = ty; i < GD_TILE; i += GD_TILE_ROWS) {
         const int x = top + tx, y = left + i;      // of the output
         if (x < height && y < width) gd_row(out, y, out_pitch)[x] = tile[tx][i];

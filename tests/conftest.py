@@ -24,5 +24,6 @@ def sample() -> Callable[[str], Path]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _back_end() -> None:
-    """numpy, unless the whole run is to go through another one: GPUDEPTH_BACKEND=hostcc. What auto does has its tests."""
-    os.environ.setdefault("GPUDEPTH_BACKEND", "numpy")
+    """Use numpy unless the whole run uses another back end: GPUDEPTH_BACKEND=support.hostcc:backend. `auto` has its own tests."""
+    if ":" in os.environ.setdefault("GPUDEPTH_BACKEND", "numpy"):     # commands that tests start have to find its module
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))

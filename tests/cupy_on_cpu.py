@@ -16,8 +16,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
-
-from gpudepth.compute.hostcc import HostDevice
+from support.hostcc import HostDevice
 
 _HOST = HostDevice()
 

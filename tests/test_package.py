@@ -27,6 +27,8 @@ def test_wheel_and_sdist(tmp_path: Path) -> None:
     inside = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
     assert {"gpudepth/kernels/orient.cu", "gpudepth/view/static/three-0.140.2.min.js", "gpudepth/py.typed"} <= inside
     assert not any(name.startswith(("tests/", "tools/", "benchmarks/")) for name in inside)
+    assert not [name for name in inside if "hostcc" in name or name.endswith(".h") or "test" in Path(name).name]
+    assert not [path for path in site.rglob("*.*") if path.suffix in (".py", ".cu", ".cuh") and "hostcc" in path.read_text()]
     environment = {**os.environ, "PYTHONPATH": str(site), "HOME": str(tmp_path)}
     where = subprocess.run([sys.executable, "-c", "import gpudepth; print(gpudepth.__file__)"], cwd=tmp_path, env=environment,
                            capture_output=True, text=True, check=True)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
+from importlib import import_module
 
 from ..errors import UsageError
 from .interface import Backend, Filled, Span
 
 __all__ = ["Backend", "Filled", "Span", "backend"]
 
-NAMES = ("auto", "numpy", "cupy", "hostcc")
+NAMES = ("auto", "numpy", "cupy")
 
 
 def backend(name: str = "auto", *, threads: int = 1) -> Backend:
@@ -25,7 +26,7 @@ def backend(name: str = "auto", *, threads: int = 1) -> Backend:
             and numpy for the rest. If no GPU can be used, the logger "gpudepth" warns once and names the reason.
             "numpy" computes on the CPU, on `threads` threads that share one map.
             "cupy" computes on an NVIDIA GPU.
-            "hostcc" runs the kernels of the GPU on the CPU, built by a C++ compiler. It is slow and serves tests.
+            "module:function" calls a function that returns a back end.
         threads: The number of threads of the back end "numpy".
 
     Returns:
@@ -39,15 +40,13 @@ def backend(name: str = "auto", *, threads: int = 1) -> Backend:
 
     if name == "auto":
         name = os.environ.get("GPUDEPTH_BACKEND") or "auto"
+    if ":" in name:
+        module, _, function = name.partition(":")
+        made: Backend = getattr(import_module(module), function)()
+        return made
     if name not in NAMES:
-        raise UsageError(f"the back end {name!r} is unknown", hint="choose one of " + ", ".join(NAMES[:3]))
+        raise UsageError(f"the back end {name!r} is unknown", hint="choose one of " + ", ".join(NAMES))
     numpy = NumpyBackend(threads)
-    if name == "hostcc":
-        from .hostcc import HostDevice, compiler
-        from .kernels import KernelBackend
-
-        compiler()
-        return KernelBackend(HostDevice())
     if name == "numpy":
         return numpy
     from . import probe

@@ -1,7 +1,7 @@
 """The back end of kernels: `compute.interface.Backend` by launches of `kernels/*.cu`, on whatever device runs them.
 
-A device is a GPU (`compute.cuda`) or the CPU with the same kernels (`compute.hostcc`). Maps on the host are copied to
-the device and back; maps that are on the device stay there, and so do their results.
+A device is a GPU (`compute.cuda`), or in tests the CPU. Maps on the host are copied to the device and back; maps that
+are on the device stay there, and so do their results.
 """
 
 from __future__ import annotations

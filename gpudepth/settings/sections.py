@@ -144,7 +144,7 @@ def _three(value: Any) -> Any:
     return (value,) * 3 if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-_DEVICES: dict[str, Any] = {"numpy": "cpu", "hostcc": "cpu", "cupy": "cuda"}
+_DEVICES: dict[str, Any] = {"numpy": "cpu", "cupy": "cuda"}
 _COLOR = Annotated[tuple[float, float, float], BeforeValidator(_three)]
 _Network: Any = plain_section(
     Network, describe={

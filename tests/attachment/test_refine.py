@@ -122,7 +122,7 @@ def test_relative_maps_become_metric(photo: Path, curve: str) -> None:
     lidar[bad] = rng.uniform(1, 9, int(bad.sum()))
     lidar[0, 0] = np.nan
     out = go(photo, relative, Settings(align=curve, bits=12), side_inputs=SideInputs(metric=lidar))     # type: ignore[arg-type]
-    assert f"relative {curve}, aligned by " in out.said
+    assert f"relative {curve}, aligned by " in out.summary
     assert depth_of(out.output) == pytest.approx(truth, rel=0.01)
     lo, hi = out.metres
     assert (lo, hi) == (pytest.approx(1, rel=0.01), pytest.approx(5, rel=0.01))
@@ -235,7 +235,7 @@ def test_confidence_of_the_samples(photo: Path) -> None:
     lidar, trust = truth[4::8, 4::8].copy(), np.full((8, 12), 255, np.uint8)
     lidar[:, 3:], trust[:, 3:] = 9, 0
     out = go(photo, 7 / truth, Settings(align="disparity", bits=12), side_inputs=SideInputs(metric=lidar, confidence=trust))
-    assert "by 24 of 24 samples" in out.said
+    assert "by 24 of 24 samples" in out.summary
     assert depth_of(out.output) == pytest.approx(truth, rel=0.01)
 
 
@@ -310,10 +310,10 @@ def test_the_kernels_write_the_same_file(photo: Path, case: Any) -> None:
     host()
     _, depth, settings, side_inputs = case
     outcome: list[Any] = []
-    for name in ("numpy", "hostcc"):
+    for name in ("numpy", "support.hostcc:backend"):
         try:
             out = go(photo, depth, settings, name, side_inputs=SideInputs(**side_inputs))
-            outcome.append((out.output.read_bytes(), out.line(), out.filled))
+            outcome.append((out.output.read_bytes(), out.describe(), out.filled))
         except GpudepthError as error:
             outcome.append(f"{type(error).__name__}: {error}")
     assert outcome[0] == outcome[1]

@@ -240,12 +240,12 @@ def refined(job: Path) -> Path:
 
 
 def test_a_whole_job_through_the_kernels(refined: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """GPUDEPTH_BACKEND=hostcc: workers run what a GPU would, and the files are numpy's to the byte."""
+    """GPUDEPTH_BACKEND=support.hostcc:backend: workers run what a GPU would, and the files are numpy's to the byte."""
     host()
     monkeypatch.setenv("GPUDEPTH_BACKEND", "numpy")
     assert run(refined).line() == "5 done, 0 already done, 0 failed"
     ours = outputs(refined)
-    monkeypatch.setenv("GPUDEPTH_BACKEND", "hostcc")
+    monkeypatch.setenv("GPUDEPTH_BACKEND", "support.hostcc:backend")
     assert run(refined, settings=["run.on_existing=overwrite"]).line() == "5 done, 0 already done, 0 failed"
     assert outputs(refined) == ours
 
@@ -286,7 +286,7 @@ def test_relative_maps_of_a_job_become_metric(refined: Path) -> None:
     summary = run(refined)
     assert summary.line() == "5 done, 0 already done, 0 failed"
     for row in summary.rows:
-        assert "relative disparity, aligned by" in row.said
+        assert "relative disparity, aligned by" in row.summary
         assert row.metres == (pytest.approx(1, rel=0.02), pytest.approx(4, rel=0.02))
 
 

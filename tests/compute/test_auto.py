@@ -15,6 +15,7 @@ import pytest
 from dng_kit import needs
 from kernel_kit import a_map, host, same
 from photo_kit import heic
+from support import hostcc
 
 import gpudepth
 from gpudepth import compute
@@ -61,8 +62,8 @@ def test_names() -> None:
 
 def test_the_variable_decides_for_auto_only(monkeypatch: pytest.MonkeyPatch) -> None:
     host()
-    monkeypatch.setenv(probe.VARIABLE, "hostcc")
-    assert compute.backend().name == "hostcc"
+    monkeypatch.setenv(probe.VARIABLE, hostcc.NAME)
+    assert compute.backend().name == hostcc.NAME
     assert compute.backend("numpy").name == "numpy"
     monkeypatch.setenv(probe.VARIABLE, "quantum")
     with pytest.raises(UsageError, match="back end 'quantum' is unknown"):
@@ -73,8 +74,8 @@ def test_the_variable_decides_for_auto_only(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_hostcc_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(BackendError, match=r"needs a C\+\+ compiler"):
-        compute.backend("hostcc")
+    with pytest.raises(BackendError, match=r"need a C\+\+ compiler"):
+        compute.backend(hostcc.NAME)
 
 
 def test_without_cupy_nothing_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

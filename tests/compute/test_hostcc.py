@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from kernel_kit import host
+from support import hostcc
+from support.hostcc import HostDevice, build
 
 from gpudepth import resources
-from gpudepth.compute import hostcc, nvrtc
-from gpudepth.compute.hostcc import HostDevice, build
+from gpudepth.compute import nvrtc
 from gpudepth.errors import BackendError
 
 I32, F32 = np.int32, np.float32
@@ -91,7 +92,7 @@ import sys
 import numpy as np
 sys.path.insert(0, {tests!r})
 from kernel_kit import a_map, a_picture, shapes
-from gpudepth.compute.hostcc import HostDevice
+from support.hostcc import HostDevice
 from gpudepth.compute.kernels import KernelBackend
 from gpudepth.depth.numeric import Linear
 from gpudepth.depth.pixel_format import HDIS, L008, Quantity

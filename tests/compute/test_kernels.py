@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from kernel_kit import a_map, a_picture, both, host, same, shapes
+from kernel_kit import a_map, a_picture, both, host, same, shapes, without_barriers
+from support import hostcc
 
 from gpudepth.compute.cpu import NumpyBackend
 from gpudepth.compute.kernels import KernelBackend
@@ -131,10 +134,13 @@ def test_the_order_of_threads_changes_nothing(schedule: int) -> None:
         both(kernels, "inpaint", values)
 
 
-def test_a_missing_barrier_is_caught() -> None:
-    """The mutant of orient.cu: its results depend on the order of threads, and are wrong."""
+def test_a_missing_barrier_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its barrier, the results of orient.cu depend on the order of threads, and are wrong."""
+    for name, text in without_barriers().items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(hostcc, "folder", lambda _: tmp_path)
     values = np.arange(64 * 64, dtype=np.float32).reshape(64, 64)
-    results = [host(schedule, ("-DGD_MUTANT_NO_BARRIER",)).orient(values, 5) for schedule in range(5)]
+    results = [host(schedule, ("-DWITHOUT_BARRIERS",)).orient(values, 5) for schedule in range(5)]
     assert len({r.tobytes() for r in results}) > 1
     assert any((r != values.T).any() for r in results)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kernel_kit import a_map, a_picture, same
+from kernel_kit import a_map, a_picture, same, without_barriers
 
 from gpudepth.compute import nvrtc as nvrtc_room
 from gpudepth.compute.cpu import NumpyBackend
@@ -118,8 +118,9 @@ def test_short_buffers_and_wrong_widths() -> None:
         device.launch("orient", "flip_4", (1, 1), (32, 8), *([np.int32(1)] * 7))
 
 
-def test_a_missing_barrier_is_a_race() -> None:
-    mutant = KernelBackend(PtxDevice(80, (*nvrtc_room.FLAGS, "-DGD_MUTANT_NO_BARRIER")))
+def test_a_missing_barrier_is_a_race(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvrtc_room, "texts", without_barriers)
+    mutant = KernelBackend(PtxDevice(80, (*nvrtc_room.FLAGS, "-DWITHOUT_BARRIERS")))
     with pytest.raises(PtxError, match=r"race|nobody wrote"):
         mutant.orient(np.zeros((33, 34), np.float32), 6)
 

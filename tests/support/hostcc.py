@@ -1,6 +1,7 @@
 """The kernels on the CPU: `kernels/*.cu`, unchanged, built by a C++ compiler and launched as CUDA launches them.
 
-GPUDEPTH_BACKEND=hostcc selects it. It is slow; it lets tests check the bits of the GPU on any machine.
+It is slow; it lets tests check the bits of the GPU on any machine. GPUDEPTH_BACKEND=support.hostcc:backend selects it,
+in worker processes as well, because they have the module search path of their parent.
 """
 
 from __future__ import annotations
@@ -20,25 +21,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BackendError
-from ..resources import folder
-from .nvrtc import cache_folder
+from gpudepth.compute.kernels import KernelBackend
+from gpudepth.compute.nvrtc import cache_folder
+from gpudepth.errors import BackendError
+from gpudepth.resources import folder
 
 # These flags are the same for g++ and clang. -ffp-contract=off forbids fused multiply-adds.
 FLAGS = ("-std=c++17", "-DGD_HOST", "-O2", "-ffp-contract=off", "-fno-fast-math", "-shared", "-fPIC")
+HEADER = Path(__file__).with_name("host.h")
+NAME = "support.hostcc:backend"
 _LETTERS: dict[str, Any] = {"i": np.int32, "I": np.uint32, "f": np.float32}
 MAX_THREADS, MAX_GRID = 1024, 65535
+
+
+def backend() -> KernelBackend:
+    """Return the back end; raise BackendError without a compiler."""
+    compiler()
+    return KernelBackend(HostDevice())
 
 
 class HostDevice:
     """Runs kernels on the CPU, on numpy arrays: `compute.launch.KernelDevice`.
 
     Args:
-        schedule: The order in which threads run; see `kernels/host.h`.
+        schedule: The order in which threads run; see `host.h`.
         flags: Further flags for the compiler.
     """
 
-    name = "hostcc"
+    name = NAME
 
     def __init__(self, *, schedule: int = 0, flags: tuple[str, ...] = ()) -> None:
         self.schedule = schedule
@@ -145,8 +155,8 @@ def compiler() -> str:
     """Return the path of the compiler; raise BackendError if there is none."""
     found = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
     if found is None:
-        raise BackendError("the back end 'hostcc' needs a C++ compiler, but none was found",
-                           hint="install one by sudo apt-get install g++, or use ‹backend=numpy› with the same results")
+        raise BackendError("the kernels on the CPU need a C++ compiler, but none was found",
+                           hint="install one by sudo apt-get install g++")
     return found
 
 
@@ -154,14 +164,14 @@ def compiler() -> str:
 def build(module: str, flags: tuple[str, ...] = ()) -> Library:
     """Build kernels/MODULE.cu for this machine; raise BackendError if the compiler rejects it."""
     where, cxx = folder("kernels"), compiler()
-    texts = [path.read_text(encoding="utf-8") for path in sorted(where.glob("*.[ch]*"))]
+    texts = [path.read_text(encoding="utf-8") for path in (*sorted(where.glob("*.cu*")), HEADER)]
     key = hashlib.sha256("\0".join([*texts, cxx, _version(cxx), *FLAGS, *flags, module]).encode()).hexdigest()[:24]
     target = cache_folder() / f"{module}-{key}.so"
     source = (where / f"{module}.cu").read_text(encoding="utf-8")
     if not target.exists():
         with tempfile.TemporaryDirectory(dir=target.parent) as name:
             draft = Path(name) / "module.cpp"
-            text = f'#include "host.h"\n#include "{module}.cu"\n'
+            text = f'#include "{HEADER}"\n#include "{module}.cu"\n'
             draft.write_text(text, encoding="utf-8")
             plain = _run([cxx, "-E", "-P", *FLAGS, *flags, f"-I{where}", str(draft)], module)
             names = re.findall(r'extern "C"\s+void\s+(\w+)\(', plain)
