@@ -179,7 +179,7 @@ def _photo(file: Path, model: Reconstruction | None) -> DepthPhoto:
     if model is not None:
         photo = aligned(photo, model)
         print_message(str(photo.fit))
-    print_message(f"the depth is {photo.worth}")
+    print_message(f"the depth is {photo.depth_is}")
     return photo
 
 

@@ -1,9 +1,9 @@
-"""Depth photos as a data set.
+"""Writes depth photos as data sets.
 
-    dataset          a folder of photos → records and files
-    photo            one photo: its depth, colour and camera
-    layouts          how sets are laid out on disk
-    layers           one OpenEXR file of a photo; colour: its light, linear
-    auxiliary        mattes, gain maps, confidence
-    reconstruction   relative maps aligned to COLMAP's points
+    dataset          writes a folder of photos with their records
+    photo            reads the depth, colour and camera of one photo
+    layouts          defines which files each layout has
+    layers           writes one photo as an OpenEXR file with linear colour
+    auxiliary        writes mattes, gain maps and confidence
+    reconstruction   aligns relative maps to the points of a COLMAP model
 """

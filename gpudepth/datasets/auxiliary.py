@@ -1,9 +1,9 @@
-"""Mattes, gain map and confidence of a photo → PNG files beside its depth, upright, codes as they are stored.
+"""Writes the mattes, gain map and confidence of a photo as upright PNG files with the stored codes.
 
     NAME_matte.png  NAME_skin.png  NAME_hair.png  NAME_teeth.png  NAME_glasses.png  NAME_sky.png
     NAME_gainmap.png  NAME_confidence.png
 
-Eight bits stay 8-bit gray; more become 16-bit gray, whose largest code the record's `bits` tells.
+Codes of 8 bits are written as 8-bit gray, larger ones as 16-bit gray; `bits` in the record gives the largest code.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..attachment.export import picture
 from ..attachment.output import atomic
 from ..containers import registry
 from ..containers.auxiliary import NAMES, AuxiliaryImage, HoldsAuxiliaries
-from ..depth import orientation as exif
+from ..depth import orientation
 from ..errors import GpudepthError, UsageError
 from ..formats.bytesource import ByteSource
 from ..limits import DEFAULT, Limits
@@ -30,28 +30,38 @@ ALL = frozenset(NAMES)
 
 
 @dataclass
-class Saved:
-    """records: name, kind, file, width, height, bits of each that was written; failed: why others could not be."""
+class SavedImages:
+    """The auxiliary images of one photo.
+
+    Attributes:
+        records: name, kind, file, width, height and bits of each written image.
+        failed: Why the other images could not be written.
+    """
 
     records: list[dict[str, Any]] = field(default_factory=list)
     failed: list[GpudepthError] = field(default_factory=list)
 
 
 def parse(text: str) -> frozenset[str]:
-    """ "none", "all", "matte,gainmap". Raises UsageError."""
+    """Return the images that --aux names: "none", "all" or "matte,gainmap". Raises UsageError."""
     if text in ("none", "all"):
         return ALL if text == "all" else NONE
     wanted = frozenset(part.strip() for part in text.split(","))
     if unknown := sorted(wanted - ALL):
-        raise UsageError(f"--aux {unknown[0]!r} is no auxiliary image", hint=f"none, all, or some of {','.join(NAMES)}")
+        raise UsageError(f"--aux {unknown[0]!r} is not an auxiliary image",
+                         hint=f"none, all, or some of {','.join(NAMES)}")
     return wanted
 
 
 def read(path: str | Path, wanted: frozenset[str] = ALL, limits: Limits = DEFAULT
          ) -> Iterator[tuple[AuxiliaryImage, NDArray[Any] | GpudepthError, int]]:
-    """(what it is, (H, W) codes as displayed, bits) of each auxiliary image of a photo; or why it cannot be decoded.
+    """Yield the auxiliary images of a photo, the first of each kind.
 
-    Of several of one kind the first counts. Raises what opening the photo does.
+    Yields:
+        The image, its (H, W) codes as displayed or the error of decoding them, and the bits of a code.
+
+    Raises:
+        FileError: If the photo cannot be read.
     """
     if not wanted:
         return
@@ -69,15 +79,17 @@ def read(path: str | Path, wanted: frozenset[str] = ALL, limits: Limits = DEFAUL
             except GpudepthError as error:
                 yield image, error, 0
                 continue
-            yield image, np.ascontiguousarray(exif.apply(image.orientation, codes)), bits
+            yield image, np.ascontiguousarray(orientation.apply(image.orientation, codes)), bits
 
 
-def save(path: str | Path, folder: Path, stem: str, wanted: frozenset[str], limits: Limits = DEFAULT) -> Saved:
-    """Write those that are wanted as folder/STEM_kind.png. One that cannot be decoded leaves the others alone.
+def save(path: str | Path, folder: Path, stem: str, wanted: frozenset[str], limits: Limits = DEFAULT) -> SavedImages:
+    """Write the wanted images as folder/STEM_kind.png; an image that cannot be decoded does not affect the others.
 
-    Raises OutputError, and what opening the photo does.
+    Raises:
+        FileError: If the photo cannot be read.
+        OutputError: If a file cannot be written.
     """
-    out = Saved()
+    out = SavedImages()
     for image, codes, bits in read(path, wanted, limits):
         if isinstance(codes, GpudepthError):
             out.failed.append(codes)

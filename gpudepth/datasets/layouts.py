@@ -1,16 +1,16 @@
-"""The layouts of a data set: which files a photo becomes, and the indexes that its readers expect.
+"""Defines the layouts of data sets: the files of each photo, and the index files that readers expect.
 
     png16        color/NAME.jpg  depth/NAME.png: millimetres, 0 = no value  validity/NAME.png
-    npz, exr     color/NAME.jpg  depth/NAME.npz (describes itself), .exr (float channel Z)  validity/NAME.png
+    npz, exr     color/NAME.jpg  depth/NAME.npz (with metadata), .exr (float channel Z)  validity/NAME.png
     tum          rgb/T.png  depth/T.png (value / 5000)  rgb.txt  depth.txt
     kitti        image_02/data/N.png  proj_depth/groundtruth/image_02/N.png (value / 256)
-    nerfstudio   images/NAME.jpg  depths/NAME.png (millimetres)  transforms.json, without poses: nobody knows them
+    nerfstudio   images/NAME.jpg  depths/NAME.png (millimetres)  transforms.json, without poses, which are unknown
     colmap       images/NAME.jpg  cameras.txt  stereo/depth_maps/NAME.jpg.geometric.bin
-    ply          NAME.ply: points in colour, x right, y down, z forward, metres
+    ply          NAME.ply: points in colour; x right, y down, z forward, in metres
     exr-layers   NAME.exr: colour in linear light, Z, validity and mattes in one file (`layers`)
 
-A function of LAYOUTS writes one photo and gives what its record says of the files: their names, the `unit` of one
-step or value, `no_value` (what stands for it), `out_of_range`; `lacking`: errors of what could not be among them.
+A function of LAYOUTS writes one photo and returns the part of its record about the files: their names, the `unit` of
+one step or value, `no_value` (the code for no value), `out_of_range` (pixels), and `lacking` (errors of missing parts).
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ def put(path: Path, blob: bytes) -> None:
 
 
 def _put_all(out: Path, record: dict[str, Any], **blobs: bytes) -> None:
-    """Write the files that a record names, once all of them are there: a photo that fails leaves nothing."""
+    """Write the files that a record names; all of them are encoded by now, so a photo that fails leaves no file."""
     for key, blob in blobs.items():
         put(out / record[key], blob)
 
 
 def _codes(photo: Photo, per_metre: float) -> tuple[NDArray[np.uint16], int]:
-    """depth · per_metre, 0 for no value; and how many pixels were too far, or too near, for a code."""
+    """Return depth · per_metre with 0 for no value, and the number of pixels too far or too near for a code."""
     metres = photo.depth.depth().astype(np.float64)
     there = np.isfinite(metres)
     scaled = np.rint(np.where(there, metres, 0) * per_metre)
@@ -60,7 +60,7 @@ def _mask(there: NDArray[np.bool_]) -> bytes:
 
 
 def _coded(photo: Photo, out: Path, record: dict[str, Any], per_metre: int) -> dict[str, Any]:
-    """Colour, and depth as a 16-bit PNG."""
+    """Write colour, and depth as a 16-bit PNG."""
     codes, lost = _codes(photo, per_metre)
     blobs = {"color": _colour(photo, record["color"]), "depth": picture(codes, "PNG")}
     if "validity" in record:
@@ -76,7 +76,7 @@ def _png16(photo: Photo, out: Path) -> dict[str, Any]:
 
 
 def _floats(suffix: str) -> Callable[[Photo, Path], dict[str, Any]]:
-    """Depth as `extract` writes it."""
+    """Return the layout with depth in the format of a suffix, as `extract` writes it."""
     def write_one(photo: Photo, out: Path) -> dict[str, Any]:
         record = {"color": f"color/{photo.name}.jpg", "depth": f"depth/{photo.name}{suffix}",
                   "validity": f"validity/{photo.name}.png"}
@@ -89,7 +89,7 @@ def _floats(suffix: str) -> Callable[[Photo, Path], dict[str, Any]]:
 
 
 def _tum(photo: Photo, out: Path) -> dict[str, Any]:
-    stamp = f"{photo.number:d}.000000"      # stills have no common clock: a second apart
+    stamp = f"{photo.number:d}.000000"      # photos have no common clock; they are listed one second apart
     return _coded(photo, out, {"color": f"rgb/{stamp}.png", "depth": f"depth/{stamp}.png"}, 5000)
 
 
@@ -119,9 +119,9 @@ _POINT = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
 
 
 def points_of(photo: Photo) -> bytes:
-    """See `point_cloud`. Raises UnsupportedError for a photo that says nothing of its camera, or is raw."""
+    """Return the point cloud of a photo. Raises UnsupportedError if its camera is unknown, or if it is a raw photo."""
     size = photo.depth.width, photo.depth.height
-    return point_cloud(photo.depth, photo.camera_of(*size), photo.colour(*size), photo.worth)
+    return point_cloud(photo.depth, photo.camera_of(*size), photo.colour(*size), photo.depth_is)
 
 
 def _ply(photo: Photo, out: Path) -> dict[str, Any]:
@@ -129,19 +129,25 @@ def _ply(photo: Photo, out: Path) -> dict[str, Any]:
     return {"points": f"{photo.name}.ply", "unit": photo.unit()}
 
 
-def point_cloud(depth: DepthData, camera: Calibration, colour: NDArray[np.uint8], worth: str) -> bytes:
-    """A binary PLY of every pixel that has a value: x right, y down, z forward, metres; colours (H, W, 3) uint8.
-    worth: what the depth is, in words."""
+def point_cloud(depth: DepthData, camera: Calibration, colour: NDArray[np.uint8], depth_is: str) -> bytes:
+    """Return a binary PLY file with a point for each pixel with a value: x right, y down, z forward, in metres.
+
+    Args:
+        depth: The map (H, W).
+        camera: Its camera.
+        colour: (H, W, 3) uint8.
+        depth_is: The unit and accuracy in words, for a comment.
+    """
     z = depth.depth()
     there = np.isfinite(z) & (z > 0)
     y, x = np.nonzero(there)
     (fx, fy), (cx, cy), z = camera.focal, camera.center, z[there]
     points = np.zeros(len(z), _POINT)
-    # the middle of the first pixel is at ½, ½
+    # the centre of the first pixel is at ½, ½
     points["xyz"] = np.stack([(x + 0.5 - cx) / fx * z, (y + 0.5 - cy) / fy * z, z], -1)
     points["rgb"] = colour[there]
     fields = [*(f"property float {n}" for n in "xyz"), *(f"property uchar {n}" for n in ("red", "green", "blue"))]
-    head = ["ply", "format binary_little_endian 1.0", f"comment depth is {worth}",
+    head = ["ply", "format binary_little_endian 1.0", f"comment depth is {depth_is}",
             f"element vertex {len(points)}", *fields, "end_header", ""]
     return "\n".join(head).encode("ascii") + points.tobytes()
 
@@ -155,7 +161,7 @@ def _layers(photo: Photo, out: Path) -> dict[str, Any]:
 def _tum_index(records: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     for what, name in (("color", "rgb.txt"), ("depth", "depth.txt")):
         rows = [f"{Path(r[what]).stem} {r[what]}" for r in records]
-        yield name, "\n".join([f"# {what}; stills, a second apart", "# timestamp filename", *rows, ""])
+        yield name, "\n".join([f"# {what}; photos, one second apart", "# timestamp filename", *rows, ""])
 
 
 def _nerfstudio_index(records: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -165,7 +171,7 @@ def _nerfstudio_index(records: list[dict[str, Any]]) -> Iterator[tuple[str, str]
 
 
 def _colmap_index(records: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    rows = ["# CAMERA_ID, MODEL, WIDTH, HEIGHT, PARAMS[]: one for each photo, in the order of dataset.json"]
+    rows = ["# CAMERA_ID, MODEL, WIDTH, HEIGHT, PARAMS[]; one camera per photo, in the order of dataset.json"]
     for number, r in enumerate(records, start=1):
         k = r["intrinsics"]
         rows.append(f"{number} PINHOLE {r['width']} {r['height']} {k['fl_x']:.9g} {k['fl_y']:.9g} {k['cx']:.9g} "

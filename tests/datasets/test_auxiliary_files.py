@@ -73,7 +73,7 @@ def test_some_of_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert run_command(["extract", str(path), "-o", str(tmp_path / "out"), "--as", "png16", "--aux", "all"]) == 0
     assert sorted(p.name for p in (tmp_path / "out" / "auxiliary").iterdir()) == ["a_gainmap.png", "a_hair.png", "a_sky.png"]
     assert run_command(["extract", str(path), "-o", str(tmp_path / "e.npy"), "--aux", "hairs"]) == 2
-    assert "--aux 'hairs' is no auxiliary image\n  none, all, or some of matte,skin" in capsys.readouterr().err
+    assert "--aux 'hairs' is not an auxiliary image\n  none, all, or some of matte,skin" in capsys.readouterr().err
     with pytest.raises(UsageError):
         auxiliary.parse("")
     assert auxiliary.parse("none") == auxiliary.NONE

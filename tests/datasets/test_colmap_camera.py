@@ -61,16 +61,16 @@ def test_the_numbers_of_models_are_pycolmap_s() -> None:
 @pytest.mark.parametrize("model", [m for m, _ in MODELS.values() if m not in PROJECTED] + ["NEWER"])
 def test_other_models_are_refused_with_a_sentence(model: str) -> None:
     count = dict(MODELS.values()).get(model, 5)
-    with pytest.raises(UnsupportedError, match=f"its camera model is {model}") as caught:
+    with pytest.raises(UnsupportedError, match=f"the camera model {model} is not supported") as caught:
         Camera(7, model, 640, 480, (1.0,) * count).project(POINTS)
     assert "camera 7" in str(caught.value)
     assert "image_undistorter" in str(caught.value)
 
 
 def test_what_is_no_camera() -> None:
-    with pytest.raises(MalformedError, match="PINHOLE has 4 parameters, here are 3"):
+    with pytest.raises(MalformedError, match="PINHOLE has 4 parameters, not 3"):
         Camera(1, "PINHOLE", 640, 480, (1, 2, 3))
-    with pytest.raises(MalformedError, match="a picture of 0 × 480"):
+    with pytest.raises(MalformedError, match="the size of its pictures is 0 × 480"):
         Camera(1, "PINHOLE", 0, 480, (1, 2, 3, 4))
-    with pytest.raises(MalformedError, match="with parameters"):
+    with pytest.raises(MalformedError, match="has the parameters"):
         Camera(1, "PINHOLE", 640, 480, (1, 2, 3, math.nan))

@@ -96,7 +96,7 @@ def test_other_profiles_become_srgb(tmp_path: Path, icc: bytes) -> None:
 
 
 def test_a_damaged_profile(tmp_path: Path) -> None:
-    with pytest.raises(MalformedError, match="its colour profile cannot be read"):
+    with pytest.raises(MalformedError, match="the colour profile cannot be read"):
         read(saved(tmp_path / "p.png", b"no profile at all"))
 
 

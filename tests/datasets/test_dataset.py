@@ -68,10 +68,10 @@ def test_png16(photos: Path, tmp_path: Path) -> None:
     assert [r["accuracy"] for r in written.records] == ["relative", "absolute", "absolute"]
     assert "NOT metric" in written.records[0]["depth_is"]
     said = "\n".join(written.lines())
-    assert "the depth of 1 is NOT metric" in said
-    assert "the depth of 2 is metres" in said
-    assert "1 hold no depth: without.jpg" in said
-    assert "pixels lie beyond what the layout can hold" in said
+    assert "the depth of 1 photo is NOT metric" in said
+    assert "the depth of 2 photos is in metres" in said
+    assert "1 photo holds no depth: without.jpg" in said
+    assert "pixels are outside the range of the layout" in said
 
 
 def gdepth_photo(codes: Any, near: str, far: str) -> bytes:
@@ -89,15 +89,15 @@ def gdepth_photo(codes: Any, near: str, far: str) -> bytes:
 def test_what_the_depth_is_worth_stands_in_every_place(photos: Path, tmp_path: Path) -> None:
     """The summary, each record, dataset.json as a whole, and a text for whoever gets the folder."""
     written = write(photos, "tum", tmp_path / "out")
-    metric, relative = "metres, as the file says", "NOT metric: right up to scale and shift, whatever the unit says"
+    metric, relative = "in metres, according to the file", "NOT metric: correct up to scale and shift, whatever the unit"
     assert [r["depth_is"] for r in written.records] == [relative, metric, metric]
     whole = json.loads((tmp_path / "out" / "dataset.json").read_text())
     text = (tmp_path / "out" / "README.txt").read_text()
-    for line in (f"the depth of 1 is {relative}", f"the depth of 2 is {metric}"):
+    for line in (f"the depth of 1 photo is {relative}", f"the depth of 2 photos is {metric}"):
         assert line in written.lines()
         assert line in whole["depth_is"]
         assert line[1:] in text
-    assert "Unit of the values: m/5000; in name only, where the depth is NOT metric.\nWithout a value: 0.\n" in text
+    assert "Unit of the values: m/5000; nominal if the depth is NOT metric.\nPixels without a value: 0.\n" in text
 
 
 @pytest.mark.parametrize("kind", ["png16", "npz", "exr"])
@@ -129,7 +129,7 @@ def test_intrinsics_follow_the_sizes(photos: Path, tmp_path: Path) -> None:
     write(photos, "npz", tmp_path / "out")
     p2, p10, p11 = records(tmp_path / "out")
     assert "intrinsics" not in p2
-    assert p10["camera_from"] == "the calibration beside the depth"
+    assert p10["camera_from"] == "the calibration stored with the depth"
     assert "35 mm" in p11["camera_from"]
     f = 26 / 36 * 96
     assert p10["intrinsics"] == pytest.approx({"fl_x": f, "fl_y": f, "cx": 48, "cy": 32})
@@ -176,7 +176,7 @@ def test_kitti(photos: Path, tmp_path: Path) -> None:
 def test_nerfstudio_and_colmap(photos: Path, tmp_path: Path) -> None:
     written = write(photos, "nerfstudio", tmp_path / "ns")
     assert {p.name for p, _ in written.failed} == {"damaged.heic", "p2.heic"}
-    assert "says nothing of its camera" in str(next(e for p, e in written.failed if p.name == "p2.heic"))
+    assert "the camera is unknown" in str(next(e for p, e in written.failed if p.name == "p2.heic"))
     frames = json.loads((tmp_path / "ns" / "transforms.json").read_text())["frames"]
     assert [f["w"] for f in frames] == [96, 96]
     assert all("transform_matrix" not in f for f in frames)
@@ -238,7 +238,7 @@ def test_names_that_differ_in_the_suffix_only(photos: Path, tmp_path: Path) -> N
 def test_what_cannot_be(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="unknown layout 'zarr'"):
         write(photos, "zarr", tmp_path / "out")
-    with pytest.raises(MissingInputError, match="no such file or folder"):
+    with pytest.raises(MissingInputError, match="the file or folder does not exist"):
         write(photos / "p3.heic", "npz", tmp_path / "out")
     with pytest.raises(NoDepthError, match="holds no depth"):
         write(photos / "without.jpg", "npz", tmp_path / "out")
@@ -284,7 +284,7 @@ def test_from_the_command_line(photos: Path, tmp_path: Path, capsys: pytest.Capt
     assert run_command(["extract", str(photos), "--as", "npz", "-o", str(out), "--json"]) == 0
     assert [json.loads(line)["name"] for line in capsys.readouterr().out.splitlines()] == ["p2", "p10", "p11"]
     assert run_command(["extract", str(photos), "-o", str(out)]) == 2
-    assert "--as says what to write" in capsys.readouterr().err
+    assert "a folder requires --as LAYOUT" in capsys.readouterr().err
     assert run_command(["extract", str(photos / "p2.heic"), "-o", str(tmp_path / "one.exr")]) == 0
     assert set(LAYOUTS) == {"png16", "npz", "exr", "tum", "kitti", "nerfstudio", "colmap", "ply", "exr-layers"}
 

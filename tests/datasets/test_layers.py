@@ -103,7 +103,7 @@ def test_a_folder_of_them(tmp_path: Path) -> None:
     assert path.name == "a.heic" and "auxiliary item 3" in str(error)
     found, header = channels(tmp_path / "out" / "b.exr")
     assert found["Z"].shape == (65, 97)
-    assert header["depthIs"] == "metres, as the file says"
+    assert header["depthIs"] == "in metres, according to the file"
     assert json.loads(header["intrinsics"])["cx"] == 48.5
     data = gpudepth.read(folder / "b.jpg")
     assert data is not None
@@ -130,7 +130,7 @@ def test_holes_are_nan_and_invalid(tmp_path: Path) -> None:
 def test_what_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = with_mattes(tmp_path / "a.heic")
     assert run_command(["extract", str(path), "--layers", "-o", str(tmp_path / "p.npy")]) == 2
-    assert "--layers writes OpenEXR" in capsys.readouterr().err
+    assert "--layers writes an .exr file" in capsys.readouterr().err
     assert run_command(["extract", str(path), "--layers", "--coded", "-o", str(tmp_path / "p.exr")]) == 2
     assert run_command(["extract", str(plain(tmp_path / "n.jpg")), "--layers", "-o", str(tmp_path / "p.exr")]) == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.heic", "n.jpg"]

@@ -76,11 +76,11 @@ def test_scale_and_shift_come_back(photos: Path, tmp_path: Path) -> None:
     fit = found.fit(photos / "a.jpg", data, WIDTH, HEIGHT)
     np.testing.assert_allclose(fit.data.depth(), depth(), rtol=2e-4)
     assert fit.data.accuracy == "absolute"
-    assert fit.found.samples > 90       # of 120 some share a pixel
-    assert 0.7 * fit.found.samples < fit.found.inliers < 0.85 * fit.found.samples
-    assert fit.off < 1e-3
-    assert fit.record()["points_used"] == fit.found.inliers
-    assert (fit.found.scale, fit.found.shift) == pytest.approx((SCALE, SHIFT / SCALE - SCALE), rel=2e-3)
+    assert fit.alignment.samples > 90       # of 120 some share a pixel
+    assert 0.7 * fit.alignment.samples < fit.alignment.inliers < 0.85 * fit.alignment.samples
+    assert fit.error < 1e-3
+    assert fit.record()["points_used"] == fit.alignment.inliers
+    assert (fit.alignment.scale, fit.alignment.shift) == pytest.approx((SCALE, SHIFT / SCALE - SCALE), rel=2e-3)
 
 
 def test_a_data_set_in_units_of_the_reconstruction(photos: Path, tmp_path: Path) -> None:
@@ -93,13 +93,13 @@ def test_a_data_set_in_units_of_the_reconstruction(photos: Path, tmp_path: Path)
             np.testing.assert_allclose(archive["depth"] * METRES, depth(), rtol=6e-3)    # halves, stretched
             assert archive["accuracy"] == "relative"
         assert record["unit"] == "unit of the reconstruction"
-        assert record["depth_is"] == "NOT metres: in units of the reconstruction it was aligned to"
+        assert record["depth_is"] == "NOT in metres but in units of the reconstruction it is aligned to"
         assert record["aligned"]["metres_per_unit"] is None
     assert [r["aligned"]["image"] for r in written.records] == ["rig/a.jpg", "rig/b.jpg"]
     said = "\n".join(written.lines())
-    assert "the depth of 2 is NOT metres: in units of the reconstruction" in said
-    assert "2 aligned by" in said
-    assert "NOT metres" in (tmp_path / "out" / "README.txt").read_text()
+    assert "the depth of 2 photos is NOT in metres but in units of the reconstruction" in said
+    assert "2 photos aligned to" in said
+    assert "NOT in metres" in (tmp_path / "out" / "README.txt").read_text()
 
 
 @pytest.mark.parametrize(("kind", "unit"), [("png16", "unit of the reconstruction / 1000"), ("tum", "unit of the reconstruction / 5000")])
@@ -109,7 +109,7 @@ def test_units_of_codes(photos: Path, tmp_path: Path, kind: str, unit: str) -> N
     metric = Reconstruction(model(tmp_path / "m", "a.jpg", "b.png"), METRES)
     records = dataset.write(photos, kind, tmp_path / f"{kind} m", reconstruction=metric).records
     assert {r["unit"] for r in records} == {"mm" if kind == "png16" else "m/5000"}
-    assert all("whose unit is 0.37 m, as was said" in r["depth_is"] for r in records)
+    assert all("whose unit is 0.37 m, according to the user" in r["depth_is"] for r in records)
 
 
 def test_what_cannot_be_aligned_is_an_error_of_its_photo(photos: Path, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_what_cannot_be_aligned_is_an_error_of_its_photo(photos: Path, tmp_path:
     assert [r["name"] for r in written.records] == ["b"]
     ((path, error),) = written.failed
     assert path.name == "a.jpg"
-    assert "is not among the images of the reconstruction" in str(error)
+    assert "the reconstruction has no image of this photo" in str(error)
 
 
 def test_why_not(photos: Path, tmp_path: Path) -> None:
@@ -129,23 +129,23 @@ def test_why_not(photos: Path, tmp_path: Path) -> None:
         names = options.pop("names", ("a.jpg",))
         Reconstruction(model(tmp_path / "m", *names, **options)).fit(photo, data, WIDTH, HEIGHT)
 
-    with pytest.raises(RangeError, match=r"7 points of 'a.jpg' lie on its map, and 8 are needed"):
+    with pytest.raises(RangeError, match=r"only 7 points of 'a.jpg' lie on the map; 8 are needed"):
         fit(number=7, wrong=0)
     with pytest.raises(RangeError, match=r"0 points of 'a.jpg'"):
         fit(behind=True)
-    with pytest.raises(MissingInputError, match="is not among the images"):
+    with pytest.raises(MissingInputError, match="has no image of this photo"):
         fit(photos / "z.jpg")
-    with pytest.raises(UsageError, match=r"is one of 2 images of that name in the reconstruction: 1/a.jpg, 2/a.jpg"):
+    with pytest.raises(UsageError, match=r"the reconstruction has 2 images of that name: 1/a.jpg, 2/a.jpg"):
         fit(names=("1/a.jpg", "2/a.jpg"))
     with pytest.raises(AspectError, match="run COLMAP on upright pictures"):
         fit(size=(HEIGHT, WIDTH))
     with pytest.raises(AspectError, match="the same field of view"):
         fit(size=(WIDTH, WIDTH))
-    with pytest.raises(UnsupportedError, match="its camera model is FOV") as caught:
+    with pytest.raises(UnsupportedError, match="the camera model FOV is not supported") as caught:
         fit(camera="FOV")
     assert str(path) in str(caught.value)
     for scale in (0, -1, float("nan")):
-        with pytest.raises(UsageError, match="a unit of"):
+        with pytest.raises(UsageError, match="the unit of the model cannot be"):
             Reconstruction(tmp_path / "m", scale)
 
 
@@ -161,7 +161,7 @@ def test_of_points_on_one_pixel_the_nearest_counts(photos: Path, tmp_path: Path)
     data = gpudepth.read(photos / "a.jpg")
     assert data is not None
     fit = Reconstruction(folder, METRES).fit(photos / "a.jpg", data, WIDTH, HEIGHT)
-    assert fit.found.inliers == fit.found.samples
+    assert fit.alignment.inliers == fit.alignment.samples
 
 
 def test_from_the_command_line(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,10 +170,10 @@ def test_from_the_command_line(photos: Path, tmp_path: Path, capsys: pytest.Capt
     assert run_command(["extract", str(photos / "b.heic"), "-o", str(out), "--align-to", str(folder), "--align-scale", "0.37"]) == 0
     said = capsys.readouterr().err
     assert "aligned to b.jpg by" in said
-    assert "the depth is metres: aligned to a reconstruction" in said
+    assert "the depth is in metres: aligned to a reconstruction" in said
     np.testing.assert_allclose(np.load(out), depth(), rtol=6e-3)
     assert run_command(["extract", str(photos), "--as", "kitti", "-o", str(tmp_path / "set"), "--align-to", str(folder)]) == 0
-    assert "NOT metres" in capsys.readouterr().err
+    assert "NOT in metres" in capsys.readouterr().err
     assert len(json.loads((tmp_path / "set" / "dataset.json").read_text())["photos"]) == 2
     for wrong in (["--align-scale", "2"], ["--align-to", str(folder), "--coded"], ["--align-to", str(tmp_path / "none")]):
         assert run_command(["extract", str(photos / "b.heic"), "-o", str(out), *wrong]) == 2
