@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import struct
 import tempfile
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -12,12 +13,13 @@ from typing import Any
 import av
 import numpy as np
 
+from gpudepth.depth import orientation
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.formats.hevc.nal import join_lengths, nal_type, split_annex_b
 from gpudepth.formats.hevc.parameter_sets import Configuration
 from gpudepth.formats.isobmff.box import make, make_full
 from gpudepth.formats.quicktime import movie
-from gpudepth.formats.quicktime.track import IDENTITY
+from gpudepth.formats.quicktime.track import IDENTITY, MATRIX
 
 DISC = bytes.fromhex("00000000 01 00000000 00020000")  # version and flags, 1, min 0.0, max 2.0
 
@@ -25,6 +27,15 @@ DISC = bytes.fromhex("00000000 01 00000000 00020000")  # version and flags, 1, m
 def hexed(text: str) -> bytes:
     """Bytes of hex lines; what follows a # is a comment."""
     return bytes.fromhex("".join(line.split("#")[0] for line in text.splitlines()))
+
+
+def matrix_for(exif_orientation: int, width: int, height: int) -> bytes:
+    """Return the matrix for an Exif orientation of coded samples of width × height; the picture stays at x, y ≥ 0."""
+    (a, c), (b, d) = orientation.matrix(exif_orientation).tolist()
+    tx = sum(size for factor, size in ((a, width), (c, height)) if factor < 0)
+    ty = sum(size for factor, size in ((b, width), (d, height)) if factor < 0)
+    fixed = [round(v * 65536) for v in (a, b, c, d, tx, ty)]
+    return struct.pack(MATRIX, fixed[0], fixed[1], 0, fixed[2], fixed[3], 0, fixed[4], fixed[5], 1 << 30)
 
 
 def u16(value: int) -> bytes:

@@ -14,7 +14,7 @@ from ..errors import MalformedError, TruncatedError
 from ..limits import Limits
 
 SOI, EOI, SOS, DQT, DRI, DHT, DNL, COM = 0xD8, 0xD9, 0xDA, 0xDB, 0xDD, 0xC4, 0xDC, 0xFE
-APP0, APP1, APP2, APP10, APP14 = 0xE0, 0xE1, 0xE2, 0xEA, 0xEE
+APP0, APP1, APP2 = 0xE0, 0xE1, 0xE2
 SOF = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 ARITHMETIC = frozenset({0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 LOSSLESS = 0xC3
@@ -25,7 +25,7 @@ SHORT = 1 << 12  # for places where little data is expected: a file may have tho
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 EXIF = b"Exif\0\0"
-JFIF, JFXX, MPF, ICC, AROT, ADOBE = b"JFIF\0", b"JFXX\0", b"MPF\0", b"ICC_PROFILE\0", b"AROT\0\0", b"Adobe"
+JFIF, JFXX, MPF = b"JFIF\0", b"JFXX\0", b"MPF\0"
 
 # In entropy-coded data ff 00 is a byte and ff d0…d7 are restarts. Everything else is a marker, after any fill bytes.
 _IS_MARKER = np.array([code not in (0x00, *range(0xD0, 0xD8), 0xFF) for code in range(256)])

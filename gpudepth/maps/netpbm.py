@@ -1,4 +1,4 @@
-"""Reads and writes portable float maps, as MiDaS, Middlebury and SceneFlow write disparity, and reads PGM.
+"""Reads and encodes portable float maps, as MiDaS, Middlebury and SceneFlow write disparity, and reads PGM.
 
 The header of a PFM is `Pf`, width, height, scale, each followed by white space; then follow float32 rows, bottom row
 first. The sign of the scale is the byte order (negative: little-endian). Programs do not agree on the meaning of its
@@ -8,13 +8,12 @@ magnitude (Middlebury 2014 writes −0.003922 beside disparities in plain pixels
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import MalformedError, OutputError, TruncatedError, UnsupportedError, UsageError
+from ..errors import MalformedError, TruncatedError, UnsupportedError, UsageError
 from ..limits import DEFAULT, Limits
 
 _NUMBER = rb"([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
@@ -93,15 +92,6 @@ def encode_pfm(values: ArrayLike, *, byteorder: Literal["little", "big"] = "litt
     order, scale = ("<f4", -1.0) if byteorder == "little" else (">f4", 1.0)
     header = f"Pf\n{array.shape[1]} {array.shape[0]}\n{scale}\n".encode("ascii")
     return header + array[::-1].astype(order).tobytes()
-
-
-def write_pfm(path: Path, values: ArrayLike, *, byteorder: Literal["little", "big"] = "little") -> None:
-    """Write (H, W) values, top row first, as a float32 PFM. Raises UsageError for other shapes, OutputError."""
-    blob = encode_pfm(values, byteorder=byteorder)
-    try:
-        path.write_bytes(blob)
-    except OSError as error:
-        raise OutputError(f"the file cannot be written: {error.strerror or error}", where=path) from error
 
 
 _GAP = rb"(?:\s|#[^\n]*\n)+"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from movie_kit import hexed
+from movie_kit import hexed, matrix_for
 
 from gpudepth.depth import orientation as exif
 from gpudepth.errors import UnsupportedError
@@ -19,17 +19,17 @@ PORTRAIT = hexed("""
 
 def test_a_phone_held_upright():
     assert track.orientation_of(PORTRAIT) == 6
-    assert track.matrix_for(6, 1920, 1080) == PORTRAIT
+    assert matrix_for(6, 1920, 1080) == PORTRAIT
 
 
 def test_identity():
-    assert track.matrix_for(1, 640, 480) == track.IDENTITY
+    assert matrix_for(1, 640, 480) == track.IDENTITY
     assert track.orientation_of(track.IDENTITY) == 1
 
 
 @pytest.mark.parametrize("number", range(1, 9))
 def test_all_eight_and_the_picture_stays_where_it_is_seen(number):
-    raw = track.matrix_for(number, 64, 48)
+    raw = matrix_for(number, 64, 48)
     assert track.orientation_of(raw) == number
     a, b, _, c, d, _, tx, ty, _ = np.frombuffer(raw, ">i4") / 65536
     corners = [(a * x + c * y + tx, b * x + d * y + ty) for x in (0, 64) for y in (0, 48)]

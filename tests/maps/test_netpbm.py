@@ -15,13 +15,12 @@ from gpudepth.errors import (
     GpudepthError,
     LimitError,
     MalformedError,
-    OutputError,
     TruncatedError,
     UnsupportedError,
     UsageError,
 )
 from gpudepth.limits import Limits
-from gpudepth.maps.netpbm import read_pfm, write_pfm
+from gpudepth.maps.netpbm import encode_pfm, read_pfm
 
 ROWS = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], dtype=np.float32)
 
@@ -81,7 +80,7 @@ def test_limits_come_before_the_rows() -> None:
 @given(hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=9)), st.sampled_from(["little", "big"]))
 def test_round_trip(tmp_path_factory: pytest.TempPathFactory, values: np.ndarray, order: str) -> None:
     path = tmp_path_factory.getbasetemp() / "round.pfm"
-    write_pfm(path, values, byteorder=order)  # type: ignore[arg-type]
+    path.write_bytes(encode_pfm(values, byteorder=order))  # type: ignore[arg-type]
     again = read(path.read_bytes())
     assert again.tobytes() == values.tobytes()          # bit for bit: NaN payloads, signs of zero
     with Image.open(path) as other:                     # an independent reader agrees
@@ -96,6 +95,4 @@ def test_garbage_never_escapes(tail: bytes) -> None:
 
 def test_writer_refuses_what_is_no_map(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="height, width"):
-        write_pfm(tmp_path / "x.pfm", np.zeros((2, 3, 3)))
-    with pytest.raises(OutputError, match="cannot be written"):
-        write_pfm(tmp_path / "no" / "x.pfm", ROWS)
+        (tmp_path / "x.pfm").write_bytes(encode_pfm(np.zeros((2, 3, 3))))

@@ -20,7 +20,7 @@ from gpudepth.compute import backend
 from gpudepth.depth.encoding import Depth
 from gpudepth.depth.pixel_format import FDEP
 from gpudepth.errors import UsageError
-from gpudepth.maps.netpbm import write_pfm
+from gpudepth.maps.netpbm import encode_pfm
 from gpudepth.maps.presets import PRESETS, find, kinect_codes, page, rotate_bits
 from gpudepth.maps.raw import RawLayout
 from gpudepth.settings.job import parse_job
@@ -93,7 +93,7 @@ def test_values(tmp_path: Path, name: str) -> None:
     path = tmp_path / "map.png"
     if row.dtype == np.float32:
         path = tmp_path / ("map.pfm" if BY_NAME[name].files == "PFM" else "map.npy")
-        write_pfm(path, row) if path.suffix == ".pfm" else np.save(path, row)
+        path.write_bytes(encode_pfm(row)) if path.suffix == ".pfm" else np.save(path, row)
     else:
         Image.fromarray(row).save(path)
     found = metres(path, name, **parameters)[0]

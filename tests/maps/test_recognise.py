@@ -20,7 +20,7 @@ from gpudepth.batch.runner import run
 from gpudepth.cli.app import run_command
 from gpudepth.errors import GpudepthError, JobError, UsageError
 from gpudepth.formats.archive.index import read_index
-from gpudepth.maps.netpbm import write_pfm
+from gpudepth.maps.netpbm import encode_pfm
 from gpudepth.maps.presets import PRESETS
 from gpudepth.maps.recognise import recognise
 from gpudepth.settings.job import parse_job
@@ -67,7 +67,7 @@ CASES: list[tuple[str, str, Callable[[Path], Any], list[str]]] = [
     ("video-depth-anything", "a.npz", npz(depths=METRES[None]), []),
     ("tum-rgbd", "depth/x.png", codes16, ["depth.txt", "rgb.txt"]),
     ("tum-rgbd", "d/1305031102.175304.png", vga, []),
-    ("middlebury", "disp0.pfm", lambda p: write_pfm(p, METRES), []),
+    ("middlebury", "disp0.pfm", lambda p: p.write_bytes(encode_pfm(METRES)), []),
     ("hypersim", "frame.0000.depth_meters.hdf5", hdf5("dataset", np.ones((768, 1024), np.float16)), []),
     ("nyu", "nyu.mat", hdf5("depths", np.ones((2, 4, 3), np.float32), "images"), []),
     ("diode", "x_depth.npy", floats, ["x_depth_mask.npy"]),
@@ -107,7 +107,7 @@ def test_what_leaves_no_doubt(tmp_path: Path, preset: str, name: str, write: Any
 
 @pytest.mark.parametrize(("name", "write", "named"), [
     ("a.png", codes16, "kitti-depth, kitti-disparity, vkitti2, tum-rgbd"), ("a.npy", floats, "diode"), ("a.exr", None, "blender-exr"),
-    ("x_depth.npy", floats, "diode, nerfstudio, depth-anything-v2"), ("a.pfm", lambda p: write_pfm(p, METRES), "middlebury, sceneflow, midas"),
+    ("x_depth.npy", floats, "diode, nerfstudio, depth-anything-v2"), ("a.pfm", lambda p: p.write_bytes(encode_pfm(METRES)), "middlebury, sceneflow, midas"),
     ("a.npz", npz(depth=METRES), "video-depth-anything"), ("lowres_depth/a.png", codes16, "kitti-depth"),
     ("depth/000001.png", codes16, "kitti-depth"), ("d/frame-000000.depth.png", codes16, "kitti-depth"),
     ("a_depth_meters.hdf5", hdf5("dataset", METRES), "hypersim"), ("rows", lambda p: p.write_bytes(bytes(999)), "eth3d"),
@@ -126,7 +126,7 @@ def test_what_leaves_doubt_is_refused(tmp_path: Path, name: str, write: Any, nam
 
 
 def test_a_calibration_of_another_size_is_none(tmp_path: Path) -> None:
-    write_pfm(tmp_path / "d.pfm", METRES[:-1])
+    (tmp_path / "d.pfm").write_bytes(encode_pfm(METRES[:-1]))
     (tmp_path / "calib.txt").write_text(CALIB)
     with pytest.raises(UsageError, match="middlebury"):
         recognise(tmp_path / "d.pfm")
@@ -167,7 +167,7 @@ def test_members_of_archives(tmp_path: Path) -> None:
 
 def test_attach_says_what_it_decided(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pixels(64, 48).save(tmp_path / "p.jpg")
-    write_pfm(tmp_path / "d.pfm", np.full((24, 32), 7, np.float32))
+    (tmp_path / "d.pfm").write_bytes(encode_pfm(np.full((24, 32), 7, np.float32)))
     (tmp_path / "calib.txt").write_text(CALIB)
     arguments = ["attach", tmp_path / "p.jpg", tmp_path / "d.pfm", "--preset", "auto", "-o", tmp_path / "o.jpg"]
     assert run_command([str(a) for a in arguments]) == 0
@@ -197,12 +197,12 @@ def test_a_job_decides_file_by_file(tmp_path: Path) -> None:
     for scene, doffs in (("a", 3), ("b", 13)):
         (tmp_path / scene).mkdir()
         pixels(64, 48).save(tmp_path / scene / "im0.png")
-        write_pfm(tmp_path / scene / "disp0.pfm", np.full((24, 32), 7, np.float32))
+        (tmp_path / scene / "disp0.pfm").write_bytes(encode_pfm(np.full((24, 32), 7, np.float32)))
         (tmp_path / scene / "calib.txt").write_text(CALIB.replace("doffs=3", f"doffs={doffs}"))
     (tmp_path / "job.yaml").write_text('source: {color: "{scene}/im0.png", depth: "{scene}/disp0.pfm"}\n'
                                        'encoding: {preset: auto}\noutput: {path: "out/{scene}.heic"}\nrun: {workers: 1}\n')
     summary = run(tmp_path / "job.yaml")
-    assert [r.said.split(":")[0] for r in summary.rows] == ["middlebury (calib.txt of the same size"] * 2
+    assert [r.summary.split(":")[0] for r in summary.rows] == ["middlebury (calib.txt of the same size"] * 2
     assert [r.metres[0] for r in summary.rows if r.metres] == pytest.approx([1, 0.5], rel=1e-3)
     assert run(tmp_path / "job.yaml").skipped == 2
     (tmp_path / "b/calib.txt").write_text(CALIB.replace("doffs=3", "doffs=33"))     # an input as the map is

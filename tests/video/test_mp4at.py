@@ -10,7 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from movie_kit import Trak, build, colour_trak, hexed, muxed, parse, u16, u32, visual_entry
+from movie_kit import Trak, build, colour_trak, hexed, matrix_for, muxed, parse, u16, u32, visual_entry
 
 from gpudepth.depth.data import DepthData
 from gpudepth.errors import (
@@ -27,7 +27,6 @@ from gpudepth.errors import (
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.formats.isobmff.box import make, walk
 from gpudepth.formats.quicktime.metadata import metadata_of
-from gpudepth.formats.quicktime.track import matrix_for
 from gpudepth.limits import Limits
 from gpudepth.video.mp4at import reader, writer
 from gpudepth.video.mp4at.tracks import NearFar

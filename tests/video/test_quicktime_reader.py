@@ -7,7 +7,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from movie_kit import Sample, build, coded, colour_trak, depth_movie, depth_trak, muxed, parse, ramp, u16
+from movie_kit import Sample, build, coded, colour_trak, depth_movie, depth_trak, matrix_for, muxed, parse, ramp, u16
 
 from gpudepth.depth.pixel_format import FDIS, HDEP, HDIS
 from gpudepth.errors import (
@@ -20,7 +20,6 @@ from gpudepth.errors import (
     UsageError,
 )
 from gpudepth.formats.isobmff.box import make
-from gpudepth.formats.quicktime.track import matrix_for
 from gpudepth.limits import Limits
 from gpudepth.video.quicktime.depth_track import find
 from gpudepth.video.quicktime.log_code import LogRange

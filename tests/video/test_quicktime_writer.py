@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 from heif_kit import tool
-from movie_kit import build, colour_trak, depth_movie, hexed, muxed, parse, u32
+from movie_kit import build, colour_trak, depth_movie, hexed, matrix_for, muxed, parse, u32
 
 from gpudepth.depth.data import DepthData
 from gpudepth.errors import (
@@ -26,7 +26,6 @@ from gpudepth.errors import (
 )
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.formats.isobmff.box import make, walk
-from gpudepth.formats.quicktime.track import matrix_for
 from gpudepth.limits import Limits
 from gpudepth.video.quicktime import trak, writer
 from gpudepth.video.quicktime.log_code import LogRange

@@ -14,7 +14,7 @@ from fractions import Fraction
 from ...errors import MalformedError, RangeError, TruncatedError
 from .nal import Bits, BitWriter
 
-UNIFORM_INVERSE_Z, UNIFORM_DISPARITY, UNIFORM_Z, NON_UNIFORM_DISPARITY = range(4)
+UNIFORM_DISPARITY, UNIFORM_Z, NON_UNIFORM_DISPARITY = 1, 2, 3    # 0 is inverse Z, which is read as disparity
 PAYLOAD_TYPE = 177
 NAL_HEADER = bytes.fromhex("4e01")  # PREFIX_SEI, layer 0, temporal id 0
 MANTISSA_BITS = 16

@@ -17,7 +17,7 @@ from ..isobmff.box import Box, Cursor, make, make_full
 from ..isobmff.items import children
 from .track import children as boxes
 
-TEXT, FLOAT32, UINT8, UINT64, RESERVED = 1, 23, 75, 78, 0       # type indicators
+TEXT, UINT8, UINT64, RESERVED = 1, 75, 78, 0       # type indicators
 MDTA = b"mdta"
 MAX_KEYS = 1 << 12
 MAX_META = 1 << 20

@@ -200,7 +200,7 @@ def _elst(source: Readable, edts: Box | None, limits: Limits) -> tuple[EditListE
 
 
 IDENTITY = bytes.fromhex("00010000 00000000 00000000  00000000 00010000 00000000  00000000 00000000 40000000")
-_LAYOUT = ">9i"
+MATRIX = ">9i"
 
 
 def orientation_of(matrix: bytes, where: str = "tkhd") -> int:
@@ -208,7 +208,7 @@ def orientation_of(matrix: bytes, where: str = "tkhd") -> int:
 
     Raises UnsupportedError for a matrix that is not a rotation by quarter turns, mirrored or not.
     """
-    a, b, _, c, d, _, *_ = struct.unpack(_LAYOUT, matrix)
+    a, b, _, c, d, _, *_ = struct.unpack(MATRIX, matrix)
     signs = np.sign([[a, c], [b, d]])
     for candidate in range(1, 9):
         if np.array_equal(signs, matrix_of(candidate)):
@@ -216,12 +216,3 @@ def orientation_of(matrix: bytes, where: str = "tkhd") -> int:
     numbers = ", ".join(f"{v / 65536:g}" for v in (a, b, c, d))
     raise UnsupportedError(f"the matrix a, b, c, d = {numbers} is not a rotation by quarter turns", where=where,
                            hint="‹orientation=coded› uses pictures as they are stored")
-
-
-def matrix_for(exif_orientation: int, width: int, height: int) -> bytes:
-    """Return the matrix for an Exif orientation of coded samples of width × height; the picture stays at x, y ≥ 0."""
-    (a, c), (b, d) = matrix_of(exif_orientation).tolist()
-    tx = sum(size for factor, size in ((a, width), (c, height)) if factor < 0)
-    ty = sum(size for factor, size in ((b, width), (d, height)) if factor < 0)
-    fixed = [round(v * 65536) for v in (a, b, c, d, tx, ty)]
-    return struct.pack(_LAYOUT, fixed[0], fixed[1], 0, fixed[2], fixed[3], 0, fixed[4], fixed[5], 1 << 30)

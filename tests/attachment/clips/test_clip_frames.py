@@ -10,7 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from movie_kit import build, colour_trak, depth_movie, depth_trak, muxed, ramp
+from movie_kit import build, colour_trak, depth_movie, depth_trak, matrix_for, muxed, ramp
 from photo_kit import heic
 
 from gpudepth.attachment.clips.files import save_frames
@@ -21,7 +21,6 @@ from gpudepth.errors import MalformedError, NoDepthError, UsageError
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.formats.isobmff.box import make
 from gpudepth.formats.quicktime.metadata import Metadata, Value
-from gpudepth.formats.quicktime.track import matrix_for
 from gpudepth.video import frames as clip
 from gpudepth.video.frames import frames, is_clip
 from gpudepth.video.matching import Choice
