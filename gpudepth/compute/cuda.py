@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BackendError
-from .interface import on_gpu as on_gpu
+from .interface import on_gpu
 from .launch import MAX_ROWS
 from .nvrtc import cubin
 

@@ -9,6 +9,7 @@ import math
 from ..depth.pixel_format import Quantity
 from ..errors import GpudepthError
 from ..formats import xmp
+from ..formats.xmp import Packet
 from ..limits import DEFAULT, Limits
 from . import apple
 from .apple import APDI, BLUR, DEPTH_DATA, PORTRAIT_RENDERED, PORTRAIT_SIDE, DepthMetadata
@@ -48,6 +49,7 @@ RENDERED = Rule("custom-rendered", "Exif CustomRendered is Portrait (7, 8 or 9)"
 
 _KEYS = ("AuxiliaryImageType", "NativeFormat", "StoredFormat", "IntMinValue", "IntMaxValue", "FloatMinValue",
          "FloatMaxValue")
+_WORDS = {"Quality": ("high", "low"), "Accuracy": ("relative", "absolute"), "Filtered": ("True", "False")}
 
 
 def check(out: Checklist, data: bytes, where: str, *, bits: int | None, size: tuple[int, int] | None,
@@ -62,6 +64,20 @@ def check(out: Checklist, data: bytes, where: str, *, bits: int | None, size: tu
     out.test(XMP_PARSES, True, where)
     missing = [k for k in _KEYS if packet.text(APDI, k) is None]
     out.test(XMP_KEYS, not missing, where, f"missing: {', '.join(missing)}")
+    _check_formats(out, packet, about, where, bits)
+    lo, hi = about.float_min, about.float_max
+    if lo is not None and hi is not None:
+        out.test(RANGE, 0 <= lo <= hi < math.inf, where, f"{lo:g} to {hi:g}")
+        out.test(REACH, hi >= 0.5, where, f"it is {hi:g}")
+    _check_flags(out, packet, about, where)
+    version = packet.text(DEPTH_DATA, "DepthDataVersion") or ""
+    out.test(VERSION, version.isdecimal() and int(version) >> 16 == 1, where, f"it is {version or 'missing'}")
+    out.test(CALIBRATED, about.calibration is not None, where, "there is none")
+    _check_portrait(out, packet, where, size)
+    return about
+
+
+def _check_formats(out: Checklist, packet: Packet, about: DepthMetadata, where: str, bits: int | None) -> None:
     native = about.native
     out.test(NATIVE, native is not None, where, f"NativeFormat is {packet.text(APDI, 'NativeFormat')}")
     if native is not None:
@@ -72,27 +88,17 @@ def check(out: Checklist, data: bytes, where: str, *, bits: int | None, size: tu
         coded = about.stored.bits if about.stored is not None else None
         out.test(STORED, coded == bits and about.int_max == (1 << bits) - 1 and about.int_min == 0, where,
                  f"{about.stored} with codes {about.int_min}…{about.int_max}, but {bits} bits are coded")
-    lo, hi = about.float_min, about.float_max
-    if lo is not None and hi is not None:
-        out.test(RANGE, 0 <= lo <= hi < math.inf, where, f"{lo:g} to {hi:g}")
-        out.test(REACH, hi >= 0.5, where, f"it is {hi:g}")
-    filtered = packet.text(DEPTH_DATA, "Filtered")
-    out.test(FILTERED, filtered is not None and about.filtered, where, f"it is {filtered}")
-    quality = packet.text(DEPTH_DATA, "Quality")
-    accuracy = packet.text(DEPTH_DATA, "Accuracy")
-    odd = [f"{name} is {value}" for name, value, known in (
-        ("Quality", quality, ("high", "low")), ("Accuracy", accuracy, ("relative", "absolute")),
-        ("Filtered", filtered, ("True", "False"))) if value is not None and value not in known]
+
+
+def _check_flags(out: Checklist, packet: Packet, about: DepthMetadata, where: str) -> None:
+    flags = {name: packet.text(DEPTH_DATA, name) for name in _WORDS}
+    out.test(FILTERED, flags["Filtered"] is not None and about.filtered, where, f"it is {flags['Filtered']}")
+    odd = [f"{name} is {value}" for name, value in flags.items() if value is not None and value not in _WORDS[name]]
     out.test(WORDS, not odd, where, ", ".join(odd))
-    out.test(QUALITY, quality == "high", where, f"it is {quality}")
-    version = packet.text(DEPTH_DATA, "DepthDataVersion") or ""
-    out.test(VERSION, version.isdecimal() and int(version) >> 16 == 1, where, f"it is {version or 'missing'}")
-    out.test(CALIBRATED, about.calibration is not None, where, "there is none")
-    _portrait(out, packet, where, size)
-    return about
+    out.test(QUALITY, flags["Quality"] == "high", where, f"it is {flags['Quality']}")
 
 
-def _portrait(out: Checklist, packet: xmp.Packet, where: str, size: tuple[int, int] | None) -> None:
+def _check_portrait(out: Checklist, packet: Packet, where: str, size: tuple[int, int] | None) -> None:
     text = packet.text(BLUR, "RenderingParameters")
     out.test(RENDERING, text is not None and is_rendering_blob(text), where,
              "it is missing; only Portrait photos have one, which --donor copies"

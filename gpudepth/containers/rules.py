@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
+
+from ..depth.aspect import compare
+from ..depth.data import DepthData
 from ..errors import GpudepthError
 from ..formats.bytesource import ByteSource
 
-if TYPE_CHECKING:
-    from ..formats.quicktime.movie import Movie
-
+T = TypeVar("T")
 Verdict = Literal["ok", "warn", "fail"]
 ANY = "*"
 
@@ -85,6 +87,28 @@ class Checklist:
         place = (error.where or where).removeprefix(self.file).removeprefix(": ")
         self.test(rule, False, place or "the whole file", error.message)
 
+    def decoded(self, where: str, read: Callable[[], DepthData | None]) -> DepthData | None:
+        """Note whether a map can be read; return it, or None."""
+        try:
+            data = read()
+        except GpudepthError as error:
+            self.broken(DECODES, error, where)
+            return None
+        self.test(DECODES, data is not None, where, "there is no map")
+        return data
+
+    def check_values(self, data: DepthData, where: str) -> None:
+        """Apply the rules about the values of a map."""
+        lo, hi = data.range()
+        holes = int((~np.isfinite(data.map)).sum())
+        self.test(VALUES, not holes and lo >= 0, where, f"{lo:g} to {hi:g}, {holes} not finite")
+        self.test(VARIES, hi > lo, where, f"{lo:g} everywhere")
+
+    def check_aspect(self, size: tuple[int, int], frame: tuple[int, int], where: str) -> None:
+        """Apply the rule about the (width, height) of map and picture."""
+        self.test(ASPECT, compare(size, frame, min(size)).fits, where,
+                  f"the map is {size[0]}×{size[1]}, the picture {frame[0]}×{frame[1]}")
+
 
 @dataclass(frozen=True)
 class Verdicts:
@@ -138,21 +162,22 @@ ASPECT = Rule("aspect", "map and picture have the same aspect, within 1 % or a p
               "AVDepthData: the map has the field of view of its picture")
 
 
-def check_movie(source: ByteSource, profile: str | None, rules: Callable[[Checklist, Movie], None]) -> list[Finding]:
-    """Check a movie against `rules`; damage becomes a finding at its place."""
-    from ..formats.quicktime import movie
+def check_file(source: ByteSource, profile: str | None, parse: Callable[[ByteSource], T],
+               rules: Callable[[Checklist, T], None], *, where: str) -> list[Finding]:
+    """Parse a file and apply its rules; damage becomes a finding at its place.
 
+    Args:
+        source: The file.
+        profile: Profile that it is checked against, or None.
+        parse: Returns the parsed file.
+        rules: Applies the rules to the parsed file.
+        where: Place of its structure.
+    """
     out = Checklist(profile, source.name)
     try:
-        content = movie.read(source)
-        out.test(STRUCTURE, True, "moov")
+        content = parse(source)
+        out.test(STRUCTURE, True, where)
         rules(out, content)
     except GpudepthError as error:
-        out.broken(STRUCTURE, error, "moov")
+        out.broken(STRUCTURE, error, source.name)
     return out.findings
-
-
-def same_aspect(size: tuple[int, int], frame: tuple[int, int]) -> bool:
-    """Return whether two (width, height) show the same field of view, within the resolution of their pixels."""
-    ratio = size[0] * frame[1] / (size[1] * frame[0])
-    return abs(ratio - 1) <= max(0.01, 0.75 / min(size))

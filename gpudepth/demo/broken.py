@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from ..containers.heif.file import DEPTH_URNS, HeifFile
+from ..containers.heif.file import DEPTH_URNS, XMP_TYPE, HeifFile
 from ..containers.heif.rewrite import Rewriter
-from ..containers.heif.writer import XMP_TYPE
 from ..depth import orientation as exif
 from ..errors import GpudepthError, MalformedError, NoDepthError, RangeError, TruncatedError, UnsupportedError
 from ..formats.bytesource import ByteSource

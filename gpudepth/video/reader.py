@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ..errors import GpudepthError, LimitError, MalformedError, TruncatedError, UnsupportedError
+from ..errors import LimitError, MalformedError, TruncatedError, UnsupportedError, located
 from ..formats.bytesource import ByteSource
 from ..formats.quicktime import track
 from ..formats.quicktime.movie import find_moov
@@ -214,12 +214,11 @@ def _refuse_stills(source: ByteSource) -> None:
     head = source.read(0, min(12, source.size))
     if head[4:8] == b"ftyp" and head[8:12] in _STILLS:
         try:
-            find_moov(source)
+            with located(source.name):
+                find_moov(source)
         except TruncatedError:
             raise UnsupportedError("the file is a still picture; expected a video", where=source.name,
                                    hint="for a photo, -o names one file without %06d: -o out.heic") from None
-        except GpudepthError as error:
-            raise error.within(source.name) from None
 
 
 def _damage() -> tuple[type[BaseException], ...]:

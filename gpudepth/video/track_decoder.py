@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..depth.data import DepthData
-from ..errors import MalformedError, UnsupportedError
+from ..errors import MalformedError, UnsupportedError, UsageError
 from ..formats.hevc.parameter_sets import Configuration
-from ..formats.quicktime.samples import Ints
+from ..formats.quicktime.samples import Ints, SampleEntry
 from ..formats.quicktime.track import Track
 
 if TYPE_CHECKING:
@@ -56,6 +56,21 @@ def decode(depth: CodedTrack, start: int, stop: int) -> Generator[Codes, None, N
         break
     raise MalformedError(f"frame {due} could not be decoded", where=_place(depth, int(order[due])),
                          hint=f"the frames before it can be read: stop at {due}")
+
+
+def decode_ends(depth: CodedTrack) -> None:
+    """Decode the first and the last frame. Raises the errors of `decode`."""
+    for frame in sorted({0, depth.frames - 1}):
+        for _ in decode(depth, frame, frame + 1):
+            pass
+
+
+def only_entry(track: Track) -> SampleEntry:
+    """Return the sample entry of a depth track. Raises UnsupportedError when there are several."""
+    if len(track.entries) > 1:
+        raise UnsupportedError(f"the depth track has {len(track.entries)} sample descriptions; one is supported",
+                               where=track.entries[0].path)
+    return track.entries[0]
 
 
 def _first_sample(depth: CodedTrack, rank: NDArray[np.int64], start: int) -> int:
@@ -173,6 +188,14 @@ class CodedTrack:
     @property
     def frames(self) -> int:
         return self.track.samples.count
+
+    def stop(self, start: int, stop: int | None, stride: int) -> int:
+        """Return the index after the last of some frames; None stands for all. Raises UsageError."""
+        stop = self.frames if stop is None else stop
+        if stride < 1 or not (0 <= start < stop <= self.frames):
+            raise UsageError(f"frames {start} to {stop} in steps of {stride} do not exist: the track has {self.frames} "
+                             "frames", hint="frames are counted from 0, and the end is not included")
+        return stop
 
     @property
     def orientation(self) -> int:

@@ -6,13 +6,13 @@ import base64
 import binascii
 import hashlib
 import math
+from collections.abc import Callable
 
 from ...depth.data import DepthData
-from ...errors import GpudepthError
 from ...formats import jpeg, rdf, xmp
 from ...formats.bytesource import ByteSource
 from ...formats.jpeg import Stream
-from ..rules import ASPECT, DECODES, Checklist, Rule, same_aspect
+from ..rules import Checklist, Rule
 from . import dynamic_depth, gdepth
 from .dynamic_depth import PRIMARY_URI, PROFILE, DynamicDepth
 from .packets import NOTE, Packets
@@ -62,20 +62,13 @@ def check_gdepth(out: Checklist, primary: Stream, packets: Packets, source: Byte
     head = _head(get("Data") or "")
     kind = "image/png" if head.startswith(b"\x89PNG") else "image/jpeg" if head.startswith(b"\xff\xd8") else "neither"
     out.test(MIME, mime in (None, kind), f"{where}:Data", f"Mime is {mime}, but the data is {kind}")
-    try:
-        data = gdepth.read(packets, 1, limits)
-    except GpudepthError as error:
-        out.broken(DECODES, error, where)
-        return None
-    return _size(out, data, primary, where)
+    return _decoded(out, where, primary, lambda: gdepth.read(packets, 1, limits))
 
 
-def _size(out: Checklist, data: DepthData | None, primary: Stream, where: str) -> DepthData | None:
-    out.test(DECODES, data is not None, where, "there is no map")
+def _decoded(out: Checklist, where: str, primary: Stream, read: Callable[[], DepthData | None]) -> DepthData | None:
+    data = out.decoded(where, read)
     if data is not None:
-        frame = primary.frame
-        out.test(ASPECT, same_aspect((data.width, data.height), (frame.width, frame.height)), where,
-                 f"the map is {data.width}×{data.height}, the picture {frame.width}×{frame.height}")
+        out.check_aspect((data.width, data.height), (primary.frame.width, primary.frame.height), where)
     return data
 
 
@@ -105,19 +98,7 @@ def _extended(out: Checklist, primary: Stream, packets: Packets) -> None:
 
 def check_dynamic_depth(out: Checklist, found: DynamicDepth, primary: Stream, source: ByteSource) -> DepthData | None:
     """Apply Dynamic Depth's rules; return the map in coded orientation if it can be read."""
-    where, items = "XMP Container:Directory", found.items
-    first = items[0]
-    out.test(DIRECTORY, first.length == 0 and first.uri in ("", PRIMARY_URI), where,
-             f"it starts with {first.uri!r} and length {first.length:,}")
-    wrong = [f"{i.uri!r} is {i.mime}" for i in items if i.mime != "image/jpeg"]
-    out.test(ITEM_MIME, not wrong, where, ", ".join(wrong))
-    at, astray = primary.end, []
-    for item in items:
-        at += item.padding
-        if item.length and not _is_jpeg(source, at, item.length):
-            astray.append(f"{item.uri!r} at {at:,}, {item.length:,} bytes")
-        at += item.length
-    out.test(ITEMS, not astray, where, ", ".join(astray))
+    _directory(out, found, primary.end, source)
     profiles = [n for d in found.tree.descriptions() for n in d.walk() if (PROFILE, "Type") in n.own()]
     photos = [n for n in profiles if n.own()[(PROFILE, "Type")] == "DepthPhoto" and _indices(n)]
     out.test(DEPTH_PHOTO, bool(photos), "XMP Device:Profiles",
@@ -133,12 +114,24 @@ def check_dynamic_depth(out: Checklist, found: DynamicDepth, primary: Stream, so
     out.test(DEPTH_ITEM, found.offset(about.uri) is not None, where, f"{about.uri!r} is not one")
     confidence = found.offset(about.confidence_uri) if about.confidence_uri else None
     out.test(CONFIDENCE, confidence is not None, where, f"{about.confidence_uri!r} is not one")
-    try:
-        data = dynamic_depth.read(found, source, primary.end, 1)
-    except GpudepthError as error:
-        out.broken(DECODES, error, where)
-        return None
-    return _size(out, data, primary, where)
+    return _decoded(out, where, primary, lambda: dynamic_depth.read(found, source, primary.end, 1))
+
+
+def _directory(out: Checklist, found: DynamicDepth, at: int, source: ByteSource) -> None:
+    """Check the directory and its items, which start at `at`."""
+    where, items = "XMP Container:Directory", found.items
+    first = items[0]
+    out.test(DIRECTORY, first.length == 0 and first.uri in ("", PRIMARY_URI), where,
+             f"it starts with {first.uri!r} and length {first.length:,}")
+    wrong = [f"{i.uri!r} is {i.mime}" for i in items if i.mime != "image/jpeg"]
+    out.test(ITEM_MIME, not wrong, where, ", ".join(wrong))
+    astray = []
+    for item in items:
+        at += item.padding
+        if item.length and not _is_jpeg(source, at, item.length):
+            astray.append(f"{item.uri!r} at {at:,}, {item.length:,} bytes")
+        at += item.length
+    out.test(ITEMS, not astray, where, ", ".join(astray))
 
 
 def _is_jpeg(source: ByteSource, at: int, length: int) -> bool:
@@ -149,5 +142,3 @@ def _is_jpeg(source: ByteSource, at: int, length: int) -> bool:
 def _indices(profile: rdf.Node) -> list[str]:
     return [n.text for c in profile.walk() if c.name == (PROFILE, "CameraIndices") for n in c.walk()
             if n.name[1] == "li"]
-
-

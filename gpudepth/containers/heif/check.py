@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from ...depth.pixel_format import Quantity
 from ...errors import GpudepthError
 from ...formats.bytesource import ByteSource
@@ -16,20 +14,8 @@ from ...formats.hevc.parameter_sets import RANGE_EXTENSIONS, Configuration, Prof
 from ...formats.isobmff.locations import FILE
 from .. import apple, apple_rules
 from ..apple import DepthMetadata
-from ..rules import (
-    ASPECT,
-    DECODES,
-    ONE_MAP,
-    PRESENT,
-    STRUCTURE,
-    VALUES,
-    VARIES,
-    Checklist,
-    Finding,
-    Rule,
-    same_aspect,
-)
-from .file import DEPTH_URNS, HeifFile
+from ..rules import DECODES, ONE_MAP, PRESENT, Checklist, Finding, Rule, check_file
+from .file import DEPTH_URNS, XMP_TYPE, HeifFile
 from .reader import read_depth, representation
 
 HEIF, FILES = "ISO/IEC 23008-12", apple_rules.FILES
@@ -63,18 +49,7 @@ FEW_PROPERTIES = Rule("properties", f"at most {LIBHEIF_PROPERTIES} property boxe
 
 def check(source: ByteSource, profile: str | None) -> list[Finding]:
     """Check a file against the rules; damage becomes a finding at its place."""
-    out = Checklist(profile, source.name)
-    try:
-        file = HeifFile(source)
-    except GpudepthError as error:
-        out.broken(STRUCTURE, error, source.name)
-        return out.findings
-    out.test(STRUCTURE, True, "meta")
-    try:
-        _Check(out, file).run()
-    except GpudepthError as error:  # errors that no rule covers count as structure
-        out.broken(STRUCTURE, error, "meta")
-    return out.findings
+    return check_file(source, profile, HeifFile, lambda out, file: _Check(out, file).run(), where="meta")
 
 
 @dataclass
@@ -85,7 +60,8 @@ class _Check:
     def run(self) -> None:
         file, out = self.file, self.out
         depth = file.depth_items()
-        self._strays(depth)
+        strays = self._strays(depth)
+        self._stray_packets({*depth, *strays})
         if not out.test(PRESENT, bool(depth), "meta/iref", "no auxiliary image of the primary picture is depth"):
             return
         out.test(ONE_MAP, len(depth) == 1, "meta/iref", f"items {', '.join(map(str, depth))}")
@@ -94,32 +70,28 @@ class _Check:
         for item in depth:
             self._item(item)
 
-    def _strays(self, depth: list[int]) -> None:
-        """Report depth that readers will not find: a wrong URN, auxl or cdsc."""
+    def _strays(self, depth: list[int]) -> list[int]:
+        """Report and return depth images that readers will not find: with a wrong URN or auxl."""
         meta, file, out = self.file.meta, self.file, self.out
-        wrong_urn, unreferenced = [], []
-        for item in meta.items:
-            if item in depth or item == meta.primary:
-                continue
-            urn = file.urn(item)
-            if urn is None:
-                continue
-            if urn[0] in DEPTH_URNS:
-                unreferenced.append(item)
-            elif any(self._packet(i) is not None for i in file.metadata_of(item)):
-                wrong_urn.append((item, urn[0]))
-        out.test(URN, not wrong_urn, self._path(wrong_urn[0][0], "auxC") if wrong_urn else "meta/iprp",
-                 "; ".join(f"item {i} has depth metadata but is {urn!r}" for i, urn in wrong_urn))
+        others = {i: urn[0] for i in meta.items
+                  if i not in depth and i != meta.primary and (urn := file.urn(i)) is not None}
+        unreferenced = [i for i, urn in others.items() if urn in DEPTH_URNS]
+        wrong_urn = [i for i, urn in others.items()
+                     if urn not in DEPTH_URNS and any(map(self._packet, file.metadata_of(i)))]
+        out.test(URN, not wrong_urn, self._path(wrong_urn[0], "auxC") if wrong_urn else "meta/iprp",
+                 "; ".join(f"item {i} has depth metadata but is {others[i]!r}" for i in wrong_urn))
         out.test(AUXL, not unreferenced, "meta/iref", "; ".join(
             f"depth item {i} refers to {meta.targets('auxl', i) or 'nothing'} instead of primary picture {meta.primary}"
             for i in unreferenced))
-        astray = []
-        for item, info in meta.items.items():
-            if info.content_type == b"application/rdf+xml" and self._packet(item) is not None:
-                targets = meta.targets("cdsc", item)
-                if not any(t in depth or t in unreferenced or t in dict(wrong_urn) for t in targets):
-                    astray.append((item, targets))
-        out.test(CDSC, not astray, "meta/iref", "; ".join(
+        return unreferenced + wrong_urn
+
+    def _stray_packets(self, images: set[int]) -> None:
+        """Report depth metadata that describes none of these images."""
+        meta = self.file.meta
+        packets = [i for i, info in meta.items.items()
+                   if info.content_type == XMP_TYPE and self._packet(i) is not None]
+        astray = [(i, targets) for i in packets if images.isdisjoint(targets := meta.targets("cdsc", i))]
+        self.out.test(CDSC, not astray, "meta/iref", "; ".join(
             f"XMP item {i} holds depth metadata but refers to {t or 'nothing'}" for i, t in astray))
 
     def _packet(self, item: int) -> DepthMetadata | None:
@@ -149,8 +121,7 @@ class _Check:
         self._range(item, about)
         frame = self.file.window(meta.primary)[2:]
         if size is not None:
-            out.test(ASPECT, same_aspect(size, frame), self._path(item, "ispe"),
-                     f"the map is {size[0]}×{size[1]}, the picture {frame[0]}×{frame[1]}")
+            out.check_aspect(size, frame, self._path(item, "ispe"))
         out.test(TURNED, self.file.orientation(item) == self.file.orientation(meta.primary), self._path(item, "irot"),
                  f"orientation {self.file.orientation(item)}; the picture's is {self.file.orientation(meta.primary)}")
         kinds = [(meta.properties.boxes[n - 1].kind, essential) for n, essential in meta.properties.associations[item]]
@@ -226,20 +197,11 @@ class _Check:
                  f"SEI {theirs[0]:.6f} to {theirs[1]:.6f}, XMP {ours[0]:.6f} to {ours[1]:.6f}")
 
     def _values(self, item: int) -> None:
-        out, where = self.out, f"item {item}"
-        if item != self.file.depth_items()[-1]:
+        if item != self.file.depth_items()[-1]:     # readers use the last one
             return
-        try:
-            data = read_depth(self.file)
-        except GpudepthError as error:
-            out.broken(DECODES, error, where)
-            return
-        assert data is not None
-        out.test(DECODES, True, where)
-        lo, hi = data.range()
-        good = bool(np.isfinite(data.map).all()) and lo >= 0
-        out.test(VALUES, good, where, f"{lo:g} to {hi:g}, {int((~np.isfinite(data.map)).sum())} not finite")
-        out.test(VARIES, hi > lo, where, f"{lo:g} everywhere")
+        data = self.out.decoded(f"item {item}", lambda: read_depth(self.file))
+        if data is not None:
+            self.out.check_values(data, f"item {item}")
 
 
 def _ends(sei: DepthRepresentation, *, disparity: bool) -> tuple[float, float] | None:

@@ -28,6 +28,7 @@ KINDS = {
     "tag:apple.com,2023:photo:aux:styledeltamap": "style delta map",
 }
 MAX_META = 64 << 20
+XMP_TYPE = b"application/rdf+xml"
 
 
 class HeifFile:
@@ -180,7 +181,7 @@ class HeifFile:
         """Return the XMP items that describe `item`."""
         infos = self.meta.items
         return [i for i in self.meta.to("cdsc", item)
-                if i in infos and infos[i].type == "mime" and infos[i].content_type == b"application/rdf+xml"]
+                if i in infos and infos[i].type == "mime" and infos[i].content_type == XMP_TYPE]
 
     def exif(self) -> exif.Exif:
         """Return the primary's Exif fields; defaults when there are none or they are damaged: only hints use them."""

@@ -123,9 +123,8 @@ def encode_pixels(pixels: Any, *, quality: int = PHOTO_QUALITY, orientation: int
     """
     import pillow_heif
 
-    from .file import HeifFile
+    from .file import XMP_TYPE, HeifFile
     from .rewrite import Rewriter
-    from .writer import XMP_TYPE
 
     pixels.info.clear()  # otherwise pillow-heif turns the pixels by their Exif and also writes irot
     buffer = io.BytesIO()

@@ -11,11 +11,10 @@ from ...formats.hevc.depth_sei import UNIFORM_DISPARITY, UNIFORM_Z, DepthReprese
 from ...formats.isobmff.box import make_full
 from .. import apple
 from ..base import C2PA_BROKEN, DEFAULT_PLACEMENT, REPLACE, CodedMap, Donor, Edit, Placement
-from .file import DEPTH_URNS, GAIN_MAP_URNS, HeifFile
+from .file import DEPTH_URNS, GAIN_MAP_URNS, XMP_TYPE, HeifFile
 from .rewrite import Rewriter
 
 IPCO_LIMIT = 100  # libheif 1.23 refuses files with more property boxes
-XMP_TYPE = b"application/rdf+xml"
 
 
 def storage(fmt: PixelFormat, lo: float, hi: float, bits: int | None = None) -> Storage:

@@ -15,19 +15,7 @@ from ...formats.bytesource import ByteSource
 from ...formats.mpf import BASELINE_PRIMARY
 from .. import apple, apple_rules
 from ..google.check import check_dynamic_depth, check_gdepth
-from ..rules import (
-    ASPECT,
-    DECODES,
-    ONE_MAP,
-    PRESENT,
-    STRUCTURE,
-    VALUES,
-    VARIES,
-    Checklist,
-    Finding,
-    Rule,
-    same_aspect,
-)
+from ..rules import DECODES, ONE_MAP, PRESENT, STRUCTURE, Checklist, Finding, Rule, check_file
 from . import image
 from .file import FurtherImage, JpegFile
 
@@ -53,14 +41,7 @@ AGREE = Rule("layouts-agree", "the layouts hold the same map", "readers use eith
 
 def check(source: ByteSource, profile: str | None) -> list[Finding]:
     """Check a file against the rules; damage becomes a finding at its place."""
-    out = Checklist(profile, source.name)
-    try:
-        file = JpegFile(source)
-        out.test(STRUCTURE, True, "SOI")
-        _Check(out, file).run()
-    except GpudepthError as error:
-        out.broken(STRUCTURE, error, source.name)
-    return out.findings
+    return check_file(source, profile, JpegFile, lambda out, file: _Check(out, file).run(), where="SOI")
 
 
 @dataclass
@@ -74,25 +55,29 @@ class _Check:
             self._index()
         if file.damage is not None:
             out.broken(STRUCTURE, file.damage, "APP1 XMP")
-        maps: dict[str, DepthData | None] = {}
+        layouts = self._layouts()
+        wanted = _LAYOUT.get(profile, "Apple's") if profile else None
+        there = bool(layouts) if wanted is None else wanted in layouts
+        out.test(PRESENT, there, "the whole file", "there is no depth" if not layouts else
+                 f"it holds {', '.join(layouts)}, but not {wanted}")
+        maps = {name: data for name, data in layouts.items() if data is not None}
+        self._agree(maps)
+        for name, data in maps.items():
+            out.check_values(data, name)
+
+    def _layouts(self) -> dict[str, DepthData | None]:
+        """Check each layout of depth in the file; return its map if it can be read."""
+        out, file = self.out, self.file
+        found: dict[str, DepthData | None] = {}
         depth = file.depth_images()
         if depth:
             out.test(ONE_MAP, len(depth) == 1, "APP2 MPF", f"images {', '.join(str(i.index + 1) for i in depth)}")
-            maps["Apple's"] = self._image(depth[0])
+            found["Apple's"] = self._image(depth[0])
         if file.has_dynamic_depth() and file.dynamic is not None:
-            maps["Dynamic Depth"] = check_dynamic_depth(out, file.dynamic, file.primary, file.source)
+            found["Dynamic Depth"] = check_dynamic_depth(out, file.dynamic, file.primary, file.source)
         if file.has_gdepth():
-            maps["GDepth"] = check_gdepth(out, file.primary, file.packets, file.source)
-        wanted = _LAYOUT.get(profile, "Apple's") if profile else None
-        there = bool(maps) if wanted is None else wanted in maps
-        out.test(PRESENT, there, "the whole file", "there is no depth" if not maps else
-                 f"it holds {', '.join(maps)}, but not {wanted}")
-        self._agree({name: data for name, data in maps.items() if data is not None})
-        for name, data in maps.items():
-            if data is not None:
-                lo, hi = data.range()
-                out.test(VALUES, bool(np.isfinite(data.map).all()) and lo >= 0, name, f"{lo:g} to {hi:g}")
-                out.test(VARIES, hi > lo, name, f"{lo:g} everywhere")
+            found["GDepth"] = check_gdepth(out, file.primary, file.packets, file.source)
+        return found
 
     def _index(self) -> None:
         out, file = self.out, self.file
@@ -135,8 +120,7 @@ class _Check:
         about = apple_rules.check(out, stream.xmp() or b"", f"{where}: XMP", bits=frame.bits, size=size,
                                   limits=file.source.limits)
         primary = file.primary.frame
-        out.test(ASPECT, same_aspect(size, (primary.width, primary.height)), where,
-                 f"the map is {size[0]}×{size[1]}, the picture {primary.width}×{primary.height}")
+        out.check_aspect(size, (primary.width, primary.height), where)
         apple_rules.check_rendered(out, file.exif().custom_rendered, "APP1 Exif")
         try:
             codes, bits = image.decode(file.source, stream, file.source.limits)

@@ -37,7 +37,6 @@ def encode_monochrome(codes: NDArray[Any], bits: int = 8, crf: int | None = None
         UnsupportedError: The size or the bits are not supported.
     """
     import av
-    import av.error
 
     height, width = codes.shape
     if bits not in _PIXELS:
@@ -45,24 +44,16 @@ def encode_monochrome(codes: NDArray[Any], bits: int = 8, crf: int | None = None
     if min(width, height) < MIN_SIDE:
         raise UnsupportedError(f"a map of {width}×{height} is too small for HEVC; it needs {MIN_SIDE} pixels per side",
                                hint="make it larger: ‹resize=64x64›")
-    if "libx265" not in av.codecs_available:
-        raise UnsupportedError("this build of PyAV lacks libx265", hint="install the av wheel from PyPI")
     # Slower lossless presets save at most 1 % of the size but take up to a third longer.
     rate = "lossless=1:rd=1" if crf is None else f"crf={crf}"
-    context = av.CodecContext.create("libx265", "w")
-    context.width, context.height = width, height
-    context.pix_fmt = _PIXELS[bits]
+    context = x265(width, height, _PIXELS[bits], {
+        "preset": "superfast" if crf is None else "medium",
+        "x265-params": "keyint=1:info=0:repeat-headers=1:range=full:hash=0:log-level=none:"
+                       f"pools=none:frame-threads=1:{rate}"})
     context.time_base = Fraction(1, 1)
-    context.options = {"preset": "superfast" if crf is None else "medium",
-                       "x265-params": "keyint=1:info=0:repeat-headers=1:range=full:hash=0:log-level=none:"
-                                      f"pools=none:frame-threads=1:{rate}"}
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(codes), format=_PIXELS[bits])
     frame.pts = 0
-    try:
-        stream = b"".join(bytes(p) for p in [*context.encode(frame), *context.encode(None)])
-    except av.error.FFmpegError as error:
-        raise UnsupportedError(f"libx265 refused a {bits}-bit map of {width}×{height}: {error}") from error
-    nals = split_annex_b(stream)
+    nals = split_annex_b(b"".join(map(bytes, encode_x265(context, frame, None))))
     sps = next(n for n in nals if nal_type(n) == SPS)
     coded = SequenceParameters.parse(sps)
     apple = ProfileTierLevel(RANGE_EXTENSIONS, ProfileTierLevel.of(sps).compatibility, MONOCHROME[bits],
@@ -70,6 +61,34 @@ def encode_monochrome(codes: NDArray[Any], bits: int = 8, crf: int | None = None
     configuration = Configuration.of([apple.put_into(n) for n in nals])
     slices = [n for n in nals if nal_type(n) not in (*_PARAMETER_SETS, PREFIX_SEI, SUFFIX_SEI)]
     return configuration.serialise(), join_lengths(slices)
+
+
+def require_x265() -> None:
+    """Raise UnsupportedError unless FFmpeg's libraries have libx265."""
+    import av
+
+    if "libx265" not in av.codecs_available:
+        raise UnsupportedError("this build of PyAV lacks libx265", hint="install the av wheel from PyPI")
+
+
+def x265(width: int, height: int, pixel_format: str, options: dict[str, str]) -> Any:
+    """Return a codec context of libx265. Raises UnsupportedError without libx265."""
+    import av
+
+    require_x265()
+    context: Any = av.CodecContext.create("libx265", "w")
+    context.width, context.height, context.pix_fmt, context.options = width, height, pixel_format, options
+    return context
+
+
+def encode_x265(context: Any, *pictures: Any) -> list[Any]:
+    """Return the packets of pictures; None as a picture flushes the encoder. Raises UnsupportedError."""
+    import av.error
+
+    try:
+        return [packet for picture in pictures for packet in context.encode(picture)]
+    except av.error.FFmpegError as error:
+        raise UnsupportedError(f"libx265 refused a picture of {context.width}×{context.height}: {error}") from error
 
 
 def decode_luma(configuration: Configuration, data: bytes, limits: Limits = DEFAULT,

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from ...errors import UnsupportedError
+from .codec import MIN_SIDE, encode_x265, x265
 from .nal import SPS, VPS, join_lengths, nal_type, split_annex_b
 from .parameter_sets import Configuration, ProfileTierLevel, SequenceParameters, level_idc
 
@@ -64,24 +65,16 @@ class IntraEncoder:
         Raises:
             UnsupportedError: libx265 does not accept the picture.
         """
-        import av.error
-
-        bits = next((b for b, name in PIXELS.items() if name == frame.format.name), 0)
-        if not bits or frame.width % 2 or frame.height % 2 or min(frame.width, frame.height) < 16:
-            raise UnsupportedError(f"a picture of {frame.width}×{frame.height} {frame.format.name} cannot be coded as "
-                                   "HEVC: both sides must be even and at least 16", hint="write .jpg")
+        bits = _bits_of(frame)
         key = frame.width, frame.height, bits, colour
         context = self._kept.pop(key, None) or self._context(*key)
         frame.pts = None
-        try:
-            packets = [*context.encode(frame)]
-            if self.reuse and packets:
-                self._kept[key] = context
-            else:
-                packets += context.encode(None)
-        except av.error.FFmpegError as error:
-            raise UnsupportedError(f"libx265 refused a picture of {frame.width}×{frame.height}: {error}") from error
-        nals = split_annex_b(b"".join(bytes(p) for p in packets))
+        packets = encode_x265(context, frame)
+        if self.reuse and packets:
+            self._kept[key] = context
+        else:
+            packets += encode_x265(context, None)
+        nals = split_annex_b(b"".join(map(bytes, packets)))
         coded = SequenceParameters.parse(next(n for n in nals if nal_type(n) == SPS))
         number, compatibility = _PROFILES[bits]
         profile = ProfileTierLevel(number, compatibility, b"\x90\0\0\0\0\0",
@@ -90,13 +83,17 @@ class IntraEncoder:
                 join_lengths([n for n in nals if nal_type(n) < VPS]))
 
     def _context(self, width: int, height: int, bits: int, colour: Colour) -> Any:
-        import av
-
-        if "libx265" not in av.codecs_available:
-            raise UnsupportedError("this build of PyAV lacks libx265", hint="install the av wheel from PyPI")
-        context: Any = av.CodecContext.create("libx265", "w")
-        context.width, context.height, context.pix_fmt = width, height, PIXELS[bits]
+        context = x265(width, height, PIXELS[bits], {
+            "preset": self.preset, "tune": "zerolatency", "x265-params": f"{_SETTINGS}:qp={self.qp}:{colour.x265}"})
         context.time_base = Fraction(1, 25)
-        context.options = {"preset": self.preset, "tune": "zerolatency",
-                           "x265-params": f"{_SETTINGS}:qp={self.qp}:{colour.x265}"}
         return context
+
+
+def _bits_of(frame: Any) -> int:
+    """Return the bits of a picture. Raises UnsupportedError for pixel formats and sizes that cannot be coded."""
+    for bits, name in PIXELS.items():
+        if name == frame.format.name and not (frame.width % 2 or frame.height % 2) and (
+                min(frame.width, frame.height) >= MIN_SIDE):
+            return bits
+    raise UnsupportedError(f"a picture of {frame.width}×{frame.height} {frame.format.name} cannot be coded as HEVC: "
+                           f"both sides must be even and at least {MIN_SIDE}", hint="write .jpg")

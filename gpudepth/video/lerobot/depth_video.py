@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...depth.data import DepthData
 from ...depth.pixel_format import FDEP
-from ...errors import GpudepthError, MalformedError, NoDepthError, UnsupportedError, UsageError
+from ...errors import MalformedError, NoDepthError, UnsupportedError, UsageError, located
 from ...formats.bytesource import ByteSource
-from ...formats.hevc.codec import MIN_SIDE
+from ...formats.hevc.codec import MIN_SIDE, require_x265
 from ...formats.quicktime import movie
 from ...limits import DEFAULT, Limits
 from ..frame_writer import FrameWriter
@@ -67,13 +68,10 @@ class LerobotWriter(FrameWriter):
         self.times.append(tick * TICK)
 
     def _begin(self, frame: DepthData) -> DepthData:
-        import av
-
         if min(frame.width, frame.height) < MIN_SIDE:
             raise UnsupportedError(f"frames of {frame.width}×{frame.height} are too small for HEVC",
                                    hint=f"sides must have at least {MIN_SIDE} pixels")
-        if "libx265" not in av.codecs_available:
-            raise UnsupportedError("this build of PyAV lacks libx265", hint="install the av wheel from PyPI")
+        require_x265()
         self._open(frame)
         self._stream.codec_context.codec_tag = "hvc1"
         self._first = frame
@@ -124,27 +122,35 @@ def read_lerobot(path: str | Path, feature: Feature | None = None, *, limits: Li
         LimitError: It asks for too much; raised before decoding.
         MalformedError: It is damaged.
     """
-    import av
-    import av.error
-
     feature = feature or of_video(path)
     with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
         where = source.name
-        if feature is not None:
-            expected = _frames(source)
+        expected = _frames(source) if feature is not None else 0
     if feature is None:
         raise NoDepthError("the video has no depth, unless a JSON file beside it declares LeRobot's depth", where=where,
                            hint=f"add {Path(path).with_suffix('.json').name}, or meta/info.json with is_depth_map")
     table, number = feature.quantiser.values(), 0
+    for seconds, codes in _decoded(str(path), feature.source, limits, where):
+        yield VideoFrame(seconds, DepthData(table[codes], FDEP, accuracy=feature.accuracy))
+        number += 1
+    if number < expected:
+        raise MalformedError(f"only {number} of {expected} frames could be decoded", where=where)
+
+
+def _decoded(path: str, declared_in: Path, limits: Limits, where: str) -> Iterator[tuple[Fraction, NDArray[np.uint16]]]:
+    """Yield (seconds, codes) of each frame. Raises UnsupportedError, LimitError, MalformedError."""
+    import av
+    import av.error
+
+    number = 0
     try:
-        with av.open(str(path), format="mp4", options={"protocol_whitelist": "file"}) as container:
+        with av.open(path, format="mp4", options={"protocol_whitelist": "file"}) as container:
             # FFmpeg has no decoder for some streams, whose context is then None
-            streams = [s for s in container.streams.video if s.codec_context is not None]
-            stream = streams[0] if streams else None
+            stream = next((s for s in container.streams.video if s.codec_context is not None), None)
             kind = (stream.codec_context.name, stream.codec_context.pix_fmt) if stream is not None else None
             if stream is None or kind != ("hevc", "gray12le"):
                 raise UnsupportedError(f"the video is {' '.join(map(str, kind)) if kind else 'missing'}, but "
-                                       f"{feature.source} declares depth in gray12le", where=where)
+                                       f"{declared_in} declares depth in gray12le", where=where)
             limits.check_picture(stream.codec_context.width, stream.codec_context.height, 4, where=where,
                                  packed=container.size)
             stream.codec_context.options = {"err_detect": "crccheck+explode"}
@@ -152,13 +158,10 @@ def read_lerobot(path: str | Path, feature: Feature | None = None, *, limits: Li
                 if frame.is_corrupt or frame.pts is None or frame.time_base is None:
                     raise MalformedError(f"frame {number} is damaged", where=where)
                 codes = np.minimum(np.asarray(frame.to_ndarray(format="gray12le"), np.uint16), TOP)
-                yield VideoFrame(Fraction(frame.pts) * Fraction(frame.time_base),
-                                 DepthData(table[codes], FDEP, accuracy=feature.accuracy))
+                yield Fraction(frame.pts) * Fraction(frame.time_base), codes
                 number += 1
     except (av.error.FFmpegError, UnicodeDecodeError) as error:
         raise MalformedError(f"frame {number} cannot be decoded: {error}", where=where) from None
-    if number < expected:
-        raise MalformedError(f"only {number} of {expected} frames could be decoded", where=where)
 
 
 def _frames(source: ByteSource) -> int:
@@ -167,7 +170,7 @@ def _frames(source: ByteSource) -> int:
     FFmpeg reads a truncated file without an error. Where an edit list hides frames, at least one is expected.
     Raises FileError and its subclasses.
     """
-    try:
+    with located(source.name):
         tracks = [t for t in movie.read(source).of_handler("vide") if t.entries[0].format in ("hvc1", "hev1")]
         if len(tracks) != 1:
             return 1        # opening the file reports what it is instead
@@ -175,5 +178,3 @@ def _frames(source: ByteSource) -> int:
         if not samples.count or not len(samples.offsets):
             raise MalformedError("the track has no frame", where=samples.path)
         return samples.count if tracks[0].shift(1) in (None, 0) or len(tracks[0].edits) <= 1 else 1
-    except GpudepthError as error:
-        raise error.within(source.name) from None

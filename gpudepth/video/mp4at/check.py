@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...containers.rules import ONE_MAP, PRESENT, Checklist, Finding, Rule, check_movie
+from ...containers.rules import ONE_MAP, PRESENT, Checklist, Finding, Rule, check_file
 from ...errors import GpudepthError, NoDepthError, UnsupportedError
 from ...formats.bytesource import ByteSource
 from ...formats.isobmff.box import walk
+from ...formats.quicktime import movie
 from ...formats.quicktime.metadata import RESERVED, UINT8, UINT64, metadata_of
 from ...formats.quicktime.movie import Movie
 from ...formats.quicktime.track import Track
-from ..track_decoder import decode
+from ..track_decoder import decode_ends
 from . import tracks
 from .tracks import CODECS, INTERLEAVED, INVERSE, KINDS, LENGTH, LINEAR, MAP, METADATA, MIME, OFFSET, Axte, NearFar
 
@@ -49,17 +50,16 @@ DECODES = Rule("decodes", "the first and the last frame can be decoded, at the d
 
 def check(source: ByteSource, profile: str | None) -> list[Finding]:
     """Check a movie against the rules; damage becomes a finding at its place."""
-    return check_movie(source, profile, lambda out, content: _Check(out, source, content).run())
+    return check_file(source, profile, movie.read, lambda out, content: _Check(out, content).run(), where="moov")
 
 
 @dataclass
 class _Check:
     out: Checklist
-    source: ByteSource
     content: Movie
 
     def run(self) -> None:
-        out, source, content = self.out, self.source, self.content
+        out, source, content = self.out, self.content.source, self.content
         values, where = metadata_of(source, content.moov).values, f"{content.moov.path}/meta"
         numbers = {k: values.get(k) for k in (OFFSET, LENGTH)}
         wrong = [f"{k} is missing" if v is None else f"{k} has type {v.type} and {len(v.data)} bytes"
@@ -178,9 +178,7 @@ class _Check:
             out.test(BITS, True, entry.path)
             if not depth.frames:
                 raise NoDepthError("there is no sample", where=track.samples.path)
-            for frame in sorted({0, depth.frames - 1}):
-                for _ in decode(depth, frame, frame + 1):
-                    pass
+            decode_ends(depth)
         except UnsupportedError as error:
             out.broken(BITS, error, entry.path)
             return

@@ -11,11 +11,11 @@ import numpy as np
 
 from ...containers.google.gdepth import from_codes
 from ...depth.pixel_format import stored
-from ...errors import GpudepthError, NoDepthError, UsageError
+from ...errors import NoDepthError
 from ...formats.bytesource import ByteSource
 from ...formats.quicktime import movie
 from ...limits import DEFAULT, Limits
-from ..quicktime.reader import TrackFrame
+from ..quicktime.reader import TrackFrame, inside
 from ..track_decoder import decode
 from .tracks import AuxiliaryDepth, find
 
@@ -29,16 +29,11 @@ def open_depth(file: str | PathLike[str] | bytes, limits: Limits = DEFAULT) -> I
         MissingInputError: It does not exist.
         FileError: It is damaged.
     """
-    with ByteSource(file, replace(limits, max_file=limits.max_movie)) as source:
-        try:
-            track = find(source, movie.read(source))
-            if track is None:
-                raise NoDepthError("the movie has no auxiliary depth track", where=source.name)
-            yield track
-        except GpudepthError as error:
-            if error.where is not None and error.where.startswith(("moov", "axte", "mdat", "sample")):
-                raise error.within(source.name) from None
-            raise
+    with ByteSource(file, replace(limits, max_file=limits.max_movie)) as source, inside(source):
+        track = find(source, movie.read(source))
+        if track is None:
+            raise NoDepthError("the movie has no auxiliary depth track", where=source.name)
+        yield track
 
 
 def frames(depth: AuxiliaryDepth, start: int = 0, stop: int | None = None, stride: int = 1, *,
@@ -53,10 +48,7 @@ def frames(depth: AuxiliaryDepth, start: int = 0, stop: int | None = None, strid
         NoDepthError: Near and far are missing.
         FileError: The track is damaged; frames before the damage are correct.
     """
-    stop = depth.frames if stop is None else stop
-    if stride < 1 or not (0 <= start < stop <= depth.frames):
-        raise UsageError(f"frames {start} to {stop} in steps of {stride} do not exist: the track has {depth.frames} "
-                         "frames", hint="frames are counted from 0, and the end is not included")
+    stop = depth.stop(start, stop, stride)
     orientation = depth.orientation if oriented else 1
     form = "RangeInverse" if depth.inverse else "RangeLinear"
     with contextlib.closing(decode(depth, start, stop)) as decoded:

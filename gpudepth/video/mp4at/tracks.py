@@ -19,9 +19,9 @@ from ...formats.isobmff.box import Box, walk
 from ...formats.quicktime import movie
 from ...formats.quicktime.metadata import Value, metadata_of, uint
 from ...formats.quicktime.movie import Movie
-from ...formats.quicktime.samples import Ints
+from ...formats.quicktime.samples import Ints, SampleEntry
 from ...formats.quicktime.track import Track
-from ..track_decoder import CodedTrack
+from ..track_decoder import CodedTrack, only_entry
 
 OFFSET, LENGTH = "auxiliary.tracks.offset", "auxiliary.tracks.length"
 INTERLEAVED, MAP = "auxiliary.tracks.interleaved", "auxiliary.tracks.map"
@@ -164,7 +164,7 @@ def _types(value: Value | None, where: str) -> tuple[int, ...]:
 
 def depth_of(axte: Axte) -> AuxiliaryDepth | None:
     """Return the first depth track, or None. Raises UnsupportedError for codecs, MalformedError."""
-    tracks, notes = axte.content.tracks, list(axte.notes)
+    source, tracks, notes = axte.content.source, axte.content.tracks, list(axte.notes)
     if len(tracks) != len(axte.types):
         notes.append(f"{MAP} declares {len(axte.types)} tracks, but there are {len(tracks)}")
     kinds = list(zip(tracks, axte.types, strict=False))
@@ -175,25 +175,9 @@ def depth_of(axte: Axte) -> AuxiliaryDepth | None:
         notes.append(f"there are {len(found)} depth tracks; the first is used")
     track, kind = found[0]
     ranges = next((t for t, k in kinds if k == METADATA), None)
-    source, entry = axte.content.source, track.entries[0]
-    if len(track.entries) > 1:
-        raise UnsupportedError(f"the depth track has {len(track.entries)} sample descriptions; one is supported",
-                               where=entry.path)
-    codec, name = CODECS.get(entry.format, ("", ""))
-    if not codec:
-        raise UnsupportedError(f"the track is coded as {entry.format!r}; HEVC and H.264 are supported",
-                               where=entry.path)
-    configuration = entry.extension(source, name)
-    if configuration is None:
-        raise MalformedError(f"the {name} box is missing", where=entry.path)
-    width, height, bits = entry.width, entry.height, 8
-    if codec == "hevc":
-        sequence = Configuration.parse(configuration, f"{entry.path}/{name}").sequence()
-        width, height, bits = sequence.width, sequence.height, sequence.bit_depth
-    elif len(configuration) > 1 and configuration[1] in (110, 122):     # High 10 and 4:2:2
-        bits = 10
-    if bits not in (8, 10):
-        raise UnsupportedError(f"codes have {bits} bits; MP4-AT allows 8 or 10", where=entry.path)
+    entry = only_entry(track)
+    codec, configuration = _configuration(source, entry)
+    width, height, bits = _coding(entry, codec, configuration)
     colr = entry.extension(source, "colr")
     if colr is None or colr[:4] != b"nclx" or len(colr) < 11 or not colr[10] & 0x80:
         notes.append("the sample entry does not declare the range of codes (colr); full range is assumed")
@@ -201,6 +185,31 @@ def depth_of(axte: Axte) -> AuxiliaryDepth | None:
     return AuxiliaryDepth(track, width, height, bits, codec, configuration, axte.content.time_scale, None,
                           inverse=kind == INVERSE, ranges=ranges, notes=tuple(notes),
                           metric=accuracy is not None and accuracy.data == b"absolute")
+
+
+def _configuration(source: ByteSource, entry: SampleEntry) -> tuple[str, bytes]:
+    """Return FFmpeg's name of the decoder, and the payload of hvcC or avcC. Raises UnsupportedError, MalformedError."""
+    if entry.format not in CODECS:
+        raise UnsupportedError(f"the track is coded as {entry.format!r}; HEVC and H.264 are supported",
+                               where=entry.path)
+    codec, name = CODECS[entry.format]
+    configuration = entry.extension(source, name)
+    if configuration is None:
+        raise MalformedError(f"the {name} box is missing", where=entry.path)
+    return codec, configuration
+
+
+def _coding(entry: SampleEntry, codec: str, configuration: bytes) -> tuple[int, int, int]:
+    """Return width, height and bits of the pictures. Raises UnsupportedError, MalformedError."""
+    width, height, bits = entry.width, entry.height, 8
+    if codec == "hevc":
+        sequence = Configuration.parse(configuration, f"{entry.path}/hvcC").sequence()
+        width, height, bits = sequence.width, sequence.height, sequence.bit_depth
+    elif len(configuration) > 1 and configuration[1] in (110, 122):     # High 10 and 4:2:2
+        bits = 10
+    if bits not in (8, 10):
+        raise UnsupportedError(f"codes have {bits} bits; MP4-AT allows 8 or 10", where=entry.path)
+    return width, height, bits
 
 
 def find(source: ByteSource, content: Movie) -> AuxiliaryDepth | None:

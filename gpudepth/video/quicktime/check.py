@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...containers.rules import ASPECT, ONE_MAP, PRESENT, Checklist, Finding, Rule, check_movie, same_aspect
+from ...containers.rules import ONE_MAP, PRESENT, Checklist, Finding, Rule, check_file
 from ...errors import GpudepthError, NoDepthError, UnsupportedError
 from ...formats.bytesource import ByteSource
 from ...formats.hevc.nal import SPS
 from ...formats.hevc.parameter_sets import RANGE_EXTENSIONS, Configuration, ProfileTierLevel
+from ...formats.quicktime import movie
 from ...formats.quicktime.movie import Movie
 from ...formats.quicktime.track import Track
-from ..track_decoder import decode
+from ..track_decoder import decode_ends
 from . import depth_track
 from .depth_track import FORMATS, HANDLER
 from .log_code import LogRange
@@ -48,7 +49,7 @@ DECODES = Rule("decodes", "the first and the last frame can be decoded, at the d
 
 def check(source: ByteSource, profile: str | None) -> list[Finding]:
     """Check a movie against the rules; damage becomes a finding at its place."""
-    return check_movie(source, profile, lambda out, content: _Check(out, content).run())
+    return check_file(source, profile, movie.read, lambda out, content: _Check(out, content).run(), where="moov")
 
 
 @dataclass
@@ -144,8 +145,7 @@ class _Check:
         out.test(MATRIX, colour.matrix == track.matrix, f"{track.path}/tkhd", "they differ")
         if size is not None and colour.width and colour.height:
             # tkhd's size is before the matrix, as maps are
-            frame = round(colour.width), round(colour.height)
-            out.test(ASPECT, same_aspect(size, frame), track.path, f"{size[0]}×{size[1]} and {frame[0]}×{frame[1]}")
+            out.check_aspect(size, (round(colour.width), round(colour.height)), track.path)
         if tables:
             self._times(track, colour)
         return colour
@@ -171,9 +171,7 @@ class _Check:
         try:
             depth = depth_track.find(self.content)
             assert depth is not None
-            for frame in sorted({0, depth.frames - 1}):
-                for _ in decode(depth, frame, frame + 1):
-                    pass
+            decode_ends(depth)
         except UnsupportedError:
             return      # another rule reports it
         except GpudepthError as error:

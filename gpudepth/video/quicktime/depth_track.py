@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from ...depth.pixel_format import HDEP, HDIS, PixelFormat
 from ...errors import FileError, MalformedError, NoDepthError, UnsupportedError, readable
-from ...formats.hevc.parameter_sets import Configuration
+from ...formats.hevc.parameter_sets import Configuration, SequenceParameters
 from ...formats.quicktime.metadata import metadata_of
 from ...formats.quicktime.movie import Movie
 from ...formats.quicktime.track import Track
-from ..track_decoder import CodedTrack
+from ..track_decoder import CodedTrack, only_entry
 from .log_code import LogRange
 
 FORMATS = {"dish": HDIS, "deph": HDEP}  # kCMVideoCodecType_DisparityHEVC, _DepthHEVC → format they are decoded to
@@ -54,14 +54,28 @@ def find(movie: Movie) -> DepthTrack | None:
     if not found:
         return None
     track = found[0]
-    entry = track.entries[0]
     if movie.fragmented:
         raise UnsupportedError("the movie is fragmented (mvex), which is not supported", where=movie.moov.path,
                                hint="remux it without fragments")
-    notes = [f"there are {len(found)} depth tracks; the first is used"] if len(found) > 1 else []
-    if len(track.entries) > 1:
-        raise UnsupportedError(f"the depth track has {len(track.entries)} sample descriptions; one is supported",
-                               where=entry.path)
+    entry = only_entry(track)
+    hvcc, sequence = _configuration(movie, track)
+    disc = entry.extension(movie.source, "disc")
+    colour, related_by = colour_of(movie, track)
+    notes = {
+        f"there are {len(found)} depth tracks; the first is used": len(found) > 1,
+        "there is no disc box: the default range 0 to 16 is used": disc is None,
+        f"the handler is {track.handler!r}, not {HANDLER!r}": track.handler != HANDLER,
+        "the edit list is more than a shift; times are those of the media": track.shift(movie.time_scale) is None,
+        "the matrix differs from the colour track's, which is used": colour is not None
+                                                                     and colour.matrix != track.matrix}
+    ends = LogRange.parse(disc, f"{entry.path}/disc") if disc is not None else LogRange()
+    return DepthTrack(track, sequence.width, sequence.height, sequence.bit_depth, "hevc", hvcc, movie.time_scale,
+                      colour, ends, FORMATS[entry.format], related_by, tuple(n for n, holds in notes.items() if holds))
+
+
+def _configuration(movie: Movie, track: Track) -> tuple[bytes, SequenceParameters]:
+    """Return hvcC and its sequence parameters. Raises MalformedError, UnsupportedError for other than 10 bits."""
+    entry = track.entries[0]
     hvcc = entry.extension(movie.source, "hvcC")
     if hvcc is None:
         raise MalformedError("hvcC is missing" + ("" if entry.extensions else f"; the handler is {track.handler!r}"),
@@ -69,19 +83,7 @@ def find(movie: Movie) -> DepthTrack | None:
     sequence = Configuration.parse(hvcc, f"{entry.path}/hvcC").sequence()
     if sequence.bit_depth != 10:
         raise UnsupportedError(f"codes have {sequence.bit_depth} bits; only 10 are known", where=f"{entry.path}/hvcC")
-    disc = entry.extension(movie.source, "disc")
-    if disc is None:
-        notes.append("there is no disc box: the default range 0 to 16 is used")
-    if track.handler != HANDLER:
-        notes.append(f"the handler is {track.handler!r}, not {HANDLER!r}")
-    if track.shift(movie.time_scale) is None:
-        notes.append("the edit list is more than a shift; times are those of the media")
-    colour, related_by = colour_of(movie, track)
-    if colour is not None and colour.matrix != track.matrix:
-        notes.append("the matrix differs from the colour track's, which is used")
-    ends = LogRange.parse(disc, f"{entry.path}/disc") if disc is not None else LogRange()
-    return DepthTrack(track, sequence.width, sequence.height, sequence.bit_depth, "hevc", hvcc, movie.time_scale,
-                      colour, ends, FORMATS[entry.format], related_by, tuple(notes))
+    return hvcc, sequence
 
 
 def require(movie: Movie) -> DepthTrack:

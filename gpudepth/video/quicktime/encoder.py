@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ...depth.data import DepthData
 from ...depth.pixel_format import Quantity
 from ...errors import UnsupportedError, UsageError
-from ...formats.hevc.codec import MIN_SIDE
+from ...formats.hevc.codec import MIN_SIDE, encode_x265, x265
 from ...formats.hevc.nal import PPS, SPS, VPS, join_lengths, nal_type, split_annex_b
 from ...formats.hevc.parameter_sets import (
     MONOCHROME,
@@ -47,27 +47,20 @@ class Encoder:
     pix_fmt = "gray10le"
 
     def __init__(self, width: int, height: int, qp: int | None = None) -> None:
-        import av
-
         if qp is not None and not 0 <= qp <= MAX_QP:
             raise UsageError(f"quantiser {qp} is not in 0 to {MAX_QP}", hint="None is lossless")
         if min(width, height) < MIN_SIDE or max(width, height) > 0xFFFF:
             raise UnsupportedError(f"a depth track of {width}×{height} cannot be coded",
                                    hint=f"sides must have at least {MIN_SIDE} pixels")
-        if "libx265" not in av.codecs_available:
-            raise UnsupportedError("this build of PyAV lacks libx265", hint="install the av wheel from PyPI")
         rate = "lossless=1" if qp is None else f"qp={qp}:ipratio=1:pbratio=1:aq-mode=0:psy-rd=0"
         self.width, self.height = width, height
         self.configuration: Configuration | None = None
         self._sent = 0
-        self._context: Any = av.CodecContext.create("libx265", "w")
-        self._context.width, self._context.height = width, height
-        self._context.pix_fmt = self.pix_fmt
-        self._context.framerate = Fraction(30)  # required by the encoder; times are in the sample table
-        self._context.options = {
+        self._context = x265(width, height, self.pix_fmt, {
             "preset": "superfast", "x265-params":
             f"keyint={KEY_INTERVAL}:min-keyint={KEY_INTERVAL}:scenecut=0:open-gop=0:bframes=0:info=0:hash=0:"
-            f"repeat-headers=1:range=full:log-level=none:pools=none:frame-threads=1:{rate}"}
+            f"repeat-headers=1:range=full:log-level=none:pools=none:frame-threads=1:{rate}"})
+        self._context.framerate = Fraction(30)  # required by the encoder; times are in the sample table
 
     def encode(self, codes: NDArray[np.uint16]) -> Iterator[tuple[bytes, bool]]:
         """Encode codes (H, W) and yield the samples that are ready, as (bytes with 4-byte NAL lengths, sync?)."""
@@ -96,13 +89,7 @@ class Encoder:
         yield from self._run(None)
 
     def _run(self, picture: Any) -> Iterator[tuple[bytes, bool]]:
-        import av.error
-
-        try:
-            packets = self._context.encode(picture)
-        except av.error.FFmpegError as error:
-            raise UnsupportedError(f"libx265 refused a map of {self.width}×{self.height}: {error}") from error
-        for packet in packets:
+        for packet in encode_x265(self._context, picture):
             nals = split_annex_b(bytes(packet))
             if self.configuration is None:
                 self.configuration = self._configuration(nals)

@@ -62,7 +62,7 @@ def inside(source: ByteSource) -> Iterator[None]:
     try:
         yield
     except GpudepthError as error:
-        if error.where is not None and error.where.startswith(("moov", "mdat", "sample")):
+        if error.where is not None and error.where.startswith(("moov", "axte", "mdat", "sample")):
             raise error.within(source.name) from None
         raise
 
@@ -86,10 +86,7 @@ def frames(depth: DepthTrack, start: int = 0, stop: int | None = None, stride: i
         UsageError: The range is not in the track.
         FileError: The track is damaged; frames before the damage are correct.
     """
-    stop = depth.frames if stop is None else stop
-    if stride < 1 or not (0 <= start < stop <= depth.frames):
-        raise UsageError(f"frames {start} to {stop} in steps of {stride} do not exist: the track has {depth.frames} "
-                         "frames", hint="frames are counted from 0, and the end is not included")
+    stop = depth.stop(start, stop, stride)
     fmt = depth.pixel_format if pixel_format is None else native(pixel_format)
     if fmt.quantity is not depth.pixel_format.quantity:
         raise UsageError(f"{fmt} does not hold {depth.pixel_format.quantity}", hint="DepthData.to converts it")
