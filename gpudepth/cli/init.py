@@ -42,7 +42,7 @@ def init(folder: Folder = Path(), output: JobOut = None, force: Force = False) -
         file.write(made.text.encode("utf-8", "surrogateescape"))
     for line in made.found:
         print_message(line)
-    for line in made.unsure:
+    for line in made.checks:
         print_message(f"please check {line}")
     try:
         print_message(f"{len(runner.plan(job).items)} items to process")

@@ -1,1 +1,1 @@
-"""A job made from what lies in a folder: which files are photos, which their maps, what the maps mean."""
+"""Writes a job for the files in a folder: finds photos and their maps, and guesses what the values of the maps mean."""

@@ -1,4 +1,4 @@
-"""Photos and maps whose names agree: `IMG_1.jpg` and `IMG_1_depth.png`, in one folder, in two, or in many scenes."""
+"""Finds photos and maps with matching names, `IMG_1.jpg` and `IMG_1_depth.png`, in one folder, two, or many scenes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,27 @@ from pathlib import PurePosixPath
 
 from .survey import EITHER, MAPS, Group, Survey
 
-ENOUGH = 0.5        # of the photos have a map by that name
-MOST_GROUPS = 30    # of either side that are held against each other
-MOST_TRIED = 50     # ways in which a map's name holds a photo's
+ENOUGH = 0.5        # least share of photos that have a map
+MOST_GROUPS = 30    # groups of photos, and of maps, that are compared
+MOST_TRIED = 50     # patterns of names that are tried
 MOST_NAMES = 20_000
-_FINER = (*MAPS, *EITHER)       # of several maps of a photo the one that keeps more
+_FINER = (*MAPS, *EITHER)       # in order of precision; of several maps for a photo the first is used
 _CONFIDENCE = re.compile(r"conf", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Match:
-    """before, after: what names of maps have around what is different about each photo. share: of the photos that have
-    a map. scene: the place of the folder that tells scenes apart, in the photos' path; scenes: the photos of each."""
+    """Photos and maps with matching names.
+
+    Attributes:
+        photos: The photos.
+        maps: Their maps.
+        before: What stands before the photo's stem in a map's name.
+        after: What stands after it.
+        share: The share of photos that have a map.
+        scene: The index of the folder in the photos' path that distinguishes scenes, or None.
+        scenes: The photos of each scene.
+    """
 
     photos: Group
     maps: Group
@@ -31,6 +40,7 @@ class Match:
 
     @property
     def color(self) -> str:
+        """The template of the photos."""
         photos = self.photos
         name = f"{photos.beginning}{self.id}{photos.ending}{photos.suffix}"
         whole = self.scene is None and self.id == "{stem}"
@@ -38,25 +48,28 @@ class Match:
 
     @property
     def depth(self) -> str:
+        """The template of the maps."""
         return str(PurePosixPath(self.folder(self.maps.folder), f"{self.before}{self.id}{self.after}"))
 
     @property
     def id(self) -> str:
+        """The placeholder for what distinguishes the photos of a folder."""
         return "{id}" if self.photos.ending or self.photos.beginning else "{stem}"
 
     @property
     def outputs(self) -> str:
+        """The template of the outputs, without folder and suffix."""
         return self.id if self.scene is None else "{scene}/" + self.id
 
     def folder(self, path: str, scene: str = "{scene}") -> str:
-        """A path with another scene in the place of this one."""
+        """Return a path with another scene instead of this one."""
         if self.scene is None:
             return path
         this = PurePosixPath(self.photos.folder).parts[self.scene]
         return str(PurePosixPath(*(scene if part == this else part for part in PurePosixPath(path).parts)))
 
     def missing(self, found: Survey, side: Group | None = None) -> list[str]:
-        """Photos without a map; or without a file of another side. side: of this scene."""
+        """Return the photos without a map, or without a file of `side`, which belongs to this scene."""
         maps, out = side or self.maps, []
         before, after = (self.before, self.after) if side is None else shared(self.photos, side)[1:]
         there = {(g.folder, g.suffix.lower()): g for g in found.groups}
@@ -70,7 +83,7 @@ class Match:
 
 
 def matches(found: Survey) -> list[Match]:
-    """All that fit, the best first: most photos, in folders that have most in common, of maps that keep most."""
+    """Return all matches, the best first: by number of photos, folders in common, and precision of the maps."""
     scored = []
     for photos in sorted(photos_of(found), key=lambda g: -len(g.names))[:MOST_GROUPS]:
         near = sorted(found.role("map"), key=lambda maps: -_common(photos, maps))[:MOST_GROUPS]
@@ -85,20 +98,20 @@ def matches(found: Survey) -> list[Match]:
 
 
 def photos_of(found: Survey) -> list[Group]:
-    """Without what models write beside their maps for people to look at: pictures with the names of other photos."""
+    """Return the groups of photos, without pictures that models write beside their maps under the names of photos."""
     all_ = found.role("photo")
     stems = {id(group): set(group.stems()) for group in all_}
     beside = {(group.folder, stem) for group in found.role("map") for stem in group.stems()[:1]}
 
-    def shown(group: Group) -> bool:
+    def is_preview(group: Group) -> bool:
         return any((group.folder, stem) in beside for stem in group.stems()) and any(
             other.folder != group.folder and stems[id(group)] <= stems[id(other)] for other in all_)
 
-    return [group for group in all_ if not shown(group)]
+    return [group for group in all_ if not is_preview(group)]
 
 
 def shared(photos: Group, maps: Group) -> tuple[float, str, str]:
-    """(share of the photos that have a map, what their names have before the stem and after it)."""
+    """Return the share of photos that have a map, and what the maps' names have before and after the stem."""
     names, stems, best = {name.casefold() for name in maps.names}, photos.stems(), (0.0, "", "")
     tried = set()
     for stem in stems[:3]:
@@ -115,7 +128,7 @@ def shared(photos: Group, maps: Group) -> tuple[float, str, str]:
 
 
 def confidence_of(found: Survey, match: Match) -> Group | None:
-    """Maps of confidence, if all photos with a map have one."""
+    """Return the confidence maps, if each photo with a map has one."""
     known = set(match.missing(found))
     for group in found.groups:
         called = f"{PurePosixPath(group.folder).name}/{group.names[0]}"
@@ -128,12 +141,12 @@ def confidence_of(found: Survey, match: Match) -> Group | None:
 
 
 def _common(one: Group, other: Group) -> int:
-    """Folders that two paths share."""
+    """Return the number of folders that two paths share."""
     return len({*PurePosixPath(one.folder).parts} & {*PurePosixPath(other.folder).parts})
 
 
 def _in_scenes(found: Survey, match: Match) -> Match:
-    """With the folder that tells scenes apart, which photos and maps share, if there are several."""
+    """Return the match with the folder that distinguishes scenes, if photos and maps share one and it has siblings."""
     parts, maps = (PurePosixPath(group.folder).parts for group in (match.photos, match.maps))
     for place, part in enumerate(parts):
         if part not in maps:
@@ -147,5 +160,5 @@ def _in_scenes(found: Survey, match: Match) -> Match:
 
 
 def _differ_at(one: tuple[str, ...], other: tuple[str, ...], place: int) -> bool:
-    """At most there."""
+    """Return whether two paths differ at most at one place."""
     return len(one) == len(other) and one[:place] == other[:place] and one[place + 1 :] == other[place + 1 :]

@@ -1,4 +1,4 @@
-"""What lies in a folder: its files by folder and suffix, and what each kind is."""
+"""Surveys a folder: groups its files by folder and suffix, and determines the role of each group."""
 
 from __future__ import annotations
 
@@ -24,16 +24,24 @@ MAPS = (".npy", ".npz", ".pfm", ".pgm", ".dpt", ".h5", ".hdf5")
 EITHER = (".png", ".tif", ".tiff")
 VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm")
 MOST_FILES, MOST_DEEP, PEEKS = 50_000, 6, 3
-MOST_SAID = 20
-MANY = 12               # groups; further ones are taken for what the same folder of another scene holds
+MOST_LISTED = 20
+MANY = 12               # groups whose files are examined; later groups get the role of a similar folder
 _NO_MAPS = re.compile(r"mask|conf|valid|normal|semantic|label|segm|preview|albedo|flow", re.IGNORECASE)
-_GRAY = 2                           # what JPEG leaves between the channels of gray
+_GRAY = 2                           # largest difference between the channels of gray after JPEG
 
 
 @dataclass
 class Group:
-    """Files of one folder (relative, "" for the surveyed one itself), suffix, and ending of their names ("_depth");
-    beginning: that all of them have ("rgb_"), where it is left out of what is different about each."""
+    """Files of one folder with the same suffix.
+
+    Attributes:
+        folder: The folder relative to the surveyed one, "" for the surveyed one itself.
+        suffix: The suffix of the names.
+        names: The names.
+        ending: The ending that all names have before the suffix ("_depth").
+        role: What the files are.
+        beginning: The beginning of all names ("rgb_"), if it is not part of the stems.
+    """
 
     folder: str
     suffix: str
@@ -46,11 +54,11 @@ class Group:
         return base / self.folder / name
 
     def stems(self) -> list[str]:
-        """What is different about each: the name without suffix, ending and beginning."""
+        """Return the names without beginning, ending and suffix."""
         return [name[len(self.beginning) : len(name) - len(self.suffix) - len(self.ending)] for name in self.names]
 
     def trimmed(self) -> Iterator[Group]:
-        """The same with the ending and the beginning that all names have left out, if they have any."""
+        """Yield the group with the common ending, and with the common beginning, removed from the stems."""
         if not self.ending and not self.beginning:
             endings = {ending(name, self.suffix) for name in self.names}
             start = re.match(r"\D*", _common_start(self.names))
@@ -65,7 +73,7 @@ class Group:
 
 @dataclass
 class Survey:
-    """All groups of a folder, and the files that say by themselves what belongs together."""
+    """The groups of files in a folder; `more` if there are too many files to examine all."""
 
     base: Path
     groups: list[Group] = field(default_factory=list)
@@ -80,21 +88,22 @@ class Survey:
     def of(self, *suffixes: str) -> list[Group]:
         return [group for group in self.groups if group.suffix.lower() in suffixes]
 
-    def said(self) -> list[str]:
-        """For people: `photos/*.jpg: 12 photos`."""
-        words = {"photo": "photos", "map": "maps", "picture of a map": "pictures of maps, coloured or beside the photo",
-                 "damaged": "files that cannot be read", "other": "videos"}
+    def summary(self) -> list[str]:
+        """Return lines for people such as `photos/*.jpg: 12 photos`."""
+        words = {"photo": "photo{s}", "map": "map{s}", "picture of a map": "picture{s} of coloured maps or with photo "
+                 "and map side by side", "damaged": "unreadable file{s}", "other": "video{s}"}
         groups = [group for group in self.groups if group.role != "other" or group.suffix.lower() in VIDEOS]
-        more = [f"and {len(groups) - MOST_SAID} more kinds of files"] * (len(groups) > MOST_SAID)
-        return [f"{group}: {len(group.names)} {words[group.role]}" for group in groups[:MOST_SAID]] + more
+        more = [f"and {len(groups) - MOST_LISTED} more kinds of files"] * (len(groups) > MOST_LISTED)
+        return [f"{group}: {len(group.names)} {words[group.role].format(s='s' * (len(group.names) != 1))}"
+                for group in groups[:MOST_LISTED]] + more
 
 
 def survey(base: Path) -> Survey:
-    """Look into a folder. Raises MissingInputError."""
+    """Survey a folder. Raises MissingInputError."""
     if not base.is_dir():
         if base.exists():
-            raise MissingInputError("is no folder", where=base, hint=f"gpudepth init {base.parent}")
-        raise missing_file(base, "no such folder")
+            raise MissingInputError("a folder is expected, not a file", where=base, hint=f"gpudepth init {base.parent}")
+        raise missing_file(base, "the folder does not exist")
     out, count = Survey(base), 0
     known: dict[tuple[tuple[str, ...], str], list[Group]] = {}
     for folder, names in _folders(base):
@@ -109,42 +118,42 @@ def survey(base: Path) -> Survey:
             whole = Group(folder, PurePosixPath(found[0]).suffix, sorted(found, key=natural_key))
             alike = PurePosixPath(folder).parts[1:], suffix
             if len(out.groups) < MANY or alike not in known:
-                known[alike] = _settled(base, whole)
+                known[alike] = _with_roles(base, whole)
                 out.groups += known[alike]
             else:
-                out.groups += _as_before(whole, known[alike])
+                out.groups += _split_alike(whole, known[alike])
     return out
 
 
 def _folders(base: Path) -> Iterator[tuple[str, list[str]]]:
     for folder, below, names in os.walk(base):
         here = Path(folder).relative_to(base)
-        if LEDGER in names:     # what a run made
+        if LEDGER in names:     # the output of a run
             below.clear()
             continue
         below[:] = sorted(name for name in below if not name.startswith(".")) if len(here.parts) < MOST_DEEP else []
         yield "" if here == Path() else here.as_posix(), [name for name in names if not name.startswith(".")]
 
 
-def _settled(base: Path, group: Group) -> list[Group]:
-    """With its role; split by the endings of names where photos and maps lie in it side by side."""
+def _with_roles(base: Path, group: Group) -> list[Group]:
+    """Return the group with its role, split by the endings of names if it mixes photos and maps."""
     roles = [role_of(group.path(base, name)) for name in _some(group.names)]
     endings = {ending(name, group.suffix) for name in group.names}
     if (len(set(roles)) > 1 or group.suffix.lower() in EITHER) and 1 < len(endings) <= len(group.names) // 2:
         parts = [Group(group.folder, group.suffix, [n for n in group.names if ending(n, group.suffix) == e], e)
                  for e in sorted(endings)]
         for part in parts:
-            part.role = _one([role_of(part.path(base, name)) for name in _some(part.names)])
+            part.role = _most_common([role_of(part.path(base, name)) for name in _some(part.names)])
     else:
-        group.role, parts = _one(roles), [group]
+        group.role, parts = _most_common(roles), [group]
     for part in parts:
         if part.role == "photo" and part.suffix.lower() in EITHER and _holds_both(part.path(base, part.names[0])):
             part.role = "picture of a map"
     return parts
 
 
-def _as_before(group: Group, known: list[Group]) -> list[Group]:
-    """Split as groups that are known, with their roles; without looking at any file."""
+def _split_alike(group: Group, known: list[Group]) -> list[Group]:
+    """Split a group like the groups of a similar folder, with their roles, without examining files."""
     parts = [replace(one, folder=group.folder, suffix=group.suffix,
                      names=[n for n in group.names if len(known) == 1 or ending(n, group.suffix) == one.ending])
              for one in known]
@@ -157,12 +166,12 @@ def _common_start(names: list[str]) -> str:
 
 
 def ending(name: str, suffix: str) -> str:
-    """`_depth` of 0001_depth.png: what follows the last number, if it is a word."""
+    """Return the word at the end of a name: `_depth` of 0001_depth.png."""
     found = re.search(r"[_.-][A-Za-z]+$", name[: len(name) - len(suffix)])
     return found[0] if found else ""
 
 
-def _one(roles: list[Role]) -> Role:
+def _most_common(roles: list[Role]) -> Role:
     return max(set(roles), key=roles.count)
 
 
@@ -172,7 +181,7 @@ def _some(names: list[str]) -> list[str]:
 
 
 def role_of(path: Path) -> Role:
-    """By the suffix where that says it, else by the pixels."""
+    """Return the role of a file by its suffix, or by its pixels if the suffix allows several."""
     suffix = path.suffix.lower()
     if _NO_MAPS.search(f"{path.parent.name}/{path.stem}") and suffix in (*MAPS, *EITHER):
         return "other"
@@ -184,13 +193,13 @@ def role_of(path: Path) -> Role:
 
 
 def _holds_both(path: Path) -> bool:
-    """Photo and map side by side, as models write them for people to look at."""
+    """Return whether a picture shows photo and map side by side, as models write them for people."""
     pixels = _pixels(path)
     return pixels is not None and explain_colours(pixels, where="").hint == ALONE_HINT
 
 
 def _pixels(path: Path) -> NDArray[np.uint8] | None:
-    """In colour; None where it cannot be read."""
+    """Return the picture as RGB, or None if it cannot be read."""
     from ..containers.heif.photo_encoder import decode, open_photo
 
     try:

@@ -228,7 +228,7 @@ def test_the_job_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str], make: 
     assert run_command(["init", str(tmp_path)]) == 0
     said = capsys.readouterr()
     assert said.out == f"{tmp_path / 'job.yaml'}\n"
-    assert f"{count} items to do" in said.err
+    assert f"{count} items to process" in said.err
     job = load_job(tmp_path / "job.yaml")
     if make is upper:       # of either case, as the folder gives them
         color, map_ = (next(n for n in (text + a, text + a.upper()) if n in (job.source.color, job.source.depth))
@@ -248,7 +248,7 @@ def test_what_only_the_user_knows_is_marked(tmp_path: Path, capsys: pytest.Captu
     text = (tmp_path / "job.yaml").read_text()
     assert text.count("LOOK") == 3
     assert "codes from 85 to 65535 of 65535" in text
-    assert "look at near and far" in capsys.readouterr().err
+    assert "please check near and far" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("make", "encoding", "accuracy"), [
@@ -276,7 +276,7 @@ def test_photos_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     photo(tmp_path / "a.jpg")
     assert run_command(["init", str(tmp_path)]) == 2
     said = capsys.readouterr().err
-    assert "no photos with maps were found; there are: *.jpg: 1 photos" in said
+    assert "no photos with maps were found; *.jpg: 1 photo" in said
     assert "--estimate MODEL.onnx" in said
     assert not (tmp_path / "job.yaml").exists()
 
@@ -287,7 +287,7 @@ def test_coloured_maps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     photo(tmp_path / "a.jpg")
     cv2.imwrite(str(tmp_path / "a.png"), cv2.applyColorMap(ramp(0, 255, np.uint8), cv2.COLORMAP_INFERNO))
     assert run_command(["init", str(tmp_path)]) == 2
-    assert "coloured maps cannot be used" in capsys.readouterr().err
+    assert "cannot be used because their codes are lost" in capsys.readouterr().err
 
 
 def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -414,7 +414,7 @@ def test_what_cannot_be_used_is_said(tmp_path: Path, capsys: pytest.CaptureFixtu
     photo(braces / "{a}/a.jpg")
     depth(braces / "{a}/a.npy", ramp(0.5, 9, np.float32))
     for folder, said in ((both, "--pred-only"), (holds, "the photos hold depth already: gpudepth preview"),
-                         (broken, "d/*.png: 1 files that cannot be read"), (braces, "has braces")):
+                         (broken, "d/*.png: 1 unreadable file"), (braces, "has braces")):
         assert run_command(["init", str(folder)]) == 2
         assert said in capsys.readouterr().err
         assert not (folder / "job.yaml").exists()

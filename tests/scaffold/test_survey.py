@@ -63,12 +63,12 @@ def test_further_scenes_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.Mo
     found = survey(tmp_path)
     assert [len(found.role(role)) for role in ("photo", "map")] == [30, 30]
     assert len(looked) <= room.MANY
-    assert len(found.said()) == room.MOST_SAID + 1
+    assert len(found.summary()) == room.MOST_SAID + 1
 
 
 def test_what_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
-    with pytest.raises(MissingInputError, match=r"no such folder \(did you mean .*photos\?\)"):
+    with pytest.raises(MissingInputError, match=r"the folder does not exist \(did you mean .*photos\?\)"):
         survey(tmp_path / "photo")
-    with pytest.raises(MissingInputError, match="is no folder"):
+    with pytest.raises(MissingInputError, match="a folder is expected"):
         survey(plain(tmp_path / "a.jpg"))
