@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO ?= demo-out
 
-.PHONY: demo test soak lint bench docs pages pictures apple-page presets-page clean
+.PHONY: demo test soak lint bench docs pages pictures clean
 
 demo: $(VENV)/.installed
 	$(BIN)/gpudepth demo $(DEMO)
@@ -28,17 +28,11 @@ bench: $(VENV)/.installed-bench
 docs: $(VENV)/.installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-pages: $(VENV)/.installed-dev presets-page apple-page
+pages: $(VENV)/.installed-dev
 	GPUDEPTH_BACKEND=numpy $(BIN)/python -m tools
 
 pictures: $(VENV)/.installed-dev
 	$(BIN)/python -m tools.pictures
-
-apple-page: $(VENV)/.installed
-	$(BIN)/python -m gpudepth.mac.page docs/apple-reports docs/apple-software.md
-
-presets-page: $(VENV)/.installed
-	$(BIN)/python -c 'from gpudepth.maps.presets import page; print(page(), end="")' > docs/presets.md
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("gpudepth needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)" if sys.version_info < (3, 11) else 0)'

@@ -17,7 +17,7 @@ import numpy as np
 from gpudepth.attachment.pipeline import prepare, run_item
 from gpudepth.compute import backend
 from gpudepth.containers.dng.dng import Dng
-from gpudepth.demo.raw import dng
+from gpudepth.demo.photos import dng
 from gpudepth.depth.encoding import Depth
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.settings.settings import Settings

@@ -1,18 +1,19 @@
-"""python -m tools: write the pages, and the parts of pages, that are made."""
+"""python -m tools: writes the pages and parts of pages that are made from the code."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from . import cli_page, job_page
+from . import apple_page, cli_page, job_page, presets_page
 from .parts import fill
 
 DOCS = Path(__file__).parents[1] / "docs"
-WHOLE = {"cli.md": cli_page.page, "job.md": job_page.page}
+WHOLE = {"cli.md": cli_page.page, "job.md": job_page.page, "presets.md": presets_page.page,
+         "apple-software.md": apple_page.page}
 
 
 def pages() -> dict[Path, str]:
-    """What every made page should hold."""
+    """Return the contents of all pages that are made, by path."""
     made = {DOCS / name: page() for name, page in WHOLE.items()}
     for path in sorted(DOCS.rglob("*.md")):
         if path not in made and "<!-- made: " in (text := path.read_text(encoding="utf-8")):

@@ -21,7 +21,7 @@ from PIL import Image
 import gpudepth
 from gpudepth.cli.app import run_command
 from gpudepth.containers.heif.photo_encoder import encode_pixels
-from gpudepth.demo.raw import dng
+from gpudepth.demo.photos import dng
 
 WIDTH = 34      # characters of hex, four bytes a group
 Field = tuple[int, str] | tuple[int, str, bool]     # bytes, what they say, whether an encoder decides them

@@ -1,1 +1,1 @@
-"""A small made-up world with exactly known depth, for trying the program out and for testing it."""
+"""Makes photos with exactly known depth, for demonstrations and tests."""

@@ -1,4 +1,4 @@
-"""HEIF files with one thing wrong: `bad` ones give an error or no depth, `odd` ones can be read all the same.
+"""Makes HEIF files with one defect: `bad` files give an error or no depth, `odd` files can be read.
 
 Each is a good file after one edit of its boxes.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from ..containers.heif.file import DEPTH_URNS, XMP_TYPE, HeifFile
 from ..containers.heif.rewrite import Rewriter
-from ..depth import orientation as exif
+from ..depth import orientation
 from ..errors import GpudepthError, MalformedError, NoDepthError, RangeError, TruncatedError, UnsupportedError
 from ..formats.bytesource import ByteSource
 from ..formats.hevc.codec import encode_monochrome
@@ -23,7 +23,16 @@ from .pattern import HEIGHT, WIDTH, Truth
 
 @dataclass(frozen=True)
 class Bad:
-    """`extract` fails with `error`, whose message contains `contains`; `inspect` ends with `inspect_code`."""
+    """A file for which `extract` fails.
+
+    Attributes:
+        name: The beginning of the file name.
+        says: The description of the defect.
+        data: The bytes of the file.
+        error: The type of the error.
+        contains: A part of its message.
+        inspect_code: The exit code of `inspect`.
+    """
 
     name: str
     says: str
@@ -35,7 +44,7 @@ class Bad:
 
 @dataclass(frozen=True)
 class Odd:
-    """A file that holds `truth` in spite of what is odd about it."""
+    """A file with a defect from which `truth` can be read."""
 
     name: str
     says: str
@@ -44,7 +53,7 @@ class Odd:
 
 
 class Surgery:
-    """A good file opened for an edit; `close()` gives the edited file."""
+    """A good file that is opened for an edit; `close()` returns the edited file."""
 
     def __init__(self, good: bytes) -> None:
         self.good = good
@@ -56,7 +65,7 @@ class Surgery:
         self.sei = urn[1] if urn else b""
 
     def property(self, box: bytes) -> None:
-        """Put a box in the place of the depth item's property of that kind."""
+        """Replace the depth item's property of the same kind."""
         kind, boxes = box[4:8].decode("latin-1"), self.meta.properties.boxes
         for index, _ in self.meta.properties.associations[self.depth]:
             if boxes[index - 1].kind == kind:
@@ -76,13 +85,13 @@ class Surgery:
         return self.edit.splice().to_bytes()
 
     def close_in_place(self) -> bytes:
-        """Only the meta box is written anew, with offsets as they were set."""
+        """Return the file with only the meta box replaced and all offsets as they were set."""
         box, blob = self.file.meta_box, self.meta.serialise()
         return self.good[: box.start] + blob + self.good[box.end :]
 
 
 def bad(good: bytes) -> Iterator[Bad]:
-    """Broken files, made of a good one with 8-bit depth, SEI and XMP."""
+    """Yield broken files, made of a good one with 8-bit depth, SEI and XMP."""
     whole = Surgery(good)
     last, meta = whole.file.boxes[-1], whole.file.meta_box
     yield Bad("truncated_mdat", "The file ends in the middle of its last mdat box.",
@@ -107,50 +116,50 @@ def bad(good: bytes) -> Iterator[Bad]:
     s = Surgery(good)
     s.aux_c(DEPTH_URNS[0])
     s.xmp(None)
-    yield Bad("no_range", "Neither SEI nor XMP says what the codes mean in metres.", s.close(), RangeError,
+    yield Bad("no_range", "Neither SEI nor XMP gives the range of the codes.", s.close(), RangeError,
               "the codes have no range", inspect_code=0)
 
     s = Surgery(good)
     s.meta.references = [replace(r, targets=(s.about,)) if r.kind == "auxl" else r for r in s.meta.references]
-    yield Bad("auxl_elsewhere", "The depth image refers to its own XMP item, and not to the picture: no depth.",
+    yield Bad("auxl_elsewhere", "The depth image refers to its own XMP item instead of the picture: no depth.",
               s.close(), NoDepthError, "holds no depth", inspect_code=0)
 
     s = Surgery(good)
     s.aux_c("urn:mpeg:hevc:2015:auxid:9", s.sei)
-    yield Bad("wrong_urn", "auxC names a kind of auxiliary image that is not depth: no depth.", s.close(),
+    yield Bad("wrong_urn", "auxC names another kind of auxiliary image than depth: no depth.", s.close(),
               NoDepthError, "holds no depth", inspect_code=0)
 
     s = Surgery(good)
     s.property(make_full("ispe", 0, 0, (2 * WIDTH).to_bytes(4, "big") + (2 * HEIGHT).to_bytes(4, "big")))
-    yield Bad("size_mismatch", "ispe says that the map is twice as large as it is coded.", s.close(), MalformedError,
+    yield Bad("size_mismatch", "ispe gives twice the size of the coded map.", s.close(), MalformedError,
               f"decodes to {WIDTH}×{HEIGHT}, but ispe is {2 * WIDTH}×{2 * HEIGHT}", inspect_code=0)
 
     s = Surgery(good)
     s.meta.locations.items[s.depth] = Location(FILE, (Extent(len(good) + 4096, 100),))
-    yield Bad("iloc_beyond_file", "The depth image is said to lie behind the end of the file.", s.close_in_place(),
+    yield Bad("iloc_beyond_file", "iloc places the depth image behind the end of the file.", s.close_in_place(),
               TruncatedError, "is outside the file")
 
     yield Bad("sequence", "An image sequence: a moov box, and no meta box.",
               make("ftyp", b"msf1\0\0\0\0msf1hevc") + make("moov", make_full("mvhd", 0, 0, bytes(96))),
               UnsupportedError, "the file is an image sequence or a video")
-    yield Bad("mini", "A low-overhead file: a mini box in the place of meta.",
+    yield Bad("mini", "A low-overhead file: a mini box instead of a meta box.",
               make("ftyp", b"mif3heicmif3") + make("mini", bytes(24)), UnsupportedError, "low-overhead 'mini' file")
 
 
 def odd(good: bytes, truth: Truth) -> Iterator[Odd]:
-    """Files that bend a rule and can be read, made of a good one that holds `truth`."""
+    """Yield files with a defect that can be read, made of a good one that holds `truth`."""
     s = Surgery(good)
     s.xmp(lambda packet: _replaced(_replaced(packet, "FloatMinValue", "1.000000"), "FloatMaxValue", "2.000000"))
-    yield Odd("ranges_disagree", "The XMP says 1 to 2 and the SEI says something else: the SEI counts.",
+    yield Odd("ranges_disagree", "The range in XMP, 1 to 2, differs from the one in the SEI: the SEI counts.",
               s.close(), truth)
 
     s = Surgery(good)
     s.aux_c(DEPTH_URNS[0])
-    yield Odd("xmp_only", "auxC holds no SEI: the range is in the XMP alone.", s.close(), truth)
+    yield Odd("xmp_only", "auxC holds no SEI: only the XMP has the range.", s.close(), truth)
 
     s = Surgery(good)
     s.xmp(None)
-    yield Odd("sei_only", "No XMP: the range is in the SEI alone, the rest is what it is by default.",
+    yield Odd("sei_only", "There is no XMP: only the SEI has the range, other metadata have their defaults.",
               s.close(), truth)
 
     s = Surgery(good)
@@ -170,14 +179,14 @@ def odd(good: bytes, truth: Truth) -> Iterator[Odd]:
 
 
 def _replaced(packet: bytes, name: str, value: str) -> bytes:
-    """The packet with another text in a simple element."""
+    """Return the packet with another text in a simple element."""
     before, start, rest = packet.partition(f"{name}>".encode())
     return before + start + value.encode() + rest[rest.index(b"<") :]
 
 
 def _with_second(s: Surgery, truth: Truth) -> bytes:
-    """A second depth image like the first, behind it: same range, other codes."""
-    coded = exif.apply(exif.inverse(s.file.orientation(s.depth)), truth.codes)
+    """Return the file with a second depth image behind the first: same range, other codes."""
+    coded = orientation.apply(orientation.inverse(s.file.orientation(s.depth)), truth.codes)
     hvcc, data = encode_monochrome(coded.astype("u1"))
     item = s.edit.add("hvc1", data)
     for p in s.meta.properties.of(s.depth):

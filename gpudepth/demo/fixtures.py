@@ -1,26 +1,23 @@
-"""A kit of tiny test files for app developers, with what a reader should get from each.
+"""Writes a kit of small test files for app developers, with the result that a reader should get from each.
 
-    good/<container>/    a map in every native format and orientation, and some of what else is written
+    good/<container>/    maps in each native format and orientation, and with some other settings
     none/<container>/    the same photos without depth
-    odd/, bad/           HEIF files with one thing wrong that can, or cannot, be read all the same
-    dictionary/          ImageIO's auxiliary data dictionary of a map in every native format
-    expected.json        by file name: the picture, the map, points to compare, or the error
+    odd/, bad/           HEIF files with one defect, which can (odd) or cannot (bad) be read
+    dictionary/          ImageIO's auxiliary data dictionary of a map in each native format
+    expected.json        for each file: the picture, the map and points to compare, or the error
 
-What is expected comes from the definition of the maps (`pattern`), never from reading the files. The files are the
-same bytes each time.
+The expected results come from the definition of the maps (`pattern`), never from reading the files. The files have the
+same bytes in each run.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from .. import api
 from ..attachment.output import atomic
@@ -29,37 +26,37 @@ from ..containers.base import Container
 from ..containers.dng.dng import Dng
 from ..containers.heif.heif import Heif
 from ..containers.jpeg.jpeg import Jpeg
-from ..depth import orientation as exif
 from ..depth.data import DATA, DATA_DESCRIPTION, TYPE_DEPTH, TYPE_DISPARITY
 from ..depth.pixel_format import FDEP, FDIS, HDEP, HDIS, NATIVE, PixelFormat, Quantity, stored
 from ..errors import NoDepthError, OutputError, UnsupportedError, UsageError
-from . import pattern, raw, still
+from . import pattern
 from .broken import bad, odd
 from .pattern import Truth
+from .photos import photo
 
 ORIENTATIONS = range(1, 9)
 FOCAL_35MM = 28
-ROW_ALIGNMENT = 64              # bytes; Core Video pads rows so
-LOSSY_CODES = 8                 # how many codes a lossy map may be off
-JPEG_CODES = 2                  # and a map in a JPEG of quality 100
-RGB_TOLERANCE = 24              # of a picture that went through HEVC and a colour conversion
+ROW_ALIGNMENT = 64              # bytes; Core Video pads rows to this
+LOSSY_CODES = 8                 # tolerance for a lossy map in codes
+JPEG_CODES = 2                  # tolerance for a map in a JPEG of quality 100 in codes
+RGB_TOLERANCE = 24              # tolerance for a picture after HEVC and a colour conversion
 
 README = """\
-gpudepth test kit: tiny photos with depth maps, and what a reader should get from each.
+gpudepth test kit: small photos with depth maps, and the result that a reader should get from each.
 
 1. expected.json lists the files. "picture" and "depth" are as displayed, after the file's rotation and mirroring.
 2. Every picture shows the letter F, upright, between corners that are red (top left), green (top right), blue
-   (bottom left) and yellow (bottom right). If yours does not look so, the orientation was not applied.
-   picture.pixels names some, right within rgb_tolerance.
+   (bottom left) and yellow (bottom right). If yours looks different, the orientation was not applied.
+   picture.pixels lists some pixels, with the tolerance rgb_tolerance.
 3. Compare the map at depth.points: x to the right, y down, from the upper left pixel of the displayed map.
-   Compare "disparity" (1/m) where depth.quantity is disparity, else "metres"; both within depth.tolerance, which is
-   what one stored code is worth (several in a lossy map). metres null means infinitely far.
+   Compare "disparity" (1/m) if depth.quantity is disparity, otherwise "metres". depth.tolerance is the value of one
+   stored code (of several codes for a lossy map). metres null means infinitely far.
 4. Swift: CGImageSourceCopyAuxiliaryDataInfoAtIndex with kCGImageAuxiliaryDataTypeDisparity (or …Depth), then
    AVDepthData(fromDictionaryRepresentation:) and applyingExifOrientation(depth.orientation); read depthDataMap.
    Kotlin, JS, C++: heif_image_handle_get_depth_image_handle of libheif, or your own reader, gives codes;
    value = min + code / (largest code of stored_format) * (max - min).
-5. none/ holds no depth: show the photo. odd/ is unusual and readable. bad/ must end in your own error, never in a
-   crash; "error" and "exit_code" are what `gpudepth extract` answers. Photos in bad/ may be shown without depth.
+5. none/ holds no depth: show the photo. odd/ is unusual but readable. bad/ must give an error in your app, never a
+   crash; "error" and "exit_code" are those of `gpudepth extract`. Photos in bad/ may be shown without depth.
 6. dictionary/*.bin are rows of little-endian floats, each padded to BytesPerRow, and *.json describes them.
 
 The files of this kit are dedicated to the public domain (CC0 1.0). No rights reserved.
@@ -68,8 +65,19 @@ The files of this kit are dedicated to the public domain (CC0 1.0). No rights re
 
 @dataclass(frozen=True)
 class Variant:
-    """One good file. `photo` names the photo it is attached to; `metadata` is what is to be read back, `native` the
-    format when it is another than the map's."""
+    """One good file.
+
+    Attributes:
+        name: The beginning of the file name.
+        says: The description in expected.json.
+        truth: The map.
+        orientation: The Exif orientation of the photo.
+        photo: The kind of photo that the map is attached to.
+        settings: The keywords of `attach`.
+        metadata: The metadata to read back.
+        slack: The tolerance in stored codes.
+        native: The format to read back, if it differs from the map's.
+    """
 
     name: str
     says: str
@@ -87,19 +95,19 @@ class Variant:
 
 
 class Kit:
-    """Writes files into a folder and collects what is expected of them."""
+    """Writes files into a folder and collects their expected results."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.expected: dict[str, dict[str, Any]] = {}
 
     def path(self, name: str) -> Path:
-        """The path of a file of the kit; its folder is made."""
+        """Return the path of a file of the kit, and create its folder."""
         path = self.folder / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"cannot be made: {error.strerror or error}", where=path.parent) from None
+            raise OutputError(f"the folder cannot be created: {error.strerror or error}", where=path.parent) from None
         return path
 
     def write(self, name: str, data: bytes, expected: dict[str, Any] | None = None) -> None:
@@ -110,9 +118,10 @@ class Kit:
 
 
 def write_kit(folder: Path) -> str:
-    """Write the kit; returns a line that says what it holds. Files of a former kit are written over.
+    """Write the kit, overwriting an older one, and return a summary.
 
-    Raises OutputError where the folder cannot be made or written.
+    Raises:
+        OutputError: If the folder cannot be created or written.
     """
     kit = Kit(folder)
     for container in registry.containers():
@@ -127,11 +136,11 @@ def write_kit(folder: Path) -> str:
     count = {kind: sum(name.startswith(f"{kind}/") for name in kit.expected)
              for kind in ("good", "none", "odd", "bad", "dictionary")}
     return (f"{folder}: {count['good']} photos with depth, {count['none']} without, {count['odd']} odd, "
-            f"{count['bad']} broken, {count['dictionary']} dictionaries; expected.json says what to get from each")
+            f"{count['bad']} broken, {count['dictionary']} dictionaries; expected.json has the expected results")
 
 
 def _photos(kit: Kit, container: Container) -> None:
-    """The photos without depth, which the good files are made of."""
+    """Write the photos without depth, to which the maps of the good files are attached."""
     kinds: list[tuple[str, int, dict[str, Any]]] = [("photo", o, {}) for o in ORIENTATIONS]
     kinds += [("alpha", 1, {"alpha": True}), ("focal", 6, {"focal_35mm": FOCAL_35MM})]
     for name, orientation, extra in kinds:
@@ -143,36 +152,11 @@ def _photos(kit: Kit, container: Container) -> None:
                 "message_contains": "holds no depth", "inspect_exit_code": 0})
 
 
-def photo(container: Container, orientation: int, *, alpha: bool = False, focal_35mm: int = 0) -> bytes | None:
-    """A small photo of the container's format; None where neither we nor Pillow can make one like that."""
-    from PIL import Image
-
-    shown = pattern.picture(orientation)
-    stored = np.ascontiguousarray(exif.apply(exif.inverse(orientation), shown))
-    tags = Image.Exif()
-    if focal_35mm:
-        tags.get_ifd(0x8769)[0xA405] = focal_35mm
-    if isinstance(container, Heif):
-        transparency = np.full(stored.shape[:2], 255, np.uint8)
-        transparency[: len(transparency) // 2] = 128
-        return still.heic(stored, orientation, alpha=transparency if alpha else None,
-                          exif_block=tags.tobytes() if focal_35mm else None)
-    if isinstance(container, Dng):
-        return raw.dng(stored, orientation) if not (alpha or focal_35mm) else None
-    kind = Image.registered_extensions().get(container.suffixes[0])
-    if kind not in Image.SAVE or alpha:
-        return None
-    tags[0x0112] = orientation
-    buffer = io.BytesIO()
-    Image.fromarray(stored).save(buffer, kind, exif=tags, quality=95, subsampling=0)
-    return buffer.getvalue()
-
-
 def _good(kit: Kit, container: Container) -> None:
     for variant in _all_formats():
         _attach(kit, container, variant)
     for variant in _specials():
-        with contextlib.suppress(UnsupportedError, UsageError):     # not every container knows every special
+        with contextlib.suppress(UnsupportedError, UsageError):     # not every container supports every variant
             _attach(kit, container, variant)
 
 
@@ -182,13 +166,13 @@ def _attach(kit: Kit, container: Container, variant: Variant) -> None:
     name = f"good/{container.name}/{variant.name}_o{variant.orientation}{suffix}"
     if source not in kit.expected:
         return
-    # a profile writes its own metadata, whatever the map says
+    # a profile writes its own metadata instead of the map's
     given = {} if "profile" in variant.settings else variant.metadata
     if isinstance(container, Jpeg | Dng) and "crf" in variant.settings:
         return
-    if isinstance(container, Jpeg):  # there is no lossless one: the best that it can do
+    if isinstance(container, Jpeg):  # JPEG has no lossless mode; this is its best quality
         variant = replace(variant, settings={**variant.settings, "jpeg_quality": 100}, slack=JPEG_CODES)
-    if isinstance(container, Dng):  # holds no quality, and its bits tell halves and singles apart
+    if isinstance(container, Dng):  # DNG stores no quality, and distinguishes half and single floats by the bits
         given = {k: v for k, v in given.items() if k == "accuracy"}
         variant = replace(variant, metadata=given, native=_same_quantity(variant))
     api.attach(kit.folder / source, variant.truth.data(**given), kit.path(name), pixel_format=variant.truth.fmt,
@@ -197,7 +181,7 @@ def _attach(kit: Kit, container: Container, variant: Variant) -> None:
 
 
 def _same_quantity(variant: Variant) -> PixelFormat:
-    """What 8 or 16 bits of a DNG are read as."""
+    """Return the format in which 8 or 16 bits of a DNG file are read."""
     eight = variant.settings.get("bits", variant.truth.bits) == 8
     if variant.truth.fmt.quantity is Quantity.DISPARITY:
         return HDIS if eight else FDIS
@@ -212,7 +196,7 @@ def _all_formats() -> Iterator[Variant]:
 
 def _specials() -> Iterator[Variant]:
     yield Variant("hdis_10bit", "10 bits a value.", Truth.of(HDIS, 6, 10), 6)
-    # ranges of float32 maps are widened to half floats: this base puts both ends on one
+    # the range of a float32 map is widened to half floats; with this base both ends are half floats
     yield Variant("fdis_12bit", "12 bits a value.", Truth.of(FDIS, 6, 12, 0.25 + 1 / 1024), 6)
     yield Variant("article", "Metadata as ImageIO writes it for the map of Apple's article.", Truth.of(HDIS, 6), 6,
                   settings={"profile": "article"}, metadata={"quality": "low", "filtered": False})
@@ -260,7 +244,7 @@ def _broken(kit: Kit, container: Container) -> None:
 
 
 def _dictionaries(kit: Kit) -> None:
-    """Upright maps 24 pixels wide, so that every row has padding."""
+    """Write dictionaries of upright maps 24 pixels wide, so that each row has padding."""
     for fmt in NATIVE:
         truth = Truth.of(fmt, 6)
         data = truth.data()

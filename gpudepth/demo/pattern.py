@@ -1,8 +1,8 @@
-"""The picture and the depth maps of the test kit, by definition: nothing here is read from a file.
+"""Defines the picture and the depth maps of the test kit; nothing here is read from a file.
 
 Both show the letter F, which looks different in each of the eight orientations, between four coloured corners. A map
-pixel covers 2×2 pixels of the picture. In the map the letter is nearest and the ground behind it is a slope; values
-are multiples of 1/64 (1/256 for 10 bits, 1/1024 for 12), which floats hold exactly.
+pixel covers 2×2 pixels of the picture. In the map the letter is nearest and the ground behind it is a slope. Values are
+multiples of 1/64 (1/256 for 10 bits, 1/1024 for 12), which floats represent exactly.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..depth import orientation as exif
 from ..depth.data import DepthData
+from ..depth.orientation import size
 from ..depth.pixel_format import PixelFormat, Quantity, quantity_of, stored
 
 WIDTH, HEIGHT = 32, 24
-"""Of a stored map; its photo has twice as many pixels each way."""
+"""The size of a stored map in pixels; its photo has twice the width and height."""
 
 ZOOM = 2
 _LETTER = ("#####", "#....", "#....", "####.", "#....", "#....", "#....")
@@ -31,12 +31,12 @@ CORNERS = {"top left": (200, 40, 40), "top right": (40, 150, 60),
 
 
 def displayed_size(orientation: int) -> tuple[int, int]:
-    """(width, height) of a map as its photo is displayed."""
-    return exif.size(orientation, WIDTH, HEIGHT)
+    """Return (width, height) of a map as its photo is displayed."""
+    return size(orientation, WIDTH, HEIGHT)
 
 
 def _letter_at(width: int, height: int) -> tuple[int, int]:
-    """(x, y) of the letter's upper left corner."""
+    """Return (x, y) of the letter's upper left corner."""
     return (width - len(_LETTER[0]) * _SQUARE) // 2, (height - len(_LETTER) * _SQUARE) // 2
 
 
@@ -50,7 +50,7 @@ def _letter(width: int, height: int) -> NDArray[np.bool_]:
 
 
 def picture(orientation: int) -> NDArray[np.uint8]:
-    """The photo as displayed, (H, W, 3) uint8."""
+    """Return the photo as displayed, (H, W, 3) uint8."""
     width, height = displayed_size(orientation)
     out = np.full((height, width, 3), GROUND, np.uint8)
     out[:_CORNER, :_CORNER], out[:_CORNER, -_CORNER:], out[-_CORNER:, :_CORNER], out[-_CORNER:, -_CORNER:] = (
@@ -60,7 +60,7 @@ def picture(orientation: int) -> NDArray[np.uint8]:
 
 
 def pixels(orientation: int) -> list[dict[str, Any]]:
-    """Some pixels of the photo as displayed: the middles of the corners, and the foot of the letter."""
+    """Return some pixels of the photo as displayed: the centres of the corners, and the foot of the letter."""
     shown = picture(orientation)
     height, width, _ = shown.shape
     inset = _CORNER * ZOOM // 2
@@ -81,7 +81,7 @@ class Truth:
 
     @classmethod
     def of(cls, fmt: PixelFormat, orientation: int, bits: int = 8, base: float = 0.25) -> Truth:
-        """The letter on its slope. All codes from 0 to the largest one are in reach, and both ends are used."""
+        """Return the letter on its slope, which uses the smallest and the largest code."""
         width, height = displayed_size(orientation)
         y, x = np.mgrid[:height, :width]
         fine = 1 << bits - 8
@@ -97,7 +97,7 @@ class Truth:
         return cls(np.zeros((height, width), np.uint16), fmt, base=value)
 
     def reversed(self) -> Truth:
-        """Near and far exchanged."""
+        """Return the map with near and far exchanged."""
         return Truth((1 << self.bits) - 1 - self.codes, self.fmt, self.bits, self.base)
 
     @property
@@ -110,17 +110,17 @@ class Truth:
 
     @property
     def step(self) -> float:
-        """What one stored code is worth; a constant map has none, and float32's own rounding remains."""
+        """The value of one stored code; for a constant map the rounding of float32."""
         lo, hi = self.range
         return (hi - lo) / ((1 << self.bits) - 1) or 1e-6
 
     def data(self, accuracy: Literal["relative", "absolute"] = "relative", quality: Literal["high", "low"] = "high", *,
              filtered: bool = True) -> DepthData:
-        """As a DepthData; every value is exact in its format."""
+        """Return the map as DepthData; each value is exact in its format."""
         return DepthData.from_values(self.values, self.fmt, accuracy=accuracy, quality=quality, filtered=filtered)
 
     def points(self) -> list[dict[str, Any]]:
-        """Places that tell the eight orientations apart: corners, the letter's ends, the ground beside and inside."""
+        """Return points that distinguish the orientations: corners, ends of the letter, and the ground around it."""
         height, width = self.codes.shape
         x, y = _letter_at(width, height)
         places = [(0, 0), (width - 1, 0), (0, height - 1), (width - 1, height - 1),
@@ -136,7 +136,7 @@ class Truth:
 
     def expected(self, *, accuracy: str = "relative", quality: str = "high", filtered: bool = True,
                  slack: int = 1) -> dict[str, Any]:
-        """What a reader should get. `slack`: by how many stored codes it may be off."""
+        """Return the result that a reader should get, with a tolerance of `slack` stored codes."""
         lo, hi = self.range
         near, far = (lo, hi) if quantity_of(self.fmt) is Quantity.DEPTH else (1 / hi, 1 / lo if lo else math.inf)
         return {

@@ -1,7 +1,7 @@
-"""A ray-traced room whose depth is known exactly, and a folder of photos and maps made of it.
+"""Ray-traces a scene whose depth is known exactly, and writes a folder of photos and maps of it.
 
-World axes are the camera's at yaw 0: x right, y down, z forward, metres. A ray leaves the camera along (x/f, y/f, 1),
-so that its parameter t *is* planar depth: no normalisation, nothing to convert. The room is closed: every ray hits.
+World axes are those of the camera at yaw 0: x right, y down, z forward, in metres. Rays have the direction
+(x/f, y/f, 1), so that the ray parameter t *is* planar depth. The scene is a closed interior: each ray hits something.
 """
 
 from __future__ import annotations
@@ -17,19 +17,27 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import OutputError, UsageError
-from .shapes import Array, Box, Cylinder, Room, Shape, Sphere, Vector, column, dot
+from .shapes import Array, Cuboid, Cylinder, Interior, Shape, Sphere, Vector, column, dot
 
 NEAR, FAR = 0.5, 12.0
-"""What black and white mean in the maps of `write_set`, in metres: code = rint((Z − NEAR) / (FAR − NEAR) · 65535)."""
+"""Metres at black and white in the maps of `write_set`: code = rint((Z − NEAR) / (FAR − NEAR) · 65535)."""
 
 _LIGHT = np.array((-2.1, -2.45, 1.9))
-_LIGHT_SIZE = 0.5                       # metres: one corner of the lamp per subsample makes the shadows soft
-_BAND = 1 << 14                         # rays at a time: the temporaries stay in the cache
+_LIGHT_SIZE = 0.5                       # metres; each subsample uses another corner, which makes shadows soft
+_BAND = 1 << 14                         # rays at a time, so that temporaries stay in the cache
 
 
 @dataclass(frozen=True)
 class View:
-    """Where the camera stands (metres), where it looks (`yaw`, degrees to the right), and its picture (pixels)."""
+    """A camera.
+
+    Attributes:
+        width: The width of its picture in pixels.
+        height: The height of its picture in pixels.
+        position: Its position in metres.
+        yaw: Its direction in degrees to the right.
+        focal: Its focal length in pixels.
+    """
 
     width: int = 640
     height: int = 480
@@ -39,11 +47,11 @@ class View:
 
     @property
     def focal_35mm(self) -> int:
-        """What Exif calls FocalLengthIn35mmFilm, with the long side of the picture as 36 mm."""
+        """The Exif tag FocalLengthIn35mmFilm, with 36 mm for the long side of the picture."""
         return round(self.focal * 36 / max(self.width, self.height))
 
     def rays(self, dx: float = 0.0, dy: float = 0.0) -> Array:
-        """Directions (3,H·W) float64 through the pixel centres, moved by (dx, dy) pixels; camera z is 1 in each."""
+        """Return directions (3, H·W) float64 through the pixel centres plus (dx, dy) pixels; the camera's z is 1."""
         u = (np.arange(self.width) + 0.5 + dx - self.width / 2) / self.focal
         v = (np.arange(self.height) + 0.5 + dy - self.height / 2) / self.focal
         x, y = (grid.ravel() for grid in np.meshgrid(u, v))
@@ -52,24 +60,23 @@ class View:
 
 
 _FLOOR = 1.35                           # metres below the camera
-ROOM = Room((-4.0, -2.6, -1.5), (4.0, _FLOOR, 10.0))
+INTERIOR = Interior((-4.0, -2.6, -1.5), (4.0, _FLOOR, 10.0))
 SHAPES: tuple[Shape, ...] = (
-    ROOM,
+    INTERIOR,
     Sphere((0.10, _FLOOR - 0.62, 4.10), 0.62, (0.66, 0.05, 0.04)),
     Sphere((-1.30, _FLOOR - 0.40, 3.20), 0.40, (0.05, 0.24, 0.58)),
     Sphere((1.05, _FLOOR - 0.27, 2.75), 0.27, (0.86, 0.50, 0.03)),
     Sphere((-0.42, _FLOOR - 0.20, 2.35), 0.20, (0.06, 0.40, 0.14)),
     Sphere((-2.55, _FLOOR - 0.95, 6.90), 0.95, (0.60, 0.60, 0.58)),
     Sphere((1.75, _FLOOR - 1.42, 5.35), 0.32, (0.38, 0.07, 0.36)),
-    Box((1.30, _FLOOR - 1.10, 4.90), (2.30, _FLOOR, 5.80), (0.62, 0.38, 0.18)),
+    Cuboid((1.30, _FLOOR - 1.10, 4.90), (2.30, _FLOOR, 5.80), (0.62, 0.38, 0.18)),
     Cylinder(-0.95, 5.60, 0.34, _FLOOR - 1.40, _FLOOR, (0.02, 0.30, 0.33)),
 )
 
 
-
 @dataclass(frozen=True)
 class Sample:
-    """One item of a demo set. `orientation` (Exif 1–8) is how the photo is stored; the map is upright."""
+    """The files of one photo of a demo set; `orientation` is the photo's Exif orientation, and maps are upright."""
 
     stem: str
     photo: Path
@@ -80,7 +87,7 @@ class Sample:
 
 
 _LANDSCAPE, _PORTRAIT, _WIDE = (640, 480), (480, 640), (720, 480)
-# size, position, yaw, Exif orientation; even ones become HEIC, odd ones JPEG
+# size, position, yaw, Exif orientation; odd ones become JPEG, even ones HEIC
 _SHOTS: tuple[tuple[tuple[int, int], Vector, float, int], ...] = (
     (_LANDSCAPE, (0.0, 0.0, 0.0), 0.0, 1),
     (_LANDSCAPE, (-0.6, -0.2, 0.3), 5.0, 1),
@@ -95,7 +102,7 @@ _SHOTS: tuple[tuple[tuple[int, int], Vector, float, int], ...] = (
     (_PORTRAIT, (0.5, -0.8, 1.0), -6.0, 5),
     (_WIDE, (-0.9, 0.3, 1.1), 14.0, 1),
 )
-# How to store upright pixels so that Exif orientation k shows them upright again.
+# how upright pixels are stored for each Exif orientation
 _STORE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
@@ -104,19 +111,22 @@ _STORE = {
 
 
 def views(count: int = 12) -> list[View]:
-    """The first `count` (1 to 12) places that `write_set` takes its photos from."""
+    """Return the first `count` (1 to 12) cameras of `write_set`."""
     if not 1 <= count <= len(_SHOTS):
         raise UsageError(f"a demo set has 1 to {len(_SHOTS)} photos, not {count}")
     return [View(*size, position, yaw, max(size) * 28 / 36) for size, position, yaw, _ in _SHOTS[:count]]
 
 
 def write_set(folder: Path, count: int = 12) -> list[Sample]:
-    """Write a set to try the program on; the same bytes each time.
+    """Write a set of photos and maps; each run writes the same bytes.
 
     `photos/<stem>.jpg|heic`: half JPEG, half HEIC, landscape and portrait, some stored turned or mirrored.
     `depth/<stem>.png`: 16-bit gray, upright, linear in depth, black = NEAR, white = FAR.
-    `truth/<stem>.npy`: the same depth exactly, (H,W) float32 metres, upright.
-    Raises UsageError for a count outside 1..12, OutputError where the folder cannot be written.
+    `truth/<stem>.npy`: the exact depth, (H, W) float32 metres, upright.
+
+    Raises:
+        UsageError: If the count is not 1 to 12.
+        OutputError: If the folder cannot be written.
     """
     samples = []
     try:
@@ -150,21 +160,22 @@ def _write_photo(path: Path, picture: NDArray[np.uint8], view: View, orientation
         return
     import pillow_heif
 
-    # Exif goes to save(), not into the picture: there pillow-heif would turn the pixels as well as write irot and imir.
+    # Exif is passed to save(): in the picture, pillow-heif would turn the pixels as well as write irot and imir.
     pillow_heif.from_pillow(stored).save(path, quality=80, exif=exif.tobytes())
 
 
 def render(view: View) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Draw the room.
+    """Draw the scene.
 
-    Returns the picture, (H,W,3) uint8 sRGB with 2×2 samples a pixel, and planar depth at the pixel centres, (H,W)
-    float64 metres.
+    Returns:
+        The picture, (H, W, 3) uint8 sRGB with 2×2 samples per pixel, and planar depth at the pixel centres, (H, W)
+        float64 metres.
     """
     origin = np.array(view.position, dtype=np.float64)[:, None]
     depth = np.concatenate([_nearest(origin, rays)[0] for rays in _bands(view.rays())])
     light = np.zeros((3, depth.size), dtype=np.float32)
     for dx, dy in product((-0.25, 0.25), repeat=2):
-        rays = view.rays(dx, dy).astype(np.float32)         # the picture needs no more; it is twice as fast
+        rays = view.rays(dx, dy).astype(np.float32)         # precise enough for the picture, and twice as fast
         lamp = _LIGHT + _LIGHT_SIZE * np.array((dx, 0.0, dy))
         light += np.concatenate([_shade(origin, band, lamp[:, None]) for band in _bands(rays)], axis=1) / 4
     picture = np.rint(_srgb(light) * 255).astype(np.uint8)
@@ -173,7 +184,7 @@ def render(view: View) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
 
 
 def _shade(origin: Array, rays: Array, lamp: Array) -> Array:
-    """Linear light (3,N) that comes back along the rays."""
+    """Return the linear light (3, N) along the rays."""
     origin, lamp = origin.astype(rays.dtype), lamp.astype(rays.dtype)
     t, index = _nearest(origin, rays)
     points = origin + rays * t
@@ -187,7 +198,7 @@ def _shade(origin: Array, rays: Array, lamp: Array) -> Array:
     distance = np.sqrt(dot(to_lamp, to_lamp))
     facing = dot(normals, to_lamp) / distance
     lit = np.flatnonzero(facing > 0)
-    # Only the furniture casts shadows; the ray runs from t = 0, the surface, to t = 1, the lamp.
+    # Only objects inside cast shadows; the ray runs from t = 0 at the surface to t = 1 at the lamp.
     start = (points + normals * np.float32(1e-3)).take(lit, axis=1)
     towards = lamp - start
     lit = lit[np.minimum.reduce([shape.hit(start, towards) for shape in SHAPES[1:]]) >= 1]
@@ -197,7 +208,7 @@ def _shade(origin: Array, rays: Array, lamp: Array) -> Array:
     sky = (0.6 - 0.2 * normals[1]) * _openness(points, normals)
     light = paint * (direct * column((1.00, 0.92, 0.80), rays) + sky * column((0.36, 0.40, 0.46), rays))
 
-    # A highlight on everything but the room itself (Blinn, exponent 64).
+    # Blinn highlights, exponent 64, on all objects inside.
     shiny = lit[index[lit] > 0]
     half = to_lamp[:, shiny] / distance[shiny] - rays[:, shiny] / np.sqrt(dot(rays[:, shiny], rays[:, shiny]))
     light[:, shiny] += 0.5 * (dot(normals[:, shiny], half) / np.sqrt(dot(half, half))) ** 64
@@ -205,7 +216,7 @@ def _shade(origin: Array, rays: Array, lamp: Array) -> Array:
 
 
 def _openness(points: Array, normals: Array) -> Array:
-    """How much of the surroundings is not hidden by a sphere nearby, (N,): the soft dark where things touch."""
+    """Return (N,) the share of the surroundings that no sphere hides, which darkens points near spheres."""
     free = np.ones_like(points[0])
     for shape in SHAPES:
         if isinstance(shape, Sphere):
@@ -217,7 +228,7 @@ def _openness(points: Array, normals: Array) -> Array:
 
 
 def _nearest(origin: Array, rays: Array) -> tuple[Array, Array]:
-    """The first hit along each ray: its parameter (N,), and which of SHAPES it is (N,)."""
+    """Return the parameter (N,) of the first hit along each ray, and the index (N,) of the shape in SHAPES."""
     nearest = SHAPES[0].hit(origin, rays)
     index = np.zeros(nearest.shape, dtype=np.intp)
     for i, shape in enumerate(SHAPES[1:], start=1):
@@ -233,6 +244,6 @@ def _bands(rays: Array) -> Iterator[Array]:
 
 
 def _srgb(light: Array) -> Array:
-    """Linear light to sRGB 0..1, with a shoulder so that bright things fade to white and are not cut off."""
+    """Convert linear light to sRGB 0…1, with a shoulder so that bright values are not clipped."""
     light = 1 - np.exp(-1.5 * light)
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 0.0031308) ** (1 / 2.4) - 0.055)

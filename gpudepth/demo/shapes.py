@@ -1,4 +1,4 @@
-"""The things a ray can hit: where, with what normal, in which colour. Axes: x right, y down, z forward, metres."""
+"""Shapes that rays can hit, with their normals and colours. Axes: x right, y down, z forward, in metres."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Vector = tuple[float, float, float]
 
-_CLOSE = 1e-6                           # a hit nearer than this is the surface that the ray starts from
+_CLOSE = 1e-6                           # closer hits are the surface where the ray starts
 
 
 class Shape(Protocol):
-    """Something that rays hit. Rays, points, normals and colours are (3,N).
+    """A shape. Rays, points, normals and colours are (3, N).
 
-    `hit` gives the ray parameter (N,), inf where it is missed. `origin` is (3,1), or (3,N) for one per ray.
+    `hit` returns the ray parameter (N,), or inf for a miss. `origin` is (3, 1), or (3, N) with one origin per ray.
     """
 
     def hit(self, origin: Array, rays: Array) -> Array: ...
@@ -51,7 +51,7 @@ class Sphere:
 
 
 @dataclass(frozen=True)
-class Box:
+class Cuboid:
     """An axis-aligned box between two corners, seen from outside."""
 
     low: Vector
@@ -71,7 +71,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Cylinder:
-    """An upright can: axis at (x, z), from `top` down to `bottom` (y points down)."""
+    """An upright cylinder with its axis at (x, z), from `top` down to `bottom` (y points down)."""
 
     x: float
     z: float
@@ -106,8 +106,8 @@ class Cylinder:
 
 
 @dataclass(frozen=True)
-class Room:
-    """The inside of a box: a tiled floor, plain walls, a ceiling."""
+class Interior:
+    """The inside of a box with a tiled floor, plain walls and a ceiling."""
 
     low: Vector
     high: Vector
@@ -134,7 +134,7 @@ class Room:
 
 
 def _slabs(low: Vector, high: Vector, origin: Array, rays: Array) -> tuple[Array, Array]:
-    """Where the rays enter and leave a box, (N,) each; entering after leaving is a miss."""
+    """Return the parameters (N,) where the rays enter and leave a box; entering after leaving is a miss."""
     with np.errstate(divide="ignore", invalid="ignore"):
         a, b = (column(low, rays) - origin) / rays, (column(high, rays) - origin) / rays
     enter, leave = np.minimum(a, b), np.maximum(a, b)
@@ -142,7 +142,7 @@ def _slabs(low: Vector, high: Vector, origin: Array, rays: Array) -> tuple[Array
 
 
 def _face_normal(low: Vector, high: Vector, points: Array) -> Array:
-    """Outward normal (3,N) of the face of a box that each point lies on."""
+    """Return the outward normals (3, N) of the faces of a box on which the points lie."""
     centre, half = (np.array(high) + low) / 2, (np.array(high) - low) / 2
     offset = (points - centre[:, None]) / half[:, None]
     axis = np.abs(offset).argmax(axis=0)
@@ -153,16 +153,16 @@ def _face_normal(low: Vector, high: Vector, points: Array) -> Array:
 
 
 def column(vector: Vector, like: Array) -> Array:
-    """The vector as (3,1), in the dtype of `like`."""
+    """Return the vector as (3, 1) in the dtype of `like`."""
     return np.array(vector, dtype=like.dtype)[:, None]
 
 
 def mix(t: Array, a: Vector, b: Vector) -> Array:
-    """From `a` (t = 0) to `b` (t = 1): (3,N) for t (N,)."""
+    """Interpolate from `a` (t = 0) to `b` (t = 1): (3, N) for t (N,)."""
     start = column(a, t)
     return np.asarray(start + t * (column(b, t) - start))
 
 
 def dot(a: Array, b: Array) -> Array:
-    """The dot products (N,) of the columns of two (3,N)."""
+    """Return the dot products (N,) of the columns of two arrays (3, N)."""
     return np.asarray(a[0] * b[0] + a[1] * b[1] + a[2] * b[2])

@@ -1,4 +1,4 @@
-"""The demo: render, attach, read back, compare with the truth."""
+"""Runs the demo: renders photos, attaches maps, reads them back, and compares them with the exact depth."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ..depth.data import DepthData
 from ..errors import NoDepthError, OutputError, PartialRunError
 from .scene import Sample, write_set
 
-CHECKOUT_FOLDER = "../demo-out/"  # where configs/demo.yaml expects the set when it is run from a checkout
+CHECKOUT_FOLDER = "../demo-out/"  # the folder of the photos in configs/demo.yaml, for a run in a checkout
 
 
 def tour(folder: Path) -> Iterator[str]:
-    """Lines to print: one per photo, then where to look. Raises PartialRunError when an item failed."""
+    """Run the demo and yield lines to print. Raises PartialRunError if an item failed."""
     yield f"rendering 12 photos with exact depth into {folder}"
     samples = write_set(folder)
     job = folder / "demo.yaml"
     try:
         job.write_text(resources.text("configs", "demo.yaml").replace(CHECKOUT_FOLDER, ""), encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", where=job) from None
+        raise OutputError(f"the job cannot be written: {error.strerror}", where=job) from None
     summary = api.run(job)
     failed = [row for row in summary.rows if row.status != "ok"]
     for sample in samples:
@@ -38,10 +38,10 @@ def tour(folder: Path) -> Iterator[str]:
 
 
 def compare(sample: Sample, result: Path) -> str:
-    """`demo_01.jpg stored as Exif 6 + demo_01.png -> demo_01.heic: 1.31 to 10.9 m, read back within …`"""
+    """Return a line such as `demo_01.jpg stored as Exif 6 + demo_01.png -> demo_01.heic: 1.31 to 10.9 m; …`."""
     data = api.read(result)
     if data is None or data.storage is None:
-        raise NoDepthError("came back without depth", where=result)
+        raise NoDepthError("the written file holds no depth", where=result)
     truth = np.load(sample.truth)
     error = data.depth() - truth
     near, far = float(truth.min()), float(truth.max())
@@ -51,7 +51,7 @@ def compare(sample: Sample, result: Path) -> str:
 
 
 def steps(data: DepthData, truth: NDArray[np.float32]) -> float:
-    """The largest difference in stored steps: half a step is what rounding to integers costs."""
+    """Return the largest difference in stored steps; rounding to integers costs half a step."""
     if data.storage is None or not data.storage.hi > data.storage.lo:
         return 0.0
     exact = 1 / truth if data.quantity == "disparity" else truth

@@ -1,7 +1,6 @@
-"""What Apple software makes of our files: a kit to try on a Mac, and what to do with the report that comes back.
+"""Tests our files with Apple software: writes a kit for a Mac, and compares its report with the files.
 
-    kit          files in every container and profile, and probe.swift
-    probe.swift  prints what ImageIO and AVFoundation find in each, as JSON
-    report       that JSON, held against the files
-    page         the page of the docs that is made of such reports
+    kit          writes files in each container and profile, and probe.swift
+    probe.swift  prints as JSON what ImageIO and AVFoundation find in each file
+    report       compares that JSON with the files
 """

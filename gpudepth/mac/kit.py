@@ -1,4 +1,4 @@
-"""The kit for a Mac: test files in every container and profile, and the probe."""
+"""Writes the kit for a Mac: test files in each container and profile, and the probe."""
 
 from __future__ import annotations
 
@@ -7,26 +7,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .. import api
-from ..attachment.output import atomic
 from ..containers import registry
-from ..demo.fixtures import write_kit
+from ..demo.fixtures import Kit, write_kit
 from ..demo.pattern import Truth
 from ..depth.pixel_format import HDEP, HDIS, NATIVE
-from ..errors import OutputError, UnsupportedError, UsageError
+from ..errors import UnsupportedError, UsageError
 
 PROBE = Path(__file__).with_name("probe.swift")
 
 README = """\
-gpudepth Mac kit: what does Apple software make of these files?
+gpudepth Mac kit: what does Apple software find in these files?
 
     swift probe.swift > report.json
 
-prints what ImageIO and AVFoundation find in each file here; send report.json back, or hold it against the files:
+prints what ImageIO and AVFoundation find in each file. Send report.json back, or compare it with the files:
 
     gpudepth check --apple-report report.json
 
-good/, none/, odd/, bad/      the kit of `gpudepth demo --fixtures`; expected.json says what a reader should get
-profiles/<container>/         a map in every profile, and with every further layout beside it
+good/, none/, odd/, bad/      the kit of `gpudepth demo --fixtures`; expected.json has the expected results
+profiles/<container>/         a map in each profile, and with each further layout
 dictionaries/                 ImageIO's auxiliary data dictionary as property lists
 
 The files of this kit are dedicated to the public domain (CC0 1.0). No rights reserved.
@@ -34,19 +33,20 @@ The files of this kit are dedicated to the public domain (CC0 1.0). No rights re
 
 
 def write_mac_kit(folder: Path) -> str:
-    """Write it; returns a line that says what it holds. Files of a former kit are written over. Raises OutputError."""
-    said = write_kit(folder)
-    profiles = _profiles(folder)
-    dictionaries = _dictionaries(folder)
-    _write(folder / PROBE.name, PROBE.read_bytes())
-    _write(folder / "README.txt", README.encode())
-    return f"{said}; {profiles} in every profile, {dictionaries} property lists, {PROBE.name}"
+    """Write the kit, overwriting an older one, and return a summary. Raises OutputError."""
+    summary, kit = write_kit(folder), Kit(folder)
+    profiles = _profiles(kit)
+    dictionaries = _dictionaries(kit)
+    kit.write(PROBE.name, PROBE.read_bytes())
+    kit.write("README.txt", README.encode())
+    return f"{summary}; {profiles} files with profiles, {dictionaries} property lists, {PROBE.name}"
 
 
-def _profiles(folder: Path) -> int:
+def _profiles(kit: Kit) -> int:
     count = 0
     for container in registry.containers():
-        photos = (folder / "none" / container.name / f"{name}_o6{container.suffixes[0]}" for name in ("focal", "photo"))
+        without = kit.folder / "none" / container.name
+        photos = (without / f"{name}_o6{container.suffixes[0]}" for name in ("focal", "photo"))
         photo = next((p for p in photos if p.is_file()), None)
         if photo is None:
             continue
@@ -56,36 +56,22 @@ def _profiles(folder: Path) -> int:
         for case in cases:
             for fmt in (HDIS, HDEP):
                 name = "_with_".join([case["profile"], *case.get("also", ())])
-                out = folder / "profiles" / container.name / f"{name}_{fmt}{photo.suffix}"
-                _folder(out.parent)
+                out = kit.path(f"profiles/{container.name}/{name}_{fmt}{photo.suffix}")
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", UserWarning)  # what a portrait without a donor lacks
+                    warnings.simplefilter("ignore", UserWarning)  # a portrait without a donor is incomplete
                     try:
                         api.attach(photo, Truth.of(fmt, 6).data(), out, pixel_format=fmt, calibration=calibration,
                                    **case)
-                    except (UsageError, UnsupportedError):  # Dynamic Depth takes disparity alone
+                    except (UsageError, UnsupportedError):  # Dynamic Depth takes only disparity
                         continue
                 count += 1
     return count
 
 
-def _dictionaries(folder: Path) -> int:
+def _dictionaries(kit: Kit) -> int:
     from ..attachment.export import save
 
-    _folder(folder / "dictionaries")
     for fmt in NATIVE:
         data = Truth.of(fmt, 6).data()
-        save(data, folder / "dictionaries" / f"{fmt}.plist", data.quantity)
+        save(data, kit.path(f"dictionaries/{fmt}.plist"), data.quantity)
     return len(NATIVE)
-
-
-def _folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot be made: {error.strerror or error}", where=path) from None
-
-
-def _write(path: Path, data: bytes) -> None:
-    with atomic(path) as file:
-        file.write(data)

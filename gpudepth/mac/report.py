@@ -1,4 +1,4 @@
-"""What probe.swift printed on a Mac, held against the files that it was run on."""
+"""Compares the report of probe.swift on a Mac with the files that it examined."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from .. import api
 from ..containers.rules import Checklist, Rule, Verdicts
 from ..depth.data import TYPE_DEPTH, TYPE_DISPARITY, DepthData
 from ..depth.pixel_format import Quantity
-from ..errors import FileError, GpudepthError, MalformedError, MissingInputError
+from ..errors import FileError, GpudepthError, MalformedError, missing_file
 
 SUFFIXES = (".heic", ".heif", ".jpg", ".jpeg", ".dng", ".plist", ".bplist")
-RELATIVE = 1e-3  # of a calibration: floats printed with six decimals on the way
+RELATIVE = 1e-3  # tolerance for calibrations, which the report prints with six decimals
 MAX_REPORT = 64 << 20
 
 
-class Record(BaseModel):
-    """The report's objects; a key that is not here is a report of another version."""
+class _ReportModel(BaseModel):
+    """The base of the report's objects; an unknown key means a report of another version."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class CalibrationReport(Record):
-    """Of AVCameraCalibrationData; matrices column by column."""
+class CalibrationReport(_ReportModel):
+    """Values of AVCameraCalibrationData, with matrices by columns."""
 
     intrinsic_matrix: list[float] = Field(min_length=9, max_length=9)
     reference_width: float
@@ -36,8 +36,8 @@ class CalibrationReport(Record):
     pixel_size: float
 
 
-class DepthReport(Record):
-    """Of AVDepthData; sha256 of the map's rows in its native format, without padding."""
+class DepthReport(_ReportModel):
+    """Values of AVDepthData; sha256 is that of the map's rows in its native format, without padding."""
 
     pixel_format: str
     width: int
@@ -53,8 +53,8 @@ class DepthReport(Record):
     sha256: str
 
 
-class AuxiliaryReport(Record):
-    """Of CGImageSourceCopyAuxiliaryDataInfoAtIndex, and what AVDepthData made of it."""
+class AuxiliaryReport(_ReportModel):
+    """Values of CGImageSourceCopyAuxiliaryDataInfoAtIndex, and of the AVDepthData made from them."""
 
     type: str
     pixel_format: str | None = None
@@ -66,8 +66,8 @@ class AuxiliaryReport(Record):
     error: str | None = None
 
 
-class FileReport(Record):
-    """One file; `file` is relative to the folder the probe was run on."""
+class FileReport(_ReportModel):
+    """One file; `file` is relative to the folder that the probe examined."""
 
     file: str
     sha256: str
@@ -80,8 +80,8 @@ class FileReport(Record):
     error: str | None = None
 
 
-class Report(Record):
-    """The whole report."""
+class AppleReport(_ReportModel):
+    """The complete report."""
 
     schema_: Literal["gpudepth-apple-report"] = Field(alias="schema")
     version: Literal[1]
@@ -90,22 +90,27 @@ class Report(Record):
     files: list[FileReport]
 
 
-def load(path: str | Path) -> Report:
-    """Read a report. Raises MissingInputError, MalformedError, FileError."""
+def load(path: str | Path) -> AppleReport:
+    """Read a report.
+
+    Raises:
+        MissingInputError: If the file does not exist.
+        FileError: If the file cannot be read, or is not a report.
+    """
     path = Path(path)
     try:
         if path.stat().st_size > MAX_REPORT:
-            raise MalformedError(f"has {path.stat().st_size:,} bytes: no report is that long", where=path)
-        return Report.model_validate_json(path.read_bytes())
+            raise MalformedError(f"{path.stat().st_size:,} bytes are too long for a report", where=path)
+        return AppleReport.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise MissingInputError("no such file", where=path) from None
+        raise missing_file(path) from None
     except OSError as error:
-        raise FileError(f"cannot be read: {error.strerror}", where=path) from None
+        raise FileError(f"the report cannot be read: {error.strerror}", where=path) from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(p) for p in first["loc"])
-        raise MalformedError(f"is no report of probe.swift: {place or 'the whole'}: {first['msg']}", where=path,
-                             hint="swift probe.swift FOLDER > report.json") from None
+        raise MalformedError(f"the file is not a report of probe.swift: {place and place + ': '}{first['msg']}",
+                             where=path, hint="swift probe.swift FOLDER > report.json") from None
 
 
 APPLE = "the report"
@@ -122,22 +127,22 @@ VALUES = Rule("values", "minimum, maximum and mean are ours within a stored code
 EXACT = Rule("bit-equal", "every value is ours, bit for bit", APPLE, must=())
 
 
-def compare(report: Report, folder: Path) -> list[Verdicts]:
-    """Each file of a report against what we read from it. Files that are not in `folder` break the first rule."""
+def compare(report: AppleReport, folder: Path) -> list[Verdicts]:
+    """Compare each file of a report with what gpudepth reads; files that are not in `folder` break the first rule."""
     return [_compare(entry, folder) for entry in report.files]
 
 
 def _compare(entry: FileReport, folder: Path) -> Verdicts:
     path, out = folder / entry.file, Checklist()
     if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
-        out.test(SAME, False, entry.file, f"it is not in {folder}")
+        out.test(SAME, False, entry.file, f"the file is not in {folder}")
         return Verdicts(entry.file, "unknown", None, tuple(out.findings))
     same = hashlib.sha256(path.read_bytes()).hexdigest() == entry.sha256
-    if out.test(SAME, same, entry.file, "it has changed since"):
+    if out.test(SAME, same, entry.file, "the file has changed since"):
         try:
             data = api.read(path, orientation="coded")
         except GpudepthError:
-            data = None  # a broken file of the kit: nothing to find
+            data = None  # a broken file of the kit holds no depth
         if data is None:
             depth = [a.type for a in entry.auxiliary if a.type in (TYPE_DEPTH, TYPE_DISPARITY)]
             out.test(NOTHING, not depth, entry.file, ", ".join(depth))
@@ -154,15 +159,15 @@ def _compare_depth(out: Checklist, entry: FileReport, data: DepthData) -> None:
     if not out.test(FOUND, set(found) == {wanted}, entry.file, f"{', '.join(found) or 'nothing'}, not {wanted}"):
         return
     theirs = found[wanted].depth_data
-    if not out.test(TAKEN, theirs is not None, entry.file, found[wanted].error or "it says nothing") or theirs is None:
+    if not out.test(TAKEN, theirs is not None, entry.file, found[wanted].error or "no reason given") or theirs is None:
         return
     out.test(FORMAT, theirs.pixel_format == data.pixel_format.name, entry.file,
              f"{theirs.pixel_format}, not {data.pixel_format}")
     out.test(SIZE, (theirs.width, theirs.height) == (data.width, data.height), entry.file,
              f"{theirs.width}×{theirs.height}, not {data.width}×{data.height}")
-    said, ours = ((d.accuracy, d.quality, d.filtered) for d in (theirs, data))
-    out.test(ABOUT, said == ours, entry.file, f"{said}, not {ours}")
-    out.test(CALIBRATED, _same_calibration(theirs.calibration, data), entry.file, _calibration_says(theirs, data))
+    reported, ours = ((d.accuracy, d.quality, d.filtered) for d in (theirs, data))
+    out.test(ABOUT, reported == ours, entry.file, f"{reported}, not {ours}")
+    out.test(CALIBRATED, _same_calibration(theirs.calibration, data), entry.file, _calibrations(theirs, data))
     values = data.map[np.isfinite(data.map)].astype(np.float64)
     expected = (values.min(), values.max(), values.mean())
     numbers = (theirs.minimum, theirs.maximum, theirs.mean)
@@ -171,11 +176,11 @@ def _compare_depth(out: Checklist, entry: FileReport, data: DepthData) -> None:
     out.test(VALUES, good and theirs.not_finite == data.map.size - values.size, entry.file,
              f"{numbers}, {theirs.not_finite} not finite; not {expected}")
     rows = np.ascontiguousarray(data.map, data.pixel_format.dtype.newbyteorder("<")).tobytes()
-    out.test(EXACT, hashlib.sha256(rows).hexdigest() == theirs.sha256, entry.file, "some are rounded otherwise")
+    out.test(EXACT, hashlib.sha256(rows).hexdigest() == theirs.sha256, entry.file, "values are rounded differently")
 
 
 def _step(data: DepthData) -> float:
-    """What one stored code is worth, and never less than a half float's rounding."""
+    """Return the value of one stored code, or the rounding of a half float if that is larger."""
     lo, hi = data.range()
     storage = data.storage
     top = storage.format.max_code if storage is not None else None
@@ -192,6 +197,7 @@ def _same_calibration(theirs: CalibrationReport | None, data: DepthData) -> bool
     return all(np.allclose(a, b, rtol=RELATIVE, atol=1e-6) for a, b in pairs)
 
 
-def _calibration_says(theirs: DepthReport, data: DepthData) -> str:
-    said, ours = ("there" if c is not None else "not there" for c in (theirs.calibration, data.calibration))
-    return f"it is {said}, ours is {ours}" if said != ours else f"{theirs.calibration} against ours"
+def _calibrations(theirs: DepthReport, data: DepthData) -> str:
+    """Describe how the calibrations differ."""
+    reported, ours = ("present" if c is not None else "missing" for c in (theirs.calibration, data.calibration))
+    return f"it is {reported}, ours is {ours}" if reported != ours else f"{theirs.calibration} differs from ours"

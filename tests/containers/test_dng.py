@@ -22,7 +22,7 @@ from gpudepth.containers import registry
 from gpudepth.containers.base import CodedMap, Placement
 from gpudepth.containers.dng.dng import Dng
 from gpudepth.containers.dng.file import DngFile
-from gpudepth.demo import raw
+from gpudepth.demo import photos
 from gpudepth.depth import orientation as exif
 from gpudepth.depth.data import Storage
 from gpudepth.depth.pixel_format import FDEP, FDIS, HDEP, HDIS, L008, L012, L016, PixelFormat
@@ -483,7 +483,7 @@ def test_the_demos_photo_is_a_dng_to_everybody(tmp_path: Path) -> None:
     shown[:12] = 200
     for order in "<>":
         path = tmp_path / "d.dng"
-        path.write_bytes(raw.dng(shown, 6, order))
+        path.write_bytes(photos.dng(shown, 6, order))
         assert sdk_accepts(path) and dcraw(path)
         with needs("rawpy").imread(str(path)) as opened:
             assert opened.sizes.flip == 6 and opened.raw_image.shape[:2] == (24, 32)

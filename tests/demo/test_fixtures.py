@@ -21,8 +21,9 @@ from gpudepth.containers import registry
 from gpudepth.containers.base import DEFAULT_PLACEMENT, CodedMap, Edit, Picture, Placement
 from gpudepth.containers.heif.heif import Heif
 from gpudepth.demo.broken import Surgery
-from gpudepth.demo.fixtures import RGB_TOLERANCE, photo, write_kit
+from gpudepth.demo.fixtures import RGB_TOLERANCE, write_kit
 from gpudepth.demo.pattern import Truth, displayed_size, picture
+from gpudepth.demo.photos import photo
 from gpudepth.depth import orientation as exif
 from gpudepth.depth.data import DATA, DATA_DESCRIPTION, DepthData, Storage, map_from_info
 from gpudepth.depth.pixel_format import FDIS, HDIS, NATIVE, PixelFormat, pixel_format

@@ -17,7 +17,7 @@ from PIL import Image
 
 import gpudepth
 from gpudepth.cli.app import run_command
-from gpudepth.demo.raw import dng
+from gpudepth.demo.photos import dng
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 WIDTH, HEIGHT = 64, 48

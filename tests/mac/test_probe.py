@@ -17,7 +17,7 @@ from gpudepth.mac import report
 from gpudepth.mac.kit import PROBE
 
 SOURCE = PROBE.read_text(encoding="utf-8")
-STRUCTS = {"Report": report.Report, "FileReport": report.FileReport, "AuxiliaryReport": report.AuxiliaryReport,
+STRUCTS = {"Report": report.AppleReport, "FileReport": report.FileReport, "AuxiliaryReport": report.AuxiliaryReport,
            "DepthReport": report.DepthReport, "CalibrationReport": report.CalibrationReport}
 
 

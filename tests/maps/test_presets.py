@@ -21,7 +21,7 @@ from gpudepth.depth.encoding import Depth
 from gpudepth.depth.pixel_format import FDEP
 from gpudepth.errors import UsageError
 from gpudepth.maps.netpbm import encode_pfm
-from gpudepth.maps.presets import PRESETS, find, kinect_codes, page, rotate_bits
+from gpudepth.maps.presets import PRESETS, find, kinect_codes, rotate_bits
 from gpudepth.maps.raw import RawLayout
 from gpudepth.settings.job import parse_job
 from gpudepth.settings.settings import Settings
@@ -251,11 +251,6 @@ def test_in_jobs() -> None:
                           ("{preset: scannet, near: 1}", "not take near"), ("{preset: middlebury, focal_px: 900}", "requires baseline_m")):
         with pytest.raises(UsageError, match=problem):
             parse_job(JOB + f"encoding: {text}")
-
-
-def test_the_table_of_the_documentation() -> None:
-    """docs/presets.md is `make presets-page`."""
-    assert (Path(__file__).parents[2] / "docs" / "presets.md").read_text(encoding="utf-8") == page()
 
 
 def test_real_files(sample: Callable[[str], Path], tmp_path: Path) -> None:

@@ -414,7 +414,7 @@ def test_what_cannot_be_used_is_said(tmp_path: Path, capsys: pytest.CaptureFixtu
     photo(braces / "{a}/a.jpg")
     depth(braces / "{a}/a.npy", ramp(0.5, 9, np.float32))
     for folder, said in ((both, "--pred-only"), (holds, "the photos hold depth already: gpudepth preview"),
-                         (broken, "d/*.png: 1 unreadable file"), (braces, "has braces")):
+                         (broken, "d/*.png: 1 unreadable file"), (braces, "contains braces")):
         assert run_command(["init", str(folder)]) == 2
         assert said in capsys.readouterr().err
         assert not (folder / "job.yaml").exists()

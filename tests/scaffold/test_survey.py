@@ -63,7 +63,7 @@ def test_further_scenes_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.Mo
     found = survey(tmp_path)
     assert [len(found.role(role)) for role in ("photo", "map")] == [30, 30]
     assert len(looked) <= room.MANY
-    assert len(found.summary()) == room.MOST_SAID + 1
+    assert len(found.summary()) == room.MOST_LISTED + 1
 
 
 def test_what_is_no_folder(tmp_path: Path) -> None:
