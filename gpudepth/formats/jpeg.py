@@ -5,6 +5,8 @@ Only headers are interpreted. Entropy-coded data is scanned for the next marker 
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -146,37 +148,42 @@ def parse(source: StreamSource, start: int = 0, where: str = "", *, whole: bool 
         MalformedError: There is no SOI, a second SOI, garbage between segments, or no picture.
         LimitError: There are too many segments or bytes in them.
     """
-    prefix = f"{where}: " if where else ""
-    if start + 4 > source.size or source.read(start, 2) != b"\xff\xd8":
-        raise MalformedError(f"there is no JPEG at {start:,}", where=where or None)
     header: list[Segment] = []
     frame: FrameHeader | None = None
-    scan = count = total = 0
-    at = start + 2
-    while True:
-        count += 1
+    scan = end = count = total = 0
+    for segment in _segments(source, start, where):
+        count, total, end = count + 1, total + len(segment.payload), segment.end
+        if segment.marker in SOF:
+            frame = frame or _frame(segment, where)
+        if segment.marker == SOS:
+            scan = scan or segment.start
+            if not whole and frame is not None:
+                end = scan
+                break
+        elif not scan and segment.marker != EOI:
+            header.append(segment)
+    if frame is None or not scan:
+        raise MalformedError("the stream has tables but no picture", where=where or None)
+    return Stream(start, tuple(header), scan, end, frame, count, total)
+
+
+def _segments(source: StreamSource, start: int, where: str) -> Iterator[Segment]:
+    """Yield the segments after SOI up to EOI. Raises MalformedError, TruncatedError, LimitError."""
+    if start + 4 > source.size or source.read(start, 2) != b"\xff\xd8":
+        raise MalformedError(f"there is no JPEG at {start:,}", where=where or None)
+    prefix, total, at = f"{where}: " if where else "", 0, start + 2
+    for count in itertools.count(1):
         source.limits.check("max_segments", count, "segments", where=f"{prefix}{at:,}")
         segment = _segment(source, at, prefix)
         total += len(segment.payload)
         source.limits.check("max_metadata", total, "bytes of segments", where=f"{prefix}{at:,}")
-        if segment.marker == EOI:
-            break
         if segment.marker == SOI:
             raise MalformedError(f"there is a second SOI at {segment.start:,}", where=where or None,
                                  hint="the file was damaged or joined by another program; save it again first")
-        if segment.marker in SOF and frame is None:
-            frame = _frame(segment, prefix)
-        if scan == 0 and segment.marker != SOS:
-            header.append(segment)
-        at = segment.end
-        if segment.marker == SOS:
-            scan = scan or segment.start
-            if not whole and frame is not None:
-                return Stream(start, tuple(header), scan, scan, frame)
-            at = _next_marker(source, at, prefix)
-    if frame is None or not scan:
-        raise MalformedError("the stream has tables but no picture", where=where or None)
-    return Stream(start, tuple(header), scan, segment.end, frame, count, total)
+        yield segment
+        if segment.marker == EOI:
+            return
+        at = _next_marker(source, segment.end, prefix) if segment.marker == SOS else segment.end
 
 
 def _segment(source: StreamSource, at: int, prefix: str) -> Segment:
@@ -225,8 +232,8 @@ def _next_marker(source: StreamSource, at: int, prefix: str) -> int:
                          where=f"{prefix}{at:,}", hint="the file is truncated; appending to it would hide the damage")
 
 
-def _frame(segment: Segment, prefix: str) -> FrameHeader:
-    p = segment.payload
+def _frame(segment: Segment, where: str) -> FrameHeader:
+    p, prefix = segment.payload, f"{where}: " if where else ""
     if len(p) < 6 or len(p) < 6 + 3 * p[5]:
         raise TruncatedError("the frame header is too short", where=f"{prefix}{segment.name}")
     height, width = int.from_bytes(p[1:3], "big"), int.from_bytes(p[3:5], "big")

@@ -14,14 +14,13 @@ from xml.parsers import expat
 
 from ..errors import LimitError, MalformedError
 from ..limits import DEFAULT, Limits
-from .xmp import META, RDF, TOOLKIT, check, escape
+from .xmp import META, RDF, TOOLKIT, XML, check, escape
 
 MAX_NODES = 20_000  # in addition to limits.max_xmp_elements, because nodes take much memory
 MAX_PREFIXES = 4096  # declarations in total; each one copies those in scope
 _NAME = re.compile(rb"<[^\s/>]++")
 _ATTRIBUTE = re.compile(rb"\s++([^\s=/>]++)\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+')")
 _START_TAG = re.compile(rb"<(?:[^\"'>]++|\"[^\"]*+\"|'[^']*+')*+>")
-_XML = "http://www.w3.org/XML/1998/namespace"
 
 Span = tuple[int, int]
 Name = tuple[str, str]
@@ -63,7 +62,7 @@ class Node:
 
     def own(self) -> dict[Name, str]:
         """Return simple properties of this node: attributes, and child elements that only hold text."""
-        out = {n: v for n, v in self.attributes.items() if n[0] not in (RDF, _XML)}
+        out = {n: v for n, v in self.attributes.items() if n[0] not in (RDF, XML)}
         for child in self.children:
             if not child.children and child.name[0] != RDF:
                 out.setdefault(child.name, child.text.strip())
@@ -104,7 +103,7 @@ class Tree:
         for d in self.descriptions():
             mine = [span for n, span in d.spans.items() if goes(n)]
             mine += [(c.start, c.end) for c in d.children if goes(c.name)]
-            others = [n for n in d.attributes if n[0] not in (RDF, _XML) and not goes(n)]
+            others = [n for n in d.attributes if n[0] not in (RDF, XML) and not goes(n)]
             if mine and not others and all(goes(c.name) for c in d.children):
                 mine = [(d.start, d.end + (self.data[d.end : d.end + 1] == b"\n"))]
             out += mine
@@ -194,7 +193,7 @@ class _Builder:
 
     def _scope(self, attributes: dict[str, str]) -> dict[str, str]:
         """Return the prefixes in scope of an element; its parent's own dictionary if it declares none."""
-        scope = self.stack[-1][1] if self.stack else {"xml": _XML}
+        scope = self.stack[-1][1] if self.stack else {"xml": XML}
         declared = {key[6:]: value for key, value in attributes.items() if key == "xmlns" or key.startswith("xmlns:")}
         self.prefixes += len(declared)
         if self.prefixes > MAX_PREFIXES:

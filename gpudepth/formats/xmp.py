@@ -7,7 +7,7 @@ namespaces on rdf:Description in the order of their first use. A packet in that 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -18,6 +18,7 @@ from ..limits import DEFAULT, Limits
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 META = "adobe:ns:meta/"
+XML = "http://www.w3.org/XML/1998/namespace"
 TOOLKIT = "XMP Core 6.0.0"
 MAX_URI = 200   # characters; a parser puts the namespace's URI before each name in it
 CHUNK = 1 << 18
@@ -77,39 +78,49 @@ def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Packet:
     """
     text = data.strip(b"\0 \t\r\n\xef\xbb\xbf")
     check(data, text, where, limits)
-    depth = count = 0
-    root: Any = None
     try:
-        parser: Any = ElementTree.XMLPullParser(("start", "end"))
-        for at in range(0, len(text) + 1, CHUNK):  # limits are exceeded before all of it is in memory
-            parser.feed(text[at : at + CHUNK])
-            if at + CHUNK > len(text):
-                parser.close()
-            for event, element in parser.read_events():
-                root = element if root is None else root
-                depth += 1 if event == "start" else -1
-                count += event == "start"
-                limits.check("max_xmp_nesting", depth, "nested elements", where=where)
-            limits.check("max_xmp_elements", count, "elements", where=where)
+        root = _tree(text, where, limits)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise MalformedError(f"the XMP is not well-formed XML: {error}", where=where) from None
     except MemoryError:
         raise LimitError("the XMP does not fit into memory", where=where) from None
-    properties: list[Property] = []
-    if root is not None:
-        for description in root.iter(f"{{{RDF}}}Description"):
-            for key, text in description.attrib.items():
-                _keep(properties, key, text)
-            for child in description:
-                array = next((c for c in child if c.tag in _ARRAYS), None)
-                if array is not None:
-                    items = tuple((li.text or "").strip() for li in array)
-                    limits.check("max_xmp_items", len(items), "items of an array", where=where)
-                    _keep(properties, child.tag, items)
-                elif len(child) == 0:
-                    _keep(properties, child.tag, (child.text or "").strip())
-    toolkit = root.get(f"{{{META}}}xmptk", "") if root is not None else ""
-    return Packet(tuple(properties), toolkit)
+    if root is None:
+        return Packet((), "")
+    found = [one for d in root.iter(f"{{{RDF}}}Description") for one in _properties(d)]
+    for _, value in found:
+        limits.check("max_xmp_items", len(value) if isinstance(value, tuple) else 0, "items of an array", where=where)
+    names = [(key[1:].partition("}"), value) for key, value in found if key.startswith("{")]
+    return Packet(tuple(Property(namespace, name, value) for (namespace, _, name), value in names
+                        if namespace not in (RDF, XML)), root.get(f"{{{META}}}xmptk", ""))
+
+
+def _tree(text: bytes, where: str, limits: Limits) -> Any:
+    """Return the root element, or None. Limits are exceeded before all of the text is in memory."""
+    depth = count = 0
+    root: Any = None
+    parser: Any = ElementTree.XMLPullParser(("start", "end"))
+    for at in range(0, len(text) + 1, CHUNK):
+        parser.feed(text[at : at + CHUNK])
+        if at + CHUNK > len(text):
+            parser.close()
+        for event, element in parser.read_events():
+            root = element if root is None else root
+            depth += 1 if event == "start" else -1
+            count += event == "start"
+            limits.check("max_xmp_nesting", depth, "nested elements", where=where)
+        limits.check("max_xmp_elements", count, "elements", where=where)
+    return root
+
+
+def _properties(description: Any) -> Iterator[tuple[str, Value]]:
+    """Yield (name, value) of simple properties and arrays, in attribute or element form."""
+    yield from description.attrib.items()
+    for child in description:
+        array = next((c for c in child if c.tag in _ARRAYS), None)
+        if array is not None:
+            yield child.tag, tuple((li.text or "").strip() for li in array)
+        elif len(child) == 0:
+            yield child.tag, (child.text or "").strip()
 
 
 def check(data: bytes, text: bytes, where: str, limits: Limits) -> None:
@@ -127,14 +138,6 @@ def check(data: bytes, text: bytes, where: str, limits: Limits) -> None:
     limits.check("max_xmp_attributes", count, "attributes", where=where)
     if any(m[1] for m in _LONG_URI.finditer(text)):
         raise LimitError(f"the XMP declares a namespace of more than {MAX_URI:,} characters", where=where)
-
-
-def _keep(properties: list[Property], key: str, value: Value) -> None:
-    if not key.startswith("{"):
-        return
-    namespace, _, name = key[1:].partition("}")
-    if namespace not in (RDF, "http://www.w3.org/XML/1998/namespace"):
-        properties.append(Property(namespace, name, value))
 
 
 def escape(text: str) -> str:

@@ -19,6 +19,8 @@ COMPRESSIONS = {codec.NONE: "none", codec.LOSSLESS_JPEG: "lossless JPEG", codec.
                 codec.JPEG_XL: "JPEG XL"}
 PREDICTORS = (1, 2, 34892, 34893)
 
+_TYPES = {tags.DEPTH_NEAR: RATIONAL, tags.DEPTH_FAR: RATIONAL}
+
 MAIN = Rule("main-image", "exactly one directory has NewSubFileType 0", f"{DNG}, p. 20")
 TYPE = Rule("new-subfile-type", "the map's NewSubFileType is 8", f"{DNG}, p. 16 and 20")
 TREE = Rule("sub-ifd", "the map is a SubIFD of IFD 0, and no SubIFD is chained to another", f"{DNG}, p. 12")
@@ -111,8 +113,7 @@ class _Check:
         missing = [t for t in DEPTH_TAGS if not file.ifd0.has(t)]
         out.test(IN_IFD_0, not elsewhere and not missing, elsewhere[0] if elsewhere else "IFD0",
                  f"{', '.join(map(str, missing))} missing" if missing else f"also at {', '.join(elsewhere)}")
-        wrong = [e for t in DEPTH_TAGS if (e := file.ifd0.find(t)) is not None
-                 and e.type != (RATIONAL if t in (tags.DEPTH_NEAR, tags.DEPTH_FAR) else SHORT)]
+        wrong = [e for e in file.ifd0.entries if e.tag in DEPTH_TAGS and e.type != _TYPES.get(e.tag, SHORT)]
         return out.test(TYPES, not wrong, f"IFD0: tag {wrong[0].tag if wrong else tags.DEPTH_NEAR}",
                         ", ".join(f"{e.tag} has type {e.type}" for e in wrong))
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from ...depth import orientation
-from ...errors import GpudepthError, MalformedError, TruncatedError, UnsupportedError
+from ...errors import GpudepthError, MalformedError, TruncatedError, UnsupportedError, located
 from ...formats import exif
 from ...formats.bytesource import ByteSource
 from ...formats.hevc.parameter_sets import Configuration
@@ -43,10 +43,8 @@ class HeifFile:
 
     def __init__(self, source: ByteSource) -> None:
         self.source = source
-        try:
+        with located(source.name):
             self._open()
-        except GpudepthError as error:
-            raise error.within(source.name) from None
 
     def _open(self) -> None:
         source = self.source

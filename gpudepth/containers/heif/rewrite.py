@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import replace
 
-from ...errors import GpudepthError, MalformedError, UnsupportedError
+from ...errors import MalformedError, UnsupportedError, located
 from ...formats.bytesource import Splice
 from ...formats.isobmff.box import Box, make
 from ...formats.isobmff.items import ItemInfo, Reference
@@ -82,41 +82,42 @@ class Rewriter:
         blob = meta.serialise()
         if len(blob) != meta_size:
             raise MalformedError("the meta box changed size during layout", where=file.source.name)
-        try:
+        with located(file.source.name):
             Meta.parse(blob[8:], "meta", file.source.limits)     # the result must be readable within the same limits
-        except GpudepthError as error:
-            raise error.within(file.source.name) from None
         out.pieces[meta_at] = blob
         return out
 
     def _copy(self, out: Splice, moved: list[tuple[int, int, int]], meta_size: int) -> int:
         """Lay out the file; return the index of the piece that the meta box will fill."""
-        boxes = self.file.boxes
+        boxes, meta_box = self.file.boxes, self.file.meta_box
         last = max(i for i, b in enumerate(boxes) if b.type in STRUCTURE)
-        new_items = {item for item, _ in self._new}
-        used = sorted(r for item, loc in self.meta.locations.items.items() if item not in new_items
-                      for r in self._ranges(loc))
+        used = self._used()
         cuts = subtract(self._dropped, used)
         meta_at = -1
-        growth = 0
-        for i, box in enumerate(boxes):
-            if box is self.file.meta_box:
+        for before, (i, box) in zip([None, *boxes], enumerate(boxes), strict=False):
+            appended = i == last and bool(self._new)
+            growth = meta_size - meta_box.size
+            if box is meta_box:
                 meta_at = len(out.pieces)
                 out.add(bytes(meta_size))
-                growth = meta_size - box.size
-            elif i and boxes[i - 1] is self.file.meta_box and self._absorbs(box, growth, used):
-                if box.size > growth:
-                    out.add(make(box.type, bytes(box.size - growth - 8)))
+            elif before is meta_box and self._absorbs(box, growth, used):
+                out.add(make(box.type, bytes(box.size - growth - 8)) if box.size > growth else b"")
             elif box.type == "mdat":
-                self._copy_mdat(out, moved, box, cuts, appended=i == last and bool(self._new))
-            elif box.open_ended and i == last and self._new:
+                self._copy_mdat(out, moved, box, cuts, appended=appended)
+            elif box.open_ended and appended:
                 out.add(header(box.type, box.end - box.payload))  # otherwise it would include what follows
                 moved.append((box.payload, box.end, out.keep(box.payload, box.end - box.payload)))
             else:
                 moved.append((box.start, box.end, out.keep(box.start, box.size)))
-            if i == last and self._new:
+            if appended:
                 self._append(out)
         return meta_at
+
+    def _used(self) -> list[Range]:
+        """Return the bytes of all items that were not added by this edit."""
+        new_items = {item for item, _ in self._new}
+        return sorted(r for item, location in self.meta.locations.items.items() if item not in new_items
+                      for r in self._ranges(location))
 
     @staticmethod
     def _absorbs(box: Box, growth: int, used: list[Range]) -> bool:

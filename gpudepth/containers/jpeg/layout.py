@@ -167,13 +167,30 @@ def _index(plan: LayoutPlan) -> Mpf | None:
 def _header(plan: LayoutPlan, *, with_mpf: bool) -> list[Piece]:
     """Return SOI and the segments before the scan. New segments replace those of their kind; otherwise XMP follows Exif
     and JFIF, and the MPF follows all of them."""
-    file = plan.file
-    old = file.primary.find(jpeg.APP2, jpeg.MPF)
-    exif = file.primary.find(jpeg.APP1, jpeg.EXIF)
+    primary = plan.file.primary
+    replaced = {s.start for s in plan.file.packets.came_from(primary)} if plan.xmp is not None else set()
+    kinds = _segments(plan, replaced, with_mpf=with_mpf)
+
+    def insert(kind: str, pieces: list[Piece], behind: tuple[str, ...]) -> None:
+        last = max((n for n, (k, _) in enumerate(kinds) if k in behind), default=-1)
+        kinds[last + 1 : last + 1] = [(kind, piece) for piece in pieces]
+
+    if plan.exif is not None and primary.find(jpeg.APP1, jpeg.EXIF) is None:
+        insert("exif", [plan.exif], ("jfif",))
+    if plan.xmp and not replaced:
+        insert("xmp", [*plan.xmp], ("jfif", "exif"))
+    if with_mpf and primary.find(jpeg.APP2, jpeg.MPF) is None:
+        insert("mpf", [MPF_HERE], ("jfif", "exif", "xmp"))
+    return [(primary.start, primary.start + 2), *(piece for _, piece in kinds)]
+
+
+def _segments(plan: LayoutPlan, replaced: set[int], *, with_mpf: bool) -> list[tuple[str, Piece]]:
+    """Return the segments of the primary image with their kinds; new XMP stands where the first of `replaced` was."""
+    primary = plan.file.primary
+    old, exif = primary.find(jpeg.APP2, jpeg.MPF), primary.find(jpeg.APP1, jpeg.EXIF)
     kinds: list[tuple[str, Piece]] = []
     new: list[bytes] = plan.xmp or []
-    replaced = {s.start for s in file.packets.came_from(file.primary)} if plan.xmp is not None else set()
-    for segment in file.primary.header:
+    for segment in primary.header:
         if segment is old:
             kinds += [("mpf", MPF_HERE)] if with_mpf else []
         elif segment.start in replaced:
@@ -184,16 +201,7 @@ def _header(plan: LayoutPlan, *, with_mpf: bool) -> list[Piece]:
         else:
             piece: Piece = _with_ampf(segment, with_mpf) if with_mpf is (old is None) else (segment.start, segment.end)
             kinds.append((_kind(segment), piece))
-
-    def insert(kind: str, pieces: list[Piece], behind: tuple[str, ...]) -> None:
-        if pieces:
-            last = max((n for n, (k, _) in enumerate(kinds) if k in behind), default=-1)
-            kinds[last + 1 : last + 1] = [(kind, piece) for piece in pieces]
-
-    insert("exif", [plan.exif] if plan.exif is not None and exif is None else [], ("jfif",))
-    insert("xmp", [*new], ("jfif", "exif"))
-    insert("mpf", [MPF_HERE] if with_mpf and old is None else [], ("jfif", "exif", "xmp"))
-    return [(file.primary.start, file.primary.start + 2), *(piece for _, piece in kinds)]
+    return kinds
 
 
 def _kind(segment: Segment) -> str:

@@ -8,6 +8,7 @@
     Xiaomi    "PMPD", 1 KB of 0x80, 01 00 ff ff, u32 width, u32 padded height, map
 
 None of them defines what its codes are in metres (exiftool's Samsung.pm, jpbarraca/dual-camera-edof,
+VincenzoLaSpesa/XiaomiDepthMapExtractor).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ...formats.bytesource import ByteSource
 from ..base import VendorMap
 
 WINDOW = 64 << 20  # largest trailer that is searched for maps, in bytes
+_SAMSUNG = "Samsung SEFT trailer"
 _DUAL_MAP, _DUAL_INFO, _SINGLE_META, _SINGLE_MAP = 0x0AB1, 0x0AB3, 0x0B40, 0x0B41
 _DUAL_SIZE = re.compile(rb"[\x01-\x09]\x00\xff\xff")
 _DUAL_SIZE_AT = 32, 96  # range of DualShot_Extra_Info in which the mark before the size was found
@@ -36,7 +38,7 @@ def kind(source: ByteSource, start: int) -> str:
     head = source.read(start, min(size, 1 << 16))
     tail = source.read(source.size - min(size, 64), min(size, 64))
     if tail.endswith(b"SEFT"):
-        return "Samsung SEFT trailer"
+        return _SAMSUNG
     if head[4:8] == b"ftyp":
         return "motion photo video"
     if b"\0edof\0" in head:
@@ -90,38 +92,42 @@ def _plane(data: bytes, at: int, size: tuple[int, int], source: ByteSource, wher
 
 
 def _samsung(data: bytes, source: ByteSource) -> VendorMap | None:
-    where = "Samsung SEFT trailer"
+    blocks = _samsung_blocks(data)
+    if _DUAL_MAP in blocks and _DUAL_INFO in blocks:
+        info, end = blocks[_DUAL_INFO]
+        mark = _DUAL_SIZE.search(data, info + _DUAL_SIZE_AT[0], min(end, info + _DUAL_SIZE_AT[1]))
+        if mark is None:
+            raise MalformedError("DualShot_Extra_Info holds no size", where=_SAMSUNG)
+        name, size, (at, end) = "DualShot", (_u32(data, mark.end()), _u32(data, mark.end() + 4)), blocks[_DUAL_MAP]
+    elif _SINGLE_MAP in blocks and _SINGLE_META in blocks:
+        numbers = _single_shot(data[slice(*blocks[_SINGLE_META])])
+        size = numbers.get(b"segWidth", 0), numbers.get(b"segHeight", 0)
+        name, (at, end) = "SingleShot", blocks[_SINGLE_MAP]
+    else:
+        return None
+    return VendorMap(f"Samsung {name}", _plane(data[:end], at, size, source, _SAMSUNG))
+
+
+def _samsung_blocks(data: bytes) -> dict[int, tuple[int, int]]:
+    """Return the start and end of the data of each block by type; of several maps the first."""
     length = _u32(data, len(data) - 8)
     start = len(data) - 8 - length
     if start < 0 or data[start : start + 4] != b"SEFH":
-        raise MalformedError("the directory is not at its declared place", where=where)
+        raise MalformedError("the directory is not at its declared place", where=_SAMSUNG)
     count = _u32(data, start + 8)
     if 12 + 12 * count > length:
-        raise MalformedError(f"a directory of {count:,} entries does not fit into {length:,} bytes", where=where)
-    blocks: dict[int, tuple[bytes, int, int]] = {}
+        raise MalformedError(f"a directory of {count:,} entries does not fit into {length:,} bytes", where=_SAMSUNG)
+    blocks: dict[int, tuple[int, int]] = {}
     for n in range(count):
         entry = start + 12 + 12 * n
-        at, size = start - _u32(data, entry + 4), _u32(data, entry + 8)
+        kind, at, size = _u16(data, entry + 2), start - _u32(data, entry + 4), _u32(data, entry + 8)
         name_size = _u32(data, at + 4) if at >= 0 else 0
         if at < 0 or size < 8 + name_size or at + size > start:
-            raise MalformedError(f"entry {n} is outside the trailer", where=where)
+            raise MalformedError(f"entry {n} is outside the trailer", where=_SAMSUNG)
         name = data[at + 8 : at + 8 + name_size]
-        if _u16(data, entry + 2) not in (_DUAL_MAP, _SINGLE_MAP) or name.rstrip(b"\0").endswith(b"_1"):
-            blocks[_u16(data, entry + 2)] = (name, at + 8 + name_size, at + size)
-    if _DUAL_MAP in blocks and _DUAL_INFO in blocks:
-        _, info, end = blocks[_DUAL_INFO]
-        mark = _DUAL_SIZE.search(data, info + _DUAL_SIZE_AT[0], min(end, info + _DUAL_SIZE_AT[1]))
-        if mark is None:
-            raise MalformedError("DualShot_Extra_Info holds no size", where=where)
-        _, at, end = blocks[_DUAL_MAP]
-        width_height = _u32(data, mark.end()), _u32(data, mark.end() + 4)
-        return VendorMap("Samsung DualShot", _plane(data[:end], at, width_height, source, where))
-    if _SINGLE_MAP in blocks and _SINGLE_META in blocks:
-        numbers = _single_shot(data[slice(*blocks[_SINGLE_META][1:])])
-        _, at, end = blocks[_SINGLE_MAP]
-        width_height = numbers.get(b"segWidth", 0), numbers.get(b"segHeight", 0)
-        return VendorMap("Samsung SingleShot", _plane(data[:end], at, width_height, source, where))
-    return None
+        if kind not in (_DUAL_MAP, _SINGLE_MAP) or name.rstrip(b"\0").endswith(b"_1"):
+            blocks[kind] = at + 8 + name_size, at + size
+    return blocks
 
 
 def _single_shot(block: bytes) -> dict[bytes, int]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 from ...errors import LimitError, MalformedError, TruncatedError
@@ -63,39 +65,51 @@ def walk(source: Readable, start: int, end: int, path: str = "", limits: Limits 
         LimitError: There are too many boxes.
         TruncatedError: The last box of a file continues past its end.
     """
-    at, count, seen = start, 0, dict[str, int]()
-    top = path == ""
-    listing = path.rpartition("/")[2].partition("[")[0] in _LISTS
+    at, count, seen, most = start, 0, Counter[str](), _most_children(path, limits)
     while at < end:
         count += 1
-        # Lists have several boxes per item: properties, references, and padding in between.
-        name, most = ("max_items", 4 * limits.max_items + 100) if listing else ("max_children", limits.max_children)
-        if getattr(limits, name) and count > most:
+        if count > most:
+            name = "max_items" if _is_list(path) else "max_children"
             raise LimitError(f"more than {most:,} boxes are side by side; limits.{name} is {getattr(limits, name):,}",
                              where=path or "file", hint=f"raise limits.{name} if the file can be trusted")
         if end - at < 8:
             raise MalformedError(f"there are {end - at} stray bytes at {at:,} instead of a box", where=path or "file")
         head = source.read(at, min(16, end - at), "box header")
-        size, kind = int.from_bytes(head[:4], "big"), fourcc(head[4:8])
-        nth = seen[kind] = seen.get(kind, -1) + 1
+        kind = fourcc(head[4:8])
         where = f"{path}/{kind}" if path else kind
-        if nth:
-            where += f"[{nth}]"
-        header, open_ended = 8, False
-        if size == 1:
-            if len(head) < 16:
-                raise TruncatedError("the 64-bit size is cut off", where=where)
-            header, size = 16, int.from_bytes(head[8:16], "big")
-        elif size == 0:
-            open_ended, size = True, end - at
-        if size < header:
-            raise MalformedError(f"size {size} is smaller than the header", where=where)
+        if seen[kind]:
+            where += f"[{seen[kind]}]"
+        seen[kind] += 1
+        header, size = _sizes(head, end - at, where)
         if at + size > end:
-            error = TruncatedError if top else MalformedError
-            parent = "the file" if top else path
-            raise error(f"the box of {size:,} bytes at {at:,} exceeds {parent}, which ends at {end:,}", where=where)
-        yield Box(kind, at, header, at + size, where, open_ended)
+            raise (MalformedError if path else TruncatedError)(
+                f"the box of {size:,} bytes at {at:,} exceeds {path or 'the file'}, which ends at {end:,}", where=where)
+        yield Box(kind, at, header, at + size, where, open_ended=head[:4] == bytes(4))
         at += size
+
+
+def _is_list(path: str) -> bool:
+    return path.rpartition("/")[2].partition("[")[0] in _LISTS
+
+
+def _most_children(path: str, limits: Limits) -> float:
+    """Return how many boxes may be side by side; lists of items have several for each of them, and padding."""
+    name, most = ("max_items", 4 * limits.max_items + 100) if _is_list(path) else ("max_children", limits.max_children)
+    return most if getattr(limits, name) else inf
+
+
+def _sizes(head: bytes, left: int, where: str) -> tuple[int, int]:
+    """Return the bytes of the header and of the whole box, of which `left` follow. Raises FileError."""
+    header, size = 8, int.from_bytes(head[:4], "big")
+    if size == 0:       # the box extends to the end
+        return header, left
+    if size == 1:
+        if len(head) < 16:
+            raise TruncatedError("the 64-bit size is cut off", where=where)
+        header, size = 16, int.from_bytes(head[8:16], "big")
+    if size < header:
+        raise MalformedError(f"size {size} is smaller than the header", where=where)
+    return header, size
 
 
 def make(kind: str, payload: bytes) -> bytes:

@@ -84,22 +84,9 @@ class Locations:
         for _ in range(n):
             item = c.uint(id_bytes)
             where = f"{path}: item {item}"
-            method = c.uint(2) & 15 if version else FILE
-            reference, base = c.uint(2), c.uint(base_size)
-            count = c.uint(2)
-            if limits.max_extents and count > limits.max_extents:
-                raise LimitError(f"the item has {count} extents, limits.max_extents is {limits.max_extents}",
-                                 where=where)
-            extents = []
-            for _ in range(count):
-                index = c.uint(index_size)
-                offset = c.uint(offset_size)
-                if base + offset >= 1 << 64:
-                    raise MalformedError("an offset exceeds 64 bits", where=where)
-                extents.append(Extent(base + offset, c.uint(length_size), index))
             if item in out.items:
                 raise MalformedError("the item is located twice", where=where)
-            out.items[item] = Location(method, tuple(extents), reference, base > 0)
+            out.items[item] = _location(c, (offset_size, length_size, base_size, index_size), version, limits, where)
         return out
 
     def add(self, item: int, extents: tuple[Extent, ...]) -> None:
@@ -135,3 +122,20 @@ class Locations:
                 out += e.index.to_bytes(index_size, "big") if index_size else b""
                 out += (e.offset - base).to_bytes(self.offset_size, "big") + e.length.to_bytes(self.length_size, "big")
         return make_full("iloc", self.version, 0, out)
+
+
+def _location(c: Cursor, sizes: tuple[int, int, int, int], version: int, limits: Limits, where: str) -> Location:
+    """Parse the location of one item; sizes are those of offsets, lengths, base offsets and indices."""
+    offset_size, length_size, base_size, index_size = sizes
+    method = c.uint(2) & 15 if version else FILE
+    reference, base = c.uint(2), c.uint(base_size)
+    count = c.uint(2)
+    if limits.max_extents and count > limits.max_extents:
+        raise LimitError(f"the item has {count} extents, limits.max_extents is {limits.max_extents}", where=where)
+    extents = []
+    for _ in range(count):
+        index, offset = c.uint(index_size), base + c.uint(offset_size)
+        if offset >= 1 << 64:
+            raise MalformedError("an offset exceeds 64 bits", where=where)
+        extents.append(Extent(offset, c.uint(length_size), index))
+    return Location(method, tuple(extents), reference, base > 0)

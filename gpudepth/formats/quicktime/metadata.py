@@ -15,7 +15,7 @@ from ...limits import DEFAULT, Limits
 from ..bytesource import ByteSource
 from ..isobmff.box import Box, Cursor, make, make_full
 from ..isobmff.items import children
-from .track import children as boxes
+from .track import children as child_boxes
 
 TEXT, UINT8, UINT64, RESERVED = 1, 75, 78, 0       # type indicators
 MDTA = b"mdta"
@@ -62,27 +62,20 @@ class Metadata:
         handler = next((body[8:12] for kind, _, body, _ in found if kind == "hdlr"), b"")
         if handler != MDTA:
             raise UnsupportedError(f"the handler is {handler!r}, not 'mdta'", where=f"{path}/hdlr")
-        keys: list[tuple[bytes, bytes]] = []
-        items: list[tuple[int, bytes, bytes]] = []
-        for kind, _, body, where in found:
-            if kind == "keys":
-                keys = _keys(body, where)
-            elif kind == "ilst":
-                items = [(int.from_bytes(name.encode("latin-1"), "big"), raw, inner)
-                         for name, raw, inner, _ in children(body, 0, where, limits)]
+        boxes = {kind: (body, where) for kind, _, body, where in found}
+        keys = _keys(*boxes["keys"]) if "keys" in boxes else []
+        items = children(boxes["ilst"][0], 0, boxes["ilst"][1], limits) if "ilst" in boxes else []
         values = {}
-        for number, _, inner in items:
+        for kind, _, body, _ in items:
+            number = int.from_bytes(kind.encode("latin-1"), "big")
             if not 1 <= number <= len(keys):
                 raise MalformedError(f"a value has key {number}, but there are {len(keys)} keys", where=f"{path}/ilst")
             namespace, name = keys[number - 1]
-            for kind, _, body, where in children(inner, 0, f"{path}/ilst[{number}]", limits):
-                if kind == "data" and namespace == MDTA:
-                    c = Cursor(body, where)
-                    about = c.uint(4)
-                    c.take(4)
-                    values[name.decode("utf-8", "replace")] = Value(about, c.rest())
+            value = _value(body, f"{path}/ilst[{number}]", limits)
+            if namespace == MDTA and value is not None:
+                values[name.decode("utf-8", "replace")] = value
         other = tuple(raw for kind, raw, _, _ in found if kind not in ("keys", "ilst"))
-        return cls(values, head, tuple(keys), tuple(raw for _, raw, _ in items), other)
+        return cls(values, head, tuple(keys), tuple(raw for _, raw, _, _ in items), other)
 
     def adding(self, values: dict[str, Value]) -> Metadata:
         """Return the metadata with these values, which replace those of the same keys."""
@@ -108,7 +101,7 @@ class Metadata:
 
 def metadata_of(source: ByteSource, moov: Box) -> Metadata:
     """Return moov/meta; empty when it is missing or has another handler. Raises MalformedError."""
-    box = boxes(source, moov, source.limits).get("meta")
+    box = child_boxes(source, moov, source.limits).get("meta")
     if box is None:
         return Metadata({})
     if box.end - box.payload > MAX_META:
@@ -130,6 +123,18 @@ def uint(value: Value | None, length: int) -> int | None:
 
 # version and flags, pre_defined, handler, reserved, an empty name
 _HDLR = make_full("hdlr", 0, 0, bytes(4) + MDTA + bytes(12) + b"\0")
+
+
+def _value(payload: bytes, path: str, limits: Limits) -> Value | None:
+    """Return the last value of an item, or None without any."""
+    value = None
+    for kind, _, body, where in children(payload, 0, path, limits):
+        if kind == "data":
+            c = Cursor(body, where)
+            about = c.uint(4)
+            c.take(4)
+            value = Value(about, c.rest())
+    return value
 
 
 def _keys(body: bytes, where: str) -> list[tuple[bytes, bytes]]:
