@@ -1,1 +1,1 @@
-"""What the stages cost, beside what they could cost at best: `python -m benchmarks.conversion` and so on."""
+"""Measures stages against the least time they could take: `python -m benchmarks.conversion` and so on."""

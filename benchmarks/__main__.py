@@ -1,4 +1,4 @@
-"""All tables, as they go into RESULTS.md: `python -m benchmarks`, or `make bench`."""
+"""Prints all tables for RESULTS.md: `python -m benchmarks`, or `make bench`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 
 def machine() -> str:
-    """One line: processor, Python, the libraries that matter."""
+    """Return a line with processor, Python and libraries."""
     model = platform.processor() or platform.machine()
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as info:  # noqa: PTH123
@@ -25,7 +25,7 @@ def main() -> None:
     for title, module in (("Conversion", "conversion"), ("Stages", "stages"), ("Refining", "refine"),
                           ("Attach", "attach"), ("JPEG", "jpeg"), ("DNG", "dng"), ("Video", "video"),
                           ("Runs", "runs")):
-        # a process each: what one leaves in memory must not slow the other down
+        # separate processes, so that the memory of one does not slow the others
         command = [sys.executable, "-m", f"{__package__}.{module}"]
         table = subprocess.run(command, check=True, capture_output=True, text=True)
         print(f"## {title}\n\n{table.stdout}", flush=True)

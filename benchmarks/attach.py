@@ -1,13 +1,13 @@
-"""Attaching to a 12-megapixel HEIC, against decoding and re-encoding it; and a folder on one worker and on two.
+"""Measures attaching to a 12-megapixel HEIC against re-encoding it, and a folder with one and two workers.
 
     python -m benchmarks.attach
 
-The photo is the first 12-megapixel HEIC under GPUDEPTH_SAMPLES, its depth removed; without one, a noisy picture is
-encoded by libheif (that takes a minute).
+The photo is the first 12-megapixel HEIC under GPUDEPTH_SAMPLES without its depth. Without samples, libheif encodes a
+noisy picture, which takes a minute.
 
-"mux" is everything but coding the map: parse the file, lay it out anew, write it to memory. "attach" is the whole
-call: decode a 16-bit PNG of 768×576, convert, quantise, code it with x265, mux, write to disk with fsync. "re-encode"
-is what attaching without surgery would take: libheif decodes the photo and encodes it again at quality 80.
+"mux" is everything except coding the map: it parses the file, lays it out and writes it to memory. "attach" is the
+whole call: it decodes a 16-bit PNG of 768×576, converts, quantises, codes it with x265, muxes, and writes to disk with
+fsync. "re-encode" is the alternative: libheif decodes the photo and encodes it at quality 80.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from .measure import Row, gray, median, table
 
 SIZE = (4032, 3024)
 PHOTOS = 40
-LAPS = 4  # of the folder run; the least time counts
+LAPS = 4  # of the folder run, of which the least time counts
 JOB = """
 source:   {color: "photos/*.heic", depth: "depth/{stem}.png"}
 encoding: {near: 0.5, far: 12}
@@ -50,7 +50,7 @@ run:      {on_existing: overwrite}
 
 
 def photo(folder: Path) -> Path:
-    """A 12-megapixel HEIC without depth."""
+    """Return a 12-megapixel HEIC without depth."""
     path = folder / "photo.heic"
     for candidate in sorted(Path(os.environ.get("GPUDEPTH_SAMPLES", "/nonexistent")).glob("heic/*.heic")):
         report = api.inspect(candidate)
@@ -69,7 +69,7 @@ def photo(folder: Path) -> Path:
 
 
 def mux_seconds(path: Path, depth: Path) -> float:
-    """Everything but the coding of the map, into memory."""
+    """Attach in memory without coding the map."""
     container = Heif()
     with ByteSource(path) as source:
         coded = prepare(depth, container.picture(source), Settings(encoding=Gray(0.5, 12)), backend(), container).coded
@@ -87,7 +87,7 @@ def mux_seconds(path: Path, depth: Path) -> float:
 
 
 def rows(*, folder_only: bool = False) -> list[Row]:
-    """All figures; the re-encoding takes a minute or more."""
+    """Return all figures; re-encoding takes a minute or more."""
     out = []
     with tempfile.TemporaryDirectory(prefix="gpudepth-bench-") as name:
         folder = Path(name)

@@ -1,14 +1,14 @@
-"""Conversion, range and quantisation of a 12-megapixel map on one thread, against copying as many bytes.
+"""Measures conversion, range and quantisation of a 12-megapixel map on one thread against copying the same bytes.
 
     python -m benchmarks.conversion
 
-The yardstick of a stage that reads r and writes w bytes is `np.copyto` of (r + w) / 2 bytes: in and out, it moves as
-many. No stage can beat it by much, and the ratio means the same on every machine. Every run of every candidate works
-on another map and another target, as a run over many photos does, so nothing is left in the cache from the run
-before. Candidates take turns, and the time is the least CPU time of all rounds, so that a busy machine spoils little.
+A stage that reads r and writes w bytes is compared with `np.copyto` of (r + w) / 2 bytes, which moves the same number
+of bytes. No stage can be much faster, and the ratio has the same meaning on each machine. Each run of a candidate uses
+another map and target, as a run over many photos does, so that the cache holds nothing of the previous run. Candidates
+alternate, and the least CPU time of all rounds counts, so that a busy machine has little effect.
 
-"plain" is the numpy expression one would write first. "cv2.LUT" is OpenCV's table look-up of the same pixels (extra
-`bench`); it is faster, and not needed for anything.
+"plain" is the straightforward numpy expression. "cv2.LUT" is OpenCV's table look-up of the same pixels (extra `bench`),
+which is faster; gpudepth does not use it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ except ImportError:
     cv2 = None
 
 WIDTH, HEIGHT = 4032, 3024
-MAPS = 4        # 50 MB and more per candidate in turn: beyond the caches of most machines
+MAPS = 4        # 50 MB or more per candidate, which exceeds most caches
 LAPS = 3
 ROUNDS = 16
 
@@ -40,7 +40,7 @@ Run = Callable[[int], object]
 
 @dataclass(frozen=True)
 class Stage:
-    """What to measure: runs by name, each called with the number of the map to work on."""
+    """What to measure: runs by name, each called with the number of its map."""
 
     name: str
     bytes_per_pixel: int
@@ -50,7 +50,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Row:
-    """One stage: milliseconds, and how many times the copy of the same bytes it may take."""
+    """One stage: its milliseconds, and its limit in copies of the same bytes."""
 
     stage: str
     bytes_per_pixel: int
@@ -62,7 +62,7 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """Ours, in copies."""
+        """The time of gpudepth in copies."""
         return self.ours / self.copy
 
     @property
@@ -72,7 +72,7 @@ class Row:
 
 
 def rows() -> list[Row]:
-    """Measure everything; some ten seconds, and 2 GB of memory."""
+    """Measure all stages, which takes some ten seconds and 2 GB of memory."""
     if cv2 is not None:
         cv2.setNumThreads(1)
     cpu = NumpyBackend()
@@ -112,7 +112,7 @@ def rows() -> list[Row]:
 
 
 def table(measured: list[Row]) -> str:
-    """The rows as a markdown table."""
+    """Return the rows as a Markdown table."""
     lines = ["| stage, 4032×3024, one thread | B/px | copy, ms | gpudepth, ms | copies | limit | plain numpy, ms | "
              "cv2.LUT, ms |", "|---|--:|--:|--:|--:|--:|--:|--:|"]
     for row in measured:
@@ -123,7 +123,7 @@ def table(measured: list[Row]) -> str:
 
 
 def _scene(seed: int) -> Any:
-    """A smooth gray scene 0..1 with sensor noise, float32: neighbours are alike, as in a real map."""
+    """Return a smooth gray scene 0…1 with sensor noise, float32, whose neighbours are similar as in a real map."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     smooth = (np.sin(x / np.float32(400 + seed)) + np.cos(y / np.float32(300)) + 2) / 4
@@ -141,12 +141,12 @@ def _stage(name: str, bytes_per_pixel: int, limit: float, **candidates: Run | No
 
 def _measure(stages: list[Stage]) -> list[Row]:
     least = [dict.fromkeys(stage.runs, float("inf")) for stage in stages]
-    for lap in range(LAPS):     # several, so that one slow spell of the machine does not hit all rounds of a stage
+    for lap in range(LAPS):     # several, so that a slow moment of the machine does not affect all rounds of a stage
         for stage, best in zip(stages, least, strict=True):
             for turn in range(ROUNDS):
                 for place, (name, run) in enumerate(stage.runs.items()):
                     if name == "plain" and (lap or turn >= 3):
-                        continue    # slow, and only for orientation
+                        continue    # slow, and only for comparison
                     start = time.thread_time()
                     run((turn + place) % MAPS)
                     best[name] = min(best[name], 1e3 * (time.thread_time() - start))

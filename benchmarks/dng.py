@@ -1,9 +1,9 @@
-"""Attaching to DNG files of growing size, against copying them.
+"""Measures attaching to DNG files of growing size against copying them.
 
     python -m benchmarks.dng
 
-The raw is not decoded, and read only to be copied: the time above a plain copy must not grow with it. Copies and whole
-calls are in wall seconds, with fsync in both; coding and laying out in the processor's, for the disk has no part in it.
+The raw data is copied without decoding, so the time above a plain copy must not grow with its size. Copies and whole
+calls are in wall seconds, both with fsync. Coding and laying out are in processor seconds, because they use no disk.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from gpudepth.settings.settings import Settings
 from .measure import Row, least, median, table, values
 
 WIDTHS = (1024, 2048, 4096, 8192)
-SAME = 1.5  # what the largest may take of the smallest's time
+SAME = 1.5  # limit for the largest file, as a multiple of the smallest file's time
 
 
 def copy(source: Path, target: Path) -> None:
-    """As a careful program copies: in pieces, with fsync."""
+    """Copy a file in pieces, with fsync."""
     with source.open("rb") as read, target.open("wb") as written:
         while piece := read.read(1 << 20):
             written.write(piece)

@@ -1,14 +1,13 @@
-"""Attaching to a 12-megapixel JPEG, against decoding and re-encoding it.
+"""Measures attaching to a 12-megapixel JPEG against re-encoding it.
 
     python -m benchmarks.jpeg
 
-The photo is the first 12-megapixel JPEG under GPUDEPTH_SAMPLES, its depth removed; without one, Pillow makes one of
-noise. Seconds are of the processor, the least of 25 runs: a machine that does
-other things too does not count.
+The photo is the first 12-megapixel JPEG under GPUDEPTH_SAMPLES without its depth. Without samples, Pillow makes one of
+noise. Times are processor seconds, the least of 25 runs, so that a busy machine has little effect.
 
-"attach" is everything but coding the map: parse the file, lay it out anew, write it to memory. "whole" is the call:
-read a map of 768×576 floats in metres, convert, quantise, code it as a JPEG, attach, write to disk with fsync.
-"re-encode" is what attaching without surgery would take: Pillow decodes the photo and encodes it at quality 95.
+"attach" is everything except coding the map: it parses the file, lays it out and writes it to memory. "whole" is the
+call: it reads a map of 768×576 floats in metres, converts, quantises, codes it as a JPEG, attaches it, and writes to
+disk with fsync. "re-encode" is the alternative: Pillow decodes the photo and encodes it at quality 95.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ SIZE = (4032, 3024)
 
 
 def photo(folder: Path) -> Path:
-    """A 12-megapixel JPEG without depth."""
+    """Return a 12-megapixel JPEG without depth."""
     path = folder / "photo.jpg"
     for candidate in sorted(Path(os.environ.get("GPUDEPTH_SAMPLES", "/nonexistent")).glob("jpeg/*.jpg")):
         report = api.inspect(candidate)
@@ -59,7 +58,7 @@ def photo(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def coded_once() -> Iterator[None]:
-    """The map is coded the first time only."""
+    """Attach to the photo; only the first call codes the map."""
     original: Any = image.encode
     ready: list[bytes] = []
 
@@ -75,7 +74,7 @@ def coded_once() -> Iterator[None]:
 
 
 def rows() -> list[Row]:
-    settings = Settings(encoding=Depth(), orientation="coded")  # whichever way the photo was held
+    settings = Settings(encoding=Depth(), orientation="coded")  # independent of the orientation of the photo
     container = Jpeg()
     with tempfile.TemporaryDirectory(prefix="gpudepth-bench-") as name:
         folder = Path(name)

@@ -1,4 +1,4 @@
-"""What the benchmarks of attaching share: a row of a table, a map, medians."""
+"""Defines what the benchmarks of attaching share: a row of a table, a map, and medians."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RUNS = 9
 
 @dataclass(frozen=True)
 class Row:
-    """One measured thing: seconds, and what it has to hold."""
+    """One measurement: seconds, and the limit to keep."""
 
     name: str
     value: float
@@ -27,7 +27,7 @@ class Row:
 
 
 def values(seed: int = 0) -> Any:
-    """(576, 768) of 0…1 like a network's: smooth surfaces, a few edges, a little noise."""
+    """Return (576, 768) values 0…1 like those of a network: smooth surfaces, a few edges, a little noise."""
     y, x = np.mgrid[:576, :768]
     depth = 0.3 + 0.4 * y / 576 + 0.1 * np.sin((x + 37 * seed) / 60)
     depth[(x - 380) ** 2 + (y - 300) ** 2 < 150**2] = 0.15
@@ -35,13 +35,13 @@ def values(seed: int = 0) -> Any:
 
 
 def gray(path: Path, seed: int = 0) -> Path:
-    """Them as a 16-bit map."""
+    """Write the values as a 16-bit map."""
     Image.fromarray((values(seed) * 65535).astype(np.uint16)).save(path)
     return path
 
 
 def median(run_: Callable[[], object], runs: int = RUNS) -> float:
-    """Median wall seconds after a warm-up."""
+    """Return the median wall seconds after a warm-up."""
     run_()
     times = []
     for _ in range(runs):
@@ -52,7 +52,7 @@ def median(run_: Callable[[], object], runs: int = RUNS) -> float:
 
 
 def least(run_: Callable[[], object], runs: int = 25) -> float:
-    """Least processor seconds: what other programs do to the caches is left out as far as that goes."""
+    """Return the least processor seconds, which other programs affect least."""
     run_()
     times = []
     for _ in range(runs):

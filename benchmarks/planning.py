@@ -1,9 +1,9 @@
-"""What planning a large set takes: python -m benchmarks.planning FOLDER [PAIRS] [store]
+"""Measures planning a large set: python -m benchmarks.planning FOLDER [PAIRS] [store]
 
-Makes PAIRS empty photos and as many maps (unless they are there), plans them in a process of its own, and prints how
-long it took and how its memory grew from a tenth of the lines written to the last one; then what a shard takes to read
-its part of the plan. FOLDER is left as it is, for another time. With `store` the pairs are of an object store whose
-listing is made up, and nothing but the plan is written.
+Makes PAIRS empty photos and as many maps unless they exist, and plans them in a separate process. Prints the time, and
+the growth of memory between a tenth of the lines and the last one, then the time for a shard to read its part of the
+plan. FOLDER remains for further runs. With `store` the pairs are in an object store with an artificial listing, and
+only the plan is written.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ output:   {path: "s3://bucket/out/{stem}.jpg"}
 
 
 def make_up(pairs: int) -> None:
-    """Every folder of a store lists so many objects."""
+    """An object store with an artificial listing of this many objects in each folder."""
     from gpudepth.pairing import catalogue
     from gpudepth.pairing.stores import RemoteFile
 
@@ -57,7 +57,7 @@ def make_up(pairs: int) -> None:
 
 
 def resident(kind: str = "VmRSS") -> float:
-    """MB."""
+    """Return the memory in MB."""
     text = Path("/proc/self/status").read_text()
     return int(text.split(f"{kind}:")[1].split()[0]) / 1024
 

@@ -1,9 +1,9 @@
-"""Refining maps: how good it is on real scenes, against others where there are any; how long it takes, what it needs.
+"""Measures refining maps: quality on real scenes, also against other programs; time and memory.
 
     python -m benchmarks.refine
 
-Quality is judged on Middlebury's motorcycle, whose disparity is known (`benchmarks.scene`); without GPUDEPTH_SAMPLES
-only times, memory and the frames in time are measured. One thread; seconds are the thread's own.
+Quality is measured on Middlebury's motorcycle, whose disparity is known (`benchmarks.scene`). Without GPUDEPTH_SAMPLES
+only times, memory and temporal smoothing are measured. One thread; times are the thread's CPU seconds.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ except ImportError:
     cv2 = None
 
 F32 = np.float32
-SIZES = (((1440, 1920), 2.0), ((3024, 4032), 10.0))     # a phone's video frame and photo; seconds
-MEMORY = 100.0                                          # MB above the result
+SIZES = (((1440, 1920), 2.0), ((3024, 4032), 10.0))     # video frame and photo of a phone; limit in seconds
+MEMORY = 100.0                                          # limit in MB above the result
 PATTERNS = ("a tenth at random", "nine tenths at random", "blocks", "behind edges")
-SEEDS, OUTLIERS, NOISE, MOST_OFF = 20, 0.2, 0.01, 0.5   # of aligning; the last in percent
-FRAMES, CUT, SHAPE = 40, 20, (240, 320)                 # of a sequence
+SEEDS, OUTLIERS, NOISE, MOST_OFF = 20, 0.2, 0.01, 0.5   # for aligning; the last in percent
+FRAMES, CUT, SHAPE = 40, 20, (240, 320)                 # for a sequence
 
 
 def cost() -> list[Row]:
-    """Seconds and memory of guided upsampling from 256×192."""
+    """Measure seconds and memory of guided upsampling from 256×192."""
     out = []
     for (height, width), limit in SIZES:
         gray, guide = made_up(height, width, np.random.default_rng(0))
@@ -60,7 +60,7 @@ def cost() -> list[Row]:
 
 def _cost(name: str, low: Any, guide: Any, limit: float) -> list[Row]:
     seconds = min(_seconds(lambda: backend("numpy").upsample(low, guide)) for _ in range(3))
-    tracemalloc.start()     # numpy tells it of every array, and this is all arrays
+    tracemalloc.start()     # numpy reports each array to it
     result = backend("numpy").upsample(low, guide)
     above = (tracemalloc.get_traced_memory()[1] - result.nbytes) / 1e6
     tracemalloc.stop()
@@ -69,7 +69,7 @@ def _cost(name: str, low: Any, guide: Any, limit: float) -> list[Row]:
 
 
 def _phone() -> tuple[Any, Any] | None:
-    """A frame of a phone with a laser: disparity and picture."""
+    """Return disparity and picture of a frame of a phone with a laser scanner."""
     folder = Path(os.environ.get("GPUDEPTH_SAMPLES", "/nonexistent")) / "depth"
     depth, picture = folder / "arkit_lidar_depth_promptda.png", folder / "arkit_lidar_color_promptda.jpg"
     if not (depth.is_file() and picture.is_file()):
@@ -79,7 +79,7 @@ def _phone() -> tuple[Any, Any] | None:
 
 
 def holes(scene: Scene) -> str:
-    """Held-out pixels of four patterns, filled."""
+    """Measure filling held-out pixels in four patterns."""
     lines = ["| held out | method | rms, px | mean, px | ms |", "|---|---|--:|--:|--:|"]
     for kind in PATTERNS:
         held = scene.held_out(kind)
@@ -108,7 +108,7 @@ def _fillers(holed: Any, picture: Any) -> dict[str, Callable[[], Any]]:
 
 
 def aligned(scene: Scene) -> list[Row]:
-    """A distorted copy, aligned by samples a fifth of which are wrong: how far scale and shift are off at worst."""
+    """Align a distorted copy by samples of which a fifth are wrong; return the worst errors of scale and shift."""
     metric = np.where(scene.known, scene.truth, np.nan).astype(F32) / F32(100)
     out = []
     for name, shape, points in (("every pixel", metric.shape, None), ("62×92 samples", (62, 92), None),
@@ -124,7 +124,7 @@ def aligned(scene: Scene) -> list[Row]:
 
 
 def _misaligned(metric: Any, shape: tuple[int, int], points: int | None, kind: str, rng: np.random.Generator) -> Any:
-    """Of one seed: how far scale and shift are off."""
+    """Return the errors of scale and shift for one seed."""
     scale, shift = rng.uniform(0.01, 3), rng.uniform(0.02, 0.2)
     relative = ((metric - F32(shift)) / F32(scale)).astype(F32)
     samples = sampled(metric, *shape) * rng.normal(1, NOISE, shape).astype(F32)
@@ -138,7 +138,7 @@ def _misaligned(metric: Any, shape: tuple[int, int], points: int | None, kind: s
 
 
 def in_time() -> list[Row]:
-    """A box that moves before a still scene, and one cut: frames with noise, then each with a scale of its own, too."""
+    """Smooth frames of a box that moves before a still scene, with one cut: with noise, then also changing scales."""
     out = []
     for name, jumps in (("1 % noise", False), ("a scale and shift of its own each", True)):
         rng = np.random.default_rng(0)
@@ -147,16 +147,16 @@ def in_time() -> list[Row]:
         results = [temporal.push(values, picture) for values, picture, *_ in frames]
         values, cuts = [r.values for r in results], [k for k, r in enumerate(results) if r.cut]
         before, after = _flicker([f[0] for f in frames], frames), _flicker(values, frames)
-        anew = cuts == [0, CUT] and np.array_equal(values[CUT], frames[CUT][0])
+        as_given = cuts == [0, CUT] and np.array_equal(values[CUT], frames[CUT][0])
         out += [Row(f"{name}: flicker as given", before, "%", "", True),
                 Row(f"{name}: flicker of what comes out", after, "%", "≤ 0.4 of it", after <= 0.4 * before),
-                Row(f"{name}: cuts found", len(cuts) - 1, "", f"one, frame {CUT} as given", anew),
+                Row(f"{name}: cuts found", len(cuts) - 1, "", f"one, frame {CUT} as given", as_given),
                 *_faithful(name, values, frames)]
     return out
 
 
 def _frame(k: int, jumps: bool, rng: np.random.Generator) -> tuple[Any, Any, Any, Any]:
-    """(values, picture, the truth before noise and scale, where the box is or just was)."""
+    """Return values, picture, the truth without noise and scale, and where the box is or just was."""
     gray, picture = made_up(*SHAPE, np.random.default_rng(7))
     truth = 1 / (F32(0.5) + F32(7.5) * gray)
     if k >= CUT:
@@ -171,14 +171,14 @@ def _frame(k: int, jumps: bool, rng: np.random.Generator) -> tuple[Any, Any, Any
 
 
 def _flicker(values: list[Any], frames: list[Any]) -> float:
-    """Rms change from a frame to the next, where nothing moves and none is cut, in percent of the median disparity."""
+    """Return the rms change between frames where nothing moves and no cut is, in percent of the median disparity."""
     changes = [((values[k] - values[k - 1]) / np.median(values[k - 1]))[~frames[k][3]]
                for k in range(1, len(values)) if k != CUT]
     return 100 * float(np.sqrt(np.mean(np.concatenate(changes) ** 2)))
 
 
 def _faithful(name: str, values: list[Any], frames: list[Any]) -> list[Row]:
-    """Up to the cut: what drags behind the box, and how far the scale has drifted from the first frame's."""
+    """Return the error behind the box, and the drift of the scale from that of the first frame, up to the cut."""
     fits = [align(f[2], v) for v, f in zip(values[:CUT], frames[:CUT], strict=True)]
     off = [(v / (fit.scale * f[2] + fit.shift) - 1)[f[3]] for v, f, fit in zip(values, frames, fits, strict=False)]
     ghost = 100 * float(np.mean(np.abs(np.concatenate(off)) > 0.05))

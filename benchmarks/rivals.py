@@ -1,17 +1,17 @@
-"""Guided upsampling against the filters of OpenCV's ximgproc (extra `bench`), each with the settings that suit it best.
+"""Compares guided upsampling with the filters of OpenCV's ximgproc (extra `bench`), each with its best settings.
 
     python -m benchmarks.rivals
 
-The filters do not upsample: each is given a map of full size to start from, or the samples alone.
+The filters do not upsample: each starts from a map of full size, or from the samples.
 
-    nearest, bilinear   holes filled from the nearest sample, then resized; the filter smooths that along the picture
+    nearest, bilinear   holes filled from the nearest sample, then resized; the filter smooths the result
     samples             filter(samples, 0 elsewhere) / filter(1 at samples, 0 elsewhere): joint bilateral upsampling as
-                        it was published, the same idea with the other linear filters; bilinear where nothing reaches
+                        published, and the same with other linear filters; bilinear where no sample reaches
 
-Every filter runs from every start with every combination of its grid below. The table holds the one with the smallest
-share of pixels that are off, and, where that is another, the one with the smallest rms error; both are chosen with the
-truth at hand, which favours the filters: ours has one setting for everything. The time of a filter is that of the
-filter alone, ours that of the whole call.
+Each filter runs from each start with each combination of its grid below. The table has the result with the smallest
+share of wrong pixels and the one with the smallest rms error. Both are chosen with knowledge of the truth, which
+favours the filters: gpudepth has one setting for all scenes. The time of a filter is that of the filter alone, that of gpudepth
+is the whole call.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ except ImportError:
 
 ROUNDS = 5
 LINEAR = ("nearest", "bilinear", "samples")
-MEDIAN = ("nearest", "bilinear")    # it cannot be divided by itself
+MEDIAN = ("nearest", "bilinear")    # it is not linear and cannot be normalised
 
 Settings = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Rival:
-    """A filter: `run(picture, map, **settings)`, where it may start from, and the settings to try."""
+    """A filter: `run(picture, map, **settings)`, its possible starts, and the settings to try."""
 
     name: str
     run: Callable[..., Any]
@@ -59,7 +59,7 @@ class Rival:
 
 @dataclass(frozen=True)
 class Row:
-    """A method and how it did; `note` instead where it did not run."""
+    """A method and its result, or a note if it did not run."""
 
     name: str
     quality: Quality | None
@@ -68,14 +68,14 @@ class Row:
 
 
 def motorcycle() -> Scene | None:
-    """The scene, where the samples are."""
+    """Return the scene, or None without samples."""
     folder = Path(os.environ.get("GPUDEPTH_SAMPLES", "/nonexistent")) / "depth"
     truth, picture = (folder / f"middlebury2014_MotorcycleQ_{name}" for name in ("disp0GT.pfm", "im0.png"))
     return Scene(truth, picture) if truth.is_file() and picture.is_file() else None
 
 
 def rivals() -> list[Rival]:
-    """Grids lie around what the documentation and the papers suggest, and reach beyond what turned out best."""
+    """Return the filters, with grids around the settings that documentation and papers suggest."""
     x = cv2.ximgproc
     return [
         Rival("jointBilateralFilter", _bilateral, LINEAR,
@@ -97,11 +97,11 @@ def rivals() -> list[Rival]:
 
 
 def rows(scene: Scene) -> list[Row]:
-    """Ours, what needs no guide, and every filter."""
+    """Measure gpudepth, resizing without a guide, and all filters."""
     cpu = backend("numpy")
-    out = [Row(f"{method}, no guide", scene.judge(scene.resized(method)), _least(lambda m=method: scene.resized(m)))
+    out = [Row(f"{method}, no guide", scene.quality(scene.resized(method)), _least(lambda m=method: scene.resized(m)))
            for method in ("nearest", "bilinear")]
-    out.append(Row("**gpudepth**", scene.judge(cpu.upsample(scene.low, scene.picture)),
+    out.append(Row("**gpudepth**", scene.quality(cpu.upsample(scene.low, scene.picture)),
                    _least(lambda: cpu.upsample(scene.low, scene.picture))))
     if cv2 is None or not hasattr(cv2, "ximgproc"):
         return [*out, Row("OpenCV's filters", None, note="this OpenCV has no ximgproc: install opencv-contrib")]
@@ -113,7 +113,7 @@ def rows(scene: Scene) -> list[Row]:
 
 
 def table(measured: list[Row]) -> str:
-    """The rows as a markdown table."""
+    """Return the rows as a Markdown table."""
     lines = [f"| method | off by > {OFF:g} px at edges, % | elsewhere, % | rms, px | mean, px | ms |",
              "|---|--:|--:|--:|--:|--:|"]
     for r in measured:
@@ -137,7 +137,7 @@ def _starts(scene: Scene) -> dict[str, tuple[Any, ...]]:
 
 
 def _best(scene: Scene, rival: Rival, starts: dict[str, tuple[Any, ...]]) -> list[Row]:
-    """The row with the fewest pixels off, then that with the smallest rms where it is another."""
+    """Return the row with the fewest wrong pixels, and the row with the smallest rms error if it differs."""
     picture = scene.picture[..., ::-1].copy()
     tried: list[tuple[float, Quality, str, Settings]] = []
     for start, settings in itertools.product(rival.starts, rival.settings()):
@@ -146,12 +146,12 @@ def _best(scene: Scene, rival: Rival, starts: dict[str, tuple[Any, ...]]) -> lis
         except cv2.error as error:
             return [Row(rival.name, None, note=f"not in this build of OpenCV: {error.err.rpartition(': ')[2]}")]
         right = np.abs(values[scene.known] - scene.truth[scene.known]) <= OFF
-        tried.append((1 - float(right.mean()), scene.judge(values), start, settings))
+        tried.append((1 - float(right.mean()), scene.quality(values), start, settings))
     fewest, smoothest = min(tried, key=lambda t: t[0]), min(tried, key=lambda t: t[1].rms)
     out = []
     for _, quality, start, settings in [fewest] if smoothest is fewest else [fewest, smoothest]:
-        said = ", ".join(f"{key.rstrip('_')} {value:g}" for key, value in settings.items())
-        out.append(Row(f"{rival.name}: {start}, {said}", quality,
+        words = ", ".join(f"{key.rstrip('_')} {value:g}" for key, value in settings.items())
+        out.append(Row(f"{rival.name}: {start}, {words}", quality,
                        _least(lambda f=starts[start], s=settings: _filtered(rival, picture, f, s))))
     return out
 
@@ -178,7 +178,7 @@ def _solver(picture: Any, values: Any, **settings: float) -> Any:
 
 
 def _least(run: Callable[[], object]) -> float:
-    """Milliseconds of this thread."""
+    """Return the CPU milliseconds of this thread."""
     times = []
     for _ in range(ROUNDS):
         start = time.thread_time()

@@ -1,10 +1,10 @@
-"""Runs: what the runner adds to the work itself, what a second core gives, and what planning and looking again take.
+"""Measures runs: the overhead of the runner, the gain of a second core, and the time for planning and resuming.
 
     python -m benchmarks.runs
 
-Overhead: processor time of a whole run with one worker, less that of the same items done one after the other in one
-process; both without what they take to start. Two cores: an encode-bound job, wall time of one worker bound to one
-core, and of two workers on two (libheif's encoder has threads of its own: one worker alone uses more than one core).
+Overhead: processor time of a run with one worker, minus that of the same items in one process, both without their
+start. Two cores: wall time of a job limited by encoding with one worker bound to one core, and with two workers on two
+cores (libheif's encoder has its own threads, so one unbound worker uses more than one core).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ for item in plan.items[: int(sys.argv[2])]:
 
 
 def make(base: Path, count: int, side: int, suffix: str, workers: int = 1) -> Path:
-    """`count` copies of one photo and one map, and a job."""
+    """Write `count` copies of one photo and one map, and a job."""
     for name in ("c", "d"):
         (base / name).mkdir(parents=True)
     rng = np.random.default_rng(0)
@@ -64,7 +64,7 @@ def job(base: Path, suffix: str, workers: int) -> Path:
 
 
 def spent(*command: str, cores: int = 0) -> tuple[float, float, float]:
-    """(wall, processor seconds, peak MB) of a process and its children; cores: how many it may use, 0: all."""
+    """Return wall seconds, processor seconds and peak MB of a process and its children on `cores` cores (0: all)."""
     def children() -> tuple[float, float]:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         return used.ru_utime + used.ru_stime, used.ru_maxrss / 1000
@@ -106,7 +106,7 @@ def planning(base: Path) -> list[Row]:
 def rows() -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="gpudepth-bench-") as name:
         base = Path(name)
-        # peaks of children are of all so far: planning first
+        # the peak covers all children so far, so planning comes first
         return [*planning(base / "a"), overhead(base / "b"), *two_cores(base / "c")]
 
 

@@ -1,4 +1,4 @@
-"""How good a map is against the truth: pixels that are off, near depth edges and elsewhere."""
+"""Measures the quality of a map against the truth: wrong pixels near depth edges and elsewhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FACTOR, HOLES, OFF, JUMP, REACH = 8, 0.1, 2.0, 1.0, 3
 
 @dataclass(frozen=True)
 class Quality:
-    """Shares of pixels more than 2 px of disparity off; mean absolute and rms error in px, 100 at most a pixel."""
+    """Shares of pixels with an error above 2 px of disparity; mean absolute and rms error, at most 100 px per pixel."""
 
     at_edges: float
     elsewhere: float
@@ -27,7 +27,7 @@ class Quality:
 
 
 class Scene:
-    """Middlebury's disparity in px, point-sampled at the middle of 8×8 blocks, with seeded holes."""
+    """Middlebury's disparity in px, sampled at the centres of 8×8 blocks, with seeded holes."""
 
     def __init__(self, truth: Path, picture: Path) -> None:
         with truth.open("rb") as file:
@@ -42,14 +42,14 @@ class Scene:
         self.edges = self._edges()
 
     def filled(self) -> Any:
-        """The samples without holes: what others need."""
+        """Return the samples without holes, which other programs need."""
         return backend().fill(self.low, "nearest", Quantity.DISPARITY)[0]
 
     def resized(self, method: str) -> Any:
-        """What there is without a guide."""
+        """Return the map resized without a guide."""
         return backend().resize(self.filled(), self.truth.shape[1], self.truth.shape[0], method)
 
-    def judge(self, values: Any) -> Quality:
+    def quality(self, values: Any) -> Quality:
         error = np.where(np.isfinite(values), np.abs(values - np.where(self.known, self.truth, 0)), 100).clip(0, 100)
         off = error > OFF
         near, far = self.known & self.edges, self.known & ~self.edges
@@ -57,7 +57,7 @@ class Scene:
                        float(np.sqrt((error[self.known] ** 2).mean())))
 
     def held_out(self, kind: str) -> Any:
-        """Known pixels to leave out: "a tenth at random", "nine tenths at random", "blocks", "behind edges"."""
+        """Return known pixels to leave out: "a tenth at random", "nine tenths at random", "blocks", "behind edges"."""
         rng, shape = np.random.default_rng(3), self.truth.shape
         mask = np.zeros(shape, bool)
         if kind == "blocks":
@@ -65,7 +65,7 @@ class Scene:
                 side = int(rng.integers(6, 24))
                 y, x = (int(rng.integers(0, n - side)) for n in shape)
                 mask[y : y + side, x : x + side] = True
-        elif kind == "behind edges":  # what one camera of two does not see: ten pixels beside what stands before it
+        elif kind == "behind edges":  # ten pixels beside an object, which one of two cameras does not see
             edge = np.zeros(shape, bool)
             edge[:, 1:] = np.diff(np.where(self.known, self.truth, 0), axis=1) > 1
             for k in range(10):
@@ -75,7 +75,7 @@ class Scene:
         return mask & self.known
 
     def _edges(self) -> Any:
-        """Within 3 px of a jump by more than 1 px."""
+        """Return the pixels within 3 px of a step by more than 1 px."""
         truth = np.where(self.known, self.truth, np.nan)
         edge = np.zeros(truth.shape, bool)
         for axis in (0, 1):

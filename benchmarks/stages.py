@@ -1,9 +1,9 @@
-"""Every operation of a back end on a 12-megapixel map: its time, and what that is in copies of the same bytes.
+"""Measures each operation of a back end on a 12-megapixel map, in time and in copies of the same bytes.
 
     python -m benchmarks.stages
 
-The stages and how they are timed are `gpudepth.compute.stages`; here they only become a table. One thread, whose own
-time is counted; the least of the rounds that fit a second, or the one round of what takes longer.
+`gpudepth.compute.stages` defines the stages and their timing; this module makes a table of them. Times are the CPU
+time of one thread, the least of the rounds that fit into a second, or a single longer round.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from gpudepth.compute.interface import Backend
 from gpudepth.compute.stages import HOST, Device, Stage, Timing, measure, stages
 
 MEGAPIXELS = 4032 * 3024 / 1e6
-SECONDS = 1.0       # of each stage
+SECONDS = 1.0       # for each stage
 
 
 @dataclass(frozen=True)
 class Row:
-    """A stage, without what holds its maps in memory, and its timing."""
+    """A stage without its maps, and its timing."""
 
     name: str
     pixels: int
@@ -29,7 +29,7 @@ class Row:
 
 
 def rows(backend: Backend, device: Device = HOST, seconds: float = SECONDS) -> list[Row]:
-    """Measure all of a back end's stages."""
+    """Measure all stages of a back end."""
     def row(stage: Stage) -> Row:
         return Row(stage.name, stage.pixels, stage.bytes, measure(stage, seconds, device))
 
@@ -37,7 +37,7 @@ def rows(backend: Backend, device: Device = HOST, seconds: float = SECONDS) -> l
 
 
 def table(measured: list[Row], gpu: list[Row] | None = None) -> str:
-    """The rows as a markdown table; `gpu` are the same stages on one."""
+    """Return the rows as a Markdown table; `gpu` are the same stages on a GPU."""
     lines = ["| stage, one thread, 4032×3024 or as named | B/px | ms | GB/s | copies | ns/px | GPU, ms |",
              "|---|--:|--:|--:|--:|--:|--:|"]
     for i, r in enumerate(measured):
@@ -48,7 +48,7 @@ def table(measured: list[Row], gpu: list[Row] | None = None) -> str:
 
 
 def _three(value: float) -> str:
-    """Three digits, never as a power of ten."""
+    """Return a number with three digits and without a power of ten."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 

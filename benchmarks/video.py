@@ -1,10 +1,10 @@
-"""Clips: what each stage takes, what the whole takes, and FFmpeg decoding and encoding the same frames.
+"""Measures clips: each stage, the whole, and FFmpeg for decoding and encoding the same frames.
 
     python -m benchmarks.video
 
-A clip of 1920×1080, 30 frames a second, and its depth video, 768×432 half floats in FFV1; the real clip in a loop where
-GPUDEPTH_SAMPLES is set. A whole run may take 1.15 times what two cores need at least: the slowest stage that is serial,
-or half of all processor time.
+The clip has 1920×1080 pixels and 30 frames per second, its depth video 768×432 half floats in FFV1. With
+GPUDEPTH_SAMPLES a real clip is repeated. A whole run may take 1.15 times the least time of two cores, which is the
+slowest serial stage or half of all processor time.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ MOST = 1.15
 
 
 def pictures() -> Iterator[Any]:
-    """(H, W, 3), without end."""
+    """Yield (H, W, 3) pictures without end."""
     root = os.environ.get("GPUDEPTH_SAMPLES")
     if root:
         for _ in cycle((1,)):
@@ -82,7 +82,7 @@ def make(folder: Path) -> tuple[Path, Path]:
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """(wall, processor) seconds, of children as well."""
+    """Return wall and processor seconds, including children."""
     def spent() -> float:
         return sum(r.ru_utime + r.ru_stime for r in map(resource.getrusage, (
             resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
@@ -93,12 +93,12 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
 
 
 def ffmpeg(video: Path, out: Path) -> None:
-    """FFmpeg's own decoder, scaler and JPEG encoder, to numbered files: no depth, no containers."""
+    """Run FFmpeg's decoder, scaler and JPEG encoder, without depth and containers."""
     subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", str(video), "-q:v", "3", str(out / "%06d.jpg")], check=True)
 
 
 def stages(video: Path, depth: Path) -> list[tuple[str, float]]:
-    """(name, ms of one processor for a frame); the first two are serial."""
+    """Return names, and the CPU milliseconds per frame; the first two are serial."""
     found = read_video(video)
     frames = [frame for _, frame in found.frames(range(30))]
     maps = [f.depth for _, f in zip(range(30), read_depth_video(depth), strict=False)]

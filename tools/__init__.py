@@ -1,1 +1,1 @@
-"""What writes the pages, tables, dumps and pictures of docs/: `make pages`, `make pictures`."""
+"""Makes the pages, tables, dumps and pictures of docs/ (`make pages`, `make pictures`), and checks prose."""

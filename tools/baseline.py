@@ -1,4 +1,4 @@
-"""Record what gpudepth does, case by case, and compare two records: for refactorings, which must not change it.
+"""Records the behaviour of gpudepth in many cases, and compares two records: a refactoring must not change it.
 
     python -m tools.baseline record OUT.json [--tree DIR] [--only PREFIX] [--keep DIR] [--fresh]
     python -m tools.baseline compare OLD.json NEW.json
@@ -53,7 +53,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended."""
+    """The end of a command."""
 
     returncode: int | str
     stdout: str
@@ -61,10 +61,10 @@ class Ended:
 
 
 class Scratch:
-    """The gpudepth of one tree, run in temporary folders."""
+    """Runs the gpudepth of one tree in temporary folders."""
 
     def __init__(self, tree: Path, home: Path, *, fresh: bool = False) -> None:
-        """Prepares the environment of the commands.
+        """Prepare the environment of the commands.
 
         Args:
             tree: The repository whose package is run.
@@ -81,7 +81,7 @@ class Scratch:
         }
 
     def run(self, words: Sequence[str], folder: Path) -> Ended:
-        """Runs `gpudepth WORDS` in a folder; wildcards are expanded, as a shell would."""
+        """Run `gpudepth WORDS` in a folder; wildcards are expanded as in a shell."""
         expanded = [found for word in words
                     for found in (sorted(p.relative_to(folder).as_posix() for p in folder.glob(word))
                                   if "*" in word and not Path(word).is_absolute() else []) or [word]]
@@ -96,7 +96,7 @@ class Scratch:
         try:
             server = self._servers.get_nowait()
         except queue.Empty:
-            # -P: this folder has modules named as some of the standard library's
+            # -P: modules of this folder have names of standard library modules
             server = subprocess.Popen([sys.executable, "-P", FORK], env=self.environment, text=True,
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert server.stdin is not None
@@ -112,23 +112,23 @@ class Scratch:
             return Ended(code, *(path.read_text(encoding="utf-8", errors="replace") for path in streams))
 
     def close(self) -> None:
-        """Ends what serves the commands."""
+        """Stop the process that runs the commands."""
         while not self._servers.empty():
             server = self._servers.get_nowait()
             server.communicate()
 
     def package(self) -> Path:
-        """The folder of the package that these commands import."""
+        """Return the folder of the package that the commands import."""
         told = subprocess.run([sys.executable, "-c", "import gpudepth; print(gpudepth.__file__)"], text=True,
                               cwd=self.environment["HOME"], env=self.environment, capture_output=True, check=True)
         return Path(told.stdout.strip()).parent
 
 
 def read_cases(text: str) -> Iterator[Case]:
-    """The cases of a table: `name: command && command`, one a line; a command after `?` counts by its code only.
+    """Yield the cases of a table, one per line: `name: command && command`. After `?` only the exit code counts.
 
     Raises:
-        ValueError: A line is no case, or a name is there twice.
+        ValueError: If a line is not a case, or a name is used twice.
     """
     seen: set[str] = set()
     for number, line in enumerate(text.splitlines(), 1):
@@ -144,7 +144,7 @@ def read_cases(text: str) -> Iterator[Case]:
 
 
 def copy_named(case: Case, inputs: Path, folder: Path) -> None:
-    """Copies the inputs that a case names into its folder: a file, or the whole top-level folder it lies in."""
+    """Copy the inputs that a case names into its folder: a file, or the top-level folder that contains it."""
     for words in case.commands:
         for word in words:
             for part in re.split("[=,]", word):
@@ -159,12 +159,12 @@ def copy_named(case: Case, inputs: Path, folder: Path) -> None:
 
 
 def files_of(folder: Path) -> dict[str, Path]:
-    """All files below a folder by their relative paths."""
+    """Return all files below a folder by their relative paths."""
     return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def run_case(case: Case, scratch: Scratch, inputs: Path, work: Path) -> dict[str, Any]:
-    """Runs one case in a folder of its own and describes what it did."""
+    """Run one case in its own folder and describe its results."""
     folder = work / case.name.replace("/", "__")
     folder.mkdir()
     copy_named(case, inputs, folder)
@@ -190,7 +190,7 @@ def run_case(case: Case, scratch: Scratch, inputs: Path, work: Path) -> dict[str
 
 
 def record(out: Path, tree: Path, only: str, keep: Path | None, *, fresh: bool = False) -> int:
-    """Runs the cases against a tree and writes what they did.
+    """Run the cases with a tree and write their results.
 
     Args:
         out: The JSON file to write.
@@ -227,7 +227,7 @@ def record(out: Path, tree: Path, only: str, keep: Path | None, *, fresh: bool =
 
 
 def differences(old: Any, new: Any, at: str = "") -> Iterator[str]:
-    """Where two recorded values differ, each as a line."""
+    """Return the differences of two recorded values, one per line."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
             if key not in old or key not in new:
@@ -248,10 +248,10 @@ def _short(value: Any) -> str:
 
 
 def compare(old_path: Path, new_path: Path) -> int:
-    """Lists every difference of two records; those made with --only are compared with the cases they have.
+    """Print all differences of two records; records made with --only are compared in the cases that they have.
 
     Returns:
-        0 when there is none, else 1.
+        0 without differences, otherwise 1.
     """
     old, new = (json.loads(path.read_text(encoding="utf-8")) for path in (old_path, new_path))
     for one, other in ((old, new), (new, old)):
@@ -266,7 +266,7 @@ def compare(old_path: Path, new_path: Path) -> int:
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.baseline", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)

@@ -1,4 +1,4 @@
-"""Run gpudepth many times with its modules imported once: each line of stdin is a command, done in a forked child.
+"""Runs gpudepth many times with its modules imported once: each line of stdin is a command, run in a forked child.
 
 It is started by `baseline` as a program of its own, with the tree to run on PYTHONPATH. A request is a JSON object of
 words, folder, stdout and stderr (files to write); the answer is the exit code, or "timeout", on a line of stdout.
@@ -18,12 +18,12 @@ import sys
 from types import FrameType
 from typing import Any
 
-# heavy or starting threads, which a fork does not take along
+# heavy modules, and modules that start threads, which a fork does not copy
 _NOT_AHEAD = ("__main__", "engines", "cuda", "cupy", "nvrtc", "kernel", "probe")
 
 
 def _import_ahead() -> None:
-    """Imports what a command imports; what cannot be imported here fails in the command that needs it."""
+    """Import the modules of the commands; a module that cannot be imported fails in the command that needs it."""
     package = importlib.import_module("gpudepth")
     for found in pkgutil.walk_packages(package.__path__, "gpudepth."):
         if not any(name in found.name for name in _NOT_AHEAD):
@@ -34,7 +34,7 @@ def _import_ahead() -> None:
 
 
 def _command(words: list[str]) -> int:
-    """Does what `python -m gpudepth WORDS` does; returns the exit code."""
+    """Run `python -m gpudepth WORDS` and return the exit code."""
     sys.argv = ["gpudepth", *words]
     try:
         runpy.run_module("gpudepth", run_name="__main__", alter_sys=True)
@@ -44,7 +44,7 @@ def _command(words: list[str]) -> int:
 
 
 def _child(request: dict[str, Any]) -> None:
-    """Runs one command with its own streams, and ends this process."""
+    """Run one command with its own streams, and end this process."""
     code = 1
     try:
         for number, (path, flags) in enumerate([(os.devnull, os.O_RDONLY),
@@ -68,7 +68,7 @@ def _child(request: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Answers requests until stdin ends."""
+    """Answer requests until stdin ends."""
     _import_ahead()
     for line in sys.stdin:
         request = json.loads(line)

@@ -1,4 +1,4 @@
-"""The files that the cases of `baseline` name: made here without gpudepth, copied samples, and a few made with it."""
+"""Makes the input files of `baseline`: most without gpudepth, some copied from samples, and a few with gpudepth."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from PIL import Image
 
 
 class Ended(Protocol):
-    """How a command ended."""
+    """The end of a command."""
 
     @property
     def returncode(self) -> int | str: ...
@@ -61,7 +61,7 @@ SAMPLES = {
     "street.mp4": "video/street_walk_color.mp4",
 }
 
-# what is made with the gpudepth under test; a difference in them shows as one of the inputs
+# files made with the gpudepth under test; their differences show as differences of inputs
 MADE = [
     "attach photo.heic depth.npy --metric --calibration exif --accuracy absolute -o apple.heic",
     "attach turned.heic depth.npy --metric --fit stretch -o turned_depth.heic",
@@ -122,13 +122,13 @@ JOBS = {
 
 
 def metres(width: int = MAP_WIDTH, height: int = MAP_HEIGHT, shift: float = 0.0) -> Any:
-    """(H, W) float32, 0.6 to 9 m, no two pixels alike."""
+    """Return (H, W) float32, 0.6 to 9 m, with a different value in each pixel."""
     y, x = np.mgrid[:height, :width]
     return (0.6 + shift + 8.4 * (x * 3 + y * 2) / (3 * (width - 1) + 2 * (height - 1))).astype(np.float32)
 
 
 def picture(number: int = 0, width: int = WIDTH, height: int = HEIGHT) -> Any:
-    """(H, W, 3) uint8 with edges, unlike for each number."""
+    """Return (H, W, 3) uint8 with edges, different for each number."""
     y, x = np.mgrid[:height, :width]
     rgb = np.stack([x * 255 // width, y * 255 // height, (x + y + 9 * number) % 256], -1).astype(np.uint8)
     rgb[height // 4 : height // 2, 8 + 4 * number : 40 + 4 * number] = 230
@@ -155,7 +155,7 @@ def _codes(path: Path, values: Any, dtype: Any = np.uint16) -> None:
 
 
 def make_inputs(base: Path, samples: Path, run: Run) -> None:
-    """Fills a folder with every input.
+    """Fill a folder with all inputs.
 
     Args:
         base: An empty folder.
@@ -219,7 +219,7 @@ def _maps(base: Path) -> None:
 
 
 def _network(path: Path, *, metric: bool) -> None:
-    """A convolution over the colours; metric: its values are 1 to 5 m."""
+    """Write a network that is a convolution over the colours; a metric one returns 1 to 5 m."""
     kernel = np.array([0.7, -0.4, 0.2], np.float32)[None, :, None, None] * np.full((1, 1, 3, 3), 1 / 9, np.float32)
     constants = {"w": kernel, "five": np.float32(5), "four": np.float32(4), "one": np.float32(1)}
     nodes = [helper.make_node("Conv", ["picture", "w"], ["c"], pads=[1, 1, 1, 1])]
@@ -262,7 +262,7 @@ def _clips(base: Path) -> None:
 
 
 def _colmap(folder: Path, names: Sequence[str]) -> None:
-    """A sparse model of these photos, with points on their surface."""
+    """Write a sparse model of these photos, with points on their surface."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     depth, focal, points = metres(), 100.0, []
@@ -278,7 +278,7 @@ def _colmap(folder: Path, names: Sequence[str]) -> None:
 
 
 def _jobs(base: Path) -> None:
-    """Everything that the jobs name, and a folder for init."""
+    """Write the files that the jobs name, and a folder for init."""
     jobs = base / "jobs"
     for name in ("c", "d", "mm", "relative", "conf", "bad"):
         (jobs / name).mkdir(parents=True)

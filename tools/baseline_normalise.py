@@ -1,4 +1,4 @@
-"""What of an output a record of behaviour keeps: numbers, structure and bytes; not times, places, or wording."""
+"""Reduces outputs to what a record keeps: numbers, structure and bytes, without times, paths and wording."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from typing import Any
 import av
 import yaml
 
-# about this run or this machine: when, where, how long, with which version; a hash of settings, whose form may change
+# keys about this run or machine (time, path, duration, version), and a hash of settings, whose form may change
 _LEFT_OUT = {"job", "settings", "seconds", "stages", "mtime_ns", "inode", "archive", "version", "gpudepth", "host",
              "base", "created", "made_by", "time", "date", "duration", "cores", "elapsed", "generator"}
-# sentences: that they are there and how many, not how they read
+# keys of sentences, of which only the number is kept
 _WORDS = {"said", "says", "message", "warnings", "warning", "hint", "error", "found", "about", "note", "notes",
           "description", "title", "source", "stated in", "depth_is", "camera_from", "changes", "comment"}
 _DATA_URL = re.compile(r"data:image/[a-z+]+;base64,([A-Za-z0-9+/=]+)")
 
 
 def of_stdout(text: str, words: Sequence[str], folder: Path) -> Any:
-    """What is kept of a command's standard output: its JSON where --json or a schema was asked for, else its length."""
+    """Return what is kept of a command's standard output: its JSON for --json or a schema, otherwise its length."""
     if "--json" in words or "schema" in words:
         try:
             return normalise(_inlined(json.loads(text)), folder)
         except ValueError:
             lines = [_line(line, folder) for line in text.splitlines()]
             rows = [line for line in lines if isinstance(line, dict) and "status" in line]
-            # workers end in any order
+            # the order of workers varies
             return [*sorted(rows, key=lambda row: str(row.get("key"))), *(line for line in lines if line not in rows)]
     if "show" in words:
         return normalise(yaml.safe_load(text), folder)
@@ -40,16 +40,16 @@ def _line(line: str, folder: Path) -> Any:
     try:
         value = json.loads(line)
         if isinstance(value, dict) and isinstance(value.get("end"), dict):
-            value["end"].pop("sha256", None)    # of the whole plan, in whose first line the folder is
+            value["end"].pop("sha256", None)    # covers the whole plan, whose first line contains the folder
         return normalise(value, folder)
     except ValueError:
         return "<a line>"
 
 
 def normalise(value: Any, folder: Path) -> Any:
-    """A JSON value without what differs from run to run, and without wording."""
+    """Return a JSON value without wording and without values that differ between runs."""
     if isinstance(value, dict):
-        # sections of a job and properties of its schema may be called as what is left out; they are dicts
+        # sections of a job and properties of its schema may have the same names as omitted keys; they are dicts
         return {key: normalise(inner, folder) if isinstance(inner, dict) or key not in _WORDS else _without_words(inner)
                 for key, inner in value.items()
                 if key != "stages" and (key not in _LEFT_OUT or isinstance(inner, dict))}
@@ -67,7 +67,7 @@ def _without_words(value: Any) -> Any:
 
 
 def _inlined(value: Any, definitions: dict[str, Any] | None = None) -> Any:
-    """A JSON schema with its definitions where they are used, because their names are those of classes."""
+    """Return a JSON schema with its definitions inlined, because their names are class names."""
     if isinstance(value, list):
         return [_inlined(inner, definitions) for inner in value]
     if not isinstance(value, dict):
@@ -81,7 +81,7 @@ def _inlined(value: Any, definitions: dict[str, Any] | None = None) -> Any:
 
 
 def digest(path: Path, folder: Path) -> str:
-    """SHA-256 of a file, or of what is kept of it: see the suffixes."""
+    """Return the SHA-256 of a file, or of the part that is kept for its suffix."""
     if path.suffix == ".jsonl":
         # ledgers and plans; workers end in any order
         rows = [json.dumps(_line(line, folder), sort_keys=True) for line in _text(path).splitlines()]
@@ -89,10 +89,10 @@ def digest(path: Path, folder: Path) -> str:
     if path.suffix == ".json":
         return _hash(json.dumps(normalise(json.loads(_text(path)), folder), sort_keys=True))
     if path.suffix in (".yaml", ".yml"):
-        # a job that init writes: its comments are wording
+        # a job that init writes; its comments are wording
         return _hash(json.dumps(normalise(yaml.safe_load(_text(path)), folder), sort_keys=True, default=str))
     if path.suffix in (".html", ".swift"):
-        # a report holds times and wording, and the project's own scripts: only its pictures are kept
+        # a report contains times, wording and scripts; only its pictures are kept
         return _hash("\n".join(sorted(_DATA_URL.findall(_text(path)))))
     if path.suffix == ".mkv":
         return _hash(_packets(path))
@@ -100,7 +100,7 @@ def digest(path: Path, folder: Path) -> str:
 
 
 def _packets(path: Path) -> str:
-    """What a Matroska file holds; FFmpeg gives segments and tracks random numbers, which are left out."""
+    """Return the contents of a Matroska file without FFmpeg's random numbers of segments and tracks."""
     told: list[str] = []
     with av.open(str(path)) as file:
         for stream in file.streams:

@@ -1,4 +1,4 @@
-"""docs/cli.md: every verb of the application, from the application."""
+"""Makes docs/cli.md, the page about all commands, from the application."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ import typer
 from gpudepth.cli.app import app
 
 HEAD = """\
-# Every verb
+# Every command
 
 <!-- made by `make pages` from gpudepth/cli; do not edit -->
 
-`gpudepth VERB --help` prints the same. Results go to stdout, everything else to stderr; several verbs take `--json`.
+`gpudepth COMMAND --help` prints the same. Results go to stdout, everything else to stderr. Several commands take
+`--json`.
 
 | exit code | |
 |--:|---|
 | 0 | all done |
-| 1 | it could not be done, for the reason given |
+| 1 | the task failed for the reason given |
 | 2 | the command or the job is wrong |
 | 3 | some items of a run failed |
 | 4 | `check`: the file does not conform |
-| 70 | a bug of ours |
-| 74 | disk or I/O trouble |
-| 75 | another run holds the folder |
+| 70 | a bug in gpudepth |
+| 74 | disk or I/O error |
+| 75 | another run uses the folder |
 | 130, 143 | interrupted |
 
 """
@@ -34,7 +35,7 @@ _CELL = str.maketrans({"|": "\\|", "\n": " ", "<": "&lt;"})
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the page."""
     root: Any = typer.main.get_command(app)
     parts = [HEAD]
     for name, command in verbs(root):
@@ -43,7 +44,7 @@ def page() -> str:
 
 
 def verbs(group: Any, above: str = "gpudepth") -> list[tuple[str, Any]]:
-    """All of them with their whole names, those of groups among them, sorted."""
+    """Return all commands with their full names, including those of groups, sorted."""
     found: list[tuple[str, Any]] = []
     for name in sorted(group.list_commands(None)):
         command = group.get_command(None, name)
@@ -53,11 +54,11 @@ def verbs(group: Any, above: str = "gpudepth") -> list[tuple[str, Any]]:
 
 
 def _verb(name: str, command: Any) -> str:
-    said, examples = split(inspect.cleandoc(command.callback.__doc__ or ""))
+    prose, examples = split(inspect.cleandoc(command.callback.__doc__ or ""))
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     options = [p for p in command.params if p.param_type_name == "option" and not p.hidden]
     usage = " ".join([name, *(["[OPTIONS]"] if options else []), *(_placeholder(p) for p in arguments)])
-    parts = [f"## {name}\n\n{said}\n\n```text\n{usage}\n```\n\n"]
+    parts = [f"## {name}\n\n{prose}\n\n```text\n{usage}\n```\n\n"]
     if examples:
         parts.append("```sh\n" + "\n".join(examples) + "\n```\n\n")
     rows = [f"| `{_name(p)}` | {(p.help or '').translate(_CELL)}{_default(p)} |" for p in [*arguments, *options]]
@@ -67,7 +68,7 @@ def _verb(name: str, command: Any) -> str:
 
 
 def split(text: str) -> tuple[str, list[str]]:
-    """A docstring as prose (paragraphs) and its examples, which follow click's mark \\b."""
+    """Split a docstring into prose and the examples, which follow click's mark \\b."""
     before, _, after = text.partition("\b")
     examples = [line.strip() for line in after.strip().splitlines() if line.strip()]
     commands = [line for line in examples if line.startswith("gpudepth ")]

@@ -1,6 +1,6 @@
-"""Hex dumps of docs/formats: the decisive bytes of files that gpudepth writes here and now, with what each field says.
+"""Makes the hex dumps of docs/formats: the important bytes of files that gpudepth writes, with the meaning of each field.
 
-What an encoder decides (sizes and places of coded pictures) is shown as `..`: it may change with the encoder's version.
+Values that depend on the version of an encoder, such as sizes and offsets of coded pictures, are shown as `..`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from gpudepth.cli.app import run_command
 from gpudepth.containers.heif.photo_encoder import encode_pixels
 from gpudepth.demo.photos import dng
 
-WIDTH = 34      # characters of hex, four bytes a group
-Field = tuple[int, str] | tuple[int, str, bool]     # bytes, what they say, whether an encoder decides them
+WIDTH = 34      # characters of hex, in groups of four bytes
+Field = tuple[int, str] | tuple[int, str, bool]     # number of bytes, meaning, whether they depend on an encoder
 
 
 def fields(data: bytes, at: int, parts: Iterable[Field]) -> str:
-    """Consecutive fields from `at` on, as lines of hex with what they say."""
+    """Return consecutive fields from `at` on as lines of hex with their meaning."""
     lines = []
     for size, text, *hidden in parts:
         part = data[at:at + size]
@@ -47,7 +47,7 @@ def block(text: str, language: str = "text") -> str:
 
 
 def after(data: bytes, *names: bytes) -> int:
-    """The place of the last of these names, each looked for behind the one before. Raises ValueError."""
+    """Return the offset of the last name, where each name is searched behind the previous one. Raises ValueError."""
     at = -1
     for name in names:
         at = data.index(name, at + 1)
@@ -65,13 +65,13 @@ def pixels() -> Image.Image:
 
 
 def metres() -> np.ndarray:
-    """(48, 64) float32, from 0.5 to 8 m."""
+    """Return (48, 64) float32 from 0.5 to 8 m."""
     return np.linspace(0.5, 8, 64 * 48, dtype=np.float32).reshape(48, 64)
 
 
 @functools.cache
 def attached(kind: str, profile: str | None = None) -> bytes:
-    """A photo of 128×96 with those metres."""
+    """Return a photo of 128×96 pixels with these metres attached."""
     base = Path(folder().name)
     photo, out = base / f"photo.{kind}", base / f"out-{profile}.{kind}"
     if kind == "heic":
@@ -86,11 +86,11 @@ def attached(kind: str, profile: str | None = None) -> bytes:
 
 
 def _command(*arguments: str) -> None:
-    """gpudepth, silently. Raises RuntimeError."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as said:
+    """Run gpudepth without output. Raises RuntimeError."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as errors:
         code = run_command(list(arguments))
     if code:
-        raise RuntimeError(said.getvalue())
+        raise RuntimeError(errors.getvalue())
 
 
 # HEIF
@@ -116,7 +116,7 @@ def heif_auxc() -> str:
     at = data.index(b"auxC") - 4
     return block(fields(data, at, [
         (4, "60 bytes"), (4, "auxC"), (4, "version 0, flags 0"), (27, "urn:mpeg:hevc:2015:auxid:2, 0"),
-        (4, "17 bytes follow"), (4, "13 of them are the NAL unit"), (2, "NAL header: 39, prefix SEI"),
+        (4, "length: 17 bytes"), (4, "the NAL unit has 13 bytes"), (2, "NAL header: 39, prefix SEI"),
         (1, "177, depth representation info"), (1, "9 bytes"), (9, "d_min 0.125, d_max 2.0; see below")]))
 
 
@@ -125,13 +125,13 @@ def heif_hvcc() -> str:
     at = data.rindex(b"hvcC") - 4
     return block(fields(data, at, [
         (4, "size", True), (4, "hvcC"), (1, "version 1"), (1, "profile 4: format range extensions"),
-        (4, "compatible with it"), (6, "constraints of the Monochrome profile"), (1, "level, times 30"),
+        (4, "compatibility flags"), (6, "constraints of the Monochrome profile"), (1, "level × 30"),
         (2, "no spatial segmentation"), (1, "no parallelism"), (1, "chroma 0: 4:0:0"), (1, "8 bits of luma"),
-        (1, "8 bits of chroma"), (2, "no frame rate"), (1, "one layer, lengths of 4 bytes"), (1, "3 arrays: VPS, SPS, PPS")]))
+        (1, "8 bits of chroma"), (2, "no frame rate"), (1, "one temporal layer, NAL lengths of 4 bytes"), (1, "3 arrays: VPS, SPS, PPS")]))
 
 
 def xmp_of(data: bytes, place: str) -> str:
-    """The XMP packet with that word in it, the innermost."""
+    """Return the innermost XMP packet that contains a word."""
     end = data.index(b"</x:xmpmeta>", data.index(place.encode())) + len(b"</x:xmpmeta>")
     return data[data.rindex(b"<x:xmpmeta", 0, end):end].decode()
 
@@ -148,22 +148,22 @@ def jpeg_mpf() -> str:
     first = fields(data, jfif, [(2, "APP0"), (2, "20 bytes"), (5, "JFIF, 0"), (2, "1.01"), (1, "unit"), (4, "density"),
                                 (2, "no thumbnail"), (4, "AMPF, as Apple writes it")])
     second = fields(data, mpf, [
-        (2, "APP2"), (2, "88 bytes"), (4, "MPF, 0"), (4, "big-endian TIFF; places count from here"), (4, "directory at 8"),
-        (2, "3 entries"), (12, "version 0100"), (12, "2 images"), (12, "32 bytes of them, at 50"), (4, "no more directories"),
-        (4, "image 1: the photo"), (4, "its size", True), (4, "its place: 0"), (4, "depends on none"),
-        (4, "image 2: undefined; its XMP says what"), (4, "its size", True), (4, "its place", True), (4, "depends on none")])
+        (2, "APP2"), (2, "88 bytes"), (4, "MPF, 0"), (4, "big-endian TIFF; offsets count from here"), (4, "directory at 8"),
+        (2, "3 entries"), (12, "version 0100"), (12, "2 images"), (12, "32 bytes of entries, at 50"), (4, "no further directory"),
+        (4, "image 1: the photo"), (4, "its size", True), (4, "its offset: 0"), (4, "no dependent images"),
+        (4, "image 2: type undefined; its XMP has the type"), (4, "its size", True), (4, "its offset", True), (4, "no dependent images")])
     return block(first + "\n\n" + second)
 
 
 def jpeg_image() -> str:
     data = attached("jpg")
     at = after(data, b"\xff\xd9\xff\xd8") + 2
-    head = fields(data, at, [(2, "SOI, right behind the EOI of the photo"), (2, "APP1"), (2, "size", True),
-                             (29, "http://ns.adobe.com/xap/1.0/, 0; then the XMP")])
+    head = fields(data, at, [(2, "SOI, directly after the EOI of the photo"), (2, "APP1"), (2, "size", True),
+                             (29, "http://ns.adobe.com/xap/1.0/, 0; the XMP follows")])
     mpf = data.index(b"MPF\0", at) - 4
     head += "\n\n" + fields(data, mpf, [
         (2, "APP2"), (2, "48 bytes"), (4, "MPF, 0"), (8, "big-endian TIFF, directory at 8"), (2, "2 entries"),
-        (12, "version 0100"), (12, "2 images"), (4, "no more directories")])
+        (12, "version 0100"), (12, "2 images"), (4, "no further directory")])
     sof = data.index(b"\xff\xc0", mpf)
     head += "\n\n" + fields(data, sof, [(2, "SOF0: baseline"), (2, "11 bytes"), (1, "8 bits"), (2, "height 48"),
                                         (2, "width 64"), (1, "one component"), (3, "1, 1×1, table 0")])
@@ -171,7 +171,7 @@ def jpeg_image() -> str:
 
 
 def elided(packet: str, most: int = 72) -> str:
-    """Base64 of pictures is long."""
+    """Return the packet with long Base64 data shortened."""
     return re.sub(rf'([>"])([A-Za-z0-9+/]{{{most}}})[A-Za-z0-9+/=]+([<"])', r"\1\2…\3", packet)
 
 
@@ -184,7 +184,7 @@ def google_gdepth() -> str:
     if extended is not None:
         parts.append(block(fields(data, extended - 4, [
             (2, "APP1"), (2, "size", True), (35, "http://ns.adobe.com/xmp/extension/, 0"),
-            (32, "MD5 of the whole, in hexadecimal", True), (4, "size of the whole", True), (4, "place of this part: 0")])))
+            (32, "MD5 of the complete packet, in hexadecimal", True), (4, "size of the complete packet", True), (4, "offset of this part: 0")])))
     return "\n\n".join(parts)
 
 
@@ -199,15 +199,15 @@ def google_dynamic() -> str:
 
 # DNG
 
-_TAGS = {254: "NewSubFileType 8: depth, the largest", 256: "width", 257: "height", 258: "16 bits",
-         259: "Compression 1: none", 262: "PhotometricInterpretation 51177: depth", 273: "place of the codes",
-         277: "one sample a pixel", 278: "all rows in one strip", 279: "bytes of the strip",
-         284: "PlanarConfiguration 1", 330: "SubIFDs: the depth directory", 51177: "DepthFormat 2: inverse", 51178: "DepthNear, at", 51179: "DepthFar, at", 51180: "DepthUnits 1: metres",
+_TAGS = {254: "NewSubFileType 8: depth map", 256: "width", 257: "height", 258: "16 bits",
+         259: "Compression 1: none", 262: "PhotometricInterpretation 51177: depth", 273: "offset of the codes",
+         277: "one sample per pixel", 278: "all rows in one strip", 279: "bytes of the strip",
+         284: "PlanarConfiguration 1", 330: "SubIFDs: the depth directory", 51177: "DepthFormat 2: inverse", 51178: "DepthNear, offset", 51179: "DepthFar, offset", 51180: "DepthUnits 1: metres",
          51181: "DepthMeasureType 1: the optical axis"}
 
 
 def _entries(data: bytes, at: int, wanted: Callable[[int], bool]) -> tuple[list[str], int]:
-    """The entries of a little-endian directory that are wanted, and their number in all."""
+    """Return the wanted entries of a little-endian directory, and the number of all entries."""
     count = int.from_bytes(data[at:at + 2], "little")
     lines = []
     for n in range(count):
@@ -230,11 +230,11 @@ def _value(data: bytes, at: int, tag: int) -> int:
 def dng_directories() -> str:
     data = attached("dng")
     first = int.from_bytes(data[4:8], "little")
-    lines = [fields(data, 0, [(4, "little-endian TIFF"), (4, "IFD 0 is at the end now")]), ""]
+    lines = [fields(data, 0, [(4, "little-endian TIFF"), (4, "offset of IFD 0, which is at the end")]), ""]
     ours, _ = _entries(data, first, lambda tag: tag == 330 or 51177 <= tag <= 51181)
-    lines += ["IFD 0, the entries that were added:", *ours, ""]
+    lines += ["The added entries of IFD 0:", *ours, ""]
     for tag, name in ((51178, "DepthNear"), (51179, "DepthFar")):
-        lines.append(fields(data, _value(data, first, tag), [(8, f"{name}: a fraction of metres")]))
+        lines.append(fields(data, _value(data, first, tag), [(8, f"{name}: metres as a fraction")]))
     depth = _value(data, first, 330)
     entries, count = _entries(data, depth, lambda tag: True)
     lines += ["", "The depth directory:", fields(data, depth, [(2, f"{count} entries")]), *entries,
@@ -242,11 +242,11 @@ def dng_directories() -> str:
     return block("\n".join(lines))
 
 
-# movies
+# Movies
 
 @functools.cache
 def movie(kind: str) -> bytes:
-    """Four frames with depth."""
+    """Return a movie of four frames with depth."""
     base = Path(folder().name)
     clip, out = base / "clip.mp4", base / f"out.{kind}"
     if not clip.exists():
@@ -290,12 +290,12 @@ def mp4at_keys() -> str:
         at += length
     assert b"auxiliary.tracks.offset" in named
     parts.append(fields(data, axte, [
-        (4, "1: the size follows, as 64 bits"), (4, "axte, the last box of the file"), (8, "its size", True),
-        (4, "in it an MP4 of its own:"), (4, "ftyp"), (4, "its brand")]))
+        (4, "1: a size of 64 bits follows"), (4, "axte, the last box of the file"), (8, "its size", True),
+        (4, "size of the first box of the MP4 inside"), (4, "ftyp"), (4, "its brand")]))
     return block("\n\n".join(parts))
 
 
-# dictionary
+# Dictionary
 
 def dictionary() -> str:
     base = Path(folder().name)

@@ -1,4 +1,4 @@
-"""docs/job.md: every key of a job, from the schema and the docstrings of its records."""
+"""Makes docs/job.md, the page about all keys of a job, from the schema and the docstrings of its sections."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ HEAD = """\
 
 <!-- made by `make pages` from the settings; do not edit -->
 
-A job is a YAML file; `gpudepth config schema` prints its JSON schema for editors, `gpudepth config validate` says what
-is wrong with a file, line by line, and `gpudepth config show` what its defaults are. Every key can be set from the
-command line as well: `--set encoding.far=12`. Unknown keys are errors. What the parts are for: [jobs](jobs.md),
-[clips](clips.md), [maps that are worth attaching](refine.md), [runs](runs.md).
+A job is a YAML file. `gpudepth config schema` prints its JSON schema for editors, `gpudepth config validate` lists the
+mistakes in a file with their lines, and `gpudepth config show` prints a job with its defaults. Every key can also be
+set on the command line: `--set encoding.far=12`. Unknown keys are errors. Other pages explain the sections:
+[jobs](jobs.md), [clips](clips.md), [refining maps](refine.md), [runs](runs.md).
 
 """
+
+
 def page() -> str:
-    """The whole page."""
+    """Return the page."""
     schema = job.Job.model_json_schema()
     parts = [HEAD, _section("job", job.Job, schema, 2)]
     parts += [_section("source", SourceConfig, schema, 2),
               _section("source.depth: a network", sections.NetworkConfig, schema, 3),
               _section("source.clip", sections.ClipConfig, schema, 3),
               _section("source.rows", RowsConfig, schema, 3)]
-    parts.append("## encoding\n\nWithout it, maps are files that hold depth and know themselves (`kind: embedded`); "
-                 "without `kind`, a `preset` is one, and everything else is gray.\n\n")
+    parts.append("## encoding\n\nWithout this section, maps must be files that contain depth with its encoding "
+                 "(`kind: embedded`). Without `kind`, a section with `preset` is a preset, and others are gray.\n\n")
     parts += [_section(f"kind: {name}", record, schema, 3) for name, record in KINDS.items()]
     parts += [_section("refine", sections.RefineConfig, schema, 2),
               _section("refine.confidence", sections.ConfidenceConfig, schema, 3),
@@ -46,13 +48,13 @@ def _section(title: str, section: Any, schema: dict[str, Any], level: int) -> st
     of = schema if section is job.Job else schema["$defs"][section.__name__]
     rows = [f"| `{name}` | {_type(field, schema)} | {_default(name, field, of)} | {_description(name, field)} |"
             for name, field in of.get("properties", {}).items()]
-    table = "| key | what it takes | default | what it says |\n|---|---|---|---|\n" + "\n".join(rows) + "\n\n"
+    table = "| key | values | default | description |\n|---|---|---|---|\n" + "\n".join(rows) + "\n\n"
     intro = "\n\n".join(_prose(" ".join(part.split())) for part in re.split(r"\n\s*\n", section.__doc__ or ""))
     return f"{'#' * level} {title}\n\n{intro + chr(10) * 2 if intro else ''}{table if rows else ''}"
 
 
 def _description(name: str, field: dict[str, Any]) -> str:
-    """Raises KeyError for a key that nothing describes."""
+    """Return the description of a key. Raises KeyError if there is none."""
     if "description" not in field:
         raise KeyError(f"{name} has no description")
     return _cell(field["description"])
@@ -80,13 +82,13 @@ def _type(field: dict[str, Any], schema: dict[str, Any]) -> str:
 
 def _bounds(field: dict[str, Any]) -> str:
     words = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    said = [f"{words[name]} {field[name]:g}" for name in words if name in field]
-    return " " + ", ".join(said) if said else ""
+    bounds = [f"{words[name]} {field[name]:g}" for name in words if name in field]
+    return " " + ", ".join(bounds) if bounds else ""
 
 
 def _default(name: str, field: dict[str, Any], of: dict[str, Any]) -> str:
     if name in of.get("required", []) or ("const" in field and "default" not in field):
-        return "needed"
+        return "required"
     value = field.get("default")
     if value is None or isinstance(value, dict):
         return ""

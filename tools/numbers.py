@@ -1,4 +1,4 @@
-"""Tables of docs/numbers.md: what storing costs, measured by storing."""
+"""Makes the tables of docs/numbers.md: the measured errors of stored maps."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ STEPS = 1 << 16
 
 
 def off(near: float, far: float, fmt: str, bits: int | None) -> tuple[float, float, float]:
-    """(worst, where, rms) in metres, of `STEPS` distances evenly spread over a range: half floats of fmt, stored as
-    codes of so many bits (None: as they are) and read back."""
+    """Return the worst error, its distance, and the rms error in metres of `STEPS` evenly spaced distances.
+
+    The distances become half floats of `fmt`, are stored as codes of `bits` bits (None: as half floats), and read back.
+    """
     truth = np.linspace(near, far, STEPS, dtype=np.float64)
     inverse = fmt == "hdis"
     values = numeric.pack((1 / truth if inverse else truth).astype(np.float32), native(fmt))
@@ -29,7 +31,7 @@ def off(near: float, far: float, fmt: str, bits: int | None) -> tuple[float, flo
 
 
 def metres(value: float) -> str:
-    """Two digits, in the unit that suits."""
+    """Return two digits in a suitable unit."""
     for limit, factor, unit in ((1.0, 1, "m"), (0.01, 100, "cm")):
         if value >= limit:
             return f"{value * factor:.2g} {unit}"
@@ -37,7 +39,7 @@ def metres(value: float) -> str:
 
 
 def precision() -> str:
-    """Worst and rms error of each range, quantity and number of bits."""
+    """Return a table with the worst and rms error for each range, quantity and number of bits."""
     lines = ["| range | stored | disparity (`hdis`): worst | rms | depth (`hdep`): worst | rms |",
              "|---|---|--:|--:|--:|--:|"]
     for name, (near, far) in RANGES.items():
@@ -52,7 +54,7 @@ def precision() -> str:
 
 
 def orientations() -> str:
-    """What each Exif orientation does to a map of two rows."""
+    """Return a table with the effect of each Exif orientation on a map of two rows."""
     stored = np.array([["A", "B", "C"], ["D", "E", "F"]])
     lines = ["| Exif | `irot` | `imir` | stored `ABC DEF` is shown as | width and height change places |",
              "|--:|--:|--:|---|---|"]

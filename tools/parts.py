@@ -1,4 +1,4 @@
-"""Parts of pages that are made: what stands between `<!-- made: NAME -->` and `<!-- end -->`."""
+"""Makes the parts of pages between `<!-- made: NAME -->` and `<!-- end -->`."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ _PART = re.compile(r"(<!-- made: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def fill(text: str) -> str:
-    """A page with its parts made anew. Raises KeyError for a name that nothing makes."""
+    """Return a page with its parts made again. Raises KeyError for an unknown name."""
     return _PART.sub(lambda match: f"{match.group(1)}\n{PARTS[match.group(2)]().strip()}\n\n{match.group(3)}", text)

@@ -1,4 +1,4 @@
-"""python -m tools.pictures: docs/images/*.png, from the tour's own commands and, of its report, headless Chromium.
+"""python -m tools.pictures: makes docs/images/*.png with the commands of the tour, and with Chromium for its report.
 
 What these commands print has its place in the tour as well: lines that read otherwise now are renewed.
 """
@@ -25,7 +25,7 @@ _FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable
 
 
 def save(image: Image.Image, target: Path) -> None:
-    """As a PNG in all its colours, as wide as fits into `LARGEST`: a palette shows steps that are not in the depth."""
+    """Write a PNG as wide as fits into `LARGEST`; a palette would show steps that are not in the depth."""
     width = min(WIDEST, image.width)
     while True:
         shown = image.convert("RGB")
@@ -39,7 +39,7 @@ def save(image: Image.Image, target: Path) -> None:
 
 
 def of_report(page_file: Path) -> Iterator[tuple[str, Image.Image]]:
-    """The table of a report, one photo as points, and refocused."""
+    """Take pictures of a report: its table, one photo as points, and one refocused."""
     from playwright.sync_api import sync_playwright
 
     browser_file = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
@@ -54,7 +54,7 @@ def of_report(page_file: Path) -> Iterator[tuple[str, Image.Image]]:
         for mode in ("points", "refocus"):
             page.click(f"#bar button[data-mode={mode}]")
             page.wait_for_function("mode => viewer.mode === mode && viewer.view && viewer.map", arg=mode)
-            if mode == "points":        # from the side, so that it shows that these are points
+            if mode == "points":        # from the side, to show the points
                 box = page.locator("#canvas").bounding_box()
                 x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
                 page.mouse.move(x, y)
@@ -67,7 +67,7 @@ def of_report(page_file: Path) -> Iterator[tuple[str, Image.Image]]:
 
 
 def _shot(shown: Any) -> Image.Image:
-    """Of a page, or of a part of it."""
+    """Take a picture of a page or of a part of it."""
     return Image.open(io.BytesIO(shown.screenshot()))
 
 

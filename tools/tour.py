@@ -1,4 +1,4 @@
-"""docs/tour.md as a script: its commands in order, and what they print."""
+"""Runs the commands of docs/tour.md in order, and compares what they print."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MORE = "…"
 
 @dataclass(frozen=True)
 class Step:
-    """The commands of one block, and the lines below it that they print, among others."""
+    """The commands of one block, and lines of their output that the page shows."""
 
     commands: str
     printed: tuple[str, ...] = ()
 
 
 def steps(text: str) -> Iterator[Step]:
-    """All blocks of sh, each with the block of text that follows it; those of shell are typed by nobody."""
+    """Yield all `sh` blocks with the `text` block that follows; blocks marked `shell` are not run."""
     blocks = [(m.group(1), m.group(2), m.start(), m.end()) for m in _BLOCK.finditer(text)]
     for n, (kind, body, _, end) in enumerate(blocks):
         if kind == "sh":
@@ -33,7 +33,7 @@ def steps(text: str) -> Iterator[Step]:
 
 
 def renewed(text: str, done: Sequence[tuple[Step, str]]) -> str:
-    """The page with each line that was not printed replaced by the one most like it that was; if there is one."""
+    """Return the page with each line that was not printed replaced by the most similar printed line."""
     for step, printed in done:
         lines = [line.rstrip() for line in printed.splitlines()]
         for line in step.printed:
@@ -43,7 +43,7 @@ def renewed(text: str, done: Sequence[tuple[Step, str]]) -> str:
 
 
 def play(folder: Path, environment: Mapping[str, str]) -> list[tuple[Step, str]]:
-    """Type the tour into a shell in `folder`; returns each step with all that it printed. Raises RuntimeError."""
+    """Run the tour in a shell in `folder`; return each step with its output. Raises RuntimeError."""
     done = []
     for step in steps(PAGE.read_text(encoding="utf-8")):
         ran = subprocess.run(["/bin/sh", "-e", "-c", step.commands], cwd=folder, env=dict(environment), text=True,

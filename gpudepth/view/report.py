@@ -87,7 +87,7 @@ class RunReport:
         row, small = item.row, item.thumbnail
         near, far = row.metres or (None, None)
         entry: dict[str, Any] = {
-            "key": row.key, "output": row.output, "ok": row.status == "ok", "said": row.summary,
+            "key": row.key, "output": row.output, "ok": row.status == "ok", "summary": row.summary,
             "near": near, "far": far, "message": row.message or item.trouble, "warnings": list(row.warnings),
             "filled": row.filled, "seconds": row.seconds, "bytes": row.output_size, "stages": row.stages}
         if small is not None:

@@ -266,7 +266,7 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith(str(tmp_path / "new" / "kit"))
     (tmp_path / "file").write_bytes(b"")
     assert run_command(["demo", "--fixtures", str(tmp_path / "file")]) == 74
-    assert "cannot be made" in capsys.readouterr().err
+    assert "cannot be created" in capsys.readouterr().err
     with pytest.raises(OutputError):
         write_kit(tmp_path / "file" / "kit")
     assert (tmp_path / "file").read_bytes() == b""
@@ -318,7 +318,7 @@ class FakeJpeg:
         return Edit(splice)
 
 
-@pytest.mark.filterwarnings("ignore:.*names no 35 mm focal length:UserWarning")  # the fake one reads no Exif
+@pytest.mark.filterwarnings("ignore:.*has no 35 mm focal length:UserWarning")  # the fake one reads no Exif
 def test_a_new_container_joins_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeJpeg()
     monkeypatch.setattr(registry, "containers", lambda: (Heif(), fake))

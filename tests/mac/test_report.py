@@ -128,8 +128,8 @@ def test_depth_where_there_is_none(kit: Path, ideal: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("text", "says"), [
-    ("", "no report"), ("[]", "no report"), ('{"schema": "gpudepth-apple-report", "version": 2}', "version"),
-    ('{"schema": "something"}', "schema"), ("{", "no report")])
+    ("", "not a report"), ("[]", "not a report"), ('{"schema": "gpudepth-apple-report", "version": 2}', "version"),
+    ('{"schema": "something"}', "schema"), ("{", "not a report")])
 def test_what_is_no_report(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "r.json"
     path.write_text(text)

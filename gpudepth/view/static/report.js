@@ -84,17 +84,17 @@ function row(item) {
   const number = (text, className = "") => element("td", text, `number ${className}`);
   const name = element("td", item.key, "name");
   if (item.output && item.ok) name.append(element("br"), element("small", item.output));
-  const said = element("td", undefined, "said");
-  if (item.message) said.append(element("div", item.message, item.ok ? "warn" : "bad"));
-  if (item.said && item.ok) said.append(element("div", item.said));
-  for (const warning of item.warnings) said.append(element("div", warning, "warn"));
+  const text = element("td", undefined, "text");
+  if (item.message) text.append(element("div", item.message, item.ok ? "warn" : "bad"));
+  if (item.summary && item.ok) text.append(element("div", item.summary));
+  for (const warning of item.warnings) text.append(element("div", warning, "warn"));
   const seconds = number(item.seconds ? item.seconds.toFixed(3) : "");
   for (const [stage, spent] of Object.entries(item.stages || {})) seconds.append(element("small", `${stage} ${spent.toFixed(3)}`));
   tr.append(pictures(item), name,
     number(score == null ? "" : score.toFixed(2), score != null && score < 0.65 ? "bad" : ""),
     number(item.ok ? metres(item.near) : ""), number(item.ok ? metres(item.far) : ""),
     number(item.holes ? `${(100 * item.holes).toFixed(1)} %` : ""), seconds,
-    number(item.bytes ? size(item.bytes) : ""), said);
+    number(item.bytes ? size(item.bytes) : ""), text);
   return tr;
 }
 
@@ -114,7 +114,7 @@ function choose() {
   const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean), bad = $("bad").checked;
   shown = data.items.filter(item => {
     if (bad && item.ok && !item.message && !item.warnings.length) return false;
-    const text = [item.key, item.output, item.message, item.said, ...item.warnings].join("\n").toLowerCase();
+    const text = [item.key, item.output, item.message, item.summary, ...item.warnings].join("\n").toLowerCase();
     return words.every(word => text.includes(word));
   });
   if (sorted.by) {
