@@ -10,8 +10,8 @@ The filters do not upsample: each starts from a map of full size, or from the sa
 
 Each filter runs from each start with each combination of its grid below. The table has the result with the smallest
 share of wrong pixels and the one with the smallest rms error. Both are chosen with knowledge of the truth, which
-favours the filters: gpudepth has one setting for all scenes. The time of a filter is that of the filter alone, that of gpudepth
-is the whole call.
+favours the filters: gpudepth has one setting for all scenes. The time of a filter is that of the filter alone, the time
+of gpudepth that of the whole call.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Guided upsampling: worked by hand, held against a plain loop, and judged on a real scene."""
+"""Guided upsampling: worked by hand, held against a plain loop, and measured on a real scene."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_it_beats_bilinear_and_nearest_on_a_real_scene(sample: Any) -> None:
     """Middlebury's motorcycle, sampled 8×, a tenth of the samples missing: pixels more than 2 px of disparity off."""
     scene = Scene(sample("depth/middlebury2014_MotorcycleQ_disp0GT.pfm"),
                   sample("depth/middlebury2014_MotorcycleQ_im0.png"))
-    ours = scene.judge(backend().upsample(scene.low, scene.picture))
+    ours = scene.quality(backend().upsample(scene.low, scene.picture))
     for method in ("bilinear", "nearest"):
-        other = scene.judge(scene.resized(method))
+        other = scene.quality(scene.resized(method))
         assert ours.at_edges <= 0.7 * other.at_edges and ours.elsewhere <= other.elsewhere, (ours, other)
