@@ -62,8 +62,7 @@ class NumpyBackend:
             if factor.shape != codes.shape:
                 raise ValueError(f"factor has the shape {factor.shape}, but the codes have {codes.shape}")
             map_chunks(lambda scratch, part, to, times: _convert_floats(scratch, part, rule, times, to), codes, out,
-                       factor,
-                  threads=self.threads)
+                       factor, threads=self.threads)
         return out
 
     def convert_many(self, maps: Iterable[Array], rule: Linear, fmt: PixelFormat) -> Iterator[Array]:
@@ -119,9 +118,10 @@ class NumpyBackend:
         if values.itemsize == 2:
             self._look_up(tables.of_reciprocals(fmt), values, out)
         else:
-            map_chunks(lambda scratch, part, to: bits.pack(scratch, np.divide(F32(1), part, out=scratch.like(part, F32,
-                                                                                                             "v")), to),
-                  values, out, threads=self.threads)
+            def stage(scratch: Scratch, part: Array, to: Array) -> None:
+                bits.pack(scratch, np.divide(F32(1), part, out=scratch.like(part, F32, "v")), to)
+
+            map_chunks(stage, values, out, threads=self.threads)
         return out
 
     def orient(self, values: Array, orientation: int) -> Array:
@@ -226,19 +226,10 @@ def _convert_floats(scratch: Scratch, codes: Array, rule: Linear, factor: Array 
     np.copyto(v, codes, casting="same_kind" if codes.dtype.kind == "f" else "unsafe")
     u = v.view(np.uint32)
     ordinary = bits.top(u) < bits.INF32     # finite, and no sign bit anywhere
-    zero_is_bad = rule.positive or 0 in rule.invalid
-    bad = None
-    if not ordinary or any(code != 0 for code in rule.invalid) or (zero_is_bad and not bits.bottom(u)):
-        bad = ~np.isfinite(v)
-        if rule.positive:
-            bad |= ~(v > 0)
-        for code in rule.invalid:
-            bad |= v == F32(code)
-        if bad.any():
-            np.copyto(v, F32(rule.divisor), where=bad)      # a harmless number for now; NaN is written at the end
-            ordinary = bits.top(u) < bits.INF32
-        else:
-            bad = None
+    bad = None if ordinary and not _may_be_invalid(u, rule) else _invalid(v, rule)
+    if bad is not None:
+        np.copyto(v, F32(rule.divisor), where=bad)      # a harmless number for now; NaN is written at the end
+        ordinary = bits.top(u) < bits.INF32
     if rule.divisor != 1:
         np.divide(v, F32(rule.divisor), out=v)
     # 0·(1−g) + 1·g equals g, so it is skipped, unless g is −0 or has overflowed.
@@ -254,6 +245,22 @@ def _convert_floats(scratch: Scratch, codes: Array, rule: Linear, factor: Array 
     bits.pack(scratch, v, out)
     if bad is not None:
         bits.put_nan(out, bad)
+
+
+def _may_be_invalid(u: Array, rule: Linear) -> bool:
+    """Return whether values without a sign, of which `u` are the bits, may have a code that means no value."""
+    zero_is_invalid = rule.positive or 0 in rule.invalid
+    return any(code != 0 for code in rule.invalid) or (zero_is_invalid and not bits.bottom(u))
+
+
+def _invalid(v: Array, rule: Linear) -> Array | None:
+    """Return where a rule finds no value, or None if nowhere."""
+    bad = ~np.isfinite(v)
+    if rule.positive:
+        bad |= ~(v > 0)
+    for code in rule.invalid:
+        bad |= v == F32(code)
+    return bad if bad.any() else None
 
 
 def _store_floats(scratch: Scratch, v: Array, out: Array, *, lo: np.float32, hi: np.float32, max_code: int) -> None:

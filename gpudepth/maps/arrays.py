@@ -27,6 +27,7 @@ _KEY = re.compile(r"(.*?)(?:\[([0-9]{1,9})\])?")
 _MAX_HEADER = 10_000                    # numpy's own default limit
 _MAX_MEMBERS = 1000
 _DESCR = re.compile(r"'descr':\s*'([<>|=]?)([a-zA-Z])([0-9]{1,3})'")
+_NUMBERS = {f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)} | {"f2", "f4", "f8"}
 _ORDER = re.compile(r"'fortran_order':\s*(True|False)")
 _SHAPE = re.compile(r"'shape':\s*\(([0-9L,\s]*)\)")
 
@@ -210,10 +211,34 @@ def _choose(archive: ZipFile, members: dict[str, ZipInfo], key: str | None, wher
 
 def read_header(stream: IO[bytes], where: str) -> Header:
     """Read what a .npy declares, from its start. Raises TruncatedError, MalformedError, UnsupportedError."""
+    text, start = _header_text(stream, where)
+    # Patterns instead of an evaluated dict exclude record types, and read Python 2's 480L as well.
+    descr, order, shape = (pattern.search(text) for pattern in (_DESCR, _ORDER, _SHAPE))
+    if order is None or shape is None or "'descr'" not in text:
+        raise MalformedError("the .npy header lacks descr, fortran_order or shape", where=where)
+    if descr is None or descr[2] + descr[3] not in _NUMBERS:
+        raise UnsupportedError(f"the array holds {_kind(text)}; a map holds integers, or floats of 16, 32 or 64 bits",
+                               where=where, hint="save it with astype(numpy.float32)")
+    sizes = [part.strip(" \n\tL") for part in shape[1].split(",")]
+    if any(len(part) > 18 or (part and not part.isdigit()) for part in sizes):
+        raise MalformedError(f"the .npy header declares the shape ({shape[1]})", where=where)
+    return Header(np.dtype(descr[1] + descr[2] + descr[3]), tuple(int(part) for part in sizes if part),
+                  order[1] == "True", start)
+
+
+def _kind(text: str) -> str:
+    """Return what an array holds whose header declares other values than numbers."""
+    if re.search(r"'descr':\s*'[<>|=]?b", text):
+        return "booleans"
+    return "objects" if "'|O'" in text else "no plain numbers"
+
+
+def _header_text(stream: IO[bytes], where: str) -> tuple[str, int]:
+    """Return the dict of a .npy header as text, and the offset of the values."""
     fixed = stream.read(8)
     if fixed[:6] != MAGIC[: len(fixed)]:
         raise MalformedError("not a .npy array", where=where)
-    width = {b"\1": 2, b"\2": 4, b"\3": 4}.get(fixed[6:7], 2)
+    width = 2 if fixed[6:7] in (b"", b"\1") else 4       # of the length, in version 1 and in later ones
     length = stream.read(width)
     if len(fixed) < 8 or len(length) < width:
         raise TruncatedError("the .npy header is cut off", where=where)
@@ -224,20 +249,7 @@ def read_header(stream: IO[bytes], where: str) -> Header:
     text = stream.read(size)
     if len(text) < size:
         raise TruncatedError("the .npy header is cut off", where=where)
-    header = text.decode("latin-1")
-    # Patterns instead of an evaluated dict exclude record types, and read Python 2's 480L as well.
-    descr, order, shape = (pattern.search(header) for pattern in (_DESCR, _ORDER, _SHAPE))
-    if order is None or shape is None or "'descr'" not in header:
-        raise MalformedError("the .npy header lacks descr, fortran_order or shape", where=where)
-    if descr is None or descr[2] + descr[3] not in {f"{k}{n}" for k in "iu" for n in (1, 2, 4, 8)} | {"f2", "f4", "f8"}:
-        what = "booleans" if descr and descr[2] == "b" else "objects" if "'|O'" in header else "no plain numbers"
-        raise UnsupportedError(f"the array holds {what}; a map holds integers, or floats of 16, 32 or 64 bits",
-                               where=where, hint="save it with astype(numpy.float32)")
-    sizes = [part.strip(" \n\tL") for part in shape[1].split(",")]
-    if any(len(part) > 18 or (part and not part.isdigit()) for part in sizes):
-        raise MalformedError(f"the .npy header declares the shape ({shape[1]})", where=where)
-    return Header(np.dtype(descr[1] + descr[2] + descr[3]), tuple(int(part) for part in sizes if part),
-                  order[1] == "True", 8 + width + size)
+    return text.decode("latin-1"), 8 + width + size
 
 
 def _plane(header: Header, where: str) -> tuple[int, int]:

@@ -113,18 +113,10 @@ def _check_parts(parts: list[Any], size: int, limits: Limits, where: str) -> Non
 
 def _colours(parts: list[Any], where: str) -> tuple[int, list[str]]:
     """Return the part and its channels R, G and B, or Y."""
-    layers = []
-    for number, part in enumerate(parts):
-        names = {str(c.name) for c in part.header["channels"]}
-        for name in sorted(names):
-            layer = name[:-1] if name.endswith("R") and name[:-1][-1:] in ("", ".") else None
-            if layer is not None and {f"{layer}G", f"{layer}B"} <= names:
-                layers.append((number, [f"{layer}{c}" for c in "RGB"]))
-        if "Y" in names:
-            layers.append((number, ["Y"]))
+    layers = [(number, channels) for number, part in enumerate(parts) for channels in _layers(part)]
     plain = [found for found in layers if found[1][0] in ("R", "Y")]
     combined = [found for found in layers if "combined" in found[1][0].lower()]
-    for candidates in (plain[:1], combined[:1] if len(combined) == 1 else [], layers):
+    for candidates in (plain[:1], combined, layers):
         if len(candidates) == 1:
             return candidates[0]
     what = "no colours"
@@ -132,6 +124,14 @@ def _colours(parts: list[Any], where: str) -> tuple[int, list[str]]:
         what = "colours of several layers: " + listing((found[1][0][:-2] for found in layers), len(layers))
     raise UnsupportedError(f"the picture holds {what}; a photo needs one set of them", where=where,
                            hint="use a file with the channels R, G and B, or with a single layer of them")
+
+
+def _layers(part: Any) -> list[list[str]]:
+    """Return the channels of each set of colours in a part."""
+    names = {str(c.name) for c in part.header["channels"]}
+    sets = [[f"{layer}{c}" for c in "RGB"] for name in sorted(names)
+            if name == "R" or name.endswith(".R") for layer in (name[:-1],)]
+    return [channels for channels in sets if names.issuperset(channels)] + ([["Y"]] if "Y" in names else [])
 
 
 def _library(where: str) -> Any:
@@ -152,6 +152,7 @@ def list_channels(path: str) -> tuple[str, ...]:
 
 
 def _choose(parts: list[Any], key: str | None, where: str) -> tuple[int, str]:
+    """Return the part and the channel that holds depth. Raises UnsupportedError."""
     names = [(i, str(c.name)) for i, part in enumerate(parts) for c in part.header["channels"]]
     shown = listing((name if i == 0 else f"{i}:{name}" for i, name in names), len(names), none="none")
     if key is not None:
@@ -160,14 +161,17 @@ def _choose(parts: list[Any], key: str | None, where: str) -> tuple[int, str]:
         if wanted in names:
             return wanted
         raise UnsupportedError(f"the file has no channel {key!r}", where=where, hint=f"it holds {shown}")
-    for candidates in ([n for n in names if n[1] == "Z"],
-                       [n for n in names if n[1].lower().rpartition(".")[2] in LAST_NAMES], names):
-        if len(candidates) == 1:
-            return candidates[0]
-        if candidates:
-            break
+    candidates = _candidates(names)
+    if len(candidates) == 1:
+        return candidates[0]
     raise UnsupportedError("it is ambiguous which channel holds the depth", where=where,
                            hint=f"name one with ‹key›: {shown}")
+
+
+def _candidates(names: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Return the channels that hold depth by their names, or all of them."""
+    exact = [n for n in names if n[1] == "Z"]
+    return exact or [n for n in names if n[1].lower().rpartition(".")[2] in LAST_NAMES] or names
 
 
 def _window(box: Any, where: str) -> tuple[int, int, int, int]:

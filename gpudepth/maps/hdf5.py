@@ -106,17 +106,7 @@ def _read(found: Any, index: int | None, limits: Limits, where: str) -> NDArray[
         raise UnsupportedError(f"the data set holds {found.dtype}; a map holds numbers", where=name)
     if found.external or found.is_virtual:
         raise UnsupportedError("the data set keeps its values in other files, which are not read", where=name)
-    matlab = "MATLAB_class" in found.attrs
-    shape = tuple(int(n) for n in found.shape)
-    stack = len(shape) == 3 and 1 not in (shape[0], shape[2])
-    if stack and index is None:
-        raise UnsupportedError(f"the data set is a stack of {shape[0]} images", where=name,
-                               hint=f"name one, ‹key='{found.name[1:]}[0]'›")
-    if index is not None and not (len(shape) == 3 and index < shape[0]):
-        raise UnsupportedError(f"there is no image {index}: the data set has shape {shape}", where=name)
-    plane = shape[1:] if index is not None else tuple(n for n in shape if n != 1) if len(shape) == 3 else shape
-    if len(plane) != 2 or 0 in plane:
-        raise UnsupportedError(f"the data set has shape {shape}; a map is (height, width)", where=name)
+    plane = _plane(tuple(int(n) for n in found.shape), index, found.name, name)
     there = int(found.id.get_storage_size())        # of all images; 0 when none was written
     limits.check_picture(plane[1], plane[0], found.dtype.itemsize, where=name, packed=there)
     if found.chunks is not None:
@@ -124,4 +114,20 @@ def _read(found: Any, index: int | None, limits: Limits, where: str) -> NDArray[
         limits.check("max_decoded_bytes", chunk, where=name)
         limits.check_ratio(there, chunk, where=name)
     values = np.asarray(found[index] if index is not None else found[()]).reshape(plane)
-    return np.ascontiguousarray(values.T if matlab else values)
+    return np.ascontiguousarray(values.T if "MATLAB_class" in found.attrs else values)
+
+
+def _plane(shape: tuple[int, ...], index: int | None, key: str, where: str) -> tuple[int, ...]:
+    """Return the shape of a map: of one image of a stack, or without an axis of length 1. Raises UnsupportedError."""
+    if index is not None:
+        if len(shape) != 3 or index >= shape[0]:
+            raise UnsupportedError(f"there is no image {index}: the data set has shape {shape}", where=where)
+        plane: tuple[int, ...] = shape[1:]
+    elif len(shape) == 3 and 1 not in (shape[0], shape[2]):
+        raise UnsupportedError(f"the data set is a stack of {shape[0]} images", where=where,
+                               hint=f"name one, ‹key='{key[1:]}[0]'›")
+    else:
+        plane = tuple(n for n in shape if n != 1) if len(shape) == 3 else shape
+    if len(plane) != 2 or 0 in plane:
+        raise UnsupportedError(f"the data set has shape {shape}; a map is (height, width)", where=where)
+    return plane

@@ -141,27 +141,31 @@ class Session:
         self.output = self._output()
 
     def _input(self) -> tuple[Any, bool, tuple[int, int] | None]:
+        """Return the input, whether its channels are last, and its fixed (width, height), if it has one."""
         found = self.session.get_inputs()
-        shapes = ", ".join(f"{i.name} {i.type} {i.shape}" for i in found)
+        takes = "the network takes " + ", ".join(f"{i.name} {i.type} {i.shape}" for i in found)
         if len(found) != 1 or len(found[0].shape) != 4 or found[0].type not in _TYPES:
-            raise UnsupportedError(f"the network takes {shapes}; a depth network takes one picture, (N, 3, H, W)",
-                                   where=self.where)
+            raise UnsupportedError(f"{takes}; a depth network takes one picture, (N, 3, H, W)", where=self.where)
         shape = found[0].shape
         last = shape[3] == 3 and shape[1] != 3
         if not last and isinstance(shape[1], int) and shape[1] != 3:
-            raise UnsupportedError(f"the network takes {shapes}; a picture has 3 channels", where=self.where)
+            raise UnsupportedError(f"{takes}; a picture has 3 channels", where=self.where)
         height, width = shape[1:3] if last else shape[2:4]
-        fixed = (width, height) if isinstance(width, int) and isinstance(height, int) else None
-        if fixed is not None and not all(0 < side <= LARGEST for side in fixed):
-            raise UnsupportedError(f"the network takes {shapes}; at most {LARGEST} pixels per side are supported",
-                                   where=self.where)
-        if fixed and self.network.size not in (None, fixed):
-            raise UsageError(f"the network only takes {fixed[0]}×{fixed[1]} pixels", where=self.where,
+        if not (isinstance(width, int) and isinstance(height, int)):
+            return found[0], last, None
+        if not (0 < width <= LARGEST and 0 < height <= LARGEST):
+            raise UnsupportedError(f"{takes}; at most {LARGEST} pixels per side are supported", where=self.where)
+        self._check_fixed(width, height)
+        return found[0], last, (width, height)
+
+    def _check_fixed(self, width: int, height: int) -> None:
+        """Raise UsageError for settings that a network with a fixed size does not take."""
+        if self.network.size not in (None, (width, height)):
+            raise UsageError(f"the network only takes {width}×{height} pixels", where=self.where,
                              hint="leave out the size")
-        if fixed and self.network.fit == "aspect":
+        if self.network.fit == "aspect":
             raise UsageError("fit aspect requires a network that accepts any size; this one has a fixed size",
                              where=self.where, hint="use letterbox or stretch")
-        return found[0], last, fixed
 
     def _output(self) -> str:
         names = [o.name for o in self.session.get_outputs()]

@@ -237,40 +237,56 @@ def _npy(e: _Evidence) -> Recognised | None:
     return None
 
 
-def _phones(e: _Evidence) -> Recognised | None:
-    if not e.deep:
+@dataclass(frozen=True)
+class _PathRule:
+    """A rule about PNG files of 16-bit gray.
+
+    Attributes:
+        preset: The preset.
+        why: The reason; {} stands for the name of the map's folder.
+        path: Pattern of the path, in which folders are in lower case.
+        above: Files that are in the folder above the map's.
+        size: (width, height) of the map, or None.
+    """
+
+    preset: str
+    why: str
+    path: str
+    above: tuple[str, ...] = ()
+    size: tuple[int, int] | None = None
+
+
+_PATHS = (
+    _PathRule("arkitscenes", "16 bits, in lowres_depth, video and time as its name",
+              r".*/lowres_depth/[0-9]+_[0-9]+\.[0-9]+\.png"),
+    _PathRule("polycam", "16 bits, in keyframes/depth", r".*/keyframes/depth/[0-9]+\.png"),
+    _PathRule("stray-scanner", "16 bits, camera_matrix.csv and odometry.csv in the folder above", r".*/depth/[^/]*",
+              above=("camera_matrix.csv", "odometry.csv")),
+    _PathRule("tum-rgbd", "16 bits, depth.txt and rgb.txt in the folder above", r".*/depth/[^/]*",
+              above=("depth.txt", "rgb.txt")),
+    _PathRule("tum-rgbd", "16 bits of 640×480, a time as its name", r".*/[0-9]{10}\.[0-9]{4,6}\.png", size=(640, 480)),
+    _PathRule("7scenes", "16 bits of 640×480, named frame-N.depth", r".*/frame-[0-9]{6}\.depth\.png", size=(640, 480)),
+    _PathRule("kitti-depth", "16 bits, in proj_depth", r"(?=.*/proj_depth/)(?=.*/(groundtruth|velodyne_raw)/).*"),
+    _PathRule("kitti-disparity", "16 bits, in {}", r".*/disp_(occ|noc)(_0)?/[^/]*"),
+    _PathRule("vkitti2", "16 bits, in frames/depth/Camera", r".*/frames/(.*/)?camera_[01]/depth_[0-9]{5}\.png"))
+
+
+def _by_path(e: _Evidence) -> Recognised | None:
+    if not e.deep or e.png is None:
         return None
-    if e.inside("lowres_depth") and re.fullmatch(r"[0-9]+_[0-9]+\.[0-9]+\.png", e.name):
-        return Recognised("arkitscenes", "16 bits, in lowres_depth, video and time as its name")
-    if e.inside("keyframes", "depth") and re.fullmatch(r"[0-9]+\.png", e.name):
-        return Recognised("polycam", "16 bits, in keyframes/depth")
-    if e.inside("depth") and e.there("camera_matrix.csv", "odometry.csv", up=1):
-        return Recognised("stray-scanner", "16 bits, camera_matrix.csv and odometry.csv in the folder above")
+    path, size = "/".join([*e.folders, e.name]), (e.png.width, e.png.height)
+    for rule in _PATHS:
+        if re.fullmatch(rule.path, path, re.DOTALL) and rule.size in (None, size) and (
+                not rule.above or e.there(*rule.above, up=1)):
+            return Recognised(rule.preset, rule.why.format(e.path.parent.name))
     return None
 
 
-def _data_sets(e: _Evidence) -> Recognised | None:
-    if not e.deep or e.png is None:
-        return None
-    size = e.png.width, e.png.height
-    if e.inside("depth") and e.there("depth.txt", "rgb.txt", up=1):
-        return Recognised("tum-rgbd", "16 bits, depth.txt and rgb.txt in the folder above")
-    if size == (640, 480) and re.fullmatch(r"[0-9]{10}\.[0-9]{4,6}\.png", e.name):
-        return Recognised("tum-rgbd", "16 bits of 640×480, a time as its name")
-    if re.fullmatch(r"frame-[0-9]{6}\.depth\.png", e.name) and size == (640, 480):
-        return Recognised("7scenes", "16 bits of 640×480, named frame-N.depth")
-    if "proj_depth" in e.folders and any(name in e.folders for name in ("groundtruth", "velodyne_raw")):
-        return Recognised("kitti-depth", "16 bits, in proj_depth")
-    if any(e.inside(name) for name in ("disp_occ_0", "disp_noc_0", "disp_occ", "disp_noc")):
-        return Recognised("kitti-disparity", f"16 bits, in {e.path.parent.name}")
-    if re.fullmatch(r"depth_[0-9]{5}\.png", e.name) and re.fullmatch(r"camera_[01]", e.folders[-1]) and (
-            "frames" in e.folders):
-        return Recognised("vkitti2", "16 bits, in frames/depth/Camera")
+def _replica(e: _Evidence) -> Recognised | None:
     frame = e.name.replace("depth", "frame").replace(".png", ".jpg")
-    if re.fullmatch(r"depth[0-9]{6}\.png", e.name) and e.inside("results") and e.there(frame):
+    if e.deep and re.fullmatch(r"depth[0-9]{6}\.png", e.name) and e.inside("results") and e.there(frame):
         return Recognised("replica", f"16 bits, in results, {frame} beside it")
     return None
 
 
-_RULES: tuple[Rule, ...] = (_by_content, _hdf5, _middlebury, _npy, _phones, _data_sets, _embedded)
-
+_RULES: tuple[Rule, ...] = (_by_content, _hdf5, _middlebury, _npy, _by_path, _replica, _embedded)
