@@ -120,10 +120,15 @@ def render(text: str, language: Callable[[str, str | None], str] = keyword, *, j
     return _REFERENCE.sub(lambda found: language(found[1], found[2]), text.replace("› ‹", f"›{joint}‹"))
 
 
-def listing(names: Iterable[str], count: int, joint: str = ", ", none: str = "nothing") -> str:
-    """Return the first 20 of `count` names and the number of the others; return `none` for no names."""
-    first = [_cut(name, LONGEST_NAME) for name in islice(names, NAMED)]
-    return joint.join(first + [f"and {count - NAMED:,} more"] * (count > NAMED)) or none
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as `1 photo` or `12 photos`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def listing(names: Iterable[str], count: int, joint: str = ", ", none: str = "nothing", most: int = NAMED) -> str:
+    """Return the first of `count` names, at most `most`, and the number of the others; return `none` for no names."""
+    first = [_cut(name, LONGEST_NAME) for name in islice(names, most)]
+    return joint.join(first + [f"and {count - most:,} more"] * (count > most)) or none
 
 
 def readable(text: str, *, lines: bool = False) -> str:

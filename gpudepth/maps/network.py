@@ -16,7 +16,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BackendError, FileError, LimitError, MalformedError, UnsupportedError, UsageError, missing_file
+from ..errors import (
+    BackendError,
+    FileError,
+    LimitError,
+    MalformedError,
+    UnsupportedError,
+    UsageError,
+    listing,
+    missing_file,
+)
 from ..formats.bytesource import ByteSource
 from ..limits import DEFAULT, Limits
 
@@ -172,7 +181,7 @@ class Session:
         wanted = self.network.output or names[0]
         if wanted not in names:
             raise UsageError(f"the network has no output {wanted!r}", where=self.where,
-                             hint="it has " + ", ".join(names[:20]))
+                             hint="it has " + listing(names, len(names)))
         return str(wanted)
 
     @property
@@ -233,9 +242,9 @@ class Session:
         elif out.ndim == 2 and count == 1:
             out = out[None]
         if out.ndim != 3 or len(out) != count or 0 in out.shape or out.dtype.kind not in "fui":
+            names = [o.name for o in self.session.get_outputs()]
             raise UnsupportedError(f"the output {self.output} is {out.dtype} {shape}; a map is (N, H, W)",
-                                   where=self.where, hint="choose another output: "
-                                   + ", ".join(o.name for o in self.session.get_outputs()[:20]))
+                                   where=self.where, hint="choose another output: " + listing(names, len(names)))
         return [np.asarray(one, np.float32) for one in out]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..compute.interface import on_gpu
-from ..errors import UsageError
+from ..errors import UsageError, listing
 
 KEYS = ("predicted_depth", "depth")
 """Keys of the result of transformers' depth-estimation pipeline: the values, then the picture made from them."""
@@ -37,8 +37,8 @@ def as_map(values: Any) -> Any:
     if isinstance(values, Mapping):
         key = next((k for k in KEYS if k in values), None)
         if key is None:
-            raise UsageError(f"the mapping holds {', '.join(map(str, list(values)[:10])) or 'nothing'}; a map must be "
-                             "called " + " or ".join(KEYS))
+            raise UsageError(f"the mapping holds {listing(map(str, values), len(values))}; a map must be called "
+                             + " or ".join(KEYS))
         values = values[key]
     if hasattr(values, "getbands"):
         return _picture(values)

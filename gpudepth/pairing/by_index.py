@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import UsageError
+from ..errors import UsageError, listing
 from .files import FoundFile, by_group, common_names, list_files, without_maps
 from .pairs import Pair, Pairing, find_collisions, natural_key, natural_sorted, output_template, photo_key
 from .stores import located
@@ -69,8 +69,7 @@ def find_by_index(base: Path, color: str, depth: str, output: str | None = None,
         over_color += [file.path for file in mine[len(theirs) :]]
         over_depth += [file.path for file in theirs[len(mine) :]]
     if uneven and not allow_missing:
-        more = f", and {len(uneven) - 5} more" if len(uneven) > 5 else ""
-        raise UsageError(f"pairing by index needs as many photos as maps: {'; '.join(uneven[:5])}{more}",
+        raise UsageError(f"pairing by index needs as many photos as maps: {listing(uneven, len(uneven), '; ', most=5)}",
                          hint="select files with source.color_start, color_stride, depth_start and depth_stride; "
                               "source.allow_missing: true leaves out the surplus")
     if not pairs:

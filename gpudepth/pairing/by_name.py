@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import MissingInputError, UsageError
+from ..errors import MissingInputError, UsageError, listing
 from .pairs import (
     Duplicate,
     Pair,
@@ -122,8 +122,8 @@ def find_beside(base: Path, template: str, pairs: Iterable[Pair], known: frozens
         else:
             odd.append(f"{len(paths) or 'no'} file{'s' * (len(paths) != 1)} for {pair.key}")
     if odd:
-        more = f", and {len(odd) - 5} more" if len(odd) > 5 else ""
-        raise UsageError(f"{template!r} must match exactly one file for each photo: {'; '.join(odd[:5])}{more}")
+        raise UsageError(f"{template!r} must match exactly one file for each photo: "
+                         + listing(odd, len(odd), "; ", most=5))
     return found
 
 

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass, field
 
 from ...depth.pixel_format import HDEP, HDIS, PixelFormat
-from ...errors import FileError, MalformedError, NoDepthError, UnsupportedError, readable
+from ...errors import FileError, MalformedError, NoDepthError, UnsupportedError, listing, readable
 from ...formats.hevc.parameter_sets import Configuration, SequenceParameters
 from ...formats.quicktime.metadata import metadata_of
 from ...formats.quicktime.movie import Movie
@@ -97,7 +97,8 @@ def require(movie: Movie) -> DepthTrack:
 
 def kinds(movie: Movie) -> str:
     """Describe the tracks, `vide (hvc1), soun (mp4a)`, with control characters escaped."""
-    return readable(", ".join(f"{t.handler} ({t.entries[0].format})" for t in movie.tracks[:8])) or "none"
+    names = (f"{t.handler} ({t.entries[0].format})" for t in movie.tracks)
+    return readable(listing(names, len(movie.tracks), none="none", most=8))
 
 
 def _cinematic(movie: Movie) -> str:
