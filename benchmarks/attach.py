@@ -25,7 +25,7 @@ import pillow_heif
 from PIL import Image
 
 from gpudepth import api
-from gpudepth.attachment.pipeline import prepare, run_item
+from gpudepth.attachment.pipeline import run_item
 from gpudepth.batch.runner import run
 from gpudepth.compute import backend
 from gpudepth.containers.heif import writer
@@ -36,7 +36,7 @@ from gpudepth.formats.bytesource import ByteSource
 from gpudepth.settings.job import parse_job
 from gpudepth.settings.settings import Settings
 
-from .measure import Row, gray, median, table
+from .measure import Row, coded_map, gray, median, table
 
 SIZE = (4032, 3024)
 PHOTOS = 40
@@ -72,7 +72,7 @@ def mux_seconds(path: Path, depth: Path) -> float:
     """Attach in memory without coding the map."""
     container = Heif()
     with ByteSource(path) as source:
-        coded = prepare(depth, container.picture(source), Settings(encoding=Gray(0.5, 12)), backend(), container).coded
+        coded = coded_map(depth, container.picture(source), Settings(encoding=Gray(0.5, 12)), backend(), container)
     ready = writer.encode_monochrome(coded.codes)
     original = writer.encode_monochrome
     writer.encode_monochrome = lambda *_, **__: ready  # type: ignore[assignment]

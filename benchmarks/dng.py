@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gpudepth.attachment.pipeline import prepare, run_item
+from gpudepth.attachment.pipeline import run_item
 from gpudepth.compute import backend
 from gpudepth.containers.dng.dng import Dng
 from gpudepth.demo.photos import dng
@@ -22,7 +22,7 @@ from gpudepth.depth.encoding import Depth
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.settings.settings import Settings
 
-from .measure import Row, least, median, table, values
+from .measure import Row, coded_map, least, median, table, values
 
 WIDTHS = (1024, 2048, 4096, 8192)
 SAME = 1.5  # limit for the largest file, as a multiple of the smallest file's time
@@ -48,7 +48,7 @@ def rows() -> list[Row]:
             photo.write_bytes(dng(np.random.default_rng(1).integers(0, 256, (width * 3 // 4, width, 3), np.uint8)))
             container = Dng()
             with ByteSource(photo) as source:
-                coded = prepare(depth, container.picture(source), settings, backend(), container).coded
+                coded = coded_map(depth, container.picture(source), settings, backend(), container)
 
             def lay_out(path: Path = photo, coded: object = coded) -> None:
                 with ByteSource(path) as source:

@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 
 from gpudepth import api
-from gpudepth.attachment.pipeline import prepare, run_item
+from gpudepth.attachment.pipeline import run_item
 from gpudepth.compute import backend
 from gpudepth.containers.jpeg import image
 from gpudepth.containers.jpeg.jpeg import Jpeg
@@ -33,7 +33,7 @@ from gpudepth.depth.encoding import Depth
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.settings.settings import Settings
 
-from .measure import Row, least, table, values
+from .measure import Row, coded_map, least, table, values
 
 SIZE = (4032, 3024)
 
@@ -81,7 +81,7 @@ def rows() -> list[Row]:
         path, depth = photo(folder), folder / "depth.npy"
         np.save(depth, (0.5 + 11.5 * values()).astype(np.float32))
         with ByteSource(path) as source:
-            coded = prepare(depth, container.picture(source), settings, backend(), container).coded
+            coded = coded_map(depth, container.picture(source), settings, backend(), container)
 
         def attach() -> None:
             with ByteSource(path) as source:

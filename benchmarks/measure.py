@@ -12,6 +12,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from gpudepth.attachment.encode import encode_map
+from gpudepth.attachment.prepare import prepare_map
+from gpudepth.compute import Backend
+from gpudepth.containers.base import CodedMap, Container, Picture
+from gpudepth.settings.settings import Settings
+
 RUNS = 9
 
 
@@ -38,6 +44,12 @@ def gray(path: Path, seed: int = 0) -> Path:
     """Write the values as a 16-bit map."""
     Image.fromarray((values(seed) * 65535).astype(np.uint16)).save(path)
     return path
+
+
+def coded_map(depth: Any, picture: Picture, settings: Settings, backend: Backend, container: Container) -> CodedMap:
+    """Return a map as a container stores it for a picture."""
+    frame = (picture.width, picture.height)
+    return encode_map(prepare_map(depth, frame, settings, backend), picture, settings, backend, container)[0]
 
 
 def median(run_: Callable[[], object], runs: int = RUNS) -> float:

@@ -32,10 +32,12 @@ LOOP = """
 import sys
 from pathlib import Path
 from gpudepth.batch.runner import pair_files
-from gpudepth.batch.work_item import Task, do_task
+from gpudepth.batch.work_item import ItemWorker, Task
+from gpudepth.batch.workers import WorkerContext
+work = ItemWorker()
 plan, _ = pair_files(sys.argv[1])
 for item in plan.items[: int(sys.argv[2])]:
-    do_task(Task(item, plan.recipe, "numpy", "loop"))
+    work(Task(item, plan.settings, "numpy", "loop"), WorkerContext())
 """
 
 

@@ -26,7 +26,7 @@ import numpy as np
 
 from gpudepth.attachment import pipeline
 from gpudepth.attachment.clips import movie as clip_movie
-from gpudepth.attachment.clips import photos as clip_stills
+from gpudepth.attachment.clips import photos as clip_photos
 from gpudepth.attachment.clips.span import ClipContext
 from gpudepth.attachment.clips.still import StillEncoder
 from gpudepth.compute import backend
@@ -40,7 +40,7 @@ from gpudepth.settings.settings import Settings
 from gpudepth.video.matroska.depth_video import DepthVideoWriter, read_depth_video
 from gpudepth.video.reader import read_video
 
-from .measure import Row, table
+from .measure import Row, coded_map, table
 
 WIDTH, HEIGHT, FRAMES, HEIC_FRAMES, CORES = 1920, 1080, 300, 60, 2
 MOST = 1.15
@@ -104,7 +104,7 @@ def stages(video: Path, depth: Path) -> list[tuple[str, float]]:
     maps = [f.depth for _, f in zip(range(30), read_depth_video(depth), strict=False)]
     work, settings, picture = backend("numpy"), Settings(span=(0.125, 1.0)), Picture(WIDTH, HEIGHT)
     container = pipeline.target_of(Path("a.jpg"))
-    coded = pipeline.prepare(maps[0], picture, settings, work, container).coded
+    coded = coded_map(maps[0], picture, settings, work, container)
     jpeg = StillEncoder(90).encode(frames[0], ".jpg")
 
     def attach() -> None:
@@ -119,7 +119,7 @@ def stages(video: Path, depth: Path) -> list[tuple[str, float]]:
     return [
         ("decode colour, H.264", timed(lambda: drain(found.frames()))[1] / FRAMES * 1000),
         ("decode depth, FFV1", timed(lambda: drain(iter(read_depth_video(depth))))[1] / FRAMES * 1000),
-        ("convert and quantise a map", timed(lambda: [pipeline.prepare(m, picture, settings, work, container)
+        ("convert and quantise a map", timed(lambda: [coded_map(m, picture, settings, work, container)
                                                       for m in maps])[1] / 30 * 1000),
         ("JPEG of a frame", timed(lambda: [StillEncoder(90).encode(f, ".jpg") for f in frames])[1] / 30 * 1000),
         ("HEVC of a frame", timed(lambda: [StillEncoder(80).encode(f, ".heic") for f in frames[:10]])[1] / 10 * 1000),
@@ -138,7 +138,7 @@ def rows() -> list[Row]:
             means = ClipContext(ClipSettings(frames=f"0:{frames}", quality=quality, range=(1.0, 8.0)), Settings(),
                           backend("numpy"), CORES)
             pattern = str(folder / suffix[1:] / f"{{frame}}{suffix}")
-            wall, cpu = timed(lambda p=pattern, m=means: clip_stills.write(  # type: ignore[misc]
+            wall, cpu = timed(lambda p=pattern, m=means: clip_photos.write(  # type: ignore[misc]
                 Footage((video,)), Footage((depth,)), p, m))
             bound = max(serial * frames, cpu / CORES)
             out.append(Row(f"clip → {suffix[1:].upper()} with depth, two cores", frames / wall, "frames/s", "", True))

@@ -11,8 +11,8 @@ import numpy as np
 
 from gpudepth import api
 from gpudepth.attachment.clips import attach as clip_attach
-from gpudepth.attachment.guide import Guide
 from gpudepth.attachment.inspection import Report
+from gpudepth.attachment.photo import file_guide
 from gpudepth.compute import backend
 from gpudepth.containers import registry
 from gpudepth.datasets import auxiliary, colmap, layers
@@ -70,7 +70,7 @@ def _develop(file: Path, kit: Kit) -> object:
 
 
 def _attach_guided(file: Path, kit: Kit) -> object:
-    return np.asarray(Guide(file, "display", Settings().limits).at(64, 48))
+    return np.asarray(file_guide(file, "display", Settings().limits).at(64, 48))
 
 
 def _attach_as_map(file: Path, kit: Kit) -> object:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from .attachment.check import check_file
 from .attachment.decode import DepthInput
-from .attachment.inspection import Report
+from .attachment.inspection import Inspection
 from .attachment.output import atomic
 from .attachment.side_inputs import SideInputs
 from .containers import registry
@@ -45,6 +45,7 @@ from .settings.values import Fill, Fit, Method, Orientation
 from .video import checks
 
 if TYPE_CHECKING:
+    from .attachment.estimate import Estimator
     from .batch.runner import RunSummary
 
 renamed_keywords = functools.partial(_renamed, unknown)
@@ -182,7 +183,6 @@ def attach(
     Source: Apple, "Creating auxiliary depth data manually" (gray to depth and disparity); AVDepthData, ImageIO.
     """
     given = dict(locals())
-    from .attachment.estimate import estimated
     from .attachment.pipeline import run_item
     from .compute import backend as make_backend
 
@@ -203,11 +203,19 @@ def attach(
     settings = _settings(given, encoding=encoding, floats=floats, limits=limits,
                          network=estimate if isinstance(estimate, Network | None) else Network(Path(estimate)))
     if estimate is not None:
-        depth = estimated(photo, settings)
+        depth = _estimator().estimate(photo, settings)
     outcome = run_item(photo, depth, photo if out is None else out, settings, make_backend(backend),
                        side_inputs=SideInputs(given["align_to"], confidence))
     _warn(outcome.notices())
     return outcome.output
+
+
+@functools.cache
+def _estimator() -> Estimator:
+    """The estimator of this program, which keeps the network of the last call loaded."""
+    from .attachment.estimate import Estimator
+
+    return Estimator()
 
 
 _EXIF_TURNS: dict[int, int] = {1: 0, 6: 90, 3: 180, 8: 270}     # values of turn= in version 0.1
@@ -391,7 +399,7 @@ def remove(path: str | Path, out: str | Path, *, limits: Limits = DEFAULT) -> Pa
     return out
 
 
-def inspect(path: str | Path, *, limits: Limits = DEFAULT) -> Report:
+def inspect(path: str | Path, *, limits: Limits = DEFAULT) -> Inspection:
     """Describe the picture, the depth and the other auxiliary images of a file.
 
     Args:
@@ -409,7 +417,7 @@ def inspect(path: str | Path, *, limits: Limits = DEFAULT) -> Report:
     Source: The sources of `read`.
     """
     with ByteSource(path, limits) as source:
-        return Report.of(registry.require(source).inspect(source), str(path))
+        return Inspection.of(registry.require(source).inspect(source), str(path))
 
 
 def check(path: str | Path, *, profile: str | None = None, limits: Limits = DEFAULT) -> Verdicts:

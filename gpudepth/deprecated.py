@@ -40,6 +40,14 @@ def renamed_keywords(unknown: Callable[[str, list[str]], Exception],
     return decorate
 
 
+def renamed_attribute(old: str, new: str) -> Any:
+    """Return a property that reads an attribute or method by its old name, with a DeprecationWarning."""
+    def read(self: object) -> Any:
+        warnings.warn(f"{type(self).__name__}.{old} is now {new}", DeprecationWarning, stacklevel=2)
+        return getattr(self, new)
+    return property(read)
+
+
 MODULES = dict(line.split() for line in """
     formats.window formats.bytesource
     formats.inputs formats.bytesource
@@ -102,7 +110,7 @@ MODULES = dict(line.split() for line in """
     pipeline.aspect depth.aspect
     pipeline.stopwatch timing
     pipeline.beside attachment.side_inputs
-    pipeline.guide attachment.guide
+    pipeline.guide attachment.photo
     pipeline.intake attachment.decode
     pipeline.shape attachment.prepare
     pipeline.road attachment.pipeline

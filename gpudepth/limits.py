@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 
 from .errors import LimitError
@@ -77,7 +77,7 @@ class Limits:
     max_ratio: int = 200
 
     def check(self, name: str, value: int, what: str = "", *, where: str | None = None) -> None:
-        """Raise LimitError naming the limit and the value, when `value` (of `what`) exceeds limit `name`."""
+        """Raise LimitError if `value` (of `what`) exceeds limit `name`."""
         limit = getattr(self, name)
         if limit and value > limit:
             raise LimitError(f"asks for {value:,} {what}".rstrip() + f", limits.{name} is {limit:,}", where=where,
@@ -85,34 +85,32 @@ class Limits:
 
     def check_picture(self, width: int, height: int, bytes_per_pixel: int, *, where: str | None = None,
                       packed: int | None = None) -> None:
-        """Check the dimensions a header declares; packed: the bytes that the picture takes where it is compressed."""
+        """Check the dimensions in a header; packed: the bytes of the picture in the file, if it is compressed."""
         self.check("max_pixels", width * height, where=where)
         self.check("max_decoded_bytes", width * height * bytes_per_pixel, where=where)
         if packed is not None:
             self.check_ratio(packed, width * height * bytes_per_pixel, where=where)
-        ASKED.before_decoding(width * height * bytes_per_pixel)
+
+    def check_decode(self, width: int, height: int, bytes_per_pixel: float, *, where: str | None = None,
+                     packed: int | None = None) -> None:
+        """Check a picture as `check_picture` does, then charge the memory that decoding it takes."""
+        self.check_picture(width, height, math.ceil(bytes_per_pixel), where=where, packed=packed)
+        self.charge(round(width * height * bytes_per_pixel))
+
+    def charge(self, size: int) -> None:
+        """Called before `size` bytes of memory are used for pixels. Runs count them; see `batch.memory`."""
 
     def check_ratio(self, packed: int, unpacked: int, *, at_least: int = RATIO_FROM, where: str | None = None) -> None:
-        """Raise LimitError when so few bytes would become so many, and these are more than `at_least`."""
+        """Raise LimitError if more than `at_least` bytes are unpacked from too few."""
         if self.max_ratio and unpacked > max(at_least, packed * self.max_ratio):
             raise LimitError(f"{packed:,} bytes unpack to {unpacked:,}, limits.max_ratio is {self.max_ratio:,}",
                              where=where, hint="raise limits.max_ratio if the file can be trusted")
 
     def check_coded(self, size: int, width: int, height: int, *, where: str | None = None) -> None:
-        """Raise LimitError when a picture of that size is said to be coded in more bytes than any codec makes."""
+        """Raise LimitError if a picture is coded in more bytes than any codec writes for its size."""
         if self.max_coded and size > self.max_coded * width * height + CODED_FROM:
             raise LimitError(f"{size:,} bytes for a picture of {width}×{height}, limits.max_coded is {self.max_coded}",
                              where=where, hint="raise limits.max_coded if the file can be trusted")
 
 
-@dataclass
-class Asked:
-    """Who is told of every picture before it is decoded, and when all of them are let go before a task ends: in the
-    workers of a run, what bounds the bytes in flight."""
-
-    before_decoding: Callable[[int], None] = lambda size: None
-    let_go: Callable[[], None] = lambda: None
-
-
-ASKED = Asked()
 DEFAULT = Limits()

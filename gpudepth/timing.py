@@ -1,51 +1,47 @@
-"""Where the time of an item goes: stages of the road, timed on the thread that does them."""
+"""Measures how long the stages of one item take."""
 
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 STAGES = ("fetch", "estimate", "read", "refine", "encode", "write", "hash", "put")
-"""estimate: a network. read: decode and convert a map. refine: what is done to it. encode: codes, containers, photos
-that have to be coded. write: to the disk. hash: of inputs and outputs, for the ledger. fetch, put: from an object
-store, and into it."""
+"""Names of stages.
+
+    estimate    run a depth network
+    read        decode and convert a map
+    refine      change the values of a map
+    encode      make codes, container data, and photos that have to be encoded
+    write       write to the disk
+    hash        hash inputs and outputs for the ledger
+    fetch, put  read from and write to an object store
+"""
 
 
-class _Watch(threading.local):
+class StageTimes:
+    """Seconds by stage, measured on one thread."""
+
     def __init__(self) -> None:
-        self.spent: dict[str, float] = {}
-        self.inner = 0.0        # spent by stages inside of the one that runs
+        self.seconds: dict[str, float] = {}
+        self._nested = 0.0      # seconds of stages inside the one that runs
 
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time of the block to a stage, without the time of stages inside the block."""
+        outer, self._nested, start = self._nested, 0.0, time.perf_counter()
+        try:
+            yield
+        finally:
+            whole = time.perf_counter() - start
+            self.seconds[name] = self.seconds.get(name, 0.0) + whole - self._nested
+            self._nested = outer + whole
 
-_WATCH = _Watch()
+    def add(self, more: Mapping[str, float]) -> None:
+        """Add seconds by stage."""
+        for name, seconds in more.items():
+            self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
-
-@contextlib.contextmanager
-def stage(name: str) -> Iterator[None]:
-    """What runs in the block counts as this stage's, less what stages inside of it count."""
-    outer, _WATCH.inner, start = _WATCH.inner, 0.0, time.perf_counter()
-    try:
-        yield
-    finally:
-        whole = time.perf_counter() - start
-        _WATCH.spent[name] = _WATCH.spent.get(name, 0.0) + whole - _WATCH.inner
-        _WATCH.inner = outer + whole
-
-
-def lap() -> dict[str, float]:
-    """Seconds by stage, on this thread, since the last lap."""
-    spent, _WATCH.spent = _WATCH.spent, {}
-    return spent
-
-
-def rounded(spent: dict[str, float]) -> dict[str, float]:
-    """To a tenth of a millisecond, for ledgers; what took nothing is left out."""
-    return {name: round(seconds, 4) for name, seconds in spent.items() if seconds >= 5e-5}
-
-
-def add(total: dict[str, float], more: dict[str, float]) -> None:
-    """Sum into the first."""
-    for name, seconds in more.items():
-        total[name] = total.get(name, 0.0) + seconds
+    def rounded(self) -> dict[str, float]:
+        """Return the seconds to a tenth of a millisecond, as ledgers hold them, without stages that took less."""
+        return {name: round(seconds, 4) for name, seconds in self.seconds.items() if seconds >= 5e-5}

@@ -45,3 +45,15 @@ def test_keywords() -> None:
         gpudepth.attach("a.jpg", np.zeros((2, 2), np.float32), method="area", resize=5)
     with pytest.raises(gpudepth.GpudepthError, match="did you mean near"):
         gpudepth.attach("a.jpg", "d.png", "o.jpg", neer=3)  # type: ignore[call-arg]
+
+
+def test_attributes_of_a_run() -> None:
+    from gpudepth.batch.ledger import Row
+    from gpudepth.batch.runner import RunSummary
+
+    with pytest.warns(DeprecationWarning, match=r"Row\.said is now summary"):
+        assert Row("k", "ok", "job", summary="black = 1 m").said == "black = 1 m"
+    summary = RunSummary.__new__(RunSummary)
+    summary.done, summary.skipped, summary.failed = 1, 2, 3
+    with pytest.warns(DeprecationWarning, match=r"RunSummary\.line is now describe"):
+        assert summary.line() == "1 done, 2 already done, 3 failed"

@@ -1,4 +1,4 @@
-"""A photo or a clip held against the rules of its container."""
+"""Checks a photo or a clip against the rules of its container."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ..video import checks
 
 
 def check_file(source: ByteSource, profile: str | None = None) -> Verdicts:
-    """Hold a file, photo or clip, against its container's rules; a file of no container breaks the first of them.
+    """Check a photo or clip against the rules of its container; a file without a container breaks the first rule.
 
-    Raises UsageError for a profile that it cannot have.
+    Raises UsageError for a profile that the file cannot have.
     """
     if checks.is_clip(source):
         return checks.check(source, profile)

@@ -1,85 +1,116 @@
-"""Depth from one kind of file into another: the photo stays the photo, or the map goes out alone."""
+"""Converts depth from one kind of file to another: the photo with another layout, or the map alone."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..compute import Backend
 from ..containers import registry
-from ..containers.base import Container, Donates, Donor, HoldsCodes
+from ..containers.base import Container, Donates, Donor, HoldsCodes, Picture
 from ..containers.dictionary import Dictionary
-from ..depth import orientation as exif
+from ..depth import orientation
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData, Storage
 from ..depth.pixel_format import PixelFormat, quantity_of
 from ..errors import GpudepthError, NoDepthError, RangeError, UnsupportedError, UsageError
-from ..formats.bytesource import ByteSource, Input, VirtualFile, as_input
-from ..maps.scene_linear import displayed
+from ..formats.bytesource import ByteSource, Input, VirtualFile
 from ..settings.settings import Settings
+from ..timing import StageTimes
 from . import export
 from .decode import DepthInput
-from .guide import Guide
-from .pipeline import Outcome, photo_of, run_item, said_of
-from .prepare import shape
+from .photo import Guide, Photo, file_guide, open_photo
+from .pipeline import Outcome, run_item, with_preset_reason
+from .prepare import PreparedMap, prepare_map
 from .side_inputs import NO_SIDE_INPUTS, SideInputs
 
-_LEFT_OUT = ("what Portrait mode renders with (RenderingParameters, SimulatedAperture) is left out: "
-             "--profile apple-portrait keeps it")
+_LEFT_OUT = ("the rendering parameters of Portrait mode (RenderingParameters, SimulatedAperture) were left out; "
+             "‹profile=apple-portrait› keeps them")
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What is to be converted.
+
+    Attributes:
+        photo: Whether it is a photo that holds its map.
+        alone: Whether it is a dictionary, which holds a map alone.
+        data: Its depth, if it holds depth in metres.
+        donor: What it provides as a donor.
+    """
+
+    photo: bool
+    alone: bool = False
+    data: DepthData | None = None
+    donor: Donor | None = None
 
 
 def convert(source: str | Path, out: str | Path, settings: Settings, backend: Backend, *,
             pixel_format: PixelFormat | None = None) -> Outcome:
-    """A photo with depth, or a map whose meaning the recipe names, → `out`, whose suffix says what to write.
+    """Convert a photo with depth, or a map whose encoding the settings name, to what the suffix of `out` says.
 
-    Into a photo of the same kind: the depth is laid out anew as `settings.profile` says, its codes and range kept
-    unless the profile limits the map's size; the picture is not touched. What Portrait mode renders with stays in the
-    profile apple-portrait, for which a portrait is its own donor; the others leave it out, and a warning says so. Into
-    a dictionary, bare rows or an array file: the map alone.
+    Into a photo of the same kind: depth is written again with the layout of `settings.profile`. Its codes and range
+    stay the same unless the profile limits the size of the map; the picture is not changed. The profile apple-portrait
+    keeps the rendering parameters of Portrait mode; other profiles leave them out, with a warning. Into a dictionary,
+    bare rows or an array file: the map alone.
 
-    pixel_format   None keeps the source's own (array files: metres)
+    Args:
+        source: The photo or map.
+        out: The file to write.
+        settings: The settings.
+        backend: Computes.
+        pixel_format: The native format; None keeps that of the source (array files: metres).
 
-    Raises NoDepthError, UsageError, and what `run_item` raises.
+    Raises:
+        NoDepthError: The source holds no depth.
+        UsageError: The settings do not fit the source.
+        GpudepthError: As `run_item` raises.
     """
     source, out, settings = Path(source), Path(out), settings.resolve_preset(source)
-    with ByteSource(source, settings.limits) as opened:
-        container = registry.find(opened)
-        data, photo, own_donor = None, False, None
-        if container is not None and settings.encoding is None:
-            data = container.read(opened)
-            photo = data is not None
-            own_donor = _donor(container, opened) if photo else None
-        elif container is not None:
-            photo = isinstance(container, HoldsCodes) and container.codes(opened) is not None
-            if not photo and _has_depth(container, opened):
-                raise UsageError("carries a range already: near, far and the like do not apply", where=source,
-                                 hint="leave them out")
-    if data is None and settings.encoding is None:
-        raise NoDepthError("holds no depth", where=source,
-                           hint="of a plain map say what its values mean: --near and --far, or --metric")
-    own = data.pixel_format if data is not None else settings.pixel_format
+    opened = _open(source, settings)
+    if opened.data is None and settings.encoding is None:
+        raise NoDepthError("the file holds no depth", where=source,
+                           hint="for a plain map, define its values: ‹near› and ‹far›, or ‹metric=True›")
+    own = opened.data.pixel_format if opened.data is not None else settings.pixel_format
     settings = replace(settings, pixel_format=pixel_format or own)
     if out.suffix.lower() in export.SUFFIXES:
-        seen = photo and not isinstance(container, Dictionary)
-        guide = Guide(source, settings.orientation, settings.limits) if seen else None
+        guide = file_guide(source, settings.orientation, settings.limits) if opened.photo and not opened.alone else None
         return export_item(None, source, out, settings, backend, pixel_format=pixel_format, guide=guide)
-    if not photo or isinstance(container, Dictionary):
-        raise UsageError("is a map and no photo", where=source,
-                         hint=f"gpudepth attach PHOTO {source.name} -o {out.name} puts it into one")
+    if not opened.photo or opened.alone:
+        raise UsageError("the file is a map, not a photo", where=source,
+                         hint=f"gpudepth attach PHOTO {source.name} -o {out.name} adds it to a photo")
     portrait = settings.profile == "apple-portrait"
-    # the codes are kept: a JPEG's own coding is then all there is of loss, and as little as it can be
+    # the codes are kept, so that a JPEG's own coding is the only loss, and it is made as small as possible
     settings = replace(settings, replace_depth=True, jpeg_quality=settings.jpeg_quality or 100,
-                     donor=settings.donor or (own_donor if portrait else None))
+                       donor=settings.donor or (opened.donor if portrait else None))
     outcome = run_item(source, source, out, settings, backend)
-    if own_donor is not None and not portrait:
+    if opened.donor is not None and not portrait:
         outcome = replace(outcome, warnings=(*outcome.warnings, _LEFT_OUT))
     return outcome
 
 
+def _open(path: Path, settings: Settings) -> _Source:
+    """Read the depth of a file. Raises UsageError for an encoding of depth that has a range."""
+    with ByteSource(path, settings.limits) as source:
+        container = registry.find(source)
+        if container is None:
+            return _Source(photo=False)
+        alone = isinstance(container, Dictionary)
+        if settings.encoding is None:
+            data = container.read(source)
+            donor = _donor(container, source) if data is not None else None
+            return _Source(data is not None, alone, data, donor)
+        photo = isinstance(container, HoldsCodes) and container.codes(source) is not None
+        if not photo and _has_depth(container, source):
+            raise UsageError("‹near›, ‹far› and other encodings do not apply to depth that has a range in metres",
+                             where=path, hint="leave them out")
+        return _Source(photo, alone)
+
+
 def _donor(container: Container, source: ByteSource) -> Donor | None:
-    """What a photo of Portrait mode gives; None for any other."""
+    """Return what a Portrait photo provides; None for any other file."""
     if isinstance(container, Donates):
         with contextlib.suppress(NoDepthError, UnsupportedError):
             return container.donor(source)
@@ -95,52 +126,80 @@ def _has_depth(container: Container, source: ByteSource) -> bool:
 def export_item(photo: str | Input | None, depth: DepthInput, out: str | Path, settings: Settings, backend: Backend, *,
                 pixel_format: PixelFormat | None = None, guide: Guide | None = None,
                 side_inputs: SideInputs = NO_SIDE_INPUTS,
-                make_folder: bool = False) -> Outcome:
-    """Write a map alone, as it would go into `photo`: of its aspect, refined as the recipe says.
+                make_folder: bool = False, times: StageTimes | None = None) -> Outcome:
+    """Write a map alone, as it would be attached to `photo`: cut to its aspect and refined as the settings say.
 
-    Values that are not there stay NaN. pixel_format: as in `convert`. guide: the photo it comes from, without `photo`.
-    beside: as in `run_item`.
+    Pixels without a value stay NaN.
+
+    Args:
+        photo: The photo; None writes the map as it is.
+        depth: The map.
+        out: The file to write.
+        settings: The settings.
+        backend: Computes.
+        pixel_format: As in `convert`.
+        guide: The pixels of the photo that the map comes from, without `photo`.
+        side_inputs: What belongs to the map.
+        make_folder: Whether to make missing folders of `out`.
+        times: Measures the stages.
+
+    Raises:
+        RangeError: The map holds no value.
+        GpudepthError: As `run_item` raises.
     """
     out, settings = Path(out), settings.resolve_preset(depth)
-    if photo is not None:
-        photo = displayed(as_input(photo), settings.color_transform or "srgb", settings.limits)     # a guide's, at most
-    picture = None if photo is None else photo_of(photo, settings.limits)
+    if photo is None:
+        prepared = prepare_map(depth, None, settings, backend, guide=guide, side_inputs=side_inputs, times=times)
+        data = _upright(prepared, None, settings, backend)
+    else:
+        with open_photo(photo, settings.limits, settings.color_transform or "srgb") as opened:
+            prepared = prepare_map(depth, _frame(opened, settings), settings, backend,
+                                   guide=opened.guide(settings.orientation), side_inputs=side_inputs, times=times)
+            data = _upright(prepared, opened.picture, settings, backend)
+    lo, hi = data.range()
+    if math.isnan(lo):
+        raise RangeError("the map holds no finite value", hint="check its scale and its invalid codes",
+                         where=str(depth) if isinstance(depth, str | Path | VirtualFile) else None)
+    export.save(data, out, quantity_of(pixel_format) if pixel_format else export.usual_quantity(data, out),
+                make_folder=make_folder)
+    return Outcome(out, with_preset_reason(prepared.summary, settings), settings.pixel_format,
+                   Storage(settings.pixel_format, lo, hi), data.width, data.height, prepared.warnings, prepared.filled)
+
+
+def _frame(photo: Photo, settings: Settings) -> tuple[int, int]:
+    picture = photo.picture
     shown = settings.orientation == "display"
-    frame = None
-    if picture is not None:
-        frame = (picture.width, picture.height) if shown else (picture.coded_width, picture.coded_height)
-    if photo is not None:
-        guide = Guide(photo, settings.orientation, settings.limits)
-    shaped = shape(depth, frame, settings, backend, guide=guide, side_inputs=side_inputs)
-    values, calibration, source = shaped.values, shaped.calibration, shaped.source
-    wanted_shown = settings.export_orientation == "display" if picture is not None else shown
-    turn = 1
+    return (picture.width, picture.height) if shown else (picture.coded_width, picture.coded_height)
+
+
+def _upright(prepared: PreparedMap, picture: Picture | None, settings: Settings, backend: Backend) -> DepthData:
+    """Return a map in the orientation in which it is written."""
+    values, calibration, source = prepared.values, prepared.calibration, prepared.source
+    shown = settings.orientation == "display"
+    wanted_shown = shown if picture is None else settings.export_orientation == "display"
+    turns = []
     if picture is not None and shown != wanted_shown:
-        turn = exif.inverse(picture.orientation) if shown else picture.orientation
-        values = backend.orient(values, turn)
-        calibration = calibration.oriented(turn) if calibration else None
-    if wanted_shown and settings.exif_turn != 1:
-        values = backend.orient(values, settings.exif_turn)
-        calibration = calibration.oriented(settings.exif_turn) if calibration else None
+        turns.append(orientation.inverse(picture.orientation) if shown else picture.orientation)
+    if wanted_shown:
+        turns.append(settings.exif_turn)
+    for turn in turns:
+        if turn != 1:
+            values = backend.orient(values, turn)
+            calibration = calibration.oriented(turn) if calibration else None
     if settings.calibration == "none":
         calibration = None
     elif settings.calibration == "exif":
-        size = None if picture is None else (picture.width, picture.height)
-        if size and not wanted_shown and picture is not None:
-            size = picture.coded_width, picture.coded_height
-        focal = picture.focal35 if picture is not None else None
-        calibration = Calibration.from_focal35(focal, *size) if focal and size else None
+        calibration = _exif_calibration(picture, shown=wanted_shown)
     stored = 1 if wanted_shown else (picture.orientation if picture else source.orientation if source else 1)
-    data = DepthData(
+    return DepthData(
         values, settings.pixel_format, orientation=stored, calibration=calibration,
         accuracy=settings.accuracy or (source.accuracy if source else "relative"),
         quality=settings.quality or (source.quality if source else "high"),
         filtered=settings.filtered if settings.filtered is not None else (source.filtered if source else True))
-    lo, hi = data.range()
-    if math.isnan(lo):
-        raise RangeError("the map holds no finite value at all", hint="check its scale, and what counts as invalid",
-                         where=str(depth) if isinstance(depth, str | Path | VirtualFile) else None)
-    export.save(data, out, quantity_of(pixel_format) if pixel_format else export.usual_quantity(data, out),
-                make_folder=make_folder)
-    return Outcome(out, said_of(shaped.said, settings), settings.pixel_format, Storage(settings.pixel_format, lo, hi),
-                   data.width, data.height, shaped.warnings, shaped.filled)
+
+
+def _exif_calibration(picture: Picture | None, *, shown: bool) -> Calibration | None:
+    if picture is None or not picture.focal35:
+        return None
+    size = (picture.width, picture.height) if shown else (picture.coded_width, picture.coded_height)
+    return Calibration.from_focal35(picture.focal35, *size)

@@ -1,4 +1,4 @@
-"""The left end of the road: a map file, an array or a file that holds depth → a native map in display orientation."""
+"""Decodes a map: reads a map file, an array or a file that holds depth, and converts it to a native format."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..compute import Backend, Span
-from ..compute.cuda import adopt, on_gpu
+from ..compute.interface import on_gpu
 from ..containers import registry
 from ..containers.base import HoldsCodes, capabilities
-from ..depth.calibration import Calibration
 from ..depth.data import DepthData
 from ..depth.encoding import Depth, Disparity, DisparityRange, Encoding, Gray, Relative, factor_of
 from ..depth.pixel_format import FDEP, FDIS, PixelFormat, Quantity, quantity_of
@@ -22,7 +21,7 @@ from ..formats.bytesource import ByteSource, Input, as_input
 from ..maps.reader import SourceMap, read_map
 from ..settings.settings import Settings
 
-# what values mean that nothing explains, when they are to be aligned: themselves, up to scale and shift
+# the encodings of values without one that are aligned: the values themselves, up to scale and shift
 RELATIVE: dict[str, Encoding] = {"disparity": Disparity(invalid=()), "depth": Depth(invalid=())}
 
 DepthInput = str | Input | DepthData | SourceMap | NDArray[Any]
@@ -30,22 +29,25 @@ DepthInput = str | Input | DepthData | SourceMap | NDArray[Any]
 
 @dataclass(frozen=True)
 class DecodedMap:
-    """A map and what came with it. `values` is in `fmt`; `said` tells people what was understood. span: of the values,
-    where it came with the conversion."""
+    """A map and what came with it.
+
+    Attributes:
+        values: Values (H, W) in `fmt`, in the orientation that the settings name.
+        fmt: Their pixel format: the native format, or float32 where values are refined first.
+        summary: What was understood, for people.
+        data: The depth data that the map came from, if its file or array held depth.
+        span: Range of the values, if the conversion found it.
+    """
 
     values: NDArray[Any]
     fmt: PixelFormat
-    said: str
+    summary: str
     data: DepthData | None = None
     span: Span | None = None
 
-    @property
-    def calibration(self) -> Calibration | None:
-        return self.data.calibration if self.data else None
-
 
 def working_format(settings: Settings) -> PixelFormat:
-    """float32 while there is arithmetic to do between decoding and packing; the native format itself otherwise."""
+    """Return float32 where values are refined between decoding and packing, and the native format otherwise."""
     if settings.refines:
         return FDEP if settings.align == "depth" else FDIS
     if settings.clamp or settings.resize or settings.longest_side:
@@ -54,30 +56,38 @@ def working_format(settings: Settings) -> PixelFormat:
 
 
 def decode_map(depth: DepthInput, settings: Settings, backend: Backend, photo_size: tuple[int, int] | None,
-         size: tuple[int, int] | None = None) -> DecodedMap:
-    """Read and convert. photo_size is (width, height) as displayed, to recognise side-by-side pictures; size: the
-    map's, where its file does not say.
+               size: tuple[int, int] | None = None) -> DecodedMap:
+    """Read and convert a map.
 
-    Raises what the readers raise, and UsageError when nothing says what the codes mean.
+    Args:
+        depth: A file, an array (H, W), or depth that is decoded already.
+        settings: What its values mean, its orientation and its limits.
+        backend: Converts the values.
+        photo_size: Width and height of the photo as displayed, which tell pictures that show photo and map side by
+        side. size: Width and height of the map, where its file does not hold them.
+
+    Raises:
+        UsageError: Nothing defines what the values mean.
+        GpudepthError: As the readers of maps raise.
     """
     if isinstance(depth, DepthData):
         return _from_data(depth, settings, "a depth map")
     if isinstance(depth, SourceMap):
-        return _from_codes(depth, settings, backend)
+        return _convert_codes(depth, settings, backend)
     if on_gpu(depth):
-        return _from_codes(_wrap(_there(depth, backend), settings), settings, backend)
+        return _convert_codes(_wrap(_adopt(depth, backend), settings), settings, backend)
     if isinstance(depth, np.ndarray):
-        return _from_codes(_wrap(depth, settings), settings, backend)
+        return _convert_codes(_wrap(depth, settings), settings, backend)
     file = as_input(depth)
     found = _from_container(file, settings, backend) if settings.rows is None else None
     if found is not None:
         return found
-    return _from_codes(read_map(file, limits=settings.limits, key=settings.key, photo_size=photo_size, size=size,
+    return _convert_codes(read_map(file, limits=settings.limits, key=settings.key, photo_size=photo_size, size=size,
                                 rows=settings.rows), settings, backend)
 
 
 def _from_container(path: Input, settings: Settings, backend: Backend) -> DecodedMap | None:
-    """None when the file is no container of ours."""
+    """Return the depth of a photo or dictionary, or None if the file is neither."""
     with ByteSource(path, settings.limits) as source:
         container = registry.find(source)
         if container is None:
@@ -89,36 +99,39 @@ def _from_container(path: Input, settings: Settings, backend: Backend) -> Decode
             if settings.encoding is None or found is None:
                 raise
             turn = container.picture(source).orientation if settings.orientation == "display" else 1
-            return _from_codes(SourceMap(found.codes, 255, turn, path), settings, backend)
+            return _convert_codes(SourceMap(found.codes, 255, turn, path), settings, backend)
     if data is None:
         if capabilities(container).can_be_map and settings.encoding is not None:
             return None
-        raise NoDepthError("holds no depth", where=str(path),
+        raise NoDepthError("the file holds no depth", where=str(path),
                            hint="the second argument is the map, or a photo that holds depth")
     if settings.encoding is not None:
-        raise UsageError("knows its own range in metres; near, far and the like do not apply", where=str(path),
-                         hint="leave near, far and the like (encoding) out: its depth is taken as it is")
+        raise UsageError("‹near›, ‹far› and other encodings do not apply to depth that has a range in metres",
+                         where=str(path),
+                         hint="leave them out (in a job: encoding); its depth is used as it is")
     return _from_data(data, settings, str(path))
 
 
 def _from_data(data: DepthData, settings: Settings, name: str) -> DecodedMap:
     shown = data.displayed() if settings.orientation == "display" else data
     lo, hi = shown.range()
-    said = f"{shown.quantity} {lo:.4g} to {hi:.4g} {shown.quantity.unit} from {name}"
+    summary = f"{shown.quantity} {lo:.4g} to {hi:.4g} {shown.quantity.unit} from {name}"
     shown = shown.to(working_format(settings))
-    return DecodedMap(shown.map, shown.pixel_format, said, shown)
+    return DecodedMap(shown.map, shown.pixel_format, summary, shown)
 
 
-def _there(array: Any, backend: Backend) -> Any:
-    """An array on a GPU, for a back end that works there."""
-    if backend.name in ("numpy", "hostcc"):
-        raise BackendError(f"the map lies on a GPU, and the back end is {backend.name}",
-                           hint="--backend cupy, or copy it to the host first")
+def _adopt(array: Any, backend: Backend) -> Any:
+    """Return an array on a GPU for a back end that works there."""
+    if backend.name not in ("auto", "cupy"):
+        raise BackendError(f"the map is on a GPU, but the back end {backend.name} works on the host",
+                           hint="use ‹backend=cupy›, or copy the map to the host first")
+    from ..compute.cuda import adopt
+
     return adopt(array)
 
 
 def _wrap(array: NDArray[Any], settings: Settings) -> SourceMap:
-    """An array as a source: uint8 and uint16 are codes, floats are values, wider integers are codes of metric maps."""
+    """Return an array as a source: uint8 and uint16 are codes, floats are values, wider integers are metric codes."""
     if array.ndim != 2 or 0 in array.shape:
         raise UsageError(f"expected a map (height, width), not an array of shape {array.shape}")
     if array.dtype.kind == "f":
@@ -127,7 +140,8 @@ def _wrap(array: NDArray[Any], settings: Settings) -> SourceMap:
         top = int(np.iinfo(array.dtype).max)
     elif array.dtype.kind in "iu":
         if isinstance(settings.encoding, Gray | DisparityRange):
-            raise UsageError(f"gray values of {array.dtype} have no white", hint="convert the array to uint8 or uint16")
+            raise UsageError(f"the gray level of white is not defined for {array.dtype}",
+                             hint="convert the array to uint8 or uint16")
         small = array.min() >= 0 and array.max() <= 65535
         array, top = (array.astype(np.uint16), 65535) if small else (array.astype(np.float64), None)
     else:
@@ -135,15 +149,15 @@ def _wrap(array: NDArray[Any], settings: Settings) -> SourceMap:
     return SourceMap(array, top, 1, Path("array"))
 
 
-def _from_codes(source: SourceMap, settings: Settings, backend: Backend) -> DecodedMap:
+def _convert_codes(source: SourceMap, settings: Settings, backend: Backend) -> DecodedMap:
     encoding = settings.encoding or _of_donor(settings) or RELATIVE.get(settings.align or "")
     if encoding is None and settings.floats_are_metres and source.max_code is None:
         encoding = Depth()
     if encoding is None:
-        raise UsageError("nothing says what its values mean", where=str(source.path), hint=(
-            "of metric samples: --align-scale mm, 0.001 or 1/256" if settings.floats_are_metres else
-            "--near 0.5 --far 12: metres at black and white (--white near if white is close); --metric if they are "
-            "metres, --scale mm if millimetres; or --preset NAME: gpudepth presets. In a job: encoding"))
+        raise UsageError("nothing defines what the values of the map mean", where=str(source.path), hint=(
+            "name the unit of metric samples: ‹align_scale=mm›, 0.001 or 1/256" if settings.floats_are_metres else
+            "‹near=0.5› ‹far=12› are the metres at black and white (‹white=near› if white is near); ‹metric=True› if "
+            "the values are metres, ‹scale=mm› if they are millimetres; or a preset from gpudepth presets"))
     relative = settings.align is not None and encoding is RELATIVE[settings.align]
     if settings.unpack is not None:
         source = replace(source, codes=settings.unpack(source.codes))
@@ -155,11 +169,11 @@ def _from_codes(source: SourceMap, settings: Settings, backend: Backend) -> Deco
         rule = encoding.linear(quantity_of(fmt), source.max_code)
     except GpudepthError as error:
         raise error.within(str(source.path)) from None
-    if relative:    # up to a shift: 0 and what is below it are values like any other
+    if relative:    # values are right up to a shift: 0 and negative ones are values as well
         rule = replace(rule, positive=False)
     _check_gray(source, encoding, backend)
     factor, span = factor_of(encoding, width, height), None
-    if factor is None and fmt == settings.pixel_format:   # nothing is left to do: one pass for the map and its range
+    if factor is None and fmt == settings.pixel_format:   # nothing else changes the values: one pass finds their range
         values, span = backend.convert_span(source.codes, rule, fmt)
     else:
         values = backend.convert(source.codes, rule, fmt, factor=factor)
@@ -171,30 +185,31 @@ def _from_codes(source: SourceMap, settings: Settings, backend: Backend) -> Deco
 
 
 def _of_donor(settings: Settings) -> Encoding | None:
-    """The range of the donor's map, for a gray map of which nothing else is said; disparity is linear in it."""
+    """Return the encoding of a gray map, linear in disparity over the range of the donor's map."""
     lo, hi = settings.donor.disparity or (0.0, 0.0) if settings.donor else (0.0, 0.0)
     return Gray(1 / hi, 1 / lo, "disparity", settings.donor_white) if 0 < lo < hi else None
 
 
 def _extremes(source: SourceMap, backend: Backend) -> tuple[float, float]:
-    """Smallest and largest finite value. Raises RangeError."""
+    """Return the smallest and the largest finite value. Raises RangeError."""
     ends = finite_ends(backend.host(source.codes))
     if ends is None:
-        raise RangeError("holds no finite value", where=str(source.path))
+        raise RangeError("the map holds no finite value", where=str(source.path))
     return ends
 
 
 def finite_ends(values: NDArray[Any]) -> tuple[float, float] | None:
-    """Smallest and largest finite value, if there is one."""
+    """Return the smallest and the largest finite value, or None if there is none."""
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if finite.size else None
 
 
 def _check_gray(source: SourceMap, encoding: Encoding, backend: Backend) -> None:
-    """Gray means 0…1 for floats: metres given as gray would be off without a word."""
+    """Refuse floats outside 0…1 as gray, because metres taken as gray would be wrong without a message."""
     if source.max_code is None and isinstance(encoding, Gray | DisparityRange):
         codes = backend.host(source.codes)
         finite = codes[np.isfinite(codes)]
         if finite.size and (finite.min() < -1e-3 or finite.max() > 1.001):
-            raise UsageError(f"holds floats from {finite.min():.4g} to {finite.max():.4g}, and gray runs from 0 to 1",
-                             where=str(source.path), hint="--metric if they are metres; else scale them to 0…1 first")
+            raise UsageError(f"the map holds floats from {finite.min():.4g} to {finite.max():.4g}; gray is from 0 to 1",
+                             where=str(source.path),
+                             hint="use ‹metric=True› if they are metres; otherwise scale them to 0…1 first")

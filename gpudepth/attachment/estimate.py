@@ -1,13 +1,8 @@
-"""Depth estimated from the photo itself: by a network that is loaded once in each worker, several photos at a time.
-
-A worker that is given a photo, and told which ones come next to it, estimates all of them and keeps the maps until they
-are asked for. A photo that cannot be decoded, or that the network fails over, fails alone, when it is its turn.
-"""
+"""Estimates depth from photos with a network that stays loaded, several photos at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,83 +16,91 @@ from ..maps.network import Letterbox, Network, Session
 from ..maps.reader import SourceMap
 from ..maps.scene_linear import displayed
 from ..settings.settings import Settings
-from ..timing import stage
-from .guide import Guide
+from ..timing import StageTimes
+from .photo import file_guide
 
 
-@dataclass
-class _Loaded:
-    """Of this process: the network, what its file was, and maps (or errors) that nobody asked for yet."""
+class Estimator:
+    """Keeps one network loaded, and the maps that it has estimated ahead of their turn.
 
-    network: Network | None = None
-    file: tuple[int, ...] = ()
-    session: Session | None = None
-    ready: dict[str, SourceMap | GpudepthError] = field(default_factory=dict)
-
-
-_HERE = _Loaded()
-
-
-def estimated(photo: str | Input, settings: Settings, ahead: Sequence[Input] = (),
-              heartbeat: Callable[[int], None] = lambda done: None) -> SourceMap:
-    """The map of a photo, upright, float32 as the network gives it. ahead: photos that come next.
-
-    Raises what loading and running the network raise, and what decoding the photo does.
+    A photo that cannot be decoded, or that the network fails on, fails alone, when it is its turn.
     """
-    assert settings.network is not None
-    settings.check_network()
-    with stage("estimate"):
-        session = _session(settings.network, settings.threads, settings.limits)
-        key = str(photo)
-        if key not in _HERE.ready:
-            _HERE.ready.clear()     # what is left is of a run that went another way
-            _fill(session, [as_input(one) for one in (photo, *ahead)], settings.limits, settings.color_transform,
-                  heartbeat)
-        found = _HERE.ready.pop(key)
-    if isinstance(found, GpudepthError):
-        raise found
-    return found
 
+    def __init__(self) -> None:
+        self._network: Network | None = None
+        self._file: tuple[int, ...] = ()        # the state of the network's file
+        self._session: Session | None = None
+        self._ready: dict[str, SourceMap | GpudepthError] = {}
 
-def _session(network: Network, threads: int, limits: Limits) -> Session:
-    network.check()
-    seen = network.model.stat()
-    file = (seen.st_size, seen.st_mtime_ns, seen.st_ino)
-    if _HERE.network != network or _HERE.file != file or _HERE.session is None:
-        _HERE.network, _HERE.session = None, None       # two of them may not fit
-        _HERE.session = Session(network, threads=threads or available_cores(), limits=limits)
-        _HERE.network, _HERE.file = network, file
-        _HERE.ready.clear()
-    return _HERE.session
+    def estimate(self, photo: str | Input, settings: Settings, ahead: Sequence[Input] = (), *,
+                 heartbeat: Callable[[int], None] = lambda done: None, times: StageTimes | None = None) -> SourceMap:
+        """Estimate the map of a photo in display orientation.
 
+        Args:
+            photo: The photo.
+            settings: Its settings, with the network.
+            ahead: The photos that are asked for next; they are estimated along with this one.
+            heartbeat: Called now and then with the number of photos that are decoded.
+            times: Measures the stage "estimate".
 
-def _fill(session: Session, photos: Sequence[Input], limits: Limits, transform: str | None,
-          heartbeat: Callable[[int], None]) -> None:
-    """Estimate, those of one size together."""
-    groups: dict[tuple[int, int], list[tuple[Input, Letterbox, tuple[int, int], NDArray[Any]]]] = {}
-    for n, photo in enumerate(photos):
-        heartbeat(n)        # the time limit is for one
-        try:
-            guide = Guide(displayed(photo, transform, limits), "display", limits)
-            size = guide.size
-            box = session.letterbox(size)
-            picture = session.normalised(guide.at(box.inner_width, box.inner_height))
-        except GpudepthError as error:
-            _HERE.ready[str(photo)] = error
-            continue
-        groups.setdefault((box.width, box.height), []).append((photo, box, size, box.fill(picture)))
-    for group in groups.values():
-        for start in range(0, len(group), session.batch):
-            part = group[start : start + session.batch]
-            heartbeat(len(photos))
-            outputs = _outputs(session, [picture for *_, picture in part])
-            for (photo, box, size, _), out in zip(part, outputs, strict=True):
-                _HERE.ready[str(photo)] = out if isinstance(out, GpudepthError) else SourceMap(
-                    np.ascontiguousarray(box.cut(out, size)), None, 1, as_input(session.network.model))
+        Returns:
+            float32 values (H, W) as the network returns them.
+
+        Raises:
+            GpudepthError: As loading and running the network, and decoding the photo, raise.
+        """
+        assert settings.network is not None
+        settings.check_network()
+        with (times or StageTimes()).stage("estimate"):
+            session = self._load(settings.network, settings.threads, settings.limits)
+            key = str(photo)
+            if key not in self._ready:
+                self._ready.clear()     # maps that are left were estimated for items which are done otherwise
+                self._fill(session, [as_input(one) for one in (photo, *ahead)], settings.limits,
+                           settings.color_transform, heartbeat)
+            found = self._ready.pop(key)
+        if isinstance(found, GpudepthError):
+            raise found
+        return found
+
+    def _load(self, network: Network, threads: int, limits: Limits) -> Session:
+        network.check()
+        stat = network.model.stat()
+        file = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        if self._network != network or self._file != file or self._session is None:
+            self._network, self._session = None, None       # two sessions may not fit into memory
+            self._session = Session(network, threads=threads or available_cores(), limits=limits)
+            self._network, self._file = network, file
+            self._ready.clear()
+        return self._session
+
+    def _fill(self, session: Session, photos: Sequence[Input], limits: Limits, transform: str | None,
+              heartbeat: Callable[[int], None]) -> None:
+        """Estimate photos, those of one size together."""
+        groups: dict[tuple[int, int], list[tuple[Input, Letterbox, tuple[int, int], NDArray[Any]]]] = {}
+        for n, photo in enumerate(photos):
+            heartbeat(n)        # the time limit is for one photo
+            try:
+                guide = file_guide(displayed(photo, transform, limits), "display", limits)
+                size = guide.size
+                box = session.letterbox(size)
+                picture = session.normalised(guide.at(box.inner_width, box.inner_height))
+            except GpudepthError as error:
+                self._ready[str(photo)] = error
+                continue
+            groups.setdefault((box.width, box.height), []).append((photo, box, size, box.fill(picture)))
+        for group in groups.values():
+            for start in range(0, len(group), session.batch):
+                part = group[start : start + session.batch]
+                heartbeat(len(photos))
+                outputs = _outputs(session, [picture for *_, picture in part])
+                for (photo, box, size, _), out in zip(part, outputs, strict=True):
+                    self._ready[str(photo)] = out if isinstance(out, GpudepthError) else SourceMap(
+                        np.ascontiguousarray(box.cut(out, size)), None, 1, as_input(session.network.model))
 
 
 def _outputs(session: Session, pictures: list[NDArray[Any]]) -> list[NDArray[np.float32] | GpudepthError]:
-    """What the network says of each: where it fails over some, they go in alone, and those fail that are to blame."""
+    """Run the network. When it fails on several pictures, each goes in alone, and the ones at fault return errors."""
     try:
         return [*session.run(pictures)]
     except GpudepthError as error:

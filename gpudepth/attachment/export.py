@@ -1,4 +1,4 @@
-"""The right end of `extract`: depth → .npy, .npz, .pfm, .png (millimetres), .tiff, .exr, .plist, .hdis and its like."""
+"""Writes depth as .npy, .npz, .pfm, .png (millimetres), .tiff, .exr, .plist, and bare rows such as .hdis."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MILLIMETRES = 1000
 
 
 def usual_quantity(data: DepthData, path: Path) -> Quantity:
-    """What a file with this suffix holds unless asked otherwise: metres, in a dictionary what the map is."""
+    """Return the default quantity of a suffix: depth; in a dictionary, the quantity of the map."""
     return data.quantity if path.suffix.lower() in dictionary.SUFFIXES else Quantity.DEPTH
 
 
@@ -49,24 +49,28 @@ def save(data: DepthData, path: str | Path, quantity: str | Quantity = Quantity.
 
 
 def encode(data: DepthData, quantity: str | Quantity, path: Path) -> bytes:
-    """The bytes of a file with that suffix. Raises as `save` does."""
+    """Return the bytes of a file with a suffix. Raises as `save` does."""
     encoder = _ENCODERS.get(path.suffix.lower())
     if encoder is None:
-        raise UsageError(f"cannot write {path.suffix!r}", where=path, hint="one of " + ", ".join(_ENCODERS))
+        raise UsageError(f"maps cannot be written as {path.suffix!r}", where=path,
+                         hint="use one of " + ", ".join(_ENCODERS))
     return encoder(data, Quantity(quantity), path)
 
 
 def save_side_car(data: DepthData, path: str | Path) -> Path:
-    """Write the gray picture that some programs want beside a photo (photo.jpg, photo_depth.png): 8 bits, white = near.
+    """Write the gray picture that some programs read beside a photo (photo.jpg, photo_depth.png): 8 bits, white is
+    near.
 
-    Linear in disparity over the map's own range; NaN and infinitely far are black. .png or .jpg (quality 95).
+    Gray is linear in disparity over the map's own range; NaN and infinite distances are black. The suffix is .png or
+    .jpg (quality 95).
 
     Raises UsageError for another suffix, RangeError for a map without any value, OutputError.
     """
     path = Path(path)
     kind = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}.get(path.suffix.lower())
     if kind is None:
-        raise UsageError(f"a side-car is a picture, not {path.suffix!r}", where=path, hint="photo_depth.png or .jpg")
+        raise UsageError(f"a side-car is a picture, not {path.suffix!r}", where=path,
+                         hint="use photo_depth.png or .jpg")
     disparity = data.disparity()
     finite = disparity[np.isfinite(disparity)]
     if not finite.size:
@@ -85,7 +89,7 @@ def _npy(data: DepthData, quantity: Quantity, path: Path) -> bytes:
 
 
 def _npz(data: DepthData, quantity: Quantity, path: Path) -> bytes:
-    """Describes itself: the map under its quantity's name, and what is known of it beside."""
+    """Return the map under the name of its quantity, with its metadata."""
     fields: dict[str, Any] = {
         str(quantity): data.values(quantity), "unit": quantity.unit, "native_format": data.pixel_format.name,
         "orientation": data.orientation, "accuracy": data.accuracy, "quality": data.quality, "filtered": data.filtered,
@@ -107,13 +111,13 @@ def _tiff(data: DepthData, quantity: Quantity, path: Path) -> bytes:
 
 
 def _exr(data: DepthData, quantity: Quantity, path: Path) -> bytes:
-    """A float channel: Z for depth, disparity by its name."""
+    """Return a float channel: Z for depth, or disparity."""
     name = "Z" if quantity is Quantity.DEPTH else str(quantity)
     return exr({name: np.ascontiguousarray(data.values(quantity))}, {}, path)
 
 
 def exr(channels: dict[str, NDArray[Any]], header: dict[str, Any], path: Path) -> bytes:
-    """An OpenEXR file of channels (H, W) float16 or float32, ZIP; further attributes in `header`.
+    """Return an OpenEXR file (ZIP) of channels (H, W) float16 or float32, with further attributes in `header`.
 
     Raises UsageError without the package OpenEXR.
     """
@@ -121,9 +125,9 @@ def exr(channels: dict[str, NDArray[Any]], header: dict[str, Any], path: Path) -
         import OpenEXR
     except ImportError:
         raise UsageError("OpenEXR files need the package OpenEXR", where=path,
-                         hint="pip install 'gpudepth[exr]'") from None
+                         hint="install it: pip install 'gpudepth[exr]'") from None
     about = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **header}
-    with tempfile.TemporaryDirectory(prefix="gpudepth-") as folder:     # the library writes files only
+    with tempfile.TemporaryDirectory(prefix="gpudepth-") as folder:     # the library writes to files only
         draft = Path(folder) / "map.exr"
         OpenEXR.File(about, {name: np.ascontiguousarray(c) for name, c in channels.items()}).write(str(draft))
         return draft.read_bytes()
@@ -131,13 +135,13 @@ def exr(channels: dict[str, NDArray[Any]], header: dict[str, Any], path: Path) -
 
 def _png(data: DepthData, quantity: Quantity, path: Path) -> bytes:
     if quantity is not Quantity.DEPTH:
-        raise UsageError("a PNG holds millimetres of depth, not disparity", where=path, hint=".npy, .pfm or .tiff")
+        raise UsageError("a PNG holds millimetres of depth, not disparity", where=path, hint="use .npy, .pfm or .tiff")
     metres = data.depth()
     finite = np.isfinite(metres)
     top = float(metres[finite].max()) if finite.any() else 0.0
     if top * MILLIMETRES > np.iinfo(np.uint16).max + 0.5:
-        raise RangeError(f"the farthest value is {top:.2f} m, and a 16-bit PNG in millimetres ends at 65.535 m",
-                         where=path, hint=".npy, .pfm or .tiff")
+        raise RangeError(f"the farthest value is {top:.2f} m, but a 16-bit PNG in millimetres ends at 65.535 m",
+                         where=path, hint="use .npy, .pfm or .tiff")
     rounded = np.rint(np.where(finite, metres, 0).astype(np.float64) * MILLIMETRES)
     return picture(rounded.clip(0, 65535).astype(np.uint16), "PNG")
 
@@ -154,7 +158,7 @@ def _raw(data: DepthData, quantity: Quantity, path: Path) -> bytes:
 
 
 def _description(data: DepthData) -> bytes:
-    """The keys of ImageIO's DataDescription, and what else is known."""
+    """Return the keys of ImageIO's DataDescription, with further metadata, as JSON."""
     about = {**data.auxiliary_data_info()[DATA_DESCRIPTION], "PixelFormatName": data.pixel_format.name,
              "unit": data.quantity.unit, "accuracy": data.accuracy, "quality": data.quality, "filtered": data.filtered}
     if data.calibration is not None:
@@ -164,7 +168,7 @@ def _description(data: DepthData) -> bytes:
 
 
 def picture(values: NDArray[Any], kind: str) -> bytes:
-    """An array as a file of Pillow's: PNG, TIFF, or JPEG of quality 95."""
+    """Return an array as a picture file by Pillow: PNG, TIFF, or JPEG of quality 95."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -178,4 +182,4 @@ _ENCODERS: dict[str, Callable[[DepthData, Quantity, Path], bytes]] = {
     **dict.fromkeys(dictionary.SUFFIXES, _plist), **dict.fromkeys(_RAW, _raw),
 }
 SUFFIXES = tuple(_ENCODERS)
-MAPS_ALONE = (*dictionary.SUFFIXES, *_RAW, ".npy", ".npz", ".pfm")  # suffixes that nobody takes for a photo's
+MAPS_ALONE = (*dictionary.SUFFIXES, *_RAW, ".npy", ".npz", ".pfm")  # suffixes that photos never have

@@ -1,4 +1,4 @@
-"""What `inspect` says of a file, as a record that turns into JSON."""
+"""Describes the depth of a file, for people and as JSON."""
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ from typing import Any
 
 from ..containers.base import Contents
 from ..depth.data import DepthData
+from ..depth.pixel_format import metre_range
 
 
 @dataclass(frozen=True)
-class Report:
-    """width × height is the picture as displayed; `depth` is None when there is none."""
+class Inspection:
+    """The depth of a file.
+
+    Attributes:
+        file: Name of the file.
+        container: Its container.
+        width: Width of the picture as displayed.
+        height: Height of the picture as displayed.
+        depth: Its depth; None without depth.
+        auxiliary: Its auxiliary images.
+        warnings: Problems.
+    """
 
     file: str
     container: str
@@ -23,7 +34,7 @@ class Report:
     warnings: list[str]
 
     @classmethod
-    def of(cls, contents: Contents, file: str) -> Report:
+    def of(cls, contents: Contents, file: str) -> Inspection:
         return cls(file, contents.container, contents.picture.width, contents.picture.height,
                    _depth(contents.depth), [asdict(a) for a in contents.auxiliary], list(contents.warnings))
 
@@ -31,7 +42,7 @@ class Report:
         return asdict(self)
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Return the description for people."""
         out = [f"{self.file}: {self.container}, {self.width}×{self.height}"]
         d = self.depth
         if d is None:
@@ -61,12 +72,12 @@ def _finite(value: float) -> float | None:
 
 
 def _depth(data: DepthData | None) -> dict[str, Any] | None:
-    """min and max are in the native quantity; near and far in metres, null for infinity."""
+    """Return min and max in the native quantity, near and far in metres; infinity is None."""
     if data is None:
         return None
     shown = data.displayed()
     lo, hi = (shown.storage.lo, shown.storage.hi) if shown.storage else shown.range()
-    metres = (lo, hi) if shown.quantity == "depth" else tuple(1 / v if v else math.inf for v in (hi, lo))
+    metres = metre_range(lo, hi, shown.quantity)
     camera = shown.calibration
     return {
         "quantity": str(shown.quantity),

@@ -1,4 +1,4 @@
-"""Outputs that are whole or not there: temporary file in the target folder, fsync, rename, fsync of the folder."""
+"""Writes files that are complete or absent: a temporary file beside the target, fsync, rename, fsync of the folder."""
 
 from __future__ import annotations
 
@@ -17,28 +17,31 @@ TEMP_MARK = ".gpudepth-"
 
 @contextlib.contextmanager
 def atomic(path: Path, *, like: os.stat_result | None = None, make_folder: bool = False) -> Iterator[BinaryIO]:
-    """A file to write to that becomes `path` when the block ends well, and vanishes when it does not.
+    """Open a file that becomes `path` when the block ends, and is deleted when the block raises.
 
-    like          stat of the photo: its modification time is kept
-    make_folder   make the missing folders of `path`
+    Args:
+        path: The file to write.
+        like: State of a file whose times are kept.
+        make_folder: Whether to make missing folders of `path`.
 
-    Raises OutputError for whatever goes wrong on the disk.
+    Raises:
+        OutputError: The disk or the folder cannot be written.
     """
     temp = path.with_name(f"{TEMP_MARK}{path.stem[:40]}-{secrets.token_hex(4)}.tmp")
     try:
         if path.is_dir():
-            raise OutputError("is a folder", where=path, hint="name a file")
+            raise OutputError("the output is a folder", where=path, hint="name a file")
         if make_folder:
             path.parent.mkdir(parents=True, exist_ok=True)
-        # O_EXCL: nobody else's file; O_NOFOLLOW is implied by it
+        # O_EXCL never opens an existing file, and implies O_NOFOLLOW
         handle = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     except FileNotFoundError:
-        if path.parent.is_dir():        # /proc, and what else is a folder where nothing can be made
-            raise OutputError("cannot be written: nothing can be made in that folder", where=path) from None
+        if path.parent.is_dir():        # /proc and other folders in which files cannot be made
+            raise OutputError("the file cannot be written: its folder does not take files", where=path) from None
         raise OutputError(f"the folder {path.parent} does not exist", where=path,
-                          hint=f"mkdir -p {shlex.quote(str(path.parent))}") from None
+                          hint=f"make it: mkdir -p {shlex.quote(str(path.parent))}") from None
     except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror or error}", where=path) from None
+        raise OutputError(f"the file cannot be written: {error.strerror or error}", where=path) from None
     try:
         with _held(handle):
             with os.fdopen(handle, "wb") as file:
@@ -52,7 +55,7 @@ def atomic(path: Path, *, like: os.stat_result | None = None, make_folder: bool 
         with contextlib.suppress(OSError):
             temp.unlink()
         if isinstance(error, OSError):
-            raise OutputError(f"cannot be written: {error.strerror or error}", where=path) from error
+            raise OutputError(f"the file cannot be written: {error.strerror or error}", where=path) from error
         if isinstance(error, OutputError):
             raise error.within(path) from None
         raise
@@ -61,15 +64,15 @@ def atomic(path: Path, *, like: os.stat_result | None = None, make_folder: bool 
 
 @contextlib.contextmanager
 def _held(handle: int) -> Iterator[None]:
-    """Locked until the block ends or the process does, so that it is not taken for what a killed run left."""
+    """Lock the file until the block or the process ends, so that it is not mistaken for a leftover of a killed run."""
     try:
         import fcntl
-    except ImportError:     # Windows has none
+    except ImportError:     # Windows
         yield
         return
     with contextlib.suppress(OSError):      # a file system without locks
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    copy = os.dup(handle)       # the lock is that of both
+    copy = os.dup(handle)       # both handles hold the lock
     try:
         yield
     finally:
@@ -77,7 +80,7 @@ def _held(handle: int) -> Iterator[None]:
 
 
 def _is_held(path: Path) -> bool:
-    """Does somebody write it?"""
+    """Return whether a process is writing the file."""
     try:
         import fcntl
     except ImportError:
@@ -108,8 +111,11 @@ def _sync_folder(folder: Path) -> None:
 
 
 def remove_stale(folder: Path) -> int:
-    """Delete temporary files that a killed run left in `folder`; returns how many. Only while holding the lock. Those
-    stay that somebody else writes: another job, with a ledger elsewhere, or a single `attach`."""
+    """Delete temporary files that a killed run left in a folder, and return their number.
+
+    The caller holds the lock of the run. Files that another process is writing stay: those of a job with another
+    ledger, or of a single `attach`.
+    """
     count = 0
     for stale in folder.glob(f"{TEMP_MARK}*.tmp"):
         if _is_held(stale):

@@ -1,4 +1,4 @@
-"""The road of one item: intake → shape → range → codes → container → file."""
+"""Processes one photo: decodes its map, prepares and encodes it, attaches it, and writes the file."""
 
 from __future__ import annotations
 
@@ -7,41 +7,43 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..compute import Backend, Span
+from ..compute import Backend
 from ..containers import registry
 from ..containers.base import CodedMap, Container, Edit, Picture, capabilities
-from ..containers.heif import photo_encoder as photo_room
-from ..depth import numeric
-from ..depth import orientation as exif
-from ..depth.calibration import Calibration
+from ..containers.heif import photo_encoder
+from ..depth import orientation
 from ..depth.data import Storage
-from ..depth.pixel_format import FDEP, FDIS, PixelFormat, Quantity, quantity_of
-from ..errors import GpudepthError, HolesError, RangeError, UnsupportedError, UsageError
+from ..depth.pixel_format import PixelFormat, metre_range, quantity_of
+from ..errors import GpudepthError, UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource, Input, VirtualFile, as_input
-from ..limits import Limits
-from ..maps.scene_linear import displayed
 from ..settings.settings import Settings
-from ..timing import stage
+from ..timing import StageTimes
 from .decode import DepthInput
-from .guide import Guide
+from .encode import encode_map
 from .output import atomic
-from .precision import warn_if_coarse
-from .prepare import shape
+from .photo import Photo, open_photo
+from .prepare import PreparedMap, prepare_map
 from .side_inputs import NO_SIDE_INPUTS, SideInputs
-
-SAME_RANGE = 1 / 64  # of a code: what a container may round an end of the range by
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one item. width × height is the map as displayed; storage is in the native quantity; changes are
-    the photo's own tags that are not what they were."""
+    """The result of one item.
+
+    Attributes:
+        output: The file that was written.
+        summary: What was understood of the map.
+        pixel_format: Native format.
+        storage: Stored format and range, in the native quantity.
+        width: Width of the map as displayed.
+        height: Height of the map as displayed.
+        warnings: Problems.
+        filled: Number of pixels that were filled.
+        changes: The photo's own tags that were changed.
+    """
 
     output: Path
-    said: str
+    summary: str
     pixel_format: PixelFormat
     storage: Storage
     width: int
@@ -52,254 +54,149 @@ class Outcome:
 
     @property
     def metres(self) -> tuple[float, float]:
-        """(nearest, farthest) depth that the file holds; farthest may be inf."""
-        return metres_of(self.storage.lo, self.storage.hi, self.pixel_format)
+        """Nearest and farthest depth that the file holds, in metres; the farthest may be inf."""
+        return metre_range(self.storage.lo, self.storage.hi, quantity_of(self.pixel_format))
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; far is None for infinity."""
+        """Return a dictionary for JSON, where far is None if it is infinite."""
         near, far = self.metres
         return {
-            "output": str(self.output), "said": self.line(), "native_format": self.pixel_format.name,
+            "output": str(self.output), "said": self.describe(), "native_format": self.pixel_format.name,
             "stored_format": self.storage.format.name, "min": self.storage.lo, "max": self.storage.hi,
             "near": near, "far": far if far != float("inf") else None, "width": self.width, "height": self.height,
             "filled": self.filled, "warnings": list(self.warnings), "changes": list(self.changes)}
 
     def notices(self) -> tuple[str, ...]:
-        """Warnings and changes, as lines."""
+        """Return warnings and changes, a line each."""
         return (*self.warnings, *(f"changed: {change}" for change in self.changes))
 
-    def line(self) -> str:
-        """`black = 12.00 m, white = 0.50 m, linear in depth, 768×576, hdis as L008`."""
+    def describe(self) -> str:
+        """Return, for example, `black = 12.00 m, white = 0.50 m, linear in depth, 768×576, hdis as L008`."""
         stored = "" if self.storage.format == self.pixel_format else f" as {self.storage.format}"
-        return f"{self.said}, {self.width}×{self.height}, {self.pixel_format}{stored}"
-
-
-def metres_of(lo: float, hi: float, fmt: PixelFormat) -> tuple[float, float]:
-    """A range in a native format's quantity → (nearest, farthest) metres; 1/0 is inf."""
-    if quantity_of(fmt) is Quantity.DEPTH:
-        return lo, hi
-    return (1 / hi if hi else float("inf")), (1 / lo if lo else float("inf"))
+        return f"{self.summary}, {self.width}×{self.height}, {self.pixel_format}{stored}"
 
 
 def run_item(photo: str | Input, depth: DepthInput, out: str | Path, settings: Settings, backend: Backend, *,
-             side_inputs: SideInputs = NO_SIDE_INPUTS, make_folder: bool = False) -> Outcome:
-    """Attach one map to one photo and write `out`. Nothing is left behind when it fails.
+             side_inputs: SideInputs = NO_SIDE_INPUTS, make_folder: bool = False,
+             times: StageTimes | None = None) -> Outcome:
+    """Attach one map to one photo and write the result. Nothing is left behind when it fails.
 
-    beside   metric depth to align the map to, and its confidence
+    Args:
+        photo: The photo.
+        depth: The map.
+        out: The file to write.
+        settings: The settings of the item.
+        backend: Computes.
+        side_inputs: What belongs to the map: metric samples, confidence, the camera.
+        make_folder: Whether to make missing folders of `out`.
+        times: Measures the stages.
 
-    Raises errors of `gpudepth.errors` only, unless there is a bug.
+    Raises:
+        GpudepthError: Nothing else, unless there is a bug.
     """
-    photo, out = as_input(photo), Path(out)
+    photo, out, times = as_input(photo), Path(out), times or StageTimes()
     target = target_of(out)
     settings = settings.resolve_preset(depth)
-    photo = displayed(photo, settings.color_transform, settings.limits)
-    with ByteSource(photo, settings.limits) as source:
-        container = _container(photo, source, target, out, settings)
-        picture = container.picture(source) if container else photo_room.picture(photo, settings.limits)
+    with open_photo(photo, settings.limits, settings.color_transform) as opened:
+        container = _container(opened, target, out, settings)
+        picture = opened.picture
+        display = settings.orientation == "display"
+        frame = (picture.width, picture.height) if display else (picture.coded_width, picture.coded_height)
         try:
-            guide = Guide(photo, settings.orientation, settings.limits)
-            prepared = prepare(depth, picture, settings, backend, target, guide=guide, side_inputs=side_inputs)
+            prepared = prepare_map(depth, frame, settings, backend, guide=opened.guide(settings.orientation),
+                                   side_inputs=side_inputs, times=times)
+            coded, prepared = encode_map(prepared, picture, settings, backend, target)
         except GpudepthError as error:
             if error.where is None and isinstance(depth, str | Path | VirtualFile):
                 error.where = str(depth)
             raise
-        coded = prepared.coded
-        stat = photo.stat()
+        stat = opened.path.stat()
         if container is None:
-            with stage("encode"):
-                data = photo_room.encode_photo(photo, settings.photo_quality, settings.limits, settings.exif_turn)
+            with times.stage("encode"):
+                data = photo_encoder.encode_photo(opened.path, settings.photo_quality, settings.limits,
+                                                  settings.exif_turn)
             with ByteSource(data) as encoded:
-                edit = _attach(target, encoded, coded, replace(settings, turn=0), photo)
-                _write(edit, out, stat, make_folder=make_folder)
+                edit = attach_map(target, encoded, coded, replace(settings, turn=0), name=str(photo), times=times)
+                write_edit(edit, out, stat, times, make_folder=make_folder)
         else:
-            edit = _attach(container, source, coded, settings, photo)
-            _write(edit, out, stat, make_folder=make_folder)
-    return outcome_of(out, prepared, picture, settings, edit)
+            edit = attach_map(container, opened.source, coded, settings, name=str(photo), times=times)
+            write_edit(edit, out, stat, times, make_folder=make_folder)
+    return outcome_of(out, prepared, coded, picture=picture, settings=settings, edit=edit)
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A map as codes, and what there is to say about it."""
+def attach_map(container: Container, source: ByteSource, coded: CodedMap, settings: Settings, *, name: str,
+               times: StageTimes) -> Edit:
+    """Add codes to a photo called `name`. Raises GpudepthError."""
+    try:
+        with times.stage("encode"):
+            return container.attach(source, coded, settings.placement())
+    except GpudepthError as error:
+        if error.where and error.where.startswith("bytes"):
+            error.where = name + error.where.removeprefix("bytes")
+        raise
 
-    coded: CodedMap
-    said: str
-    warnings: list[str]
-    filled: int
+
+def write_edit(edit: Edit, out: Path, stat: os.stat_result, times: StageTimes, *, make_folder: bool) -> None:
+    """Write an edited photo, with the times of `stat`. Raises OutputError."""
+    with times.stage("write"), atomic(out, like=stat, make_folder=make_folder) as file:
+        edit.splice.write(file)
 
 
-def outcome_of(out: Path, prepared: Prepared, picture: Picture, settings: Settings, edit: Edit) -> Outcome:
-    """What there is to say of a photo that was written."""
-    coded = prepared.coded
-    width, height = exif.size(exif.then(picture.orientation, settings.exif_turn), coded.codes.shape[1],
-                              coded.codes.shape[0])
-    warnings = [*edit.warnings, *prepared.warnings]
+def outcome_of(out: Path, prepared: PreparedMap, coded: CodedMap, *, picture: Picture, settings: Settings,
+               edit: Edit) -> Outcome:
+    """Return the result of a photo that was written."""
+    turn = orientation.then(picture.orientation, settings.exif_turn)
+    width, height = orientation.size(turn, coded.codes.shape[1], coded.codes.shape[0])
+    warnings = (*edit.warnings, *prepared.warnings)
     if settings.calibration == "exif" and coded.calibration is None:
-        warnings.append(f"{out.name}: the photo names no 35 mm focal length in its Exif: no calibration was written")
-    return Outcome(out, prepared.said, coded.pixel_format, coded.storage, width, height, tuple(warnings),
-                   prepared.filled, tuple(edit.changes))
+        warnings += (f"{out.name}: no calibration was written, because the photo's Exif has no 35 mm focal length",)
+    return Outcome(out, with_preset_reason(prepared.summary, settings), coded.pixel_format, coded.storage, width,
+                   height, warnings, prepared.filled, tuple(edit.changes))
 
 
-def prepare(depth: DepthInput, picture: Picture, settings: Settings, backend: Backend, container: Container, *,
-            guide: Guide | None = None, side_inputs: SideInputs = NO_SIDE_INPUTS) -> Prepared:
-    """A map for a picture: everything up to the codes that `container` stores."""
-    display = settings.orientation == "display"
-    frame = (picture.width, picture.height) if display else (picture.coded_width, picture.coded_height)
-    shaped = shape(depth, frame, settings, backend, guide=guide, side_inputs=side_inputs)
-    values, codes, calibration, data = shaped.values, shaped.codes, shaped.calibration, shaped.source
-    if display and picture.orientation != 1:
-        turn = exif.inverse(picture.orientation)
-        values = backend.orient(values, turn)
-        codes = None if codes is None else exif.apply(turn, codes)
-        calibration = calibration.oriented(turn) if calibration else None
-    warnings: list[str] = []
-    if codes is not None and data is not None and data.storage is not None:
-        storage, codes, exact = keep_codes(codes, data.storage, settings, backend, container)
-        if not exact and storage.format.bits < data.storage.format.bits:
-            warnings = [f"the {data.storage.format.bits}-bit codes it was read from are stored with "
-                        f"{storage.format.bits} bits"]
-    else:
-        storage = _storage(shaped.span or backend.span(values), settings, container)
-        codes = backend.quantise(values, storage.lo, storage.hi, storage.format)
-        warnings = warn_if_coarse(values, codes, storage, settings.pixel_format, max(container.bits))
-    coded = CodedMap(
-        codes, storage, settings.pixel_format, _calibration(calibration, picture, settings),
-        accuracy=settings.accuracy or (data.accuracy if data else "relative"),
-        quality=settings.quality or (data.quality if data else "high"),
-        filtered=settings.filtered if settings.filtered is not None else (data.filtered if data else True),
-        crf=settings.crf, jpeg_quality=settings.jpeg_quality, compression=settings.compression)
-    return Prepared(coded, said_of(shaped.said, settings), [*shaped.warnings, *warnings], shaped.filled)
-
-
-def said_of(said: str, settings: Settings) -> str:
-    """What was understood, and before it how the preset was found."""
-    return f"{settings.preset_reason}: {said}" if settings.preset_reason else said
-
-
-def keep_codes(codes: NDArray[Any], old: Storage, settings: Settings, backend: Backend,
-               container: Container) -> tuple[Storage, NDArray[Any], bool]:
-    """Codes over the range they had in another file → as `container` stores them, over the same range; and whether
-    that is exact.
-
-    The codes themselves stay, or are multiplied (8 → 16 bits: by 257; and divided, where they all are multiples),
-    unless the container has too few bits or cannot name the range: then they are stored anew, off by half a code at
-    most.
-    """
-    bits: int | None = settings.bits
-    if bits is None and container.bits[0] < old.format.bits:
-        bits = min((b for b in container.bits if b >= old.format.bits), default=max(container.bits))
-    new = container.storage(settings.pixel_format, old.lo, old.hi, bits)
-    top, new_top = old.format.max_code or 0, new.format.max_code or 0
-    step = (old.hi - old.lo) / new_top
-    if max(abs(new.lo - old.lo), abs(new.hi - old.hi)) <= step * SAME_RANGE:
-        if new_top % top == 0:
-            return new, codes.astype(new.format.dtype) * new.format.dtype.type(new_top // top), True
-        if top % new_top == 0 and not (codes % (top // new_top)).any():
-            return new, (codes // (top // new_top)).astype(new.format.dtype), True
-    table = numeric.code_values(numeric.Linear(top, old.lo, old.hi), top)
-    return new, backend.quantise(table.reshape(1, -1), new.lo, new.hi, new.format).ravel()[codes], False
-
-
-def _calibration(source: Calibration | None, picture: Picture, settings: Settings) -> Calibration | None:
-    """The calibration to write, in pixels of the coded picture it will lie beside."""
-    size = picture.coded_width, picture.coded_height
-    if settings.calibration == "none":
-        return None
-    if settings.calibration == "exif":
-        return Calibration.from_focal35(picture.focal35, *size) if picture.focal35 else None
-    return source.scaled(*size) if source else None
-
-
-def _storage(span: Span, settings: Settings, container: Container) -> Storage:
-    if span.valid == 0:
-        raise HolesError("the map holds no valid value at all", hint="check its scale, and what counts as invalid")
-    if span.valid < span.total and settings.fill is None:
-        holes = span.total - span.valid
-        hint = ("--fill nearest, far, near or inpaint says what to put there (refine.fill in a job); --clamp is for "
-                "infinite distances")
-        if holes > span.total / 3:
-            hint += "; so many: are the values metres at all? Negative ones are none"
-        raise HolesError(f"{holes:,} of {span.total:,} pixels hold no finite value ({holes / span.total:.1%}), "
-                         f"and {container.name} stores integers that cannot say so", hint=hint)
-    lo, hi = settings.span or (span.lo, span.hi)
-    if settings.pixel_format in (FDIS, FDEP):
-        lo, hi = outward(lo, hi)
-    if not (np.isfinite(lo) and np.isfinite(hi)):
-        raise RangeError(f"the range {lo:g} to {hi:g} does not fit half floats",
-                         hint="--clamp 0.1,100 bounds it")
-    return container.storage(settings.pixel_format, lo, hi, settings.bits)
-
-
-def outward(lo: float, hi: float) -> tuple[float, float]:
-    """[lo, hi] widened to half floats, so that XMP, SEI and quantiser hold the same numbers."""
-    half = np.float16
-    with np.errstate(over="ignore"):
-        low, high = half(lo), half(hi)
-    if float(low) > lo:
-        low = np.nextafter(low, half(-np.inf))
-    if float(high) < hi:
-        high = np.nextafter(high, half(np.inf))
-    return float(low), float(high)
+def with_preset_reason(summary: str, settings: Settings) -> str:
+    """Return a summary, preceded by how the preset was found."""
+    return f"{settings.preset_reason}: {summary}" if settings.preset_reason else summary
 
 
 def target_of(out: Path) -> Container:
-    """The container that writes files with the suffix of `out`. Raises UsageError."""
+    """Return the container that writes files with the suffix of `out`. Raises UsageError."""
     container = registry.by_suffix(out.suffix)
     if container is None:
         known = ", ".join(s for c in registry.containers() for s in c.suffixes)
         if out.is_dir():
-            raise UsageError("is a folder", where=out, hint=f"-o {out / 'out.heic'}, or any of {known}")
+            raise UsageError("the output is a folder", where=out, hint=f"use -o {out / 'out.heic'}, or any of {known}")
         if not out.suffix:
-            raise UsageError("has no suffix, which says what to write", where=out,
-                             hint=f"-o {out}.heic, or any of {known}")
-        raise UsageError(f"no format that holds depth has the suffix {out.suffix!r}", where=out, hint=f"one of {known}")
+            raise UsageError("the output has no suffix, which determines its format", where=out,
+                             hint=f"use -o {out}.heic, or any of {known}")
+        raise UsageError(f"no format that holds depth has the suffix {out.suffix!r}", where=out,
+                         hint=f"use one of {known}")
     return container
 
 
-def photo_of(photo: str | Input, limits: Limits) -> Picture:
-    """What a photo says of itself, whatever its format. Raises FileError's kinds."""
-    photo = displayed(as_input(photo), "srgb", limits)      # its size is that of any transform
-    with ByteSource(photo, limits) as source:
-        container = registry.find(source)
-        return container.picture(source) if container else photo_room.picture(photo, limits)
+def _container(photo: Photo, target: Container, out: Path, settings: Settings) -> Container | None:
+    """Return the container to attach to; None for a photo that is encoded as HEIC, once.
 
-
-def _container(photo: Input, source: ByteSource, target: Container, out: Path, settings: Settings) -> Container | None:
-    """The container to attach to; None for a picture that is encoded into a HEIC, once.
-
-    That is fine for PNG or TIFF, which hold no depth anyway, and a named decision for JPEG.
+    Photos such as PNG or TIFF, which cannot hold depth, are encoded; a JPEG only if the settings allow it.
     """
-    container = registry.find(source)
-    if container is None and registry.by_suffix(photo.suffix) is not None:
-        registry.require(source)    # it is empty, or not what its name says
+    container = photo.container
+    if container is None and registry.by_suffix(photo.path.suffix) is not None:
+        registry.require(photo.source)    # the file is empty, or its name is wrong
     if container is not None and container.name == target.name:
         return container
     if not capabilities(target).encodes:
-        kind = f"is {container.name}" if container else "can hold no depth itself"
-        same = out.with_suffix(photo.suffix if container else ".heic")
-        raise UnsupportedError(f"{photo.name} {kind} and {out.name} would be {target.name}: photos keep their format, "
-                               "and formats that cannot hold depth become HEIC", where=out, hint=f"-o {same}")
+        kind = f"is {container.name}" if container else "cannot hold depth itself"
+        same = out.with_suffix(photo.path.suffix if container else ".heic")
+        raise UnsupportedError(f"{photo.path.name} {kind} and {out.name} would be {target.name}: photos keep their "
+                               "format, and formats that cannot hold depth become HEIC", where=out,
+                               hint=f"use -o {same}")
     if out.suffix.lower() == ".avif":
         raise UnsupportedError("photos are encoded with HEVC, not AV1", where=out, hint="write a .heic")
     can = container is not None and capabilities(container).transcodes
     if container is not None and not (can and settings.transcode):
         lost = "a little quality is lost, and so are further images in the file (gain map, motion photo)"
-        hint = (f"-o {out.with_suffix(photo.suffix)} keeps it as it is; ‹transcode=True› if a HEIC is wanted"
+        hint = (f"-o {out.with_suffix(photo.path.suffix)} keeps it as it is; use ‹transcode=True› for a HEIC"
                 if can else None)
-        raise UsageError(f"is {container.name.upper()}; a HEIC of it re-encodes the picture: {lost}",
-                         where=str(photo), hint=hint)
+        raise UsageError(f"the photo is {container.name.upper()}; making a HEIC re-encodes the picture: {lost}",
+                         where=str(photo.path), hint=hint)
     return None
-
-
-def _attach(container: Container, source: ByteSource, coded: CodedMap, settings: Settings, photo: Input) -> Edit:
-    try:
-        with stage("encode"):
-            return container.attach(source, coded, settings.placement())
-    except GpudepthError as error:
-        if error.where and error.where.startswith("bytes"):
-            error.where = str(photo) + error.where.removeprefix("bytes")
-        raise
-
-
-def _write(edit: Edit, out: Path, stat: os.stat_result, *, make_folder: bool) -> None:
-    with stage("write"), atomic(out, like=stat, make_folder=make_folder) as file:
-        edit.splice.write(file)

@@ -1,4 +1,4 @@
-"""What a stored range costs, in metres: one far outlier can eat the few codes of an integer format."""
+"""Computes what a stored range costs in metres: one far outlier can use up most codes of an integer format."""
 
 from __future__ import annotations
 
@@ -12,17 +12,21 @@ from ..depth.data import Storage
 from ..depth.pixel_format import PixelFormat, Quantity, quantity_of
 
 FEW_CODES = 64
-COARSE = 0.05       # of a distance; with 8 bits of disparity, from 28 times the nearest on
+COARSE = 0.05       # of a distance; 8 bits of disparity exceed it beyond 28 times the nearest distance
 MIDDLE = 0.98
 SAMPLE = 100_000
 
 
 def warn_if_coarse(values: NDArray[Any], codes: NDArray[Any], storage: Storage, fmt: PixelFormat,
                    most_bits: int) -> list[str]:
-    """One warning when the middle 98 % of the values use fewer than 64 codes, with numbers and what mends it.
+    """Return a warning if the middle 98 % of the values use fewer than 64 codes.
 
-    values is the native map, every pixel finite, codes what is stored of it; a hundred thousand of them are looked at.
-    most_bits is how many the container could store.
+    Args:
+        values: The native map (H, W), with finite pixels; about a hundred thousand of them are examined.
+        codes: Its codes (H, W).
+        storage: Stored format and range.
+        fmt: Native format.
+        most_bits: The most bits that the container can store.
     """
     top = storage.format.max_code or 0
     if storage.hi <= storage.lo:
@@ -44,19 +48,19 @@ def warn_if_coarse(values: NDArray[Any], codes: NDArray[Any], storage: Storage, 
         near, typical, far = low, middle, high
         error = step / 2
         ends = [storage.lo, storage.hi]
-    mend = [f"--clamp {_round_down(near):g},{_round_up(far):g}"]
+    cures = [f"‹clamp=({_round_down(near):g}, {_round_up(far):g})›"]
     if storage.format.bits < most_bits:
-        mend.append(f"--bits {most_bits}")
+        cures.append(f"‹bits={most_bits}›")
     return [f"the middle 98 % of the map ({near:.3g} to {far:.3g} m) uses {used} of {top + 1} codes because the range "
             f"goes from {ends[0]:.3g} to {ends[1]:.3g} m: values near {typical:.3g} m are off by up to {error:.2g} m; "
-            f"{' or '.join(mend)} mends it"]
+            f"{' or '.join(cures)} fixes this"]
 
 
 def rounding(near: float, far: float, quantity: Quantity, bits: int) -> tuple[float, float]:
-    """(metres, at): how far off a stored value is at most, and at which distance that weighs most.
+    """Return the largest error of a stored value in metres, and the distance at which it matters most.
 
-    By the contract: a value half a code from the end is stored as the end, or as the code beside it. In disparity that
-    is most at the far end; in depth it is the same everywhere, and weighs most at the near end.
+    A value half a code from an end is stored as that end or as the code beside it. The error in disparity is largest at
+    the far end; in depth it is the same everywhere and matters most at the near end.
     """
     top = (1 << bits) - 1
     if quantity is Quantity.DEPTH:
@@ -66,25 +70,31 @@ def rounding(near: float, far: float, quantity: Quantity, bits: int) -> tuple[fl
     return rule.at(0) - rule.at(0.5), far
 
 
-def foretell(near: float, far: float, quantity: Quantity, bits: int, *, most_bits: int,
+def predict_rounding(near: float, far: float, quantity: Quantity, bits: int, *, most_bits: int,
              of: str) -> list[str]:
-    """One warning when storing a range in metres costs more than 5 % of a distance, with what mends it.
+    """Return a warning if storing a range in metres costs more than 5 % of a distance.
 
-    most_bits: that the container could store. of: where the range is from, for the message.
+    Args:
+        near: Near end in metres.
+        far: Far end in metres.
+        quantity: Quantity of the native format.
+        bits: Bits of the codes.
+        most_bits: The most bits that the container can store.
+        of: Where the range is from, for the message.
     """
     error, at = rounding(near, far, quantity, bits)
     if error <= COARSE * at:
         return []
     other = Quantity.DEPTH if quantity is Quantity.DISPARITY else Quantity.DISPARITY
     less, where = rounding(near, far, other, bits)
-    mend = [f"map.pixel_format: {'hdep' if other is Quantity.DEPTH else 'hdis'} makes that {_metres(less)} "
-            + ("everywhere" if other is Quantity.DEPTH else f"at {where:.3g} m, and less nearer")]
+    cures = [f"‹pixel_format={'hdep' if other is Quantity.DEPTH else 'hdis'}› reduces that to {_metres(less)} "
+             + ("everywhere" if other is Quantity.DEPTH else f"at {where:.3g} m, and less at smaller distances")]
     if bits < most_bits:
-        mend.append(f"map.bits: {most_bits}, {_metres(rounding(near, far, quantity, most_bits)[0])}")
-    mend.append("refine.clamp bounds the range")
+        cures.append(f"‹bits={most_bits}› to {_metres(rounding(near, far, quantity, most_bits)[0])}")
+    cures.append("‹clamp› limits the range")
     name = "disparity (hdis)" if quantity is Quantity.DISPARITY else "depth (hdep)"
     return [f"{bits} bits of {name} over {near:.3g} to {far:.3g} m, {of}: values near {at:.3g} m are off by up to "
-            f"{_metres(error)} ({error / at:.1%}); {'; '.join(mend)}"]
+            f"{_metres(error)} ({error / at:.1%}); {'; '.join(cures)}"]
 
 
 def _metres(value: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,96 +13,124 @@ from ..compute import Backend, Span
 from ..depth.aspect import compare
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData
-from ..depth.pixel_format import FDIS, PixelFormat, Quantity, quantity_of
+from ..depth.pixel_format import FDIS, Quantity, quantity_of
 from ..errors import AspectError, UsageError
 from ..formats.bytesource import VirtualFile
-from ..maps.record3d import read_capture
 from ..settings.settings import Settings
 from ..settings.values import Resize
-from ..timing import stage
-from .decode import DepthInput, decode_map
-from .guide import Guide
+from ..timing import StageTimes
+from .decode import DecodedMap, DepthInput, decode_map
+from .photo import Guide
 from .side_inputs import NO_SIDE_INPUTS, SideInputs, align_to, read_confidence
 
 
 @dataclass(frozen=True)
 class PreparedMap:
-    """values (H, W) in the recipe's native format, in the orientation the recipe takes maps in.
+    """A map that is ready to be encoded.
 
-    span     of the values, when it is known already
-    source   what the map came from when that was depth already; its `codes` only when nothing was done to them
+    Attributes:
+        values: Values (H, W) in the native format of the settings, in the orientation in which they take maps.
+        summary: What was understood, for people.
+        calibration: The camera of the map, in any resolution.
+        source: The depth data that the map came from, if its file or array held depth.
+        codes: The codes of `source` (H, W), if nothing changed its values.
+        filled: Number of pixels that were filled.
+        span: Range of the values, if it is known.
+        warnings: Problems, for people.
     """
 
     values: NDArray[Any]
-    said: str
-    calibration: Calibration | None
-    source: DepthData | None
-    codes: NDArray[Any] | None
-    filled: int
+    summary: str
+    calibration: Calibration | None = None
+    source: DepthData | None = None
+    codes: NDArray[Any] | None = None
+    filled: int = 0
     span: Span | None = None
     warnings: tuple[str, ...] = ()
 
 
-def shape(depth: DepthInput, frame: tuple[int, int] | None, settings: Settings, backend: Backend, *,
-          guide: Guide | None = None, side_inputs: SideInputs = NO_SIDE_INPUTS) -> PreparedMap:
-    """A map for a frame (width, height); None when there is no photo to fit. guide: the photo itself.
+def prepare_map(depth: DepthInput, frame: tuple[int, int] | None, settings: Settings, backend: Backend, *,
+                guide: Guide | None = None, side_inputs: SideInputs = NO_SIDE_INPUTS,
+                times: StageTimes | None = None) -> PreparedMap:
+    """Decode a map, cut it to the aspect of a photo, refine it and convert it to the native format.
 
-    Raises AspectError, and what reading, converting and refining raise.
+    Args:
+        depth: The map.
+        frame: Width and height of the photo in the orientation of the map; None without a photo.
+        settings: The settings of the item.
+        backend: Computes.
+        guide: The pixels of the photo, for refinements along its edges.
+        side_inputs: What belongs to the map: metric samples, confidence, the camera.
+        times: Measures the stages "read" and "refine".
+
+    Raises:
+        AspectError: The aspects of map and photo differ.
+        GpudepthError: As decoding and refining raise.
     """
-    capture = None if side_inputs.camera is None else read_capture(side_inputs.camera, settings.limits)
-    with stage("read"):
-        intake = decode_map(depth, settings, backend, frame, capture.depth if capture else None)
-    values, fmt, calibration, said = intake.values, intake.fmt, intake.calibration, intake.said
-    calibration = calibration or (capture.calibration if capture else None)
-    confidence, warnings = None, []
+    times = times or StageTimes()
+    camera = side_inputs.read_camera(settings.limits)
+    with times.stage("read"):
+        decoded = decode_map(depth, settings, backend, frame, camera.depth if camera else None)
+    data = decoded.data
+    calibration = data.calibration if data and data.calibration else camera.calibration if camera else None
+    current, confidence, warnings = decoded, None, tuple[str, ...]()
     if settings.align is None:
-        confidence = read_confidence(side_inputs, settings, (values.shape[0], values.shape[1]))
-    else:   # before anything is cut off: the samples show what the whole map shows
-        aligned = align_to(values, side_inputs, settings, backend)
-        values, said = aligned.values, f"{said}, {aligned.found}"
-        warnings += [aligned.warning] if aligned.warning else []
-        if fmt != FDIS:
-            values, fmt = backend.reciprocal_to(values, FDIS), FDIS
+        confidence = read_confidence(side_inputs, settings, _size(decoded.values))
+    else:   # before anything is cut off, because the samples cover the field of view of the whole map
+        aligned = align_to(decoded.values, side_inputs, settings, backend)
+        values = aligned.values if decoded.fmt == FDIS else backend.reciprocal_to(aligned.values, FDIS)
+        current = replace(decoded, values=values, fmt=FDIS, summary=f"{decoded.summary}, {aligned.found}")
+        warnings = (aligned.warning,) if aligned.warning else ()
     if confidence is not None:
-        values = np.where(confidence > 0, values, values.dtype.type(np.nan))
-    if frame is not None:
-        box = _box(values.shape, frame, settings, depth)
-        if box is not None:
-            x, y, width, height = box
-            if calibration is not None:
-                calibration = calibration.scaled(values.shape[1], values.shape[0]).cropped(x, y, width, height)
-            values = np.ascontiguousarray(values[y : y + height, x : x + width])
-            confidence = confidence if confidence is None else confidence[y : y + height, x : x + width]
-    with stage("refine"):
-        refined = refine(values, fmt, settings, backend, guide=guide, confidence=confidence)
-    values = refined.values
-    untouched = intake.data is not None and values is intake.values
-    if quantity_of(refined.fmt) is not quantity_of(settings.pixel_format):
-        values = backend.reciprocal_to(values, settings.pixel_format)
-    elif refined.fmt != settings.pixel_format:
-        with np.errstate(over="ignore"):
-            values = values.astype(settings.pixel_format.dtype)
-    codes = intake.data.codes if untouched and intake.data else None
-    span = intake.span if values is intake.values else None
-    return PreparedMap(values, said + refined.said, calibration, intake.data, codes, refined.filled, span,
-                       tuple(warnings))
+        values = current.values
+        current = replace(current, values=np.where(confidence > 0, values, values.dtype.type(np.nan)))
+    box = None if frame is None else _box(current.values.shape, frame, settings, depth)
+    if box is not None:
+        x, y, width, height = box
+        if calibration is not None:
+            calibration = calibration.scaled(*_size(current.values)[::-1]).cropped(x, y, width, height)
+        part = slice(y, y + height), slice(x, x + width)
+        current = replace(current, values=np.ascontiguousarray(current.values[part]))
+        confidence = confidence if confidence is None else confidence[part]
+    with times.stage("refine"):
+        current, filled = refine(current, settings, backend, guide=guide, confidence=confidence)
+    untouched = current.values is decoded.values
+    return PreparedMap(_native(current, settings, backend), current.summary, calibration, data,
+                       data.codes if data and untouched else None, filled,
+                       decoded.span if untouched else None, warnings)
+
+
+def _size(values: NDArray[Any]) -> tuple[int, int]:
+    return values.shape[0], values.shape[1]
+
+
+def _native(current: DecodedMap, settings: Settings, backend: Backend) -> NDArray[Any]:
+    """Return the values in the native format."""
+    if quantity_of(current.fmt) is not quantity_of(settings.pixel_format):
+        return backend.reciprocal_to(current.values, settings.pixel_format)
+    if current.fmt == settings.pixel_format:
+        return current.values
+    with np.errstate(over="ignore"):
+        return current.values.astype(settings.pixel_format.dtype)
 
 
 def _box(shape: tuple[int, ...], frame: tuple[int, int], settings: Settings,
          depth: DepthInput) -> tuple[int, int, int, int] | None:
-    """x, y, width, height of the part with the photo's aspect, when one has to be cut out; AspectError when it differs
-    and cutting was not asked for."""
+    """Return x, y, width and height of the part that has the photo's aspect; None if nothing is to be cut off.
+
+    Raises AspectError when the aspects differ and the settings neither crop nor stretch.
+    """
     height, width = shape
     aspect = compare((width, height), frame, min(width, height))
     if aspect.fits or settings.fit == "stretch":
         return None
     if settings.fit == "error":
         name = str(depth) if isinstance(depth, str | Path | VirtualFile) else "map"
-        hint = ("it fits turned by 90°: turn it to how the photo is displayed, or, if it is as the photo is stored, "
-                "--coded (source.orientation: coded in a job)" if aspect.turned else
-                "--fit crop cuts the map to the photo's aspect, --fit stretch bends it (refine.fit in a job)")
-        raise AspectError(f"the map is {width}×{height} and the photo {frame[0]}×{frame[1]}: "
-                          f"the aspects differ by {aspect.off}", where=name, hint=hint)
+        hint = ("it fits after a turn by 90°: turn it to the photo's display orientation or, if it is oriented as the "
+                "photo is stored, use ‹orientation=coded›" if aspect.turned else
+                "‹fit=crop› cuts the map to the photo's aspect, ‹fit=stretch› stretches it")
+        raise AspectError(f"the map is {width}×{height} but the photo is {frame[0]}×{frame[1]}: their aspects differ "
+                          f"by {aspect.off}", where=name, hint=hint)
     if aspect.ratio > 1:
         new_w, new_h = max(1, round(height * frame[0] / frame[1])), height
     else:
@@ -110,65 +138,79 @@ def _box(shape: tuple[int, ...], frame: tuple[int, int], settings: Settings,
     return (width - new_w) // 2, (height - new_h) // 2, new_w, new_h
 
 
-@dataclass(frozen=True)
-class Refined:
-    """values (H, W) in `fmt`; filled: pixels; said: what there is to tell beyond the encoding."""
+def refine(current: DecodedMap, settings: Settings, backend: Backend, *, guide: Guide | None = None,
+           confidence: NDArray[np.uint8] | None = None) -> tuple[DecodedMap, int]:
+    """Clamp, smooth, resize and fill a map, in this order.
 
-    values: NDArray[Any]
-    fmt: PixelFormat
-    filled: int = 0
-    said: str = ""
+    Args:
+        current: The map: float32 disparity where a step works on that.
+        settings: Which steps to take.
+        backend: Computes.
+        guide: The pixels of the photo.
+        confidence: (H, W) uint8, of the values.
 
+    Returns:
+        The map, and the number of pixels that were filled.
 
-def refine(values: NDArray[Any], fmt: PixelFormat, settings: Settings, backend: Backend, *, guide: Guide | None = None,
-           confidence: NDArray[np.uint8] | None = None) -> Refined:
-    """values (H, W) in `fmt`: float32, disparity where a step works on that. confidence: of these values, (H, W) uint8.
-
-    Raises UsageError where a step needs a photo and there is none, HolesError, RangeError, LimitError.
+    Raises:
+        UsageError: A step needs a photo and there is none.
+        HolesError: There is no value to fill from.
+        LimitError: The map would become larger than the limits allow.
     """
-    said, filled = "", 0
+    values, fmt = current.values, current.fmt
     if settings.clamp is not None:
         values = clamp(values, quantity_of(fmt), settings.clamp)
     if settings.smooth is not None:
         if settings.smooth.method == "median":
             values = backend.median(values, settings.smooth.size)
         else:
-            values = backend.bilateral(values, settings.smooth.size, _picture(guide, values.shape, "smooth: bilateral"))
-    resize = settings.resize
-    if resize is None and settings.longest_side and max(values.shape) > settings.longest_side:
-        resize = Resize(long_side=settings.longest_side)
-        said += (f", made smaller from {values.shape[1]}×{values.shape[0]}: {settings.profile} takes "
-                 f"{settings.longest_side} pixels at most")
+            values = backend.bilateral(values, settings.smooth.size, _picture(guide, values.shape,
+                                                                              "bilateral smoothing"))
+    resize, note = _resize(values, settings)
     if resize is not None:
-        width, height = resize.target(values.shape[1], values.shape[0])
-        settings.limits.check_picture(width, height, 4, where="resize")
-        if resize.method == "guided":
-            values = backend.upsample(values, _picture(guide, (height, width), "resize: guided"), confidence)
-        else:
-            values = backend.resize(values, width, height, resize.method)
+        values = _resized(values, resize, settings, backend, guide=guide, confidence=confidence)
     if settings.fill is not None and quantity_of(fmt) is not quantity_of(settings.pixel_format):
-        # infinitely far is a value of disparity and none of depth: a hole, as where the map is depth from the start
+        # infinite distance is a value of disparity but not of depth; as in a map of depth, it is a hole
         values = np.where(values > 0, values, values.dtype.type(np.nan))
+    filled = 0
     if settings.fill == "inpaint":
-        whole = bool(np.isfinite(values).all())
-        values, report = backend.inpaint(values, None if whole or guide is None else
-                                         guide.at(values.shape[1], values.shape[0]))
+        complete = bool(np.isfinite(values).all())
+        picture = None if complete or guide is None else guide.at(values.shape[1], values.shape[0])
+        values, report = backend.inpaint(values, picture)
         filled = report.count
     elif settings.fill is not None:
         values, report = backend.fill(values, settings.fill, quantity_of(fmt))
         filled = report.count
-    return Refined(values, fmt, filled, said)
+    return replace(current, values=values, summary=current.summary + note), filled
+
+
+def _resize(values: NDArray[Any], settings: Settings) -> tuple[Resize | None, str]:
+    """Return how to resize a map, and a note for people where the profile requires it."""
+    longest = settings.longest_side
+    if settings.resize is not None or not longest or max(values.shape) <= longest:
+        return settings.resize, ""
+    return Resize(long_side=longest), (f", reduced from {values.shape[1]}×{values.shape[0]} because {settings.profile} "
+                                       f"allows {longest} pixels at most")
+
+
+def _resized(values: NDArray[Any], resize: Resize, settings: Settings, backend: Backend, *, guide: Guide | None,
+             confidence: NDArray[np.uint8] | None) -> NDArray[Any]:
+    width, height = resize.target(values.shape[1], values.shape[0])
+    settings.limits.check_decode(width, height, 4, where="resize")
+    if resize.method == "guided":
+        return backend.upsample(values, _picture(guide, (height, width), "guided resizing"), confidence)
+    return backend.resize(values, width, height, resize.method)
 
 
 def _picture(guide: Guide | None, shape: tuple[int, ...], step: str) -> NDArray[np.uint8]:
     if guide is None:
-        raise UsageError(f"{step} goes along the colours of a photo, and there is none",
+        raise UsageError(f"{step} follows the edges of a photo, but there is no photo",
                          hint="attach the map to a photo, or choose another method")
     return guide.at(shape[1], shape[0])
 
 
 def clamp(values: NDArray[Any], quantity: Quantity, metres: tuple[float, float]) -> NDArray[Any]:
-    """Values of a quantity, moved into [min, max] of metres; NaN stays."""
+    """Return values of a quantity limited to [min, max] in metres; NaN stays NaN."""
     lo, hi = metres if quantity is Quantity.DEPTH else (1 / metres[1], 1 / metres[0])
     clamped: NDArray[Any] = np.clip(values, values.dtype.type(lo), values.dtype.type(hi))
     return clamped

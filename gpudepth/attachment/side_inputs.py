@@ -1,50 +1,67 @@
-"""What may come beside a map: metric samples to align it to, and how far each pixel is to be trusted."""
+"""Reads what may belong to a map: metric samples that it is aligned to, the confidence of its pixels, its camera."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..compute import Backend
-from ..compute.refine.align import Alignment, align
-from ..depth import orientation as exif
+from ..depth import orientation
 from ..depth.aspect import compare
 from ..depth.pixel_format import FDEP, FDIS
 from ..errors import AspectError, GpudepthError, UsageError
 from ..formats.bytesource import Input, VirtualFile, as_input
+from ..limits import Limits
 from ..maps.reader import read_map
 from ..settings.settings import Settings
 from ..settings.values import Confidence
 from .decode import DepthInput, decode_map
 
-AGREE, OFF = 0.6, 0.1     # of samples, and of their middle value: below and beyond, an alignment is doubtful
+if TYPE_CHECKING:
+    from ..compute.refine.align import Alignment
+    from ..maps.record3d import Capture
+
+# an alignment is doubtful if a smaller share of samples agrees, or the error is a larger part of their median
+AGREE, OFF = 0.6, 0.1
 
 
 @dataclass(frozen=True)
 class SideInputs:
-    """metric: depth in metres, sparse or small, that a relative map is aligned to. confidence: a map of how far to
-    trust the metric samples where there are some, else the depth map itself. camera: a file that says how it was taken,
-    a Record3D capture's metadata."""
+    """What may belong to a map.
+
+    Attributes:
+        metric: Depth in metres, sparse or small, that a relative map is aligned to.
+        confidence: The confidence of the metric samples where there are some, otherwise of the depth map itself.
+        camera: A file that describes the camera: the metadata of a Record3D capture.
+    """
 
     metric: DepthInput | None = None
     confidence: str | Input | NDArray[Any] | None = None
     camera: Input | None = None
 
     def paths(self) -> tuple[Input, ...]:
-        """Of the files among them."""
+        """Return those that are files."""
         return tuple(as_input(p) for p in (self.metric, self.confidence, self.camera)
                      if isinstance(p, str | Path | VirtualFile))
+
+    def read_camera(self, limits: Limits) -> Capture | None:
+        """Read the camera. Raises FileError."""
+        if self.camera is None:
+            return None
+        from ..maps.record3d import read_capture
+
+        return read_capture(self.camera, limits)
 
 
 NO_SIDE_INPUTS = SideInputs()
 
 
 def read_confidence(side_inputs: SideInputs, settings: Settings, shape: tuple[int, int]) -> NDArray[np.uint8] | None:
-    """(H, W) uint8, 0 for what is not to be used … 255; None when there is none. Raises UsageError for another size."""
+    """Return the confidence (H, W) uint8, 0 for pixels that are not used; None without one. Raises UsageError."""
     if side_inputs.confidence is None:
         return None
     if isinstance(side_inputs.confidence, np.ndarray):
@@ -52,10 +69,10 @@ def read_confidence(side_inputs: SideInputs, settings: Settings, shape: tuple[in
     else:
         source = read_map(side_inputs.confidence, limits=settings.limits, size=(shape[1], shape[0]))
         codes, turn, name = source.codes, source.orientation, str(side_inputs.confidence)
-    codes = exif.apply(turn, codes)
+    codes = orientation.apply(turn, codes)
     if codes.shape != shape:
-        raise UsageError(f"is {codes.shape[1]}×{codes.shape[0]}, and the map it speaks of {shape[1]}×{shape[0]}",
-                         where=name, hint="one value for each pixel")
+        raise UsageError(f"the confidence map is {codes.shape[1]}×{codes.shape[0]} but its depth map is "
+                         f"{shape[1]}×{shape[0]}", where=name, hint="use one value for each pixel")
     return _scaled(codes, settings.confidence, name)
 
 
@@ -65,7 +82,8 @@ def _scaled(codes: NDArray[Any], rule: Confidence, name: str) -> NDArray[np.uint
     elif codes.dtype.kind in "ub":
         top = rule.highest or (1 if codes.dtype.kind == "b" else int(np.iinfo(codes.dtype).max))
     else:
-        raise UsageError(f"is {codes.dtype}", where=name, hint="unsigned integers, or floats from 0 to 1")
+        raise UsageError(f"a confidence map cannot hold {codes.dtype}", where=name,
+                         hint="use unsigned integers, or floats from 0 to 1")
     values = np.nan_to_num(np.asarray(codes, np.float64), nan=0.0)
     scaled = np.clip(np.ceil(values * (255 / top)), 0, 255).astype(np.uint8)
     scaled[values < rule.least] = 0
@@ -74,7 +92,14 @@ def _scaled(codes: NDArray[Any], rule: Confidence, name: str) -> NDArray[np.uint
 
 @dataclass(frozen=True)
 class Aligned:
-    """A map made metric, in the quantity it was aligned in. warning: what is doubtful about it, or nothing."""
+    """A map that was made metric.
+
+    Attributes:
+        values: Values (H, W) in the quantity in which the map was aligned.
+        found: Scale and shift.
+        warning: Why the alignment is doubtful, or an empty text.
+    """
+
 
     values: NDArray[np.float32]
     found: Alignment
@@ -82,12 +107,15 @@ class Aligned:
 
 
 def align_to(values: NDArray[np.float32], side_inputs: SideInputs, settings: Settings, backend: Backend) -> Aligned:
-    """A relative map, in the quantity that `settings.align` names, fitted to metric samples of the same field of view.
+    """Fit a relative map, in the quantity that `settings.align` names, to metric samples of the same field of view.
 
-    Raises UsageError, AspectError when the samples have another aspect, RangeError.
+    Raises:
+        UsageError: There are no samples.
+        AspectError: The samples have another aspect.
+        RangeError: No scale and shift fits.
     """
     if side_inputs.metric is None:
-        raise UsageError("nothing to align to", hint="--align-to, with metric depth of some pixels at least")
+        raise UsageError("there is nothing to align the map to", hint="‹align_to› needs metric depth of some pixels")
     fmt = FDEP if settings.align == "depth" else FDIS
     reading = Settings(encoding=settings.metric_encoding, floats_are_metres=True, pixel_format=fmt,
                      orientation=settings.orientation, limits=settings.limits)
@@ -100,6 +128,8 @@ def align_to(values: NDArray[np.float32], side_inputs: SideInputs, settings: Set
         height, width = max(metric.shape[0], values.shape[0]), max(metric.shape[1], values.shape[1])
         sampled = backend.resize(values, width, height, "bilinear")
     weights = None if confidence is None else confidence.astype(np.float32)
+    from ..compute.refine.align import align
+
     try:
         found = align(sampled, metric, weights)
     except GpudepthError as error:
@@ -110,17 +140,18 @@ def align_to(values: NDArray[np.float32], side_inputs: SideInputs, settings: Set
 def _check_aspect(samples: tuple[int, ...], shape: tuple[int, ...], name: str | Path) -> None:
     aspect = compare((samples[1], samples[0]), (shape[1], shape[0]), min(*samples, *shape))
     if not aspect.fits:
-        raise AspectError(f"the samples are {samples[1]}×{samples[0]} and the map {shape[1]}×{shape[0]}: the aspects "
-                          f"differ by {aspect.off}", where=name,
-                          hint="it fits turned by 90°: one of them is in another orientation" if aspect.turned else
-                          "both have to show the same field of view")
+        raise AspectError(f"the samples are {samples[1]}×{samples[0]} but the map is {shape[1]}×{shape[0]}: their "
+                          f"aspects differ by {aspect.off}", where=name,
+                          hint="they fit after a turn by 90°: one of them is in another orientation" if aspect.turned
+                          else "both must show the same field of view")
 
 
 def _doubt(found: Alignment, metric: NDArray[np.float32]) -> str:
-    """A fit that few samples agree with, or badly, is one that people should know of."""
+    """Return why an alignment is doubtful, or an empty text."""
     share = found.inliers / found.samples
     middle = float(np.median(np.abs(metric[np.isfinite(metric)])))
     if share >= AGREE and found.error <= OFF * middle:
         return ""
-    return (f"the alignment is doubtful: {share:.0%} of the samples agree, by {found.error / middle:.1%} of their "
-            "middle value; is the map linear in disparity or in depth (--align-in), and are both of one moment?")
+    return (f"the alignment is doubtful: {share:.0%} of the samples agree, within {found.error / middle:.1%} of their "
+            "median; check whether the map is linear in disparity or in depth (‹align_in›), and whether both show the "
+            "same moment")

@@ -1,4 +1,4 @@
-"""What of a job decides the bytes of an output, as a hash in the ledger: a changed job redoes its items."""
+"""Hashes the part of a job that determines the bytes of an output; a changed job processes its items again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..settings.settings import Settings
 _SOURCE = {"key", "orientation", "rows", "clip", "color_transform"}
 _NOT_OUTPUT = {"path", "replace_depth", "donor"}
 _FIXED = {"output.photo_quality": "output.quality"}
-"""Names that a key has in hashes, whatever it is called today: a renamed key redoes nothing."""
+"""Names of renamed keys in hashes, so that renaming a key repeats nothing."""
 _CLIP = {"frames", "stride", "match", "tolerance", "offset", "fps", "color_stream", "depth_stream", "color_crop",
          "depth_crop", "coding", "range", "qp"}
 _VERSION_1 = {
@@ -32,8 +32,8 @@ class JobHash:
     """The hash of a job.
 
     Attributes:
-        value: What new rows of the ledger have.
-        version_1: What version 0.1 wrote for the same job; empty where the job uses keys that it did not have.
+        value: The hash in new rows of the ledger.
+        version_1: The hash of version 0.1 for the same job; empty if the job uses newer keys.
     """
 
     value: str
@@ -45,11 +45,11 @@ class JobHash:
 
 
 def job_hash(job: Job, settings: Settings | None = None) -> JobHash:
-    """Return the hash of what decides the bytes of an output beside its inputs; `run` and `limits` do not.
+    """Return the hash of all settings that determine the bytes of an output; `run` and `limits` do not.
 
     Args:
         job: The job.
-        settings: With the content of files that the job names, a donor and a network.
+        settings: Its settings, with the content of files that it names: a donor and a network.
     """
     named = {_FIXED.get(name, name): value for name, value in _leaves(_decisive(job, exclude_defaults=True), "")
              if name != "output.container"}
@@ -73,7 +73,7 @@ def _decisive(job: Job, **how: Any) -> dict[str, Any]:
 
 
 def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Dotted names and values of nested sections."""
+    """Yield dotted names and values of nested sections."""
     if isinstance(value, dict):
         for key, below in value.items():
             yield from _leaves(below, f"{name}.{key}" if name else key)
@@ -82,7 +82,7 @@ def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def _version_1(job: Job) -> dict[str, Any] | None:
-    """What version 0.1 hashed; None for a job that it could not have run."""
+    """Return what version 0.1 hashed, or None for a job that it could not run."""
     content, named = _decisive(job), _decisive(job, exclude_defaults=True)
     for section, keys in _VERSION_1.items():
         if set(named.get(section, {})) - keys:

@@ -1,4 +1,4 @@
-"""Views of a plan's items: those that are meant, by their places. A million items are held once, or not at all."""
+"""Sequences over items that are held elsewhere: selected by place, or made when they are asked for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class LazySequence(Sequence[T]):
-    """Items of a sequence, by their places in it: 8 bytes each."""
+    """Selected items of a sequence, held as places of 8 bytes each."""
 
     def __init__(self, items: Sequence[T], places: array[int]) -> None:
         self.items, self.places = items, places
@@ -35,7 +35,7 @@ class LazySequence(Sequence[T]):
 
 
 class MappedSequence(Sequence[T]):
-    """Items that are made of others when they are asked for."""
+    """Items that are made from those of another sequence when they are asked for."""
 
     def __init__(self, of: Sequence[S], make: Callable[[S], T]) -> None:
         self.of: Sequence[Any] = of
@@ -58,6 +58,6 @@ class MappedSequence(Sequence[T]):
 
 
 def select(items: Sequence[T], wanted: Callable[[T], Any]) -> Sequence[T]:
-    """The items that are wanted; the sequence itself when all are."""
+    """Return the items that are wanted, or the sequence itself if all are."""
     places = array("Q", (place for place, item in enumerate(items) if wanted(item)))
     return items if len(places) == len(items) else LazySequence(items, places)

@@ -1,7 +1,8 @@
-"""The ledger: one JSON line per finished item, in the order they finished. Resume believes it, not file names.
+"""Keeps the ledger of a run: one JSON line for each finished item, in the order in which they finished.
 
-An item is done when its last row says so, the job's settings are the same, its inputs are unchanged (size,
-modification time and inode agree, or else the SHA-256 does), and the output is there with the size written.
+A run resumes by its ledger, not by file names. An item is done if its last row has status "ok", the settings of the job
+are the same, its inputs are unchanged (size, modification time and inode agree, or otherwise the SHA-256), and the
+output exists with the recorded size.
 """
 
 from __future__ import annotations
@@ -9,35 +10,42 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from math import isfinite
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
+from ..deprecated import renamed_attribute
 from ..errors import FileError, LockedError, OutputError
 from ..formats.archive.member import Member
 from ..formats.bytesource import Input, VirtualFile
 from ..limits import Limits
-from ..pairing.stores import RemoteFile, Target, known_facts
+from ..pairing.stores import Facts, RemoteFile, Target, existing_facts
 from .job_hash import JobHash
 
-_TEXTS = ("key", "status", "job", "output", "output_sha256", "output_etag", "said", "error", "message", "members")
+_SUMMARY = "said"        # the JSON name of `summary`, as in version 0.1
+_TEXTS = ("key", "status", "job", "output", "output_sha256", "output_etag", _SUMMARY, "error", "message", "members")
 _NUMBERS = ("output_size", "filled", "seconds", "pixels")
-LEDGER = "gpudepth-ledger.jsonl"      # in the folder that a run writes to
-MOST_LINE = 1 << 24      # bytes of a row: of a sequence of pictures it names every file
-_KNOWN = Limits(max_file=0, max_ratio=0)    # it is, or has the size of, what the job's own limits let pass
+NO_OBJECTS: Mapping[str, Facts | None] = MappingProxyType({})
+LEDGER = "gpudepth-ledger.jsonl"      # in the folder of the outputs
+MOST_LINE = 1 << 24      # bytes of a row, which names every file of a sequence of pictures
+_UNLIMITED = Limits(max_file=0, max_ratio=0)    # the job's own limits allowed a file of this size already
 
 
 @dataclass(frozen=True)
 class FileState:
-    """A file as it was. `sha256` is of its content.
+    """The state of a file when it was read or written.
 
-    etag: of an object in a store, as the store says it; of one, that and the size decide, and nothing else is known.
-
-    Of a member of an archive: its size and content, the archive's time and inode; archive: the archive's size, and
-    where the member is in it.
+    Attributes:
+        size: Bytes; of a member of an archive, those of the member.
+        mtime_ns: Modification time; of a member, that of the archive.
+        inode: Inode; of a member, that of the archive.
+        sha256: Hash of the content.
+        archive: Of a member, the size of the archive and the place of the member in it.
+        etag: Of an object in a store, its ETag. The ETag and the size decide whether an object is unchanged.
     """
 
     size: int
@@ -49,16 +57,18 @@ class FileState:
 
     @classmethod
     def of(cls, path: Input) -> FileState:
+        """Return the present state of a file. Raises OSError, FileError."""
         stat = path.stat()
         size, archive = _place(path, stat)
         return cls(size, stat.st_mtime_ns, stat.st_ino, sha256(path), archive)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> FileState:
+        """Return the state that a row of JSON holds."""
         return cls(**{**data, "archive": tuple(data["archive"]) if data.get("archive") else None})
 
     def is_unchanged(self, path: Input) -> bool:
-        """Is the file unchanged? The hash is taken only when size agrees and the rest does not."""
+        """Return whether the file is unchanged. It is hashed only if the size agrees and something else differs."""
         if isinstance(path, RemoteFile):
             return (path.size, path.etag) == (self.size, self.etag)
         try:
@@ -77,18 +87,19 @@ def _place(path: Input, stat: os.stat_result) -> tuple[int, tuple[int, int] | No
 
 
 def sha256(path: Input) -> str:
+    """Return the hash of a file's content. Raises OSError, FileError."""
     if isinstance(path, VirtualFile):
-        return hashlib.sha256(path.read(_KNOWN)).hexdigest()
+        return hashlib.sha256(path.read(_UNLIMITED)).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 StatSignature: TypeAlias = tuple[int, int] | None
-"""Size and modification time; None: it is not there."""
+"""Size and modification time; None for a file that does not exist."""
 
 
 def stat_signature(path: Input) -> StatSignature:
-    """What a file looks like before it is read: see `states`."""
+    """Return what identifies a file before it is read; see `states`."""
     try:
         stat = path.stat()
     except (OSError, FileError):
@@ -97,22 +108,47 @@ def stat_signature(path: Input) -> StatSignature:
 
 
 def states(inputs: Sequence[Input], before: Sequence[StatSignature]) -> list[FileState]:
-    """Of inputs that were read. Raises FileError for one that was written to meanwhile: the output is made of neither
-    what was there nor what is."""
+    """Return the states of inputs that were read.
+
+    Raises FileError for one that changed while it was being read: the output is made from neither version.
+    """
     out = []
     for path, seen in zip(inputs, before, strict=True):
-        with suppress(OSError):     # it has gone
+        with suppress(OSError):     # it was deleted
             out.append(FileState.of(path))
         if seen is None or stat_signature(path) != seen:
-            raise FileError("has changed while it was read", where=str(path), hint="run again")
+            raise FileError("the file changed while it was being read", where=str(path), hint="run again")
     return out
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line. status: "ok" or "error". `output` is relative to the plan's root. pixels: of the map, or of all of a
-    clip's. seconds: from the task's start to its end; stages: where they went (`stopwatch`). members: of an output that
-    holds several, the SHA-256 of their names."""
+    """One line of the ledger.
+
+    Attributes:
+        key: Key of the item.
+        status: "ok" or "error".
+        job: Hash of the job.
+        photo: State of the photo or video.
+        depth: State of the map.
+        output: Path of the output relative to the plan's root.
+        output_size: Bytes of the output.
+        output_sha256: Hash of the output.
+        summary: What was understood of the map.
+        range: Range that is stored, in the native quantity.
+        metres: Nearest and farthest metres; None for infinity.
+        filled: Number of pixels that were filled.
+        warnings: Problems.
+        error: Class of the error.
+        message: Its message.
+        seconds: Seconds from the start of the task to its end.
+        pixels: Pixels of the map, or of all maps of a clip.
+        stages: Seconds by stage; see `timing`.
+        beside: States of the other inputs.
+        output_etag: ETag of an output in an object store.
+        members: Of an output that holds several photos, the SHA-256 of their names.
+    """
+
 
     key: str
     status: str
@@ -122,7 +158,7 @@ class Row:
     output: str = ""
     output_size: int = 0
     output_sha256: str = ""
-    said: str = ""
+    summary: str = ""
     range: tuple[float, float] | None = None
     metres: tuple[float | None, float | None] | None = None
     filled: int = 0
@@ -136,8 +172,11 @@ class Row:
     output_etag: str = ""
     members: str = ""
 
+    said = renamed_attribute("said", "summary")
+
     def to_json(self) -> str:
-        rows = {k: v for k, v in asdict(self).items() if v not in (None, "", (), 0, {})}
+        """Return the line, without empty fields."""
+        rows = {_SUMMARY if k == "summary" else k: v for k, v in asdict(self).items() if v not in (None, "", (), 0, {})}
         for state in (rows.get("photo"), rows.get("depth"), *rows.get("beside", ())):
             for name in ("archive", "etag"):
                 if state and not state[name]:
@@ -146,13 +185,13 @@ class Row:
 
     @classmethod
     def from_json(cls, line: str) -> Row:
-        """Raises ValueError, TypeError for a line that is no row."""
+        """Parse a line. Raises ValueError or TypeError for a line that is not a row."""
         try:
             data: dict[str, Any] = json.loads(line)
         except RecursionError:
             raise ValueError("nested too deeply") from None
         if not isinstance(data, dict) or not _is_row(data):
-            raise TypeError("is no row")
+            raise TypeError("not a row of a ledger")
         for name in ("photo", "depth"):
             if data.get(name):
                 data[name] = FileState.from_dict(data[name])
@@ -161,28 +200,37 @@ class Row:
         for name in ("range", "metres", "warnings"):
             if name in data:
                 data[name] = tuple(data[name])
-        return cls(**data)
+        return cls(**{"summary" if name == _SUMMARY else name: value for name, value in data.items()})
 
-    def done(self, job: JobHash, inputs: Sequence[Input], output: Path | Target) -> bool:
-        """Does this row make redoing the item needless? inputs: photo, map, and what came beside it."""
+    def done(self, job: JobHash, inputs: Sequence[Input], output: Path | Target,
+             objects: Mapping[str, Facts | None] = NO_OBJECTS) -> bool:
+        """Return whether the item is done.
+
+        Args:
+            job: Hash of the job.
+            inputs: Photo, map, and the other inputs.
+            output: The output.
+            objects: Known facts of outputs in object stores; the store is asked about others.
+        """
         if self.status != "ok" or not job.covers(self.job) or self.photo is None or self.depth is None:
             return False
         with suppress(OSError):
-            if self._is_there(output):
+            if self._exists(output, objects):
                 states = (self.photo, self.depth, *self.beside)
                 return len(states) == len(inputs) and all(s.is_unchanged(p) for s, p in zip(states, inputs,
                                                                                             strict=True))
         return False
 
-    def _is_there(self, output: Path | Target) -> bool:
-        """Is the output as it was written? Raises OSError."""
+    def _exists(self, output: Path | Target, objects: Mapping[str, Facts | None]) -> bool:
+        """Return whether the output is as it was written. Raises OSError."""
         if isinstance(output, Target):
-            return known_facts(output.url) == (self.output_size, self.output_etag)
+            found = objects[output.url] if output.url in objects else existing_facts(output.url)
+            return found == (self.output_size, self.output_etag)
         return output.stat().st_size == self.output_size
 
 
 def _is_row(data: dict[str, Any]) -> bool:
-    """Is what is shown and added up of the right kinds?"""
+    """Return whether the values that are shown and added have the right types."""
     stages, metres, warnings = data.get("stages", {}), data.get("metres", ()), data.get("warnings", ())
     numbers = [data[name] for name in _NUMBERS if name in data]
     return (all(isinstance(data.get(name, ""), str) for name in _TEXTS)
@@ -193,7 +241,7 @@ def _is_row(data: dict[str, Any]) -> bool:
 
 
 def read_rows(path: Path, start: int = 0) -> Iterator[Row]:
-    """The rows of a ledger from a byte on, one in memory at a time; lines that are none are skipped."""
+    """Yield the rows of a ledger from a byte on, one in memory at a time; lines that are not rows are skipped."""
     with path.open("rb") as file:
         file.seek(start)
         for line in file:
@@ -203,11 +251,13 @@ def read_rows(path: Path, start: int = 0) -> Iterator[Row]:
 
 @dataclass
 class Ledger:
-    """Open for appending, and locked: a second run of the same folder gets LockedError. Use as a context manager.
+    """A ledger that is open for appending and locked: a second run of the folder gets LockedError. A context manager.
 
-    rows: the last row of each key, as they were when it was opened; what is added is written, not held.
-    shared: others may hold it in this way at the same time, none of them writes. Shards hold the whole run's so, and
-    thereby keep a run of everything, and a merge, away. With it no rows are read.
+    Attributes:
+        path: The file.
+        rows: The last row of each key when the ledger was opened; rows that are added are written, not held.
+        shared: Takes a shared lock instead, without reading rows or writing. Shards take it on the ledger of the whole
+            run, which blocks whole runs and merges.
     """
 
     path: Path
@@ -220,7 +270,7 @@ class Ledger:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         except OSError as error:
-            raise OutputError(f"cannot be written: {error.strerror}", where=self.path) from None
+            raise OutputError(f"the ledger cannot be written: {error.strerror}", where=self.path) from None
         try:
             self._lock()
             if not self.shared:
@@ -232,22 +282,22 @@ class Ledger:
 
     def __exit__(self, *error: object) -> None:
         if self._handle >= 0:
-            os.close(self._handle)  # and with it the lock
+            os.close(self._handle)  # releases the lock
             self._handle = -1
 
     def _lock(self) -> None:
         try:
             import fcntl
-        except ImportError:  # Windows: no lock, and that is said in the documentation
+        except ImportError:  # Windows has no such lock; the documentation says so
             return
         try:
             fcntl.flock(self._handle, (fcntl.LOCK_SH if self.shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError:
             raise LockedError("another run is writing this folder", where=self.path.parent,
-                              hint="wait for it to end, or write elsewhere") from None
+                              hint="wait for it to end, or write to another folder") from None
 
     def _load(self) -> None:
-        """Read what is there; a last line torn by a kill is cut off."""
+        """Read the rows; an incomplete last line, left by a killed run, is cut off."""
         size = os.fstat(self._handle).st_size
         tail = os.pread(self._handle, min(size, MOST_LINE), size - min(size, MOST_LINE))
         whole = size - len(tail) + tail.rfind(b"\n") + 1 if tail else 0
@@ -268,4 +318,4 @@ class Ledger:
             if os.write(self._handle, line) != len(line):
                 raise OutputError("the disk is full", where=self.path)
         except OSError as error:
-            raise OutputError(f"cannot be written: {error.strerror}", where=self.path) from None
+            raise OutputError(f"the ledger cannot be written: {error.strerror}", where=self.path) from None

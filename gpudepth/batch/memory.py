@@ -1,77 +1,108 @@
-"""Bytes in flight: what all workers may hold of decoded pictures and maps, together.
+"""Bounds the memory that all workers of a run together use for decoded pictures and maps.
 
-Each worker may take its share of half of the memory without asking, so that ordinary items cost nothing. What takes
-more asks for the rest, of the other half, before it decodes, and waits while others hold it. An item that would not fit
-at all is done while nobody else has more than their share. Sizes are those that headers declare: they are asked for
-where limits are checked.
+Half of the memory is divided among the workers, who use their shares without asking, so that ordinary items cost
+nothing. A worker that needs more requests the rest from the other half before it decodes, and waits while others hold
+it. An item that is larger than that half is processed while no other worker has more than its share.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Generic, TypeVar
+
+from ..limits import Limits
 
 Worker = TypeVar("Worker")
 
 
 @dataclass(frozen=True)
 class LeaseRequest:
-    """A worker's: may I have so many bytes more? It waits for an answer."""
+    """A worker's request for more memory, which waits for an answer.
+
+    Attributes:
+        bytes: Number of bytes.
+    """
 
     bytes: int
 
 
 @dataclass
 class MemoryLease:
-    """A worker's side. free: what it may take without asking; ask: asks and waits."""
+    """The memory that one worker uses for its item.
 
-    free: int
-    ask: Callable[[int], None]
-    taken: int = 0
+    Attributes:
+        share: Bytes that the worker uses without asking; None is any number.
+        request: Requests more bytes and waits for them.
+        used: Bytes that the item uses.
+        granted: Bytes that were granted beyond the share.
+    """
+
+    share: int | None = None
+    request: Callable[[int], None] = lambda size: None
+    used: int = 0
     granted: int = 0
 
-    def take(self, size: int) -> None:
-        """Before something of that size is decoded. Clips' threads take nothing: their frames are few by design."""
+    def charge(self, size: int) -> None:
+        """Count bytes that are about to be used. Threads of clips are not counted: their frames are few by design."""
         if threading.current_thread() is not threading.main_thread():
             return
-        self.taken += size
-        missing = self.taken - self.free - self.granted
+        self.used += size
+        missing = 0 if self.share is None else self.used - self.share - self.granted
         if missing > 0:
-            self.ask(missing)
+            self.request(missing)
             self.granted += missing
 
-    def let_go(self) -> None:
-        """A part of the item is done, and holds nothing more: what was granted is there for the next one."""
-        self.taken = 0
+    def release(self) -> None:
+        """Count from 0 again after a part of the item, which keeps what was granted for the next part."""
+        self.used = 0
 
     def reset(self) -> None:
-        """The item is done."""
-        self.taken = self.granted = 0
+        """Count from 0 for the next item."""
+        self.used = self.granted = 0
+
+    def limits(self, limits: Limits) -> Limits:
+        """Return the same limits, which charge this lease."""
+        return _ChargedLimits(**{f.name: getattr(limits, f.name) for f in fields(Limits)}, lease=self)
+
+
+@dataclass(frozen=True)
+class _ChargedLimits(Limits):
+    lease: MemoryLease = field(default_factory=MemoryLease, compare=False, repr=False)
+
+    def charge(self, size: int) -> None:
+        self.lease.charge(size)
 
 
 @dataclass
 class MemoryBudget(Generic[Worker]):
-    """The run's side: `size` bytes that workers ask for. Who waits is served in the order of asking."""
+    """The memory that workers of a run request, first come, first served.
+
+    Attributes:
+        size: Bytes for all of them.
+        held: Bytes by id of the worker.
+        waiting: Workers and the bytes they request, in the order of the requests.
+    """
 
     size: int
     held: dict[int, int] = field(default_factory=dict)
     waiting: list[tuple[Worker, int]] = field(default_factory=list)
 
-    def ask(self, worker: Worker, size: int) -> None:
+    def request(self, worker: Worker, size: int) -> None:
+        """Add a request of `size` bytes."""
         self.waiting.append((worker, size))
 
     def release(self, worker: Worker) -> None:
-        """Its item is done, or it is gone."""
+        """Free what a worker holds: its item is done, or the worker is gone."""
         self.held.pop(id(worker), None)
         self.waiting = [(w, n) for w, n in self.waiting if w is not worker]
 
     def grants(self) -> list[Worker]:
-        """Who may go on now.
+        """Return the workers whose requests are granted now.
 
-        When all who hold something wait for more, the first of them goes on whatever it takes: the others would never
-        give anything back.
+        When every worker that holds memory waits for more, the first request is granted whatever its size, because no
+        worker would release anything otherwise.
         """
         out: list[Worker] = []
         while self.waiting:

@@ -1,8 +1,8 @@
-"""The ledger of a run whose outputs are in an object store: a file here while it runs, written there in parts.
+"""Keeps the ledger of a run whose outputs are in an object store: a local file that is written to the store in parts.
 
-Nothing can be appended to an object. Every few hundred rows, and at the end, what is new becomes a part of its own,
-`gpudepth-ledger/<shard>-<run>-<number>.jsonl`; a killed run redoes at most what its last part lacks. Parts of all runs
-are read at the start, less those that hold other shards of the same cut. There are no locks.
+Objects cannot be appended to. Every few hundred rows, and at the end, new rows become a part of their own,
+`gpudepth-ledger/<shard>-<run>-<number>.jsonl`; a killed run repeats at most the rows after its last part. Parts of all
+runs are read at the start, except those of other shards of the same division. There are no locks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,15 @@ _NAME = re.compile(r"(all|(\d+)-of-(\d+))-(\d{8}T\d{6}-[0-9a-f]{8})-(\d+)\.jsonl
 
 @dataclass
 class PartLedger(Ledger):
-    """As `Ledger`; path: of the file here. folder: the URL of the parts. every: rows of a part."""
+    """A ledger that is written to an object store in parts.
+
+    Attributes:
+        path: The local file.
+        folder: URL of the folder of parts.
+        shard: The shard.
+        every: Rows per part.
+    """
+
 
     folder: str = ""
     shard: Shard | None = None
@@ -40,13 +48,14 @@ class PartLedger(Ledger):
         self.rows.update(read_parts(self.folder, self.shard))
 
     def add(self, row: Row) -> None:
+        """See `Ledger`."""
         super().add(row)
         self._rows += 1
         if self._rows >= self.every:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is new as a part. Raises OutputError, AccessError."""
+        """Write new rows as a part. Raises OutputError, AccessError."""
         data = os.pread(self._handle, self.size - self._sent, self._sent)
         if data:
             shard = "all" if self.shard is None else f"{self.shard[0]}-of-{self.shard[1]}"
@@ -56,7 +65,7 @@ class PartLedger(Ledger):
     def __exit__(self, *error: object) -> None:
         try:
             if self._handle >= 0 and self._run:
-                # what ended the run is told, not that the store fails for this as well
+                # the error that ended the run is raised, not a failure of the store that follows it
                 with suppress(GpudepthError) if any(error) else nullcontext():
                     self.flush()
         finally:
@@ -64,7 +73,7 @@ class PartLedger(Ledger):
 
 
 def read_parts(folder: str, shard: Shard | None = None) -> dict[str, Row]:
-    """The last row of each key, in all parts that may have one of the shard."""
+    """Return the last row of each key from all parts that may hold rows of the shard."""
     found = []
     with suppress(MissingInputError):
         for part in list_objects(folder):
@@ -75,7 +84,7 @@ def read_parts(folder: str, shard: Shard | None = None) -> dict[str, Row]:
     rows: dict[str, Row] = {}
     for data in read_all([part for _, _, part in sorted(found, key=lambda one: one[:2])]):
         for line in data.splitlines():
-            with suppress(ValueError, TypeError, AttributeError, RecursionError):     # not of ours
+            with suppress(ValueError, TypeError, AttributeError, RecursionError):     # not a row
                 row = Row.from_json(line.decode())
                 if in_shard(row.key, shard):
                     rows[row.key] = row
@@ -83,6 +92,6 @@ def read_parts(folder: str, shard: Shard | None = None) -> dict[str, Row]:
 
 
 def shards_of(folder: str) -> list[str]:
-    """Which shards have parts, `all` for runs of everything."""
+    """Return the shards that have parts; `all` stands for whole runs."""
     names = {match[1] for part in list_objects(folder) if (match := _NAME.fullmatch(part.name))}
     return sorted(name.replace("-of-", "/") for name in names)

@@ -1,6 +1,6 @@
-"""What a run will cost in precision, told before it starts: from the range that the encoding names, or of a few maps.
+"""Warns of a loss of precision before a run starts, by the range that the encoding names or that of a few maps.
 
-The maps are looked at in a worker of their own: one that kills or hangs its reader does no harm here.
+Maps are read in a worker, so that one which kills or hangs its reader does no harm here.
 """
 
 from __future__ import annotations
@@ -12,25 +12,27 @@ from typing import Any
 
 from ..attachment.decode import decode_map
 from ..attachment.export import MAPS_ALONE
-from ..attachment.pipeline import photo_of
-from ..attachment.precision import foretell
+from ..attachment.photo import read_picture
+from ..attachment.precision import predict_rounding
 from ..compute import backend
 from ..containers import registry
 from ..containers.base import Container, capabilities
 from ..depth.encoding import DisparityRange, Encoding, Gray, Relative, ZBuffer
-from ..depth.pixel_format import Quantity, quantity_of
+from ..depth.pixel_format import Quantity, metre_range, quantity_of
+from ..errors import render
 from ..maps.record3d import read_capture
+from ..settings.options import key
 from ..settings.settings import Settings
 from .lazy_sequence import select
 from .work_item import PhotoItem
-from .workers import run_tasks
+from .workers import WorkerContext, run_tasks
 
 SAMPLES = 8
 
 
 @dataclass(frozen=True)
 class RangeProbe:
-    """What a worker is asked."""
+    """The task of a worker: to find the range of one map."""
 
     item: PhotoItem
     settings: Settings
@@ -38,17 +40,24 @@ class RangeProbe:
 
 @dataclass(frozen=True)
 class ProbedRange:
-    """The nearest and farthest metres of a map (NaN: none), and which preset was recognised."""
+    """The range of a map.
+
+    Attributes:
+        near: Nearest metres; NaN for a map without values.
+        far: Farthest metres.
+        preset_reason: Which preset was recognised, and why.
+    """
+
 
     near: float
     far: float
     preset_reason: str = ""
 
 
-def probe_range(task: RangeProbe) -> ProbedRange:
-    """The range of one item's map, as it would be stored. Raises what reading it raises."""
+def probe_range(task: RangeProbe, worker: WorkerContext) -> ProbedRange:
+    """Return the range of one item's map, as it would be stored. Raises what reading it raises."""
     item, settings = task.item, task.settings.resolve_preset(task.item.depth)
-    picture = photo_of(item.photo, settings.limits)
+    picture = read_picture(item.photo, settings.limits)
     frame = (picture.width, picture.height) if settings.orientation == "display" else (
         picture.coded_width, picture.coded_height)
     size = read_capture(item.camera, settings.limits).depth if item.camera else None
@@ -56,18 +65,20 @@ def probe_range(task: RangeProbe) -> ProbedRange:
     span = intake.span or backend("numpy").span(intake.values)
     if not span.valid:
         return ProbedRange(math.nan, math.nan, settings.preset_reason)
-    near, far = span.lo, span.hi
-    if quantity_of(intake.fmt) is Quantity.DISPARITY:
-        near, far = (1 / v if v > 0 else math.inf for v in (span.hi, span.lo))
-    return ProbedRange(near, far, settings.preset_reason)
+    return ProbedRange(*metre_range(span.lo, span.hi, quantity_of(intake.fmt)), settings.preset_reason)
 
 
 def precision_warnings(items: Sequence[PhotoItem], settings: Settings, seconds: float,
             among: int | None = None) -> tuple[list[str], list[str]]:
-    """(warnings, notes): ranges that cost too much, and what `--preset auto` takes the maps for. seconds: for a map.
-    among: how many items there are, where these are some of them.
+    """Return warnings about ranges that cost too much precision, and notes about presets that were recognised.
 
-    Nothing is foretold of maps that are aligned first, or keep the codes of the files they come from.
+    Maps that are aligned first, or that keep the codes of their files, are not examined.
+
+    Args:
+        items: The items.
+        settings: Their settings.
+        seconds: Time limit of a map.
+        among: Number of all items, where these are some of them.
     """
     stored = select(items, lambda item: item.output.suffix.lower() not in MAPS_ALONE)
     if settings.align is not None or (settings.encoding is None and settings.auto is None) or not stored:
@@ -75,7 +86,7 @@ def precision_warnings(items: Sequence[PhotoItem], settings: Settings, seconds: 
     named = known_range(settings.encoding)
     if named is not None:
         return _warn(*named, settings, _container(stored[0]), "the range that the encoding names"), []
-    if settings.network is not None:      # its maps are not there yet
+    if settings.network is not None:      # its maps do not exist yet
         return [], []
     chosen = evenly(stored, SAMPLES)
     notes, seen = [], []
@@ -83,7 +94,7 @@ def precision_warnings(items: Sequence[PhotoItem], settings: Settings, seconds: 
         if done.error is None:
             seen.append(done.result)
             if done.result.preset_reason:
-                notes.append(f"{done.task.item.key}: preset auto takes its map for {done.result.preset_reason}")
+                notes.append(f"{done.task.item.key}: preset auto recognised its map as {done.result.preset_reason}")
         elif settings.auto is not None:
             notes.append(f"{done.task.item.key}: preset auto: {done.error}")
     near = min((s.near for s in seen if s.near > 0), default=math.nan)
@@ -94,17 +105,16 @@ def precision_warnings(items: Sequence[PhotoItem], settings: Settings, seconds: 
 
 
 def other_formats(items: Sequence[PhotoItem], settings: Settings) -> list[str]:
-    """Photos that would have to be encoded anew, which nobody asked for, so that they fail: of a few that are looked
-    at, by their suffixes."""
-    odd = [item for item in evenly(items, SAMPLES) if _encoded_anew(item, settings)]
+    """Return a warning about photos that fail because they would have to be re-encoded, judging by a few suffixes."""
+    odd = [item for item in evenly(items, SAMPLES) if _needs_encoding(item, settings)]
     if not odd:
         return []
     photo, output = odd[0].photo, odd[0].output
-    return [f"{photo} cannot become {output}: photos keep their format. output.path: …{photo.suffix}, a job for each "
-            "format, or output.transcode: true for a JPEG that is to become a HEIC"]
+    return [f"{photo} cannot become {output}: photos keep their format; use output.path: …{photo.suffix}, a job for "
+            "each format, or output.transcode: true to make a HEIC from a JPEG"]
 
 
-def _encoded_anew(item: PhotoItem, settings: Settings) -> bool:
+def _needs_encoding(item: PhotoItem, settings: Settings) -> bool:
     photo, output = (registry.by_suffix(file.suffix) for file in (item.photo, item.output))
     if photo is None or output is None or item.output.suffix.lower() in MAPS_ALONE or photo.name == output.name:
         return False
@@ -112,17 +122,17 @@ def _encoded_anew(item: PhotoItem, settings: Settings) -> bool:
 
 
 def known_range(encoding: Encoding | None) -> tuple[float, float] | None:
-    """(nearest, farthest) metres that an encoding can give; None for those that end nowhere."""
+    """Return the nearest and farthest metres of an encoding; None for encodings without ends."""
     if isinstance(encoding, Gray | ZBuffer | Relative):
         return encoding.near, encoding.far
     if isinstance(encoding, DisparityRange):
-        ends = sorted((encoding.black, encoding.white))
-        return 1 / ends[1], 1 / ends[0] if ends[0] else math.inf
+        lo, hi = sorted((encoding.black, encoding.white))
+        return metre_range(lo, hi, Quantity.DISPARITY)
     return None
 
 
 def evenly(items: Sequence[Any], count: int) -> list[Any]:
-    """`count` of them at most, the first and the last among them."""
+    """Return at most `count` evenly chosen items, including the first and the last."""
     if len(items) <= count:
         return list(items)
     if count == 1:
@@ -140,5 +150,5 @@ def _warn(near: float, far: float, settings: Settings, container: Container | No
     if container is None or not 0 < near < far < math.inf:
         return []
     bits = settings.bits or container.bits[0]
-    return foretell(near, far, quantity_of(settings.pixel_format), bits, most_bits=max(container.bits),
-                    of=of)
+    found = predict_rounding(near, far, quantity_of(settings.pixel_format), bits, most_bits=max(container.bits), of=of)
+    return [render(warning, key) for warning in found]

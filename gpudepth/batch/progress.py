@@ -1,5 +1,7 @@
-"""Progress on stderr: a bar on a terminal, one line now and then elsewhere, or a line of JSON for each event; and a
-heartbeat, a file that says that the run is alive and how far it is."""
+"""Shows progress on stderr: a bar on a terminal, elsewhere a line at intervals, or a line of JSON for each event.
+
+A heartbeat is a file that shows that the run is alive, and its progress.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from types import TracebackType
 from typing import Any, Literal, TextIO
 
 from ..errors import readable
-from ..timing import add
+from ..timing import StageTimes
 from .ledger import Row
 
 LINE_SECONDS = 10.0
@@ -23,11 +25,15 @@ Style = Literal["text", "json"]
 
 
 class Progress:
-    """Counts items. Use as a context manager; `quiet` shows nothing.
+    """Counts items and shows progress. A context manager.
 
-    every       seconds between lines where there is no terminal
-    style       json: progress, warnings and errors as one object a line
-    heartbeat   a file that is replaced every few seconds; None: none
+    Args:
+        total: Number of items.
+        quiet: Shows nothing.
+        stream: Where to write.
+        every: Seconds between lines where there is no terminal.
+        style: "json" writes progress, warnings and errors as one object per line.
+        heartbeat: A file that is replaced every few seconds.
     """
 
     def __init__(self, total: int, *, quiet: bool = False, stream: TextIO | None = None, every: float = LINE_SECONDS,
@@ -35,7 +41,7 @@ class Progress:
         self.total, self.stream, self.every, self.style = total, stream or sys.stderr, every, style
         self.heartbeat = heartbeat
         self.done = self.failed = self.pixels = 0
-        self.stages: dict[str, float] = {}
+        self.times = StageTimes()
         self.started = self.spoke = time.monotonic()
         self.beaten = -BEAT_SECONDS
         self.bar = None
@@ -62,8 +68,7 @@ class Progress:
         self.beat(now=True, state="done" if kind is None else "stopped")
 
     def figures(self) -> dict[str, Any]:
-        """What there is to say, for JSON: items and megapixels of maps a second, seconds that are left, and the stage
-        that takes most of the time with its share."""
+        """Return progress for JSON: items and megapixels of maps per second, remaining seconds, the slowest stage."""
         seconds = time.monotonic() - self.started
         out: dict[str, Any] = {"done": self.done, "failed": self.failed, "total": self.total,
                                "seconds": round(seconds, 1)}
@@ -71,14 +76,15 @@ class Progress:
             out["items_per_s"] = round(self.done / seconds, 2)
             out["mpix_per_s"] = round(self.pixels / seconds / 1e6, 2)
             out["eta_s"] = round((self.total - self.done) * seconds / self.done)
-        spent = sum(self.stages.values())
+        stages = self.times.seconds
+        spent = sum(stages.values())
         if spent:
-            name = max(self.stages, key=lambda stage: self.stages[stage])
-            out["bottleneck"], out["share"] = name, round(self.stages[name] / spent, 2)
+            name = max(stages, key=stages.__getitem__)
+            out["bottleneck"], out["share"] = name, round(stages[name] / spent, 2)
         return out
 
     def rate(self) -> str:
-        """`4.2 items/s, 3.1 MPix/s, 1:05 left, encode takes 83 %`."""
+        """Return, for example, `4.2 items/s, 3.1 MPix/s, 1:05 left, encode takes 83 %`."""
         f = self.figures()
         if "items_per_s" not in f:
             return ""
@@ -88,11 +94,11 @@ class Progress:
         return f"{f['items_per_s']:.1f} items/s, {f['mpix_per_s']:.1f} MPix/s, {left} left{most}"
 
     def step(self, row: Row) -> None:
-        """One item more."""
+        """Count an item."""
         self.done += 1
         self.failed += row.status != "ok"
         self.pixels += row.pixels
-        add(self.stages, row.stages)
+        self.times.add(row.stages)
         if self.bar:
             self.bar.update(self.task, completed=self.done, rate=self.rate())
         elif not self.quiet and time.monotonic() - self.spoke >= self.every:
@@ -106,14 +112,15 @@ class Progress:
         self.beat()
 
     def warn(self, message: str, key: str = "") -> None:
-        """A warning, of an item where it has one."""
+        """Show a warning, with the key of its item."""
         self._say("warning", key, message)
 
     def error(self, message: str, key: str = "") -> None:
+        """Show an error, with the key of its item."""
         self._say("error", key, message)
 
     def beat(self, *, now: bool = False, state: str = "running") -> None:
-        """Replace the heartbeat, if its time has come. One that cannot be written does no harm to the run."""
+        """Replace the heartbeat if it is due. A run goes on without a heartbeat that cannot be written."""
         if self.heartbeat is None or (not now and time.monotonic() - self.beaten < BEAT_SECONDS):
             return
         self.beaten = time.monotonic()

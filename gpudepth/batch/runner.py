@@ -1,4 +1,4 @@
-"""A run: plan, leave out what the ledger knows, work, record."""
+"""Runs a job: makes its plan, leaves out items that the ledger knows as done, processes the others, records them."""
 
 from __future__ import annotations
 
@@ -21,22 +21,24 @@ from ..attachment.output import remove_stale
 from ..compute import backend as make_backend
 from ..compute.auto import AutoBackend
 from ..compute.threads import available_cores
+from ..deprecated import renamed_attribute
 from ..errors import AccessError, GpudepthError, Interrupted, OutputError, UsageError
-from ..pairing.stores import RemoteFile, display_path, is_url, look_at, target
+from ..pairing.stores import Facts, RemoteFile, display_path, facts_of, is_url, target
 from ..settings.job import Job, load_job
 from ..settings.options import key
 from . import shards as parts
+from .clip_plan import make_clip_plan
 from .job_hash import JobHash, job_hash
 from .lazy_sequence import select
 from .ledger import Ledger, Row, read_rows
 from .part_ledger import PartLedger
-from .plan import Plan, make_clip_plan, make_plan
+from .plan import Plan, make_plan
 from .plan_file import read_plan, write_plan
 from .preflight import SAMPLES, evenly, other_formats, precision_warnings
 from .progress import Progress, Style
 from .sample import Estimate, estimate
 from .tars import Tar
-from .work_item import PhotoItem, Task, WorkItem, alone, do_task, in_batches
+from .work_item import ItemWorker, PhotoItem, Task, WorkItem, in_batches, isolated
 from .workers import Done, run_tasks
 
 MOST_BUGS = 20
@@ -44,9 +46,20 @@ MOST_BUGS = 20
 
 @dataclass
 class RunSummary:
-    """done, failed: of this run. skipped: items the ledger knew as done. bugs: tracebacks, some of them when there are
-    many. ledger, start: where the run's rows are, which are not held in memory; shards: those of an engine's run. Of a
-    run into an object store that file goes away with the summary; its parts in the store do not."""
+    """The result of a run.
+
+    Attributes:
+        plan: The plan.
+        ledger: The file with the rows of the run, which are not held in memory. For a run into an object store it is
+            deleted with the summary; its parts stay in the store.
+        start: The byte at which the rows of this run begin.
+        done: Number of items that were done.
+        failed: Number of items that failed.
+        skipped: Number of items that were done before.
+        bugs: Tracebacks, some of them if there are many.
+        shards: Ledgers and starts of the shards that an engine ran.
+    """
+
 
     plan: Plan
     ledger: Path
@@ -57,50 +70,64 @@ class RunSummary:
     bugs: list[str] = field(default_factory=list)
     shards: list[tuple[Path, int]] = field(default_factory=list)
 
+    line, each = renamed_attribute("line", "describe"), renamed_attribute("each", "iter_rows")
+
     @property
     def rows(self) -> list[Row]:
-        """What this run did, in the order it finished; read from the ledger at each call."""
-        return list(self.each())
+        """The rows of this run in the order in which they finished, read from the ledger at each call."""
+        return list(self.iter_rows())
 
-    def each(self) -> Iterator[Row]:
-        """The same, one in memory at a time."""
+    def iter_rows(self) -> Iterator[Row]:
+        """Yield the rows of this run, one in memory at a time."""
         for path, start in self.shards or [(self.ledger, self.start)]:
             if path.exists():
                 yield from read_rows(path, start)
 
-    def line(self) -> str:
+    def describe(self) -> str:
+        """Return the counts, such as `5 done, 0 already done, 0 failed`."""
         return f"{self.done} done, {self.skipped} already done, {self.failed} failed"
 
 
 def plan(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
          shard: tuple[int, int] | None = None, plan_file: str | Path | None = None,
          write: str | Path | None = None) -> Plan:
-    """Read a job, pair its files, look at some maps. Paths are relative to the job file, or to `base` for a Job object.
+    """Read a job, pair its files and examine some maps.
 
-    plan_file: made before, which then says what pairs there are. write: where to write such a file; raises OutputError.
+    Args:
+        job: The job or its file.
+        base: The folder that paths are relative to; that of the job file unless named.
+        settings: Changes of the job, such as `encoding.far=12`.
+        shard: Which part, (number from 0, count).
+        plan_file: A plan that was written before, instead of listing and pairing files.
+        write: Where to write the plan.
+
+    Raises:
+        JobError: The job is wrong.
+        UsageError: Its files do not fit together.
+        OutputError: The plan cannot be written.
     """
     paired, base = pair_files(job, base, settings, shard, plan_file, on_disk=write is not None)
     if write is not None:
         write_plan(paired, base, target(str(write)))
-        return _foreseen(paired, evenly(paired.items, SAMPLES), len(paired.items))
-    return _foreseen(paired, paired.items)
+        return _with_warnings(paired, evenly(paired.items, SAMPLES), len(paired.items))
+    return _with_warnings(paired, paired.items)
 
 
-def _foreseen(plan_: Plan, items: Sequence[WorkItem], among: int | None = None) -> Plan:
-    """With what there is to warn of before these items are done; among: of `precision_warnings`."""
+def _with_warnings(plan_: Plan, items: Sequence[WorkItem], among: int | None = None) -> Plan:
+    """Return the plan with warnings about items; `among` as in `precision_warnings`."""
     if items and isinstance(items[0], Tar):
         items = [tar.items[0] for tar in evenly(items, SAMPLES)]
-    photos = select(items, lambda item: isinstance(item, PhotoItem))      # clips say it of their frames
+    photos = select(items, lambda item: isinstance(item, PhotoItem))      # frames of clips warn themselves
     warnings, notes = precision_warnings(cast("Sequence[PhotoItem]", photos), plan_.settings,
                                          plan_.job.limits.seconds_per_item, among)
-    anew = other_formats(cast("Sequence[PhotoItem]", photos), plan_.settings)
-    return replace(plan_, warnings=(*anew, *warnings), notes=(*plan_.notes, *notes))
+    formats = other_formats(cast("Sequence[PhotoItem]", photos), plan_.settings)
+    return replace(plan_, warnings=(*formats, *warnings), notes=(*plan_.notes, *notes))
 
 
 def pair_files(job: str | Path | Job, base: Path | None = None, settings: list[str] | None = None,
                shard: parts.Shard | None = None, plan_file: str | Path | None = None, *,
                on_disk: bool = False) -> tuple[Plan, Path]:
-    """The plan before any map is looked at, and the folder that its paths are relative to. on_disk: of `make_plan`."""
+    """Return the plan before any map is examined, and the folder that its paths are relative to."""
     if shard is not None:
         parts.check(shard)
     the_job, base = (job, base or Path()) if isinstance(job, Job) else (load_job(job, settings),
@@ -116,14 +143,13 @@ def pair_files(job: str | Path | Job, base: Path | None = None, settings: list[s
 
 
 def ledger_path(plan_: Plan, base: Path) -> Path:
-    """Of the whole run."""
+    """Return the path of the ledger of the whole run."""
     return base / plan_.job.run.ledger if plan_.job.run.ledger else plan_.ledger
 
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without Python's collector of cycles: there are none in a plan, and looking for them among a million objects
-    takes a third of the time."""
+    """Pause the collection of cycles: a plan has none, and searching a million objects takes a third of the time."""
     on = gc.isenabled()
     gc.disable()
     try:
@@ -136,13 +162,23 @@ def _uncollected() -> Iterator[None]:
 def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
         shard: tuple[int, int] | None = None, quiet: bool = True, log_format: Style = "text",
         plan_file: str | Path | None = None) -> RunSummary:
-    """Do a job, here. Items that fail are rows of the summary; the others are done all the same.
+    """Run a job on this machine. Items that fail are rows of the summary; the others are processed.
 
-    plan_file   a plan that was written before: nothing is listed and paired anew
-    log_format   of what is said on stderr unless `quiet`: text, or json, an object a line
+    Args:
+        job: As in `plan`.
+        base: As in `plan`.
+        settings: As in `plan`.
+        shard: As in `plan`.
+        quiet: Writes nothing to stderr.
+        log_format: Format on stderr: text, or json with one object per line.
+        plan_file: As in `plan`.
 
-    Raises JobError, UsageError, MissingInputError before anything runs; LockedError; OutputError when the disk is
-    full or the folder cannot be written (what was done is in the ledger); Interrupted.
+    Raises:
+        JobError: The job is wrong; nothing was processed.
+        UsageError: Its files do not fit together; nothing was processed.
+        LockedError: Another run uses the folder.
+        OutputError: The disk is full, or the folder cannot be written; finished items are in the ledger.
+        Interrupted: A signal ended the run.
     """
     the_plan, base = pair_files(job, base, settings, shard, plan_file)
     settings_hash = job_hash(the_plan.job, the_plan.settings)
@@ -161,10 +197,9 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
         apart = apart if shard is None else Ledger(whole, shared=True)
     with apart, book as ledger, interruptible():
         summary.start = ledger.size
-        with looked_at(the_plan, ledger.rows.values()):
-            todo = _todo(the_plan, ledger, settings_hash, summary)
-        ledger.rows.clear()     # what they were read for is done
-        summary.plan = the_plan = _foreseen(the_plan, todo)
+        todo = _todo(the_plan, ledger, settings_hash, summary)
+        ledger.rows.clear()     # they are not needed any more
+        summary.plan = the_plan = _with_warnings(the_plan, todo)
         if shard is None:
             for folder in folders_of(the_plan.items):
                 remove_stale(folder)
@@ -187,31 +222,32 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
 
 
 def _scratch(plan_: Plan, summary: RunSummary) -> Path | None:
-    """A folder for what comes from object stores and goes there, which goes away with the summary; None without."""
+    """Return a folder for files from and to object stores, deleted with the summary; None if none is needed."""
     if plan_.store is None and not any(isinstance(file,
                                                   RemoteFile) for item in plan_.items[:1] for file in item.inputs):
         return None
     try:
         folder = tempfile.mkdtemp(prefix="gpudepth-run-")
     except OSError as error:
-        raise OutputError(f"there is no folder for scratch files: {error.strerror}", hint="TMPDIR names one") from None
+        raise OutputError(f"no folder for temporary files can be made: {error.strerror}",
+                          hint="set TMPDIR to a folder that can be written") from None
     weakref.finalize(summary, shutil.rmtree, folder, ignore_errors=True)
     return Path(folder)
 
 
-def looked_at(plan_: Plan, rows: Iterable[Row]) -> contextlib.AbstractContextManager[None]:
-    """What the store says of the outputs that are done by these rows, known while the block runs."""
+def output_facts(plan_: Plan, rows: Iterable[Row]) -> dict[str, Facts | None]:
+    """Return the facts of the outputs in an object store that these rows record."""
     root = display_path(plan_.root)
-    return look_at(f"{root}/{row.output}" for row in rows if row.output_etag and is_url(root))
+    return facts_of(f"{root}/{row.output}" for row in rows if row.output_etag and is_url(root))
 
 
 def folders_of(items: Sequence[WorkItem]) -> set[Path]:
-    """Where outputs lie on disks."""
+    """Return the folders of outputs on disks."""
     return {item.output.parent for item in items if isinstance(item.output, Path)}
 
 
 def sample(plan_: Plan, count: int) -> Estimate:
-    """Do `count` items of a plan into a folder that goes away again, and say what all of them will take."""
+    """Process `count` items of a plan into a temporary folder and estimate the whole run."""
     backend = _backend(plan_.job)
     plan_ = replace(plan_, items=tuple(photo for item in plan_.items
                                        for photo in (item.items if isinstance(item, Tar) else (item,))))
@@ -219,27 +255,30 @@ def sample(plan_: Plan, count: int) -> Estimate:
 
 
 def _backend(job: Job) -> str:
-    """The name of the back end: an unusable one fails here, not once an item, and what falls back says so here."""
+    """Return the name of the back end. An unusable one fails here, not at each item; a fallback is reported here."""
     backend = make_backend(job.run.backend)
     return (backend.settled() if isinstance(backend, AutoBackend) else backend).name
 
 
 def _todo(plan_: Plan, ledger: Ledger, settings_hash: JobHash, summary: RunSummary) -> Sequence[WorkItem]:
-    """The items that are left.
+    """Return the items that are not done.
 
-    on_existing: "resume" leaves out what the ledger knows as done, and writes over outputs it does not know (a kill
-    between rename and row leaves such); "overwrite" does everything again; "error" refuses before anything runs.
+    With run.on_existing "resume", items that the ledger knows as done are left out, and outputs that are not in the
+    ledger (left by a kill between rename and row) are overwritten; "overwrite" processes everything again; "error"
+    refuses such outputs before anything runs.
     """
+    objects = output_facts(plan_, ledger.rows.values())
+
     def is_left(item: WorkItem) -> bool:
         row = ledger.rows.get(item.key)
         known = row is not None and row.output == item.target
         if (plan_.job.run.on_existing != "overwrite" and row is not None and known
-                and row.done(settings_hash, item.inputs, item.output) and item.is_whole(row)):
+                and row.done(settings_hash, item.inputs, item.output, objects) and item.is_complete(row)):
             summary.skipped += 1
             return False
         if not known and plan_.job.run.on_existing == "error" and item.output.exists():
-            raise UsageError("exists, and the ledger does not know it", where=str(item.output),
-                             hint="run.on_existing: overwrite, or another output.path")
+            raise UsageError("the output exists but is not in the ledger", where=str(item.output),
+                             hint="use run.on_existing: overwrite, or another output.path")
         return True
 
     return select(plan_.items, is_left)
@@ -257,8 +296,8 @@ def _work(tasks: Iterable[Task], ledger: Ledger, settings_hash: JobHash, summary
         progress.error(row.message, row.key)
     if summary.failed and job.run.on_error == "stop":
         return
-    results = run_tasks(do_task, tasks, min(job.processes, max(1, progress.total)), job.limits.seconds_per_item,
-                        beat=progress.beat, memory=job.run.memory, alone=alone)
+    results = run_tasks(ItemWorker(), tasks, min(job.processes, max(1, progress.total)), job.limits.seconds_per_item,
+                        on_poll=progress.beat, memory=job.run.memory, isolate=isolated)
     with contextlib.closing(results):  # type: ignore[type-var]
         for done in results:
             row = replace(done.result, seconds=round(done.seconds, 3)) if done.error is None else _failure(
@@ -293,7 +332,7 @@ def _failure(done: Done, settings_hash: JobHash) -> Row:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGINT and SIGTERM become Interrupted, once; a second one ends the process, and its workers, at once."""
+    """Raise Interrupted on SIGINT and SIGTERM; a second signal ends the process and its workers at once."""
     def stop(signum: int, frame: FrameType | None) -> None:
         for s in (signal.SIGINT, signal.SIGTERM):
             signal.signal(s, at_once)
@@ -307,7 +346,7 @@ def interruptible() -> Iterator[None]:
 
     try:
         before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread: the caller's business
+    except ValueError:  # not in the main thread: the caller handles signals
         yield
         return
     try:

@@ -1,4 +1,4 @@
-"""What a run will take, from some of its items that are really done, into a folder that goes away again."""
+"""Estimates the time and space of a run by processing some of its items into a temporary folder."""
 
 from __future__ import annotations
 
@@ -10,18 +10,28 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import UsageError
-from ..timing import add
+from ..timing import StageTimes
 from .plan import Plan
 from .preflight import evenly
-from .work_item import PhotoItem, Task, WorkItem, do_task
+from .work_item import ItemWorker, PhotoItem, Task, WorkItem
 from .workers import run_tasks
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """items: of the run. sampled: that were done, failed: that could not be. core_seconds, bytes: of all items, each
-    with the half width of what 95 of 100 such samples would say. stages: share of the time by stage, the largest
-    first."""
+    """An estimate of a whole run.
+
+    Attributes:
+        items: Number of items of the run.
+        sampled: Number of items that were done.
+        failed: Number of items that failed.
+        core_seconds: Processor seconds of all items, and the half width of their 95 % confidence interval.
+        bytes: Bytes of all outputs, and the half width.
+        workers: Number of processes of the run.
+        stages: Share of the time by stage, the largest first.
+        errors: Errors of the items that failed.
+    """
+
 
     items: int
     sampled: int
@@ -33,12 +43,12 @@ class Estimate:
     errors: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Return the estimate for people."""
         hours, more = (v / 3600 for v in self.core_seconds)
         wall = self.core_seconds[0] / self.workers
         minutes, seconds = divmod(round(wall), 60)
         size, slack = (v / 1e6 for v in self.bytes)
-        out = [f"{self.sampled} of {self.items} items done for a sample, {self.failed} failed",
+        out = [f"{self.sampled} of {self.items} items processed as a sample, {self.failed} failed",
                f"about {hours:.3g} ± {more:.1g} core-hours: {minutes // 60}:{minutes % 60:02d}:{seconds:02d} with "
                f"{self.workers} workers on as many cores",
                f"about {size:.4g} ± {slack:.2g} MB"]
@@ -48,22 +58,31 @@ class Estimate:
 
 
 def estimate(plan: Plan, task: Callable[[WorkItem], Task], count: int) -> Estimate:
-    """Do `count` of a plan's items, evenly taken, one at a time. task: what a worker gets for one. Raises UsageError
-    for clips and for less than one."""
+    """Process `count` evenly chosen items of a plan, one at a time.
+
+    Args:
+        plan: The plan.
+        task: Makes the task of an item.
+        count: Number of items.
+
+    Raises:
+        UsageError: The items are clips, or `count` is less than one.
+    """
     if count < 1 or not all(isinstance(item, PhotoItem) for item in plan.items):
-        raise UsageError("a sample is of one photo or more; clips are not sampled",
-                         hint="source.clip.frames does a part of each clip")
+        raise UsageError("a sample needs one photo or more; clips cannot be sampled",
+                         hint="source.clip.frames processes a part of each clip")
     chosen = evenly(plan.items, count)
-    seconds, sizes, spent, errors = list[float](), list[float](), dict[str, float](), list[str]()
+    seconds, sizes, times, errors = list[float](), list[float](), StageTimes(), list[str]()
     with tempfile.TemporaryDirectory(prefix="gpudepth-sample-") as name:
         there = [task(_into(item, Path(name), n)) for n, item in enumerate(chosen)]
-        for done in run_tasks(do_task, there, 1, plan.job.limits.seconds_per_item):
+        for done in run_tasks(ItemWorker(), there, 1, plan.job.limits.seconds_per_item):
             if done.error is not None:
                 errors.append(f"{done.task.item.key}: {done.error}")
                 continue
             seconds.append(done.cpu)
             sizes.append(done.result.output_size)
-            add(spent, done.result.stages)
+            times.add(done.result.stages)
+    spent = times.seconds
     whole = sum(spent.values())
     stages = {n: s / whole for n, s in sorted(spent.items(), key=lambda pair: -pair[1])} if whole else {}
     items = len(plan.items)
@@ -76,7 +95,7 @@ def _into(item: PhotoItem, folder: Path, number: int) -> PhotoItem:
 
 
 def _total(values: Sequence[float], items: int) -> tuple[float, float]:
-    """The sum for all items, and 1.96 standard errors of it."""
+    """Return the sum for all items and 1.96 of its standard errors."""
     if not values:
         return math.nan, math.nan
     spread = statistics.stdev(values) if len(values) > 1 else 0.0

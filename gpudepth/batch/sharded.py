@@ -1,6 +1,6 @@
-"""A run cut into shards that an engine does: each with a ledger of its own, merged at the end.
+"""Runs a job in shards on an engine, each with a ledger of its own, and merges the ledgers at the end.
 
-A shard is run by `runner.run`, wherever it is; paths mean the same on all machines, so the folders are shared ones.
+`runner.run` runs a shard on every machine; paths mean the same on all of them, so that folders must be shared.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .workers import attempt
 
 
 def run_shard(task: ShardTask) -> ShardResult:
-    """One shard, on whatever machine this is. Raises nothing: what goes wrong is in the result."""
+    """Run one shard on this machine. Errors are in the result; nothing is raised."""
     try:
         done = attempt(_run, task)
     except Interrupted as interrupted:
@@ -39,14 +39,14 @@ def run_shard(task: ShardTask) -> ShardResult:
 def _run(task: ShardTask) -> ShardResult:
     job = task.job.model_copy(update={"run": task.job.run.model_copy(update={"workers": task.workers})})
     summary = runner.run(job, base=task.base, shard=task.shard, plan_file=task.plan_file)
-    ledger = summary.ledger if summary.plan.store is None else None     # else its parts are in the store
+    ledger = summary.ledger if summary.plan.store is None else None     # otherwise its parts are in the store
     return ShardResult(task.shard, ledger, summary.start, summary.done, summary.failed, summary.skipped,
                        summary.plan.warnings, tuple(summary.bugs))
 
 
 def run(job: str | Path | Job, *, engine: str = "local", shards: int | None = None,
         **options: Any) -> runner.RunSummary:
-    """Do a job here, or in shards by an engine: `runner.run`, or `run_sharded`; options: of either."""
+    """Run a job on this machine with `runner.run`, or in shards with `run_sharded`; options are those of either."""
     if engine == "local" and shards is None:
         return runner.run(job, **options)
     return run_sharded(job, engine_name=engine, shards=shards, **options)
@@ -56,16 +56,17 @@ def run_sharded(job: str | Path | Job, *, base: Path | None = None, settings: li
                 shard: Shard | None = None, engine_name: str = "local", shards: int | None = None,
                 quiet: bool = True, log_format: Style = "text",
                 plan_file: str | Path | None = None) -> runner.RunSummary:
-    """Do a job in shards, and merge their ledgers.
+    """Run a job in shards and merge their ledgers.
 
-    Raises as `runner.run`; and, after all shards have ended and what they did is merged, PartialRunError when one was
-    given up, or the error that ended one.
+    Raises:
+        GpudepthError: As `runner.run` raises. When all shards have ended and are merged: PartialRunError for a shard
+            that was given up, or the error that ended a shard.
     """
     where = find_engine(engine_name)
     if shard is not None:
-        raise UsageError("a single shard needs no engine", hint="--shard 0/4, or --engine ray --shards 4")
+        raise UsageError("a single shard needs no engine", hint="use either --shard 0/4 or --engine ray --shards 4")
     if shards is None or shards < 1:
-        raise UsageError(f"nothing says how many shards the engine {engine_name} is to do", hint="--shards 4")
+        raise UsageError(f"the number of shards for the engine {engine_name} is missing", hint="add --shards 4")
     plan, base = runner.pair_files(job, base, settings, plan_file=plan_file)
     base, the_job = absolute(base), plan.job
     plan_file = None if plan_file is None else str(plan_file if is_url(str(plan_file)) else absolute(plan_file))
@@ -84,7 +85,7 @@ def run_sharded(job: str | Path | Job, *, base: Path | None = None, settings: li
                 if result.error is not None:
                     errors.append(result.error)
     if all(isinstance(error, PartialRunError) for error in errors):
-        # shards that were given up before their first row have no ledger: why they were says more than that
+        # shards that were given up before their first row have no ledger; the reason is the better message
         with contextlib.suppress(UsageError) if errors else contextlib.nullcontext():
             merge(the_job, base=base, plan_file=plan_file)
     for error in errors:
@@ -93,7 +94,7 @@ def run_sharded(job: str | Path | Job, *, base: Path | None = None, settings: li
 
 
 def absolute(path: str | Path) -> Path:
-    """Links stay: paths are as the user has them."""
+    """Return an absolute path without resolving links, so that it looks as the user wrote it."""
     return Path(os.path.abspath(path))      # noqa: PTH100
 
 

@@ -1,7 +1,6 @@
-"""Shards: the parts a run is cut into for many machines, `i/n` with i from 0; the ledger that each has, what an engine
-is given for one and gives back.
+"""Defines shards, the parts of a run for many machines: `i/n` with i from 0, their ledgers, tasks and results.
 
-Which items belong to a shard says `item.in_shard`.
+`work_item.in_shard` determines which items belong to a shard.
 """
 
 from __future__ import annotations
@@ -18,25 +17,25 @@ Shard: TypeAlias = tuple[int, int]
 
 
 def check(shard: Shard) -> None:
-    """Raises UsageError for one that is none."""
+    """Raise UsageError for a shard that does not exist."""
     if not 0 <= shard[0] < shard[1]:
         last = max(1, shard[1])
-        raise UsageError(f"there is no shard {said(shard)}: shards count from 0",
-                         hint=f"--shard 0/{last}" + (f" to {last - 1}/{last}" if last > 1 else ": all of it"))
+        raise UsageError(f"there is no shard {shard_name(shard)}: shards are numbered from 0",
+                         hint=f"use --shard 0/{last}" + (f" to {last - 1}/{last}" if last > 1 else ", everything"))
 
 
-def said(shard: Shard) -> str:
-    """`0/4`, as the command line has it."""
+def shard_name(shard: Shard) -> str:
+    """Return a shard as on the command line, such as `0/4`."""
     return f"{shard[0]}/{shard[1]}"
 
 
 def shard_path(path: Path, shard: Shard) -> Path:
-    """Where a shard has what the whole run has at `path`, its ledger for one: beside it."""
+    """Return the path of a shard's own version of a file of the whole run, such as its ledger."""
     return path.with_name(f"{path.stem}.{shard[0]}-of-{shard[1]}{path.suffix}")
 
 
 def shard_ledgers(ledger: Path) -> dict[Shard, Path]:
-    """All that lie beside the whole run's, of any number of shards, in their order."""
+    """Return the ledgers of shards beside that of the whole run, in order, for any number of shards."""
     name = re.compile(rf"{re.escape(ledger.stem)}\.(\d+)-of-(\d+){re.escape(ledger.suffix)}")
     found = {}
     for path in ledger.parent.iterdir() if ledger.parent.is_dir() else ():
@@ -48,8 +47,21 @@ def shard_ledgers(ledger: Path) -> dict[Shard, Path]:
 
 @dataclass(frozen=True)
 class ShardResult:
-    """What came of a shard. ledger, start: where its rows are. error: why it did not come to its end; interrupted: by
-    that signal."""
+    """The result of a shard.
+
+    Attributes:
+        shard: The shard.
+        ledger: Its ledger.
+        start: The byte at which the rows of this run begin.
+        done: Number of items that were done.
+        failed: Number of items that failed.
+        skipped: Number of items that were done before.
+        warnings: Problems.
+        bugs: Tracebacks.
+        error: Why it ended early.
+        interrupted: The signal that interrupted it, or 0.
+    """
+
 
     shard: Shard
     ledger: Path | None = None
@@ -65,7 +77,16 @@ class ShardResult:
 
 @dataclass(frozen=True)
 class ShardTask:
-    """A shard of a job, as it travels. base: absolute; plan_file, too, or a URL."""
+    """A shard of a job, as an engine transfers it.
+
+    Attributes:
+        job: The job.
+        base: Its folder, absolute.
+        shard: The shard.
+        workers: Number of processes.
+        plan_file: The plan, absolute or a URL.
+    """
+
 
     job: Job
     base: Path
@@ -74,6 +95,7 @@ class ShardTask:
     plan_file: str | None = None
 
     def lost(self, why: str) -> ShardResult:
-        """The engine gave it up."""
+        """Return the result of a shard that the engine gave up."""
         return ShardResult(self.shard, error=PartialRunError(
-            f"shard {said(self.shard)} was given up: {why}", hint="run the job again: what is done is not done again"))
+            f"shard {shard_name(self.shard)} was given up: {why}",
+            hint="run the job again; finished items are not processed again"))

@@ -1,8 +1,8 @@
-"""Outputs as members of tar files, as WebDataset reads them: `out/{tar}.tar/{stem}.heic`.
+"""Writes outputs as members of tar files, as WebDataset reads them: `out/{tar}.tar/{stem}.heic`.
 
-A photo's tar is the hash of its key modulo `output.tars`: adding photos changes the tars they go to, and no other; the
-members of each come from all over the set. A tar is made whole, and is what is retried, resumed, and done by one shard.
-The same inputs give the same bytes: members lie in the order of their keys, and have no times and no owners.
+The tar of a photo is the hash of its key modulo `output.tars`, so that adding photos changes only the tars they belong
+to, and each tar is a sample of the whole set. A tar is written, retried, resumed and assigned to a shard as a whole.
+The same inputs give the same bytes: members are in the order of their keys, without times and owners.
 """
 
 from __future__ import annotations
@@ -20,22 +20,26 @@ from pathlib import Path
 from ..attachment.output import atomic
 from ..errors import GpudepthError, OutputError, PartialRunError
 from ..formats.bytesource import Input
-from ..limits import ASKED
 from ..pairing.stores import Target, target
 from ..pairing.templates import INSIDE, NUMBER, tar_of
-from ..timing import add, rounded
+from ..timing import StageTimes
 from .ledger import Row, sha256
-from .work_item import PhotoItem, Task, below, key_hash
-from .workers import heartbeat
+from .work_item import ItemContext, PhotoItem, Task, below, key_hash
 
-NAMED = 5           # photos that failed, in a message
-WARNINGS = 20       # of a tar's members, in its row
+NAMED = 5           # failed photos in a message
+WARNINGS = 20       # warnings of members in the row of a tar
 
 
 @dataclass(frozen=True)
 class Tar:
-    """Photos that go into one tar, in the order of their keys; output of each: its name in there. key: the tar's own
-    name, from the plan's root."""
+    """Photos that are written into one tar.
+
+    Attributes:
+        key: Name of the tar, relative to the plan's root.
+        items: Its photos in the order of their keys; the output of each is its name in the tar.
+        output: The tar.
+    """
+
 
     key: str
     items: tuple[PhotoItem, ...]
@@ -43,53 +47,56 @@ class Tar:
 
     @property
     def target(self) -> str:
+        """See `WorkItem`."""
         return self.key
 
     @property
     def depth(self) -> object:
+        """See `WorkItem`."""
         return f"{len(self.items)} photos"
 
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
+        """See `WorkItem`."""
         return tuple(file for item in self.items for file in item.inputs)
 
     @property
     def members(self) -> str:
-        """SHA-256 of the names in it: a photo that is called otherwise now has the same bytes as before."""
+        """SHA-256 of the names of its members, because renaming a photo does not change its bytes."""
         names = "\0".join(item.target for item in self.items)
         return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
 
-    def is_whole(self, row: Row) -> bool:
-        """There is one file; are the photos in it called as now?"""
+    def is_complete(self, row: Row) -> bool:
+        """See `WorkItem`: whether the photos in the tar have their present names."""
         return row.members == self.members
 
-    def do(self, task: Task) -> Row:
-        """See `WorkItem.do`. Photos that fail are left out, and then named by PartialRunError when the tar is there."""
+    def run(self, task: Task, context: ItemContext) -> Row:
+        """See `WorkItem`. Photos that fail are left out; PartialRunError names them when the tar is written."""
         try:
-            return self._do(task)
-        except OSError as error:        # of the scratch folder; the others are ours already
-            raise OutputError(f"cannot be written: {error.strerror or error}", where=str(self.output)) from None
+            return self._run(task, context)
+        except OSError as error:        # of the scratch folder
+            raise OutputError(f"the tar cannot be written: {error.strerror or error}", where=str(self.output)) from None
 
-    def _do(self, task: Task) -> Row:
+    def _run(self, task: Task, context: ItemContext) -> Row:
         failed: list[str] = []
         rows: list[Row] = []
-        spent: dict[str, float] = {}
+        times = StageTimes()
         with tempfile.TemporaryDirectory(prefix="gpudepth-", dir=task.scratch) as name:
             made = Path(name) / "tar"
             whole = made.open("wb") if isinstance(self.output, Target) else atomic(self.output, make_folder=True)
             with whole as file:
                 with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
                     for n, item in enumerate(self.items):
-                        heartbeat(n)
-                        ASKED.let_go()      # what the photo before it took
+                        context.worker.heartbeat(n)
+                        context.worker.lease.release()      # the memory of the previous photo
                         try:
-                            row = _member(archive, item, Path(name), task)
+                            row = _add_member(archive, item, Path(name), task, context)
                         except OutputError:
                             raise
                         except GpudepthError as error:
                             failed.append(f"{item.key}: {error}")
                             continue
-                        add(spent, row.stages)
+                        times.add(row.stages)
                         rows.append(row)
                 if not rows:
                     raise self._failed(failed)
@@ -98,29 +105,29 @@ class Tar:
             etag = self.output.put(made)[1] if isinstance(self.output, Target) else ""
         if failed:
             raise self._failed(failed)
-        return replace(self._row(rows, task, spent), output_size=size, output_sha256=digest, output_etag=etag)
+        return replace(self._row(rows, task, times), output_size=size, output_sha256=digest, output_etag=etag)
 
     def _failed(self, failed: list[str]) -> PartialRunError:
         more = f"; and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
-        return PartialRunError(f"{len(failed)} of {len(self.items)} photos failed and are not in it: "
+        return PartialRunError(f"{len(failed)} of {len(self.items)} photos failed and are not in the tar: "
                                + "; ".join(failed[:NAMED]) + more, where=str(self.output))
 
-    def _row(self, rows: list[Row], task: Task, spent: dict[str, float]) -> Row:
+    def _row(self, rows: list[Row], task: Task, times: StageTimes) -> Row:
         states = [state for row in rows for state in (row.photo, row.depth, *row.beside) if state is not None]
         near = min((row.metres[0] for row in rows if row.metres and row.metres[0] is not None), default=None)
         fars = [row.metres[1] for row in rows if row.metres]
         far = None if None in fars else max((f for f in fars if f is not None), default=None)
         warnings = [f"{row.key}: {warning}" for row in rows for warning in row.warnings]
-        return Row(self.key, "ok", task.job, states[0], states[1], self.target, said=f"{len(rows)} photos",
+        return Row(self.key, "ok", task.job, states[0], states[1], self.target, summary=f"{len(rows)} photos",
                    metres=(near, far), filled=sum(row.filled for row in rows), warnings=tuple(warnings[:WARNINGS]),
                    members=self.members, beside=tuple(states[2:]), pixels=sum(row.pixels for row in rows),
-                   stages=rounded(spent))
+                   stages=times.rounded())
 
 
-def _member(archive: tarfile.TarFile, item: PhotoItem, scratch: Path, task: Task) -> Row:
-    """Do one photo, and put it in."""
+def _add_member(archive: tarfile.TarFile, item: PhotoItem, scratch: Path, task: Task, context: ItemContext) -> Row:
+    """Process one photo and add it to the archive."""
     here = scratch / f"photo{item.output.suffix}"
-    row = replace(item, output=here).do(task)
+    row = replace(item, output=here).run(task, context)
     try:
         about = tarfile.TarInfo(str(item.output))
         about.size = here.stat().st_size
@@ -128,12 +135,12 @@ def _member(archive: tarfile.TarFile, item: PhotoItem, scratch: Path, task: Task
             archive.addfile(about, file)
         here.unlink()
     except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror or error}", where=here) from None
+        raise OutputError(f"the file cannot be written: {error.strerror or error}", where=here) from None
     return row
 
 
 def gather(items: Iterable[PhotoItem], template: str, count: int, root: Path) -> tuple[Tar, ...]:
-    """The tars that items with outputs like `out/{tar}.tar/a.heic` go to, by number."""
+    """Return the tars of items with outputs such as `out/{tar}.tar/a.heic`, by number."""
     found: dict[int, list[PhotoItem]] = {}
     for item in items:
         found.setdefault(key_hash(item.key) % count, []).append(item)
@@ -146,14 +153,16 @@ def gather(items: Iterable[PhotoItem], template: str, count: int, root: Path) ->
 
 
 def left_over(tars: Sequence[Tar], template: str) -> list[Path]:
-    """Tars in the same folders that would be read with these and are none of them: of another `output.tars`, or of
-    photos that have gone. Of stores nothing is asked."""
+    """Return stale tars in the folders of these tars, which would be read along with them.
+
+    They were written with another `output.tars`, or hold photos that no longer exist. Object stores are not searched.
+    """
     before, _, after = (template.partition(INSIDE)[0].rpartition("/")[2] + INSIDE[:-1]).partition(NUMBER)
     name = re.compile(re.escape(before) + "[0-9]+" + re.escape(after))
     ours = {tar.output for tar in tars if isinstance(tar.output, Path)}
     found = []
     for folder in sorted({path.parent for path in ours}):
-        with suppress(OSError):     # it is not there yet
+        with suppress(OSError):     # the folder does not exist yet
             found += sorted(path for path in folder.iterdir() if name.fullmatch(path.name) and path not in ours)
     return found
 

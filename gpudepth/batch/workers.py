@@ -1,7 +1,7 @@
-"""Workers: one spawned process takes one item at a time, from reading to rename; no pixels travel.
+"""Runs tasks in worker processes: one spawned process takes one task at a time, and pixels stay in that process.
 
-A worker that dies costs its item and one retry of it; one that takes too long is killed. The pool is ours because
-`concurrent.futures` gives up the whole run when a worker is killed.
+When a worker is killed, its task is retried once; a worker that takes too long is killed. This pool exists because
+`concurrent.futures` ends the whole run when one worker is killed.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ import traceback
 import types
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
-from .. import limits
 from ..errors import GpudepthError
 from .memory import LeaseRequest, MemoryBudget, MemoryLease
 
@@ -35,10 +34,32 @@ END_SECONDS = 5.0
 ALIVE_SECONDS = 1.0
 
 
+@dataclass
+class WorkerContext:
+    """The connection of a task to the run that it is a part of.
+
+    Attributes:
+        heartbeat: Reports that a long task goes on, with the number of parts that are done, so that its time limit
+            starts again. It may be called often.
+        lease: The memory that the task may use for pixels.
+    """
+
+    heartbeat: Callable[[int], None] = lambda done: None
+    lease: MemoryLease = field(default_factory=MemoryLease)
+
+
 @dataclass(frozen=True)
 class Done:
-    """What came back for a task: a result, or an error of ours; `bug` holds a traceback when it was none of ours.
-    seconds: by the clock; cpu: of the processor, all threads."""
+    """The end of a task.
+
+    Attributes:
+        task: The task.
+        result: Its result; None after an error.
+        error: Its error.
+        bug: A traceback, if the error is not one of `gpudepth.errors`.
+        seconds: Elapsed seconds.
+        cpu: Seconds of the processor, all threads.
+    """
 
     task: Any
     result: Any = None
@@ -48,33 +69,43 @@ class Done:
     cpu: float = 0.0
 
 
-def attempt(function: Callable[[Any], Any], task: Any) -> Done:
-    """Run one task here."""
+def attempt(function: Callable[..., Any], task: Any, *context: WorkerContext) -> Done:
+    """Run one task in this process and return its result or its error."""
     start, cpu = time.monotonic(), time.process_time()
 
     def done(result: Any = None, error: GpudepthError | None = None, bug: str = "") -> Done:
         return Done(task, result, error, bug, time.monotonic() - start, time.process_time() - cpu)
 
     try:
-        return done(function(task))
+        return done(function(task, *context))
     except GpudepthError as error:
         return done(error=error)
     except MemoryError:
-        return done(error=GpudepthError("not enough memory for this item", hint="run.workers: 1 leaves more for each"))
+        return done(error=GpudepthError("not enough memory for this item",
+                                        hint="use run.workers: 1, which leaves more memory for each item"))
     except Exception as error:
         return done(error=GpudepthError(f"internal error: {type(error).__name__}: {error}"), bug=traceback.format_exc())
 
 
-def run_tasks(function: Callable[[Task], Any], tasks: Iterable[Task], workers: int,
-              seconds_per_task: float = 0, *, beat: Callable[[], None] = lambda: None,
-              memory: int = 0, alone: Callable[[Task], Task] = lambda task: task) -> Iterator[Done]:
-    """Results as they come. `function` must be importable, its argument and result picklable. beat: called now and
-    then while nothing comes. memory: bytes of decoded pictures that all workers may hold together (`memory`); 0: any.
-    alone: a task without what is done along with it, which may be to blame when a worker dies or hangs; or itself.
+def run_tasks(function: Callable[[Task, WorkerContext], Any], tasks: Iterable[Task], workers: int,
+              seconds_per_task: float = 0, *, on_poll: Callable[[], None] = lambda: None,
+              memory: int = 0, isolate: Callable[[Task], Task] = lambda task: task) -> Iterator[Done]:
+    """Yield the results of tasks as they end.
 
-    A single worker is a process of its own too: what kills or hangs it must not end the run.
+    A single worker is also a process of its own, so that a task that kills or hangs it does not end the run.
+
+    Args:
+        function: Called in a worker for each task. It is pickled once for each worker, so that an object can keep what
+            it has loaded; arguments and results are pickled as well.
+        tasks: The tasks, read as workers become free.
+        workers: Number of processes.
+        seconds_per_task: Time limit of a task; 0 is none.
+        on_poll: Called about twice a second.
+        memory: Bytes that all workers together may use for pixels; 0 is any number.
+        isolate: Returns a task without the others that are processed along with it, which may be at fault when a worker
+            is killed or hangs; or the same task.
     """
-    pool = _Pool(function, workers, seconds_per_task, beat, memory, alone=alone)
+    pool = _Pool(function, workers, seconds_per_task, on_poll=on_poll, memory=memory, isolate=isolate)
     try:
         yield from pool.run(tasks)
     finally:
@@ -92,19 +123,32 @@ class _Worker:
     waits: bool = False     # for memory
 
 
+class _Queue:
+    """Tasks to give out: those to retry first, then new ones, each with the number of times it was tried."""
+
+    def __init__(self, tasks: Iterable[Any]) -> None:
+        self.new, self.retries = iter(tasks), deque[tuple[Any, int]]()
+
+    def next(self) -> tuple[Any, int] | None:
+        if self.retries:
+            return self.retries.popleft()
+        return next(((task, 0) for task in self.new), None)
+
+
 class _Pool:
-    def __init__(self, function: Callable[[Any], Any], count: int, seconds: float,
-                 beat: Callable[[], None], memory: int, *, alone: Callable[[Any], Any]) -> None:
+    def __init__(self, function: Callable[[Any, WorkerContext], Any], count: int, seconds: float, *,
+                 on_poll: Callable[[], None], memory: int, isolate: Callable[[Any], Any]) -> None:
         # spawn: a fork would copy locks, CUDA state and the pipe ends of siblings
         self.context = multiprocessing.get_context("spawn")
-        self.function, self.count, self.seconds, self.beat, self.alone = function, count, seconds, beat, alone
+        self.function, self.count, self.seconds, self.on_poll, self.isolate = function, count, seconds, on_poll, isolate
         self.workers: list[_Worker] = []
-        self.free, self.purse = memory // 2 // max(1, count), MemoryBudget[_Worker](memory // 2)
+        self.share = memory // 2 // max(1, count) if memory else None
+        self.budget = MemoryBudget[_Worker](memory // 2)
 
     def start(self) -> _Worker:
         ours, theirs = self.context.Pipe()
-        process = self.context.Process(target=_serve, args=(theirs, self.function, self.free), daemon=True)
-        with _no_main():
+        process = self.context.Process(target=_serve, args=(theirs, self.function, self.share), daemon=True)
+        with _without_main():
             process.start()
         theirs.close()
         worker = _Worker(process, ours)
@@ -112,96 +156,90 @@ class _Pool:
         return worker
 
     def run(self, tasks: Iterable[Any]) -> Iterator[Done]:
-        source = iter(tasks)
-        again: deque[tuple[Any, int]] = deque()
-        exhausted = False
-
-        def take() -> tuple[Any, int] | None:
-            nonlocal exhausted
-            if again:
-                return again.popleft()
-            if exhausted:
-                return None
-            for task in source:
-                return task, 0
-            exhausted = True
-            return None
-
+        queue = _Queue(tasks)
         while True:
-            idle = [w for w in self.workers if not w.busy]
-            while idle or len(self.workers) < self.count:
-                job = take()
-                if job is None:
-                    break
-                worker = idle.pop() if idle else self.start()
-                self.give(worker, *job)
+            self.assign(queue)
             busy = [w for w in self.workers if w.busy]
             if not busy:
                 return
             ready = wait([w.pipe for w in busy], timeout=POLL_SECONDS)
-            self.beat()
+            self.on_poll()
             for worker in busy:
-                if worker.pipe in ready:
-                    try:
-                        done = worker.pipe.recv()
-                    except (EOFError, OSError):
-                        done = self.lost(worker, again)
-                    if isinstance(done, Alive):
-                        worker.since = time.monotonic()
-                        continue
-                    if isinstance(done, LeaseRequest):
-                        self.purse.ask(worker, done.bytes)
-                        worker.waits = True
-                        continue
-                    worker.busy = False
-                    self.purse.release(worker)
-                    if done is not None:
-                        yield done
-                elif self.seconds and not worker.waits and time.monotonic() - worker.since > self.seconds:
-                    self.discard(worker)
-                    if (task := self.alone(worker.task)) is not worker.task:
-                        again.append((task, worker.tries))
-                        continue
-                    yield Done(worker.task, error=GpudepthError(
-                        f"took longer than {self.seconds:g} s and was stopped", hint="limits.seconds_per_item"),
-                        seconds=self.seconds)
-            for worker in self.purse.grants():
+                done = self.receive(worker, queue) if worker.pipe in ready else self.check_time(worker, queue)
+                if done is not None:
+                    yield done
+            for worker in self.budget.grants():
                 worker.since, worker.waits = time.monotonic(), False
-                with contextlib.suppress(OSError):      # it died while it waited: reading from its pipe will say so
+                with contextlib.suppress(OSError):      # it was killed meanwhile: the next read from its pipe shows it
                     worker.pipe.send(True)
 
-    def give(self, worker: _Worker, task: Any, tries: int) -> None:
-        worker.task, worker.tries, worker.busy, worker.since = task, tries, True, time.monotonic()
-        with contextlib.suppress(OSError):  # it died while idle: reading from its pipe will say so
-            worker.pipe.send(task)
+    def assign(self, queue: _Queue) -> None:
+        """Give tasks to idle workers, and start workers up to their number."""
+        idle = [w for w in self.workers if not w.busy]
+        while (idle or len(self.workers) < self.count) and (job := queue.next()) is not None:
+            worker = idle.pop() if idle else self.start()
+            worker.task, worker.tries = job
+            worker.busy, worker.since = True, time.monotonic()
+            with contextlib.suppress(OSError):  # it was killed while idle: the next read from its pipe shows it
+                worker.pipe.send(worker.task)
 
-    def lost(self, worker: _Worker, again: deque[tuple[Any, int]]) -> Done | None:
-        """A worker died over its task: give the task to another one, once."""
+    def receive(self, worker: _Worker, queue: _Queue) -> Done | None:
+        """Handle the next message of a worker; return the end of its task, if that is the message."""
+        try:
+            message = worker.pipe.recv()
+        except (EOFError, OSError):
+            return self.lost(worker, queue)
+        if isinstance(message, Alive):
+            worker.since = time.monotonic()
+            return None
+        if isinstance(message, LeaseRequest):
+            self.budget.request(worker, message.bytes)
+            worker.waits = True
+            return None
+        worker.busy = False
+        self.budget.release(worker)
+        done: Done = message
+        return done
+
+    def lost(self, worker: _Worker, queue: _Queue) -> Done | None:
+        """Retry the task of a worker that was killed, once, in another worker."""
         self.discard(worker)
         if worker.tries < RETRIES:
-            again.append((self.alone(worker.task), worker.tries + 1))
+            queue.retries.append((self.isolate(worker.task), worker.tries + 1))
             return None
-        code = worker.process.exitcode
-        return Done(worker.task, error=GpudepthError(f"the worker died over it, twice (exit status {code})",
-                                                     hint="out of memory? run.workers: 1 leaves more for each"),
-                    seconds=time.monotonic() - worker.since)
+        return Done(worker.task, error=GpudepthError(
+            f"the worker crashed twice on this item (exit status {worker.process.exitcode})",
+            hint="if memory ran out, run.workers: 1 leaves more for each item"),
+            seconds=time.monotonic() - worker.since)
+
+    def check_time(self, worker: _Worker, queue: _Queue) -> Done | None:
+        """Stop a worker whose task takes too long."""
+        if not self.seconds or worker.waits or time.monotonic() - worker.since <= self.seconds:
+            return None
+        self.discard(worker)
+        if (task := self.isolate(worker.task)) is not worker.task:
+            queue.retries.append((task, worker.tries))
+            return None
+        return Done(worker.task, error=GpudepthError(
+            f"the item took longer than {self.seconds:g} s and was stopped",
+            hint="raise limits.seconds_per_item"), seconds=self.seconds)
 
     def discard(self, worker: _Worker) -> None:
         self.workers.remove(worker)
-        self.purse.release(worker)
+        self.budget.release(worker)
         worker.process.kill()
         worker.process.join()
         worker.pipe.close()
 
     def stop(self) -> None:
-        """End the workers; those at work get a few seconds to finish their item, so that nothing partial is left."""
+        """End the workers; busy ones get a few seconds to finish their item, so that nothing partial is left."""
         deadline = time.monotonic() + DRAIN_SECONDS
         for worker in self.workers:
             if worker.busy and not _finished(worker.pipe, deadline):
                 worker.process.terminate()
         for worker in self.workers:
-            worker.pipe.close()  # idle workers end at the end of their pipe
-        deadline = time.monotonic() + END_SECONDS      # of all together: what hangs in a codec heeds no signal
+            worker.pipe.close()  # idle workers end when their pipe does
+        deadline = time.monotonic() + END_SECONDS      # for all: a process that hangs in a codec ignores signals
         for worker in self.workers:
             worker.process.join(max(0.0, deadline - time.monotonic()))
             if worker.process.exitcode is None:
@@ -210,13 +248,13 @@ class _Pool:
 
 
 def _finished(pipe: Connection, deadline: float) -> bool:
-    """Does the worker come to the end of its task by then?"""
+    """Return whether the worker ends its task before the deadline."""
     while pipe.poll(max(0.0, deadline - time.monotonic())):
         try:
-            said = pipe.recv()
-            if isinstance(said, LeaseRequest):
-                pipe.send(True)     # nothing new begins: there is room
-            elif not isinstance(said, Alive):
+            message = pipe.recv()
+            if isinstance(message, LeaseRequest):
+                pipe.send(True)     # there is memory, because no new task begins
+            elif not isinstance(message, Alive):
                 return True
         except (EOFError, OSError):
             return True
@@ -224,10 +262,11 @@ def _finished(pipe: Connection, deadline: float) -> bool:
 
 
 @contextlib.contextmanager
-def _no_main() -> Iterator[None]:
-    """Hide the program's main module while a worker is spawned: multiprocessing would import it there once more.
+def _without_main() -> Iterator[None]:
+    """Hide the program's main module while a worker is spawned, because multiprocessing would import it in the worker.
 
-    Workers need nothing of it. They start sooner, and a script may call `gpudepth.run` without a `__main__` guard.
+    Workers need nothing from it. They start sooner, and a script may call `gpudepth.run` without a `__main__` guard.
+    multiprocessing has no public option for that.
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
@@ -237,40 +276,64 @@ def _no_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _serve(pipe: Connection, function: Callable[[Any], Any], free: int) -> None:
-    """The worker: take a task, send what became of it, until the pipe ends. free: bytes to decode without asking; 0:
-    any."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    signal.signal(signal.SIGTERM, _end)
+@dataclass(frozen=True)
+class Alive:
+    """A worker's message that its task goes on.
+
+    Attributes:
+        done: Number of parts that are done.
+    """
+
+    done: int
+
+
+class _RunLink:
+    """A worker's side of the pipe to its run. When the run is gone, the worker ends."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe, self.last = pipe, 0.0
+
+    def heartbeat(self, done: int) -> None:
+        """Send a sign of life, at most once a second."""
+        now = time.monotonic()
+        if now - self.last >= ALIVE_SECONDS:
+            self.last = now
+            try:
+                self.pipe.send(Alive(done))
+            except OSError:     # the run was killed, and another one may process this task already
+                sys.exit(1)
+
+    def request(self, size: int) -> None:
+        """Request memory and wait for it."""
+        try:
+            self.pipe.send(LeaseRequest(size))
+            self.pipe.recv()
+        except (EOFError, OSError):
+            sys.exit(1)
+
+
+def _serve(pipe: Connection, function: Callable[[Any, WorkerContext], Any], share: int | None) -> None:
+    """Run a worker: receive a task, send its end, until the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides what an interrupt means
+    signal.signal(signal.SIGTERM, _exit)
     _end_with_the_run()
-    _VOICE.pipe = pipe
-    allowance = MemoryLease(free, lambda size: _ask(pipe, size))
-    if free:
-        limits.ASKED.before_decoding, limits.ASKED.let_go = allowance.take, allowance.let_go
+    link = _RunLink(pipe)
+    context = WorkerContext(link.heartbeat, MemoryLease(share, link.request))
     while True:
         try:
             task = pipe.recv()
         except (EOFError, OSError):
             return
-        allowance.reset()
-        done = attempt(function, task)
+        context.lease.reset()
+        done = attempt(function, task, context)
         try:
             pipe.send(done)
         except OSError:     # the run is gone
             return
 
 
-def _ask(pipe: Connection, size: int) -> None:
-    """Wait until there is memory for so much."""
-    try:
-        pipe.send(LeaseRequest(size))
-        pipe.recv()
-    except (EOFError, OSError):     # the run is gone
-        sys.exit(1)
-
-
 def _end_with_the_run() -> None:
-    """When the run is killed, its workers get as long as when it is told to stop: a hang would stay for ever."""
+    """End this worker some seconds after its run is killed, as when the run is stopped; a hang would last for ever."""
     run_ = multiprocessing.parent_process()
     if run_ is None:
         return
@@ -285,35 +348,6 @@ def _end_with_the_run() -> None:
     threading.Thread(target=watch, args=(run_.sentinel,), daemon=True).start()
 
 
-def _end(signum: int, frame: types.FrameType | None) -> None:
-    """Unwind, so that what is half written goes away."""
+def _exit(signum: int, frame: types.FrameType | None) -> None:
+    """Unwind the stack, so that temporary files are removed."""
     sys.exit(128 + signum)
-
-
-@dataclass(frozen=True)
-class Alive:
-    """A sign of life of a worker over a long task: how much of it is done."""
-
-    done: int
-
-
-@dataclass
-class _Voice:
-    """What the worker that this process is speaks through."""
-
-    pipe: Connection | None = None
-    spoke: float = 0.0
-
-
-_VOICE = _Voice()
-
-
-def heartbeat(done: int = 0) -> None:
-    """Say that a long task goes on: its time limit starts anew. Free of charge when said often, or in no worker."""
-    now = time.monotonic()
-    if _VOICE.pipe is not None and now - _VOICE.spoke >= ALIVE_SECONDS:
-        _VOICE.spoke = now
-        try:
-            _VOICE.pipe.send(Alive(done))
-        except OSError:     # nobody listens: the run was killed, and another one may do this task already
-            sys.exit(1)

@@ -32,7 +32,7 @@ def merge(job: o.JobFile, settings: o.Set = None, plan: o.PlanFile = None, as_js
         if len(merged.left) > SHOWN:
             print(f"and {len(merged.left) - SHOWN} more; --json lists all of them", file=sys.stderr)
         print(merged.to_dict()["ledger"])
-    print(merged.line(), file=sys.stderr)
+    print(merged.describe(), file=sys.stderr)
     if merged.left:
         raise PartialRunError(f"{len(merged.left)} of {merged.done + len(merged.left)} items are not done", where=job,
                               hint="run their shards again to process only these items")

@@ -59,7 +59,7 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
         raise UsageError("--sample requires --dry-run")
     summary = sharded.run(job, settings=settings, shard=part, engine=engine, shards=shards, quiet=quiet,
                           plan_file=plan, log_format=o.choice("log-format", log_format, ("text", "json")))
-    for row in summary.each():
+    for row in summary.iter_rows():
         if as_json:
             print(row.to_json())
         elif row.status == "ok":
@@ -68,7 +68,7 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
         print_message(f"note: {note}")
     if as_json:
         print(json.dumps({"done": summary.done, "skipped": summary.skipped, "failed": summary.failed}))
-    print(summary.line(), file=sys.stderr)
+    print(summary.describe(), file=sys.stderr)
     for bug in summary.bugs:
         print(bug, file=sys.stderr)
     if summary.failed and not exit_zero:
@@ -77,7 +77,7 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
 
 def _failure(summary: RunSummary, job: Path, *, quiet: bool) -> PartialRunError:
     """Return the error for failed items; a quiet run names the first of them, which it has not shown yet."""
-    unseen = (row.message for row in summary.each() if quiet and row.status != "ok")
+    unseen = (row.message for row in summary.iter_rows() if quiet and row.status != "ok")
     first = next((f"; the first: {message}" for message in unseen), "")
     return PartialRunError(f"{summary.failed} of {summary.done + summary.failed} items failed{first}", where=job, hint=(
         f"{_report_command(summary, job)} shows the reasons; gpudepth run {job} retries these items"))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..attachment.guide import Guide
+from ..attachment.photo import file_guide
 from ..containers import registry
 from ..containers.dictionary import Dictionary
 from ..depth.calibration import Calibration
@@ -200,8 +200,8 @@ def read_photo(path: Path, limits: Limits = DEFAULT, number: int = 0, taken: fro
         camera = Calibration.from_focal35(picture.focal35, picture.width, picture.height)
     camera = camera.scaled(picture.width, picture.height) if camera else None
     name = path.stem if path.stem not in taken else path.name
-    return Photo(path, name, number, shown, Guide(path, "display", limits), picture.width, picture.height, camera,
-                 camera_from)
+    return Photo(path, name, number, shown, file_guide(path, "display", limits), picture.width, picture.height, camera,
+                 camera_from, limits=limits)
 
 
 def _record(photo: Photo) -> dict[str, Any]:

@@ -34,14 +34,14 @@ def encode(photo: Photo) -> tuple[bytes, list[str], list[GpudepthError]]:
         FileError: If the picture cannot be decoded or exceeds a limit.
     """
     width, height = photo.width, photo.height
-    photo.guide.limits.check_picture(width, height, 24, where=str(photo.path))
-    light, space = linear(photo.path, photo.guide, width, height)
+    photo.limits.check_picture(width, height, 24, where=str(photo.path))
+    light, space = linear(photo.path, photo.guide, width, height, photo.limits)
     z = resize(photo.depth.depth(), width, height, "nearest")
     channels: dict[str, NDArray[Any]] = {
         **{name: light[..., n] for n, name in enumerate("RGB")}, "A": np.ones((height, width), np.float16),
         "Z": z, "validity.Y": np.isfinite(z).astype(np.float16)}
     failed = []
-    for image, codes, bits in auxiliary.read(photo.path, auxiliary.ALL, photo.guide.limits):
+    for image, codes, bits in auxiliary.read(photo.path, auxiliary.ALL, photo.limits):
         if isinstance(codes, GpudepthError):
             failed.append(codes)
         else:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..attachment.guide import Guide
+from ..attachment.photo import Guide
 from ..containers.heif import photo_encoder
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData
@@ -50,6 +50,7 @@ class Photo:
     camera: Calibration | None
     camera_from: str = ""
     fit: Fit | None = None
+    limits: Limits = DEFAULT
 
     @property
     def depth_is(self) -> str:
@@ -107,7 +108,8 @@ def curve() -> NDArray[np.float64]:
     return out
 
 
-def linear(photo: str | Path, guide: Guide, width: int, height: int) -> tuple[NDArray[np.float16], Primaries]:
+def linear(photo: str | Path, guide: Guide, width: int, height: int,
+           limits: Limits = DEFAULT) -> tuple[NDArray[np.float16], Primaries]:
     """Return (height, width, 3) linear light, with 1 for white, and its primaries.
 
     Raises:
@@ -115,7 +117,7 @@ def linear(photo: str | Path, guide: Guide, width: int, height: int) -> tuple[ND
         MalformedError: If its color profile cannot be read.
     """
     pixels = guide.at(width, height)
-    space, convert = _space(*_profile(photo, guide.limits), photo)
+    space, convert = _space(*_profile(photo, limits), photo)
     return curve().astype(np.float16)[pixels if convert is None else convert(pixels)], space
 
 

@@ -32,7 +32,7 @@ def tour(folder: Path) -> Iterator[str]:
             yield compare(sample, folder / "heic" / f"{sample.stem}.heic")
     if failed:
         raise PartialRunError("; ".join(f"{row.key}: {row.message}" for row in failed), where=job)
-    yield f"{summary.line()}; look at {folder / 'heic'}, or try:"
+    yield f"{summary.describe()}; look at {folder / 'heic'}, or try:"
     yield f"  gpudepth inspect {folder / 'heic' / 'demo_01.heic'}"
     yield f"  gpudepth run {job} --set map.pixel_format=hdep --set output.path=hdep/{{stem}}.heic"
 

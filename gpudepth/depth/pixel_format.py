@@ -6,6 +6,7 @@ as a decimal number.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -86,6 +87,18 @@ def native(key: str | int | PixelFormat) -> PixelFormat:
     if found.quantity is None:
         raise UsageError(f"{found} holds codes, not values", hint="use " + ", ".join(f.name for f in NATIVE))
     return found
+
+
+def format_metres(value: float) -> str:
+    """Return a distance for people: two decimals from 0.1 m on, "infinity" for inf."""
+    return "infinity" if math.isinf(value) else f"{value:.2f} m" if value >= 0.1 else f"{value:.4g} m"
+
+
+def metre_range(lo: float, hi: float, quantity: Quantity) -> tuple[float, float]:
+    """Return the nearest and the farthest metres of values from `lo` to `hi` in a quantity; 1/0 is inf."""
+    if quantity is Quantity.DEPTH:
+        return lo, hi
+    return 1 / hi if hi > 0 else math.inf, 1 / lo if lo > 0 else math.inf
 
 
 def quantity_of(fmt: PixelFormat) -> Quantity:

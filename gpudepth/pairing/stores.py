@@ -101,7 +101,7 @@ class Target:
         return PurePosixPath(self.url).suffix
 
     def exists(self) -> bool:
-        return known_facts(self.url) is not None
+        return existing_facts(self.url) is not None
 
     def put(self, path: Path) -> Facts:
         """Upload a file and return what the store reports about it. Raises OutputError, AccessError."""
@@ -157,34 +157,26 @@ def facts(url: str) -> Facts:
         return _facts(store(url).info(url))
 
 
-_KNOWN: dict[str, Facts | None] = {}
-
-
-def known_facts(url: str) -> Facts | None:
-    """Return an object's size and ETag, from `look_at` when that has asked; None when the object does not exist."""
-    if url not in _KNOWN:
-        try:
-            return facts(url)
-        except MissingInputError:
-            return None
-    return _KNOWN[url]
-
-
-@contextlib.contextmanager
-def look_at(urls: Iterable[str]) -> Iterator[None]:
-    """Ask for the facts of many objects at once and remember them while the block runs."""
+def existing_facts(url: str) -> Facts | None:
+    """Return an object's size and ETag, or None if it does not exist. Raises OutputError, AccessError."""
     try:
-        source = iter(urls)
-        while some := list(itertools.islice(source, PAGE)):
-            for url, found in zip(some, _at_once(some, "_info", "info"), strict=True):
-                if isinstance(found, FileNotFoundError):
-                    _KNOWN[url] = None
-                    continue
-                with _store_errors(url):
-                    _KNOWN[url] = _facts(_raise_error(found))
-        yield
-    finally:
-        _KNOWN.clear()
+        return facts(url)
+    except MissingInputError:
+        return None
+
+
+def facts_of(urls: Iterable[str]) -> dict[str, Facts | None]:
+    """Return size and ETag of many objects, None for those that do not exist; the store is asked concurrently."""
+    known: dict[str, Facts | None] = {}
+    source = iter(urls)
+    while some := list(itertools.islice(source, PAGE)):
+        for url, found in zip(some, _at_once(some, "_info", "info"), strict=True):
+            if isinstance(found, FileNotFoundError):
+                known[url] = None
+                continue
+            with _store_errors(url):
+                known[url] = _facts(_raise_error(found))
+    return known
 
 
 def read_all(objects: Sequence[RemoteFile]) -> Iterator[bytes]:

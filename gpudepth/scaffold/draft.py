@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..attachment.pipeline import photo_of
+from ..attachment.photo import read_picture
 from ..batch.ledger import LEDGER
 from ..containers import registry
 from ..errors import GpudepthError
@@ -80,7 +80,7 @@ def _photo(plan: PairingPlan) -> tuple[tuple[int, int], str]:
     suffix = plan.photo.suffix.lower()
     out = suffix if registry.by_suffix(suffix) is not None else _PLAIN
     try:
-        picture = photo_of(plan.photo, DEFAULT)
+        picture = read_picture(plan.photo, DEFAULT)
     except GpudepthError:
         return (0, 0), out
     return (picture.width, picture.height), out

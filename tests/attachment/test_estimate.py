@@ -12,7 +12,7 @@ from photo_kit import heic
 from PIL import Image
 
 import gpudepth
-from gpudepth.attachment.estimate import estimated
+from gpudepth.attachment.estimate import Estimator
 from gpudepth.cli.app import run_command
 from gpudepth.errors import MalformedError, TruncatedError, UsageError
 from gpudepth.maps.network import MEAN, STD, Network
@@ -111,17 +111,17 @@ def test_batches_are_single_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     photos = [photo(tmp_path / f"{n}.jpg", seed=n) for n in range(4)]
     photos.insert(2, tmp_path / "bad.jpg")
     photos[2].write_bytes(photos[0].read_bytes()[:300])
-    alone = [estimated(p, settings(model)).codes for p in photos if p.stem != "bad"]
+    alone = [Estimator().estimate(p, settings(model)).codes for p in photos if p.stem != "bad"]
     counts: list[int] = []
     run = Session.run
     monkeypatch.setattr(Session, "run", lambda self, pictures: counts.append(len(pictures)) or run(self, pictures))
-    together = []
+    together, estimator = [], Estimator()
     for i, p in enumerate(photos):
         if p.stem == "bad":
             with pytest.raises(TruncatedError):
-                estimated(p, settings(model, batch=8), photos[i + 1 :])
+                estimator.estimate(p, settings(model, batch=8), photos[i + 1 :])
         else:
-            together.append(estimated(p, settings(model, batch=8), photos[i + 1 :]).codes)
+            together.append(estimator.estimate(p, settings(model, batch=8), photos[i + 1 :]).codes)
     assert counts == [4]
     for a, b in zip(alone, together, strict=True):
         assert np.array_equal(a, b)
@@ -136,7 +136,7 @@ def test_a_photo_that_the_network_fails_over_fails_alone(tmp_path: Path, monkeyp
     options: dict[str, Any] = {"size": (48, 48), "fit": "aspect", "multiple": 2, "batch": 8}
     photos = [*wide[:2], photo(tmp_path / "tall.jpg", 48, 96, seed=7), photo(tmp_path / "white.jpg"), wide[2]]
     Image.new("RGB", (96, 64), "white").save(photos[3])
-    alone = [estimated(p, settings(model, **options)).codes for p in wide]
+    alone = [Estimator().estimate(p, settings(model, **options)).codes for p in wide]
     run = Session.run
 
     def fails(self: Session, pictures: list[np.ndarray]) -> list[np.ndarray]:
@@ -145,13 +145,13 @@ def test_a_photo_that_the_network_fails_over_fails_alone(tmp_path: Path, monkeyp
         return run(self, pictures)
 
     monkeypatch.setattr(Session, "run", fails)
-    found = []
+    found, estimator = [], Estimator()
     for i, p in enumerate(photos):
         if i in (2, 3):
             with pytest.raises(MalformedError):
-                estimated(p, settings(model, **options), photos[i + 1 :])
+                estimator.estimate(p, settings(model, **options), photos[i + 1 :])
         else:
-            found.append(estimated(p, settings(model, **options), photos[i + 1 :]).codes)
+            found.append(estimator.estimate(p, settings(model, **options), photos[i + 1 :]).codes)
     for a, b in zip(alone, found, strict=True):
         assert np.array_equal(a, b)
 
@@ -160,7 +160,7 @@ def test_heic_photos(tmp_path: Path) -> None:
     """libheif turns what it decodes: the network sees it upright all the same."""
     model = kit.write(tmp_path / "m.onnx", size=(48, 48))
     source = heic(tmp_path / "p.heic", 96, 64, 6)
-    assert estimated(source, settings(model)).codes.shape == (48, 32)
+    assert Estimator().estimate(source, settings(model)).codes.shape == (48, 32)
 
 
 @pytest.mark.parametrize(("arguments", "said"), [

@@ -48,7 +48,7 @@ def test_npz_describes_itself(tmp_path: Path) -> None:
 
 
 def test_refusals(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot write"):
+    with pytest.raises(UsageError, match="cannot be written"):
         save(DATA, tmp_path / "d.jpg")
     with pytest.raises(OutputError):
         save(DATA, tmp_path / "no" / "d.npy")

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from gpudepth.attachment.precision import foretell, rounding, warn_if_coarse
+from gpudepth.attachment.precision import predict_rounding, rounding, warn_if_coarse
 from gpudepth.depth import numeric
 from gpudepth.depth.data import Storage
 from gpudepth.depth.pixel_format import HDEP, HDIS, L008, L012, PixelFormat, Quantity
@@ -42,7 +42,7 @@ def test_the_numbers_are_true(fmt: PixelFormat) -> None:
     else:
         step = (hi - lo) / 255
         assert said == pytest.approx(np.median(metres) ** 2 * step / 2, rel=0.1)
-    low, high = (float(x) for x in re.search(r"--clamp ([\d.]+),([\d.]+)", text).groups())  # type: ignore[union-attr]
+    low, high = (float(x) for x in re.search(r"‹clamp=\(([\d.]+), ([\d.]+)\)›", text).groups())  # type: ignore[union-attr]
     assert warned(np.clip(metres, low, high), fmt) == []
 
 
@@ -50,7 +50,7 @@ def test_twelve_bits_have_nothing_to_name_but_the_clamp() -> None:
     metres = METRES.copy()
     metres[0, 0] = 0.05
     (text,) = warned(metres, HDIS, L012)
-    assert "--bits" not in text and "--clamp" in text
+    assert "bits" not in text and "‹clamp=" in text
 
 
 def stored_error(near: float, far: float, fmt: PixelFormat, bits: int, at: float) -> float:
@@ -79,12 +79,12 @@ def test_rounding_is_what_happens(near: float, far: float, bits: int) -> None:
 
 def test_kitti_is_foretold() -> None:
     """2 to 80 m. Disparity: 80 − 1/(1/80 + (1/2 − 1/80)/255/2) = 5.68 m. Depth: 78/255/2 = 0.153 m."""
-    said = foretell(2, 80, Quantity.DISPARITY, 8, most_bits=12, of="the range of 8 maps")
+    said = predict_rounding(2, 80, Quantity.DISPARITY, 8, most_bits=12, of="the range of 8 maps")
     assert said == ["8 bits of disparity (hdis) over 2 to 80 m, the range of 8 maps: values near 80 m are off by up to 5.7 m "
-                    "(7.1%); map.pixel_format: hdep makes that 0.15 m everywhere; map.bits: 12, 0.38 m; refine.clamp bounds the range"]
-    said = foretell(2, 80, Quantity.DEPTH, 8, most_bits=8, of="x")
+                    "(7.1%); ‹pixel_format=hdep› reduces that to 0.15 m everywhere; ‹bits=12› to 0.38 m; ‹clamp› limits the range"]
+    said = predict_rounding(2, 80, Quantity.DEPTH, 8, most_bits=8, of="x")
     assert said == ["8 bits of depth (hdep) over 2 to 80 m, x: values near 2 m are off by up to 0.15 m (7.6%); "
-                    "map.pixel_format: hdis makes that 5.7 m at 80 m, and less nearer; refine.clamp bounds the range"]
+                    "‹pixel_format=hdis› reduces that to 5.7 m at 80 m, and less at smaller distances; ‹clamp› limits the range"]
     for quantity in (Quantity.DISPARITY, Quantity.DEPTH):
-        assert foretell(0.5, 10, quantity, 8, most_bits=12, of="") == []
-        assert foretell(2, 80, quantity, 10, most_bits=12, of="") == []
+        assert predict_rounding(0.5, 10, quantity, 8, most_bits=12, of="") == []
+        assert predict_rounding(2, 80, quantity, 10, most_bits=12, of="") == []

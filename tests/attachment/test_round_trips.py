@@ -107,7 +107,7 @@ def test_sixteen_bits_from_file_to_file(tmp_path: Path) -> None:
     exact, span = stored(deep)
     assert np.abs(exact - 1 / metres().astype(np.float64)).max() <= span / 65535 * 0.52
     photo = heic(tmp_path / "p.heic")
-    with pytest.warns(UserWarning, match="16-bit codes"):
+    with pytest.warns(UserWarning, match="codes of 16 bits"):
         for bits, top in ((8, 255), (12, 4095)):
             out = gpudepth.attach(photo, deep, tmp_path / f"{bits}.heic", bits=bits, pixel_format="fdis")
             now, wide = stored(out)

@@ -27,7 +27,7 @@ def test_values_of_other_kinds_are_no_row(field: str) -> None:
 
 def test_rows_round_trip() -> None:
     full = row(photo=FileState(1, 2, 3, "aa"), depth=FileState(4, 5, 6, "bb"), range=(0.1, 2.0), metres=(0.5, None),
-               warnings=("coarse",), filled=3, said="black = 0.50 m")
+               warnings=("coarse",), filled=3, summary="black = 0.50 m")
     assert Row.from_json(full.to_json()) == full
     assert Row.from_json(row().to_json()) == row()
     assert "photo" not in json.loads(row().to_json())

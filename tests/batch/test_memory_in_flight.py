@@ -6,16 +6,16 @@ import os
 import random
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpudepth import limits
 from gpudepth.batch.memory import MemoryBudget, MemoryLease
-from gpudepth.batch.workers import run_tasks
-from gpudepth.limits import Limits
+from gpudepth.batch.workers import WorkerContext, run_tasks
+from gpudepth.limits import DEFAULT, Limits
 
 
 class Name:
@@ -24,95 +24,95 @@ class Name:
 
 def test_in_the_order_of_asking() -> None:
     a, b, c = Name(), Name(), Name()
-    purse = MemoryBudget[Name](100)
-    purse.ask(a, 60)
-    assert purse.grants() == [a]
-    purse.ask(b, 50)
-    purse.ask(c, 10)
-    assert purse.grants() == []     # c would fit, and b is first
-    purse.release(a)
-    assert purse.grants() == [b, c]
+    budget = MemoryBudget[Name](100)
+    budget.request(a, 60)
+    assert budget.grants() == [a]
+    budget.request(b, 50)
+    budget.request(c, 10)
+    assert budget.grants() == []     # c would fit, and b is first
+    budget.release(a)
+    assert budget.grants() == [b, c]
 
 
 def test_more_than_there_is() -> None:
     """Alone, and then only."""
     a, b = Name(), Name()
-    purse = MemoryBudget[Name](100)
-    purse.ask(a, 10)
-    assert purse.grants() == [a]
-    purse.ask(b, 500)
-    assert purse.grants() == []
-    purse.release(a)
-    assert purse.grants() == [b]
+    budget = MemoryBudget[Name](100)
+    budget.request(a, 10)
+    assert budget.grants() == [a]
+    budget.request(b, 500)
+    assert budget.grants() == []
+    budget.release(a)
+    assert budget.grants() == [b]
 
 
 def test_nobody_waits_for_ever() -> None:
     """Both hold something and want more: the first goes on."""
     a, b = Name(), Name()
-    purse = MemoryBudget[Name](100)
+    budget = MemoryBudget[Name](100)
     for one in (a, b):
-        purse.ask(one, 50)
-    assert purse.grants() == [a, b]
+        budget.request(one, 50)
+    assert budget.grants() == [a, b]
     for one in (a, b):
-        purse.ask(one, 50)
-    assert purse.grants() == [a]
-    purse.release(a)
-    assert purse.grants() == [b]
+        budget.request(one, 50)
+    assert budget.grants() == [a]
+    budget.release(a)
+    assert budget.grants() == [b]
 
 
 @given(st.lists(st.lists(st.integers(1, 150), min_size=1, max_size=4), min_size=1, max_size=12), st.integers(1, 5), st.randoms())
 def test_every_item_ends(items: list[list[int]], workers: int, rng: random.Random) -> None:
     """Any asks, any order: all are served; more than the size is held by one alone, or where all who hold something wait."""
-    purse, todo, busy, done = MemoryBudget[Name](100), list(items), dict[Name, list[int]](), 0
+    budget, todo, busy, done = MemoryBudget[Name](100), list(items), dict[Name, list[int]](), 0
     while todo or busy:
         while todo and len(busy) < workers:
             busy[Name()] = list(todo.pop())
-        waiting = {id(w) for w, _ in purse.waiting}
+        waiting = {id(w) for w, _ in budget.waiting}
         free = [w for w in busy if id(w) not in waiting]
         if free:
             worker = rng.choice(free)
             if busy[worker]:
-                purse.ask(worker, busy[worker].pop())
+                budget.request(worker, busy[worker].pop())
             else:
-                purse.release(worker)
+                budget.release(worker)
                 del busy[worker]
                 done += 1
-        stuck = set(purse.held) <= {id(w) for w, _ in purse.waiting}
-        granted = purse.grants()
+        stuck = set(budget.held) <= {id(w) for w, _ in budget.waiting}
+        granted = budget.grants()
         assert free or granted
-        if granted and not stuck and sum(purse.held.values()) > 100:
-            assert len(purse.held) == 1
+        if granted and not stuck and sum(budget.held.values()) > 100:
+            assert len(budget.held) == 1
     assert done == len(items)
 
 
 def test_a_share_is_free() -> None:
     asked: list[int] = []
-    allowance = MemoryLease(100, asked.append)
+    lease = MemoryLease(100, asked.append)
     for size in (40, 60):
-        allowance.take(size)
+        lease.charge(size)
     assert asked == []
-    allowance.take(30)
-    allowance.take(5)
+    lease.charge(30)
+    lease.charge(5)
     assert asked == [30, 5]
-    allowance.reset()
-    allowance.take(100)
+    lease.reset()
+    lease.charge(100)
     assert asked == [30, 5]
-    allowance.take(10)
+    lease.charge(10)
     for _ in range(5):      # photos of one tar: what was granted for one is there for the next
-        allowance.let_go()
-        allowance.take(110)
+        lease.release()
+        lease.charge(110)
     assert asked == [30, 5, 10]
-    allowance.reset()
-    thread = threading.Thread(target=allowance.take, args=(1000,))     # a clip's
+    lease.reset()
+    thread = threading.Thread(target=lease.charge, args=(1000,))     # a clip's
     thread.start()
     thread.join()
     assert asked == [30, 5, 10]
 
 
-def hold(task: tuple[str, int, float]) -> str:
+def hold(task: tuple[str, int, float], worker: WorkerContext) -> str:
     """Say when so much is held, and when no more."""
     log, pixels, seconds = task
-    Limits(max_pixels=0, max_decoded_bytes=0).check_picture(pixels, 1, 1)
+    worker.lease.limits(Limits(max_pixels=0, max_decoded_bytes=0)).check_decode(pixels, 1, 1)
     with Path(log).open("a") as file:
         print(f"+{pixels}", file=file, flush=True)
     time.sleep(seconds)
@@ -140,6 +140,14 @@ def test_waiting_is_no_hang(tmp_path: Path) -> None:
     assert [d.error for d in done] == [None] * 3
 
 
-def test_outside_of_runs_nobody_is_asked() -> None:
-    limits.DEFAULT.check_picture(1000, 1000, 4)
-    assert limits.ASKED.before_decoding(10) is None
+def test_only_decodes_are_charged() -> None:
+    """A header that is read costs nothing; limits without a lease charge nothing."""
+    lease = MemoryLease()
+    limits = lease.limits(Limits(max_file=5))
+    limits.check_picture(1000, 1000, 4)
+    assert (lease.used, limits.max_file) == (0, 5)
+    limits.check_decode(1000, 1000, 1.5)
+    replace(limits, max_file=7).check_decode(10, 10, 1)
+    assert lease.used == 1_500_100
+    DEFAULT.check_decode(1000, 1000, 4)
+    assert lease.used == 1_500_100

@@ -37,12 +37,12 @@ def test_what_is_done_failed_and_missing(job: Path) -> None:
 
     run(job, shard=(1, 3))
     merged = merge(job)
-    assert merged.line() == "7 done, 1 failed, 0 missing"
+    assert merged.describe() == "7 done, 1 failed, 0 missing"
     [left] = merged.left
     assert (left.key, left.state) == ("photos/p03.jpg", "failed")
     assert "p03.png" in left.message
     assert merge(job).added == 0
-    assert run(job).line() == "0 done, 7 already done, 1 failed"    # the merged ledger is the whole run's
+    assert run(job).describe() == "0 done, 7 already done, 1 failed"    # the merged ledger is the whole run's
 
 
 def test_the_row_that_holds_is_the_one_that_counts(job: Path) -> None:
@@ -52,11 +52,11 @@ def test_the_row_that_holds_is_the_one_that_counts(job: Path) -> None:
     gray(job.parent / "depth" / "p01.png", 40, 30)
     assert merge(job).left[0].state == "outdated"
     assert run(job).done == 1           # into the whole run's ledger; the shard's is older
-    assert merge(job).line() == "8 done, 0 failed, 0 missing"
+    assert merge(job).describe() == "8 done, 0 failed, 0 missing"
     assert merge(job).added == 0
     gray(job.parent / "depth" / "p02.png", 40, 30)
     assert run(job, shard=(0, 1)).done == 2     # and the other way
-    assert merge(job).line() == "8 done, 0 failed, 0 missing"
+    assert merge(job).describe() == "8 done, 0 failed, 0 missing"
     assert run(job).skipped == 8
 
     (job.parent / "out" / "p05.heic").unlink()

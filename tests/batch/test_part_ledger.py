@@ -47,7 +47,7 @@ def test_the_last_row_of_a_key_counts(folder: str, tmp_path: Path, monkeypatch: 
         monkeypatch.setattr(part_ledger.time, "strftime", lambda *_, day=day: f"{day}T000000")
         with PartLedger(tmp_path / f"{n}.jsonl", folder=folder, every=1) as ledger:
             ledger.add(row("k", day))
-    assert read_parts(folder)["k"].said == "20260103"
+    assert read_parts(folder)["k"].summary == "20260103"
 
 
 def test_a_shard_reads_what_may_be_its_own(folder: str, tmp_path: Path) -> None:

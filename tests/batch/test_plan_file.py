@@ -142,7 +142,7 @@ def test_a_run_of_it_lists_nothing(job: Path, written: Path, monkeypatch: pytest
     assert run(job, plan_file=written, shard=(0, 2)).failed == 0
     assert run(job, plan_file=written, shard=(1, 2)).failed == 0
     merged = merge(job, plan_file=written)
-    assert merged.line() == "8 done, 0 failed, 0 missing"
+    assert merged.describe() == "8 done, 0 failed, 0 missing"
     assert run(job, plan_file=written).skipped == 8
     (job.parent / "out/p03.heic").unlink()
     assert gpudepth.run(job, plan_file=written, shards=2).done == 1

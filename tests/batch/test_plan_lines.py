@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpudepth.batch.plan_lines import HASH, REFUSED, LineError, Lines
+from gpudepth.batch.plan_lines import HASH, REFUSED, LineCodec, LineError
 from gpudepth.batch.tars import Tar
 from gpudepth.batch.work_item import ClipItem, PhotoItem
 from gpudepth.errors import LimitError, MalformedError
@@ -22,7 +22,7 @@ from gpudepth.settings.clip import ClipSettings
 # the first 8 bytes of SHA-256("p/0.heic"), as sha256sum has it
 P0 = b'{"hash":"ea02f708938e56bc","key":"p/0.heic",'
 ITEM = PhotoItem("p/0.heic", Path("jobs/p/0.heic"), Path("/far/0.png"), Path("jobs/out/0.heic"), "0.heic")
-CODEC = Lines(Path("jobs"), Path("jobs/out"))
+CODEC = LineCodec(Path("jobs"), Path("jobs/out"))
 
 
 def test_a_file_is_a_path() -> None:
@@ -33,7 +33,7 @@ def test_a_file_is_a_path() -> None:
 
 
 def test_an_object_is_its_url_size_and_etag() -> None:
-    codec = Lines(Path("jobs"), Path("s3://b/out"))
+    codec = LineCodec(Path("jobs"), Path("s3://b/out"))
     item = PhotoItem("p/0.heic", RemoteFile("s3://b/p/0.heic", 7, "e"), Path("jobs/d.png"), Target("s3://b/out/0.heic"), "0.heic")
     line = codec.write(item)
     assert line == (P0 + b'"photo":{"url":"s3://b/p/0.heic","size":7,"etag":"e"},"depth":"d.png",'
@@ -69,7 +69,7 @@ def test_a_line_writes_nowhere_else_than_the_job(output: str) -> None:
     line = CODEC.write(ITEM).replace(b"out/0.heic", output.encode())
     with pytest.raises(LineError, match="outside of the folder"):
         CODEC.read(line)
-    free = Lines(CODEC.base, CODEC.root, anywhere=True).read(line)      # as lists of pairs may
+    free = LineCodec(CODEC.base, CODEC.root, anywhere=True).read(line)      # as lists of pairs may
     assert str(free.output) == (output if ":" in output or output.startswith("/") else f"jobs/{output}")
     tar = Tar("0.tar", (replace(ITEM, output=Path("0.heic"), target="0.heic"),), Path("jobs/out/0.tar"))
     line = CODEC.write(tar)
@@ -82,7 +82,7 @@ def test_a_line_writes_nowhere_else_than_the_job(output: str) -> None:
 
 
 def test_nor_does_a_clip() -> None:
-    codec = Lines(Path("jobs"), Path("jobs/out"), ClipSettings())
+    codec = LineCodec(Path("jobs"), Path("jobs/out"), ClipSettings())
     clip = ClipItem("v.mp4", Footage((Path("jobs/v.mp4"),), False), None, "jobs/out/v/{frame}.heic", Path("jobs/out/v/frames.csv"), "v/frames.csv",
                     ClipSettings(), codec.threads)
     line = codec.write(clip)
@@ -94,6 +94,6 @@ def test_nor_does_a_clip() -> None:
 
 @given(st.binary(max_size=200))
 def test_refused_lines_are_errors_of_ours(line: bytes) -> None:
-    for read in (Lines(Path(), Path("out")).read, Lines(Path(), Path("out")).read_refused):
+    for read in (LineCodec(Path(), Path("out")).read, LineCodec(Path(), Path("out")).read_refused):
         with pytest.raises(LineError):
             read(line)

@@ -15,6 +15,7 @@ from PIL import Image
 from gpudepth.batch import runner
 from gpudepth.batch.preflight import RangeProbe, evenly, known_range, precision_warnings, probe_range
 from gpudepth.batch.work_item import PhotoItem
+from gpudepth.batch.workers import WorkerContext
 from gpudepth.depth.encoding import Depth, DisparityRange, Gray, Relative, Stereo, ZBuffer
 from gpudepth.settings.settings import Settings
 
@@ -92,13 +93,13 @@ def test_maps_are_chosen_evenly(tmp_path: Path) -> None:
 def test_what_is_seen_of_a_map(tmp_path: Path) -> None:
     photos(tmp_path, 1)
     item = PhotoItem("0.jpg", tmp_path / "0.jpg", tmp_path / "0.png", tmp_path / "o.heic", "")
-    seen = probe_range(RangeProbe(item, Settings().with_preset("kitti-depth")))
+    seen = probe_range(RangeProbe(item, Settings().with_preset("kitti-depth")), WorkerContext())
     assert (seen.near, seen.far) == pytest.approx((2, 80), rel=1e-3)
     guided = Settings(smooth=None, fill="inpaint").with_preset("kitti-depth")
-    assert (probe_range(RangeProbe(item, guided)).far) == pytest.approx(80, rel=1e-3)
+    assert (probe_range(RangeProbe(item, guided), WorkerContext()).far) == pytest.approx(80, rel=1e-3)
     np.save(tmp_path / "e.npy", np.full((4, 4), np.nan, np.float32))
     empty = PhotoItem("0.jpg", tmp_path / "0.jpg", tmp_path / "e.npy", tmp_path / "o.heic", "")
-    assert math.isnan(probe_range(RangeProbe(empty, Settings(encoding=Depth()))).near)
+    assert math.isnan(probe_range(RangeProbe(empty, Settings(encoding=Depth())), WorkerContext()).near)
 
 
 def test_a_preset_that_is_recognised_is_told(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gpudepth.batch.shards import check, said, shard_ledgers, shard_path
+from gpudepth.batch.shards import check, shard_ledgers, shard_name, shard_path
 from gpudepth.errors import UsageError
 
 
@@ -22,5 +22,5 @@ def test_ledgers_beside_the_whole_run_s(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shard", [(-1, 4), (4, 4), (0, 0)])
 def test_shards_count_from_0(shard: tuple[int, int]) -> None:
-    with pytest.raises(UsageError, match=f"shard {said(shard)}: shards count from 0"):
+    with pytest.raises(UsageError, match=f"shard {shard_name(shard)}: shards are numbered from 0"):
         check(shard)

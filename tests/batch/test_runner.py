@@ -183,7 +183,7 @@ def test_unwritable_output(job: Path) -> None:
 def test_a_script_without_a_main_guard(job: Path) -> None:
     """Spawned workers do not import the program's main module."""
     script = job.parent / "script.py"
-    script.write_text(f"import gpudepth\nprint(gpudepth.run({str(job)!r}, settings=['run.workers=2']).line())\n")
+    script.write_text(f"import gpudepth\nprint(gpudepth.run({str(job)!r}, settings=['run.workers=2']).describe())\n")
     run_ = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
     assert run_.stdout == "5 done, 0 already done, 0 failed\n", run_.stderr
 
@@ -243,21 +243,21 @@ def test_a_whole_job_through_the_kernels(refined: Path, monkeypatch: pytest.Monk
     """GPUDEPTH_BACKEND=support.hostcc:backend: workers run what a GPU would, and the files are numpy's to the byte."""
     host()
     monkeypatch.setenv("GPUDEPTH_BACKEND", "numpy")
-    assert run(refined).line() == "5 done, 0 already done, 0 failed"
+    assert run(refined).describe() == "5 done, 0 already done, 0 failed"
     ours = outputs(refined)
     monkeypatch.setenv("GPUDEPTH_BACKEND", "support.hostcc:backend")
-    assert run(refined, settings=["run.on_existing=overwrite"]).line() == "5 done, 0 already done, 0 failed"
+    assert run(refined, settings=["run.on_existing=overwrite"]).describe() == "5 done, 0 already done, 0 failed"
     assert outputs(refined) == ours
 
 
 def test_what_comes_beside_counts_for_resume(refined: Path) -> None:
     run(refined)
-    assert run(refined).line() == "0 done, 5 already done, 0 failed"
+    assert run(refined).describe() == "0 done, 5 already done, 0 failed"
     path = refined.parent / "confidence" / "p3.png"
     with Image.open(path) as image:
         turned = np.asarray(image)[::-1].copy()
     Image.fromarray(turned).save(path)
-    assert run(refined).line() == "1 done, 4 already done, 0 failed"
+    assert run(refined).describe() == "1 done, 4 already done, 0 failed"
     path.unlink()
     with pytest.raises(UsageError, match=r"must match exactly one file for each photo: no files for photos/p3\.heic"):
         run(refined)
@@ -284,7 +284,7 @@ def test_relative_maps_of_a_job_become_metric(refined: Path) -> None:
         Image.fromarray((metres * 1000).astype(np.uint16)).save(refined.parent / "lidar" / depth.name)
     refined.write_text(JOB.replace("encoding: {near: 0.5, far: 12}", "refine: {align: {to: 'lidar/{stem}.png', scale: mm}}"))
     summary = run(refined)
-    assert summary.line() == "5 done, 0 already done, 0 failed"
+    assert summary.describe() == "5 done, 0 already done, 0 failed"
     for row in summary.rows:
         assert "relative disparity, aligned by" in row.summary
         assert row.metres == (pytest.approx(1, rel=0.02), pytest.approx(4, rel=0.02))
@@ -314,7 +314,7 @@ def test_the_data_set_job(tmp_path: Path) -> None:
     job = tmp_path / "configs" / "dataset.yaml"
     job.write_text(resources.text("configs", "dataset.yaml"), encoding="utf-8")
     summary = run(job)
-    assert summary.line() == "3 done, 0 already done, 0 failed"
+    assert summary.describe() == "3 done, 0 already done, 0 failed"
     data = gpudepth.read(scene / "heic" / "1305031103.0000.heic")
     assert data is not None
     assert data.accuracy == "absolute"
@@ -337,7 +337,7 @@ def test_the_lidar_job(tmp_path: Path) -> None:
     job = tmp_path / "configs" / "lidar.yaml"
     job.write_text(resources.text("configs", "lidar.yaml"), encoding="utf-8")
     summary = run(job)
-    assert summary.line() == "1 done, 0 already done, 0 failed"
+    assert summary.describe() == "1 done, 0 already done, 0 failed"
     data = gpudepth.read(capture / "heic" / "frame_0001.heic")
     assert data is not None
     assert (data.width, data.height, data.accuracy) == (1920, 1440, "absolute")

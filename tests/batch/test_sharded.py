@@ -30,14 +30,14 @@ def test_shards_on_this_machine(job: Path, capsys: pytest.CaptureFixture[str]) -
     run(job, settings=["output.path=local/{stem}.heic"])
     (job.parent / "depth" / "p03.png").write_bytes(b"junk")
     summary = run(job, shards=3, quiet=False)
-    assert summary.line() == "7 done, 0 already done, 1 failed"
+    assert summary.describe() == "7 done, 0 already done, 1 failed"
     assert len(summary.rows) == 8
     assert "photos/p03.jpg: " in capsys.readouterr().err
     whole = outputs(job.parent / "local")
     del whole["p03.heic"]
     assert outputs(job.parent / "out") == whole
     assert len(list((job.parent / "out").glob("gpudepth-ledger.*-of-3.jsonl"))) == 3
-    assert run(job, shards=3).line() == "0 done, 7 already done, 1 failed"
+    assert run(job, shards=3).describe() == "0 done, 7 already done, 1 failed"
     assert run(job).skipped == 7
 
 
@@ -105,7 +105,7 @@ def test_shards_that_are_given_up(job: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.undo()
     done = len(outputs(job.parent / "out"))
     assert 0 < done < 8
-    assert run(job).line() == f"{8 - done} done, {done} already done, 0 failed"     # the others are merged
+    assert run(job).describe() == f"{8 - done} done, {done} already done, 0 failed"     # the others are merged
 
 
 class Dead(Broken):

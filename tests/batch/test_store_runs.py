@@ -80,7 +80,7 @@ def wait_for_parts(server: Server, process: subprocess.Popen[str], count: int = 
 
 def test_the_files_of_a_local_run(job: Path, server: Server, tmp_path: Path) -> None:
     summary = run(job)
-    assert summary.line() == f"{COUNT} done, 0 already done, 0 failed"
+    assert summary.describe() == f"{COUNT} done, 0 already done, 0 failed"
     assert len(summary.rows) == COUNT
     assert server.objects() == local(server, tmp_path)
     assert len(server.parts()) == 3                 # of three rows, three, and the rest
@@ -94,7 +94,7 @@ def test_the_files_of_a_local_run(job: Path, server: Server, tmp_path: Path) -> 
 def test_a_second_run_writes_nothing(job: Path, server: Server) -> None:
     run(job)
     server.requests()
-    assert run(job).line() == f"0 done, {COUNT} already done, 0 failed"
+    assert run(job).describe() == f"0 done, {COUNT} already done, 0 failed"
     asked = server.requests()
     assert not [one for one in asked if one.startswith(("PUT", "POST", "DELETE"))]
     assert not [one for one in asked if one.startswith(("GET /bucket/photos", "GET /bucket/depth"))]
@@ -107,7 +107,7 @@ def test_what_changed_is_done_again(job: Path, server: Server, tmp_path: Path) -
     server.put("out/p05.jpg", b"something else")
     server.client.delete_object(Bucket="bucket", Key="out/p06.jpg")
     server.requests()
-    assert run(job).line() == f"3 done, {COUNT - 3} already done, 0 failed"
+    assert run(job).describe() == f"3 done, {COUNT - 3} already done, 0 failed"
     assert sorted(server.requests("PUT /bucket/out/p")) == [f"PUT /bucket/out/p{n:02}.jpg" for n in (3, 5, 6)]
     assert server.objects() == local(server, tmp_path)
     assert run(job, settings=["encoding.far=13"]).done == COUNT
@@ -126,7 +126,7 @@ def test_four_shards_by_a_plan(job: Path, server: Server, tmp_path: Path) -> Non
     assert not [one for one in asked if "prefix=photos" in one or "prefix=depth" in one]    # nobody lists them again
     assert server.objects() == local(server, tmp_path)
     merged = merge(job, plan_file=plan)
-    assert (merged.line(), merged.shards) == (f"{COUNT} done, 0 failed, 0 missing", tuple(f"{n}/4" for n in range(4) if any(
+    assert (merged.describe(), merged.shards) == (f"{COUNT} done, 0 failed, 0 missing", tuple(f"{n}/4" for n in range(4) if any(
         part.startswith(f"{n}-of-4") for part in server.parts())))
     assert run(job, plan_file=plan).skipped == COUNT        # a run of everything reads all parts
     assert run(job, shard=(1, 3), plan_file=plan).done == 0     # and another cut
@@ -148,7 +148,7 @@ def test_an_input_that_changed_after_the_plan(job: Path, server: Server, tmp_pat
     server.put("photos/p02.jpg", plain(tmp_path / "x.jpg", 128, 96).read_bytes())
     server.client.delete_object(Bucket="bucket", Key="depth/p04.png")
     summary = run(job, plan_file=plan)
-    assert summary.line() == f"{COUNT - 2} done, 0 already done, 2 failed"
+    assert summary.describe() == f"{COUNT - 2} done, 0 already done, 2 failed"
     told = {row.key: row.message for row in summary.rows if row.status == "error"}
     assert "s3://bucket/photos/p02.jpg: the object changed after it was listed" in told["s3://bucket/photos/p02.jpg"]
     assert "s3://bucket/depth/p04.png: the object does not exist" in told["s3://bucket/photos/p04.jpg"]
@@ -207,7 +207,7 @@ def test_folders_and_stores_together(job: Path, server: Server, tmp_path: Path) 
     assert run(job).done == COUNT
     assert server.objects() == whole
     gray(tmp_path / "local/depth/p01.png", 32, 24, 98)
-    assert run(job).line() == f"1 done, {COUNT - 1} already done, 0 failed"
+    assert run(job).describe() == f"1 done, {COUNT - 1} already done, 0 failed"
     job.write_text(JOB.replace("s3://bucket/photos", "local/photos").replace("s3://bucket/depth", "local/depth").replace(
         "ledger_rows: 3", "ledger: own.jsonl"))
     assert run(job).done == COUNT and (tmp_path / "own.jsonl").exists()
@@ -260,7 +260,7 @@ def test_maps_are_looked_at_before(job: Path, capsys: pytest.CaptureFixture[str]
     job.write_text(JOB.replace("near: 0.5, far: 12", "kind: depth, scale: 1"))
     assert run_command(["plan", str(job)]) == 0
     out = capsys.readouterr().out
-    assert "warning: " in out and "refine.clamp bounds the range" in out
+    assert "warning: " in out and "refine.clamp limits the range" in out
 
 
 def test_the_example_job(job: Path, server: Server, tmp_path: Path) -> None:

@@ -13,14 +13,13 @@ import pytest
 from run_kit import finish, make, start
 
 import gpudepth
-from gpudepth import limits
 from gpudepth.batch import tars as tar_files
 from gpudepth.batch.memory import MemoryLease
 from gpudepth.batch.runner import pair_files
-from gpudepth.batch.work_item import Task
+from gpudepth.batch.work_item import ItemWorker, Task
+from gpudepth.batch.workers import WorkerContext
 from gpudepth.cli.app import run_command
 from gpudepth.errors import JobError, UsageError
-from gpudepth.limits import Asked
 from gpudepth.pairing import templates
 
 TARS = ["--set", "output.path=tars/{tar}.tar/{stem}.jpg", "--set", "output.tars=5"]
@@ -121,22 +120,21 @@ def test_tars_of_another_number_of_tars_are_told(tmp_path: Path, capsys: pytest.
     assert f"{len(old)} tars lie there that this job does not write, {tmp_path / 'tars' / old[0]} for one" in capsys.readouterr().out
 
 
-def test_a_tar_holds_the_memory_of_one_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tar_holds_the_memory_of_one_photo(tmp_path: Path) -> None:
     """As much is asked for as for its largest photo, not for all of them together."""
     job = make(tmp_path, 40)
     plan, _ = pair_files(job, settings=["output.path=tars/{tar}.tar/{stem}.jpg", "output.tars=1"])
     [tar] = plan.items
     assert isinstance(tar, tar_files.Tar)
     asked: list[int] = []
-    allowance = MemoryLease(1, asked.append)
-    monkeypatch.setattr(limits, "ASKED", Asked(allowance.take, allowance.let_go))
-    monkeypatch.setattr(tar_files, "ASKED", limits.ASKED)
+    lease = MemoryLease(1, asked.append)
+    worker = WorkerContext(lease=lease)
     photo = replace(tar.items[0], output=tmp_path / "alone.jpg")
-    photo.do(Task(photo, plan.settings, "numpy", "job"))
+    ItemWorker()(Task(photo, plan.settings, "numpy", "job"), worker)
     alone = sum(asked)
-    allowance.reset()
+    lease.reset()
     asked.clear()
-    tar.do(Task(tar, plan.settings, "numpy", "job"))
+    ItemWorker()(Task(tar, plan.settings, "numpy", "job"), worker)
     assert 0 < sum(asked) < 4 * alone
 
 

@@ -28,7 +28,7 @@ def test_five_bad_among_sixty(tmp_path: Path) -> None:
     assert finish(make(tmp_path / "good", 65)) == 0
     wanted = digest(tmp_path / "good/out")
     job, environment = make(tmp_path / "job", 65), install(tmp_path / "site")
-    bad = {"00003": ("poison", "died over it, twice (exit status -9)"), "00017": ("hang", "took longer than 3 s"),
+    bad = {"00003": ("poison", "crashed twice on this item (exit status -9)"), "00017": ("hang", "took longer than 3 s"),
            "00030": ("huge", "not enough memory"), "00041": ("junk", "the format of this file cannot hold depth"),
            "00055": ("empty", "the file is empty")}
     for stem, (kind, _) in bad.items():
@@ -53,7 +53,7 @@ def test_five_bad_among_sixty(tmp_path: Path) -> None:
     assert temporaries(job.parent / "out") == []
 
 
-@pytest.mark.parametrize(("word", "said"), [("poison", "died over it, twice (exit status -9)"), ("hang", "took longer than 8 s")])
+@pytest.mark.parametrize(("word", "said"), [("poison", "crashed twice on this item (exit status -9)"), ("hang", "took longer than 8 s")])
 def test_one_of_a_batch_takes_no_others_along(tmp_path: Path, word: str, said: str) -> None:
     """A network that takes several photos at a time: those before the bad one are done without it."""
     job, environment = make(tmp_path, 6), install(tmp_path / "site")
@@ -118,7 +118,7 @@ def test_a_worker_that_takes_all_memory_is_one_item(tmp_path: Path) -> None:
                               env=environment, capture_output=True, timeout=120, check=False)
     assert done.returncode == 3, done.stderr
     found = rows(job)
-    assert "died over it, twice (exit status -9)" in str(found.pop("c/00007.jpg")["message"])
+    assert "crashed twice on this item (exit status -9)" in str(found.pop("c/00007.jpg")["message"])
     assert {row["status"] for row in found.values()} == {"ok"}
     assert len(found) == 19
 

@@ -11,7 +11,7 @@ from photo_kit import gray, plain
 
 from gpudepth.batch import work_item as room
 from gpudepth.batch.job_hash import JobHash
-from gpudepth.batch.work_item import PhotoItem, Task
+from gpudepth.batch.work_item import ItemContext, PhotoItem, Task
 from gpudepth.depth.encoding import Gray
 from gpudepth.errors import FileError
 from gpudepth.settings.settings import Settings
@@ -55,12 +55,12 @@ def test_what_is_written_to_while_it_is_read_is_not_done(item: PhotoItem, which:
             new.replace(path)
 
     meanwhile(monkeypatch, happens)
-    with pytest.raises(FileError, match="has changed while it was read") as caught:
-        item.do(Task(item, RECIPE, "numpy", "job"))
+    with pytest.raises(FileError, match="changed while it was being read") as caught:
+        item.run(Task(item, RECIPE, "numpy", "job"), ItemContext())
     assert caught.value.where == str(path)
 
 
 def test_what_is_read_alone_is_done(item: PhotoItem, monkeypatch: pytest.MonkeyPatch) -> None:
     meanwhile(monkeypatch, lambda: None)
-    row = item.do(Task(item, RECIPE, "numpy", "job"))
-    assert row.done(JobHash("job"), item.inputs, item.output) and item.is_whole(row)
+    row = item.run(Task(item, RECIPE, "numpy", "job"), ItemContext())
+    assert row.done(JobHash("job"), item.inputs, item.output) and item.is_complete(row)

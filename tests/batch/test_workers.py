@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from gpudepth.batch import workers as room
-from gpudepth.batch.workers import run_tasks
+from gpudepth.batch.workers import WorkerContext, run_tasks
 from gpudepth.errors import HolesError
 
 
-def work(task: object) -> object:
+def work(task: object, worker: WorkerContext) -> object:
     """Tasks: a number is doubled; a path dies once (the file remembers); words misbehave."""
     if isinstance(task, Path):
         if not task.exists():
@@ -62,7 +62,7 @@ def test_a_killed_worker_costs_one_retry(tmp_path: Path) -> None:
 def test_a_poison_task_is_one_named_error(workers: int) -> None:
     done = {d.task: d for d in run_tasks(work, [1, "die", *range(2, 12)], workers)}
     assert done["die"].error is not None
-    assert "died over it, twice" in str(done["die"].error)
+    assert "crashed twice on this item" in str(done["die"].error)
     assert all(done[i].result == 2 * i for i in range(1, 12))
 
 
@@ -108,7 +108,7 @@ def test_all_that_hang_are_waited_for_together(monkeypatch: pytest.MonkeyPatch) 
         def kill(self) -> None:
             self.exitcode = -9
 
-    pool = room._Pool(len, 64, 0, lambda: None, 0, alone=lambda task: task)
+    pool = room._Pool(len, 64, 0, on_poll=lambda: None, memory=0, isolate=lambda task: task)
     stuck: list[Any] = [Stuck() for _ in range(64)]
     pool.workers = [room._Worker(process, multiprocessing.Pipe()[0]) for process in stuck]
     pool.stop()

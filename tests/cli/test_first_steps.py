@@ -96,7 +96,7 @@ CASES = [
     (f"attach cut.heic map.png {MEANT} -o o.heic", 1, "cut.heic: mdat", "exceeds the file"),
     (f"attach photo.heic map.png {MEANT} -o f/%06d.heic", 1, "is a still picture", "-o out.heic"),
     # attach: what the map means
-    ("attach photo.heic map.png -o o.heic", 2, "nothing says what its values mean", MEANT, "--metric", "--scale mm", "gpudepth presets"),
+    ("attach photo.heic map.png -o o.heic", 2, "nothing defines what the values of the map mean", MEANT, "--metric", "--scale mm", "gpudepth presets"),
     ("attach photo.heic map.png --near 12 --far 0.5 -o o.heic", 2, "must be smaller than far", "--white near"),
     ("attach photo.heic map.png --near 0.5 -o o.heic", 2, "go together", MEANT),
     ("attach photo.heic map.png --near 0,5 --far 12 -o o.heic", 2, "'--near'", "valid number"),
@@ -235,7 +235,7 @@ def test_runs(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert run_command(["run", "nomeaning.yaml", "-q", *put]) == 3
     err = capsys.readouterr().err
     assert "2 of 2 items failed; the first: depth/p" in err
-    assert "nothing says what its values mean" in err
+    assert "nothing defines what the values of the map mean" in err
     assert f"gpudepth report {tmp_path} shows the reasons; gpudepth run nomeaning.yaml retries these items" in err
     with Ledger(tmp_path / "gpudepth-ledger.jsonl"):
         assert run_command(["run", "job.yaml", *put]) == 75

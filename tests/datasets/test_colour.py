@@ -12,7 +12,7 @@ import pytest
 from photo_kit import pixels
 from PIL import ImageCms
 
-from gpudepth.attachment.guide import Guide
+from gpudepth.attachment.photo import file_guide
 from gpudepth.datasets.photo import DISPLAY_P3, SRGB, _profile, curve, linear
 from gpudepth.errors import MalformedError
 from gpudepth.limits import DEFAULT
@@ -59,7 +59,7 @@ def saved(path: Path, icc: bytes | None) -> Path:
 
 
 def read(path: Path) -> tuple[np.ndarray, object]:
-    return linear(path, Guide(path, "display", DEFAULT), 96, 64)
+    return linear(path, file_guide(path, "display", DEFAULT), 96, 64)
 
 
 def test_the_curve() -> None:
@@ -103,7 +103,7 @@ def test_a_damaged_profile(tmp_path: Path) -> None:
 def test_iphones_are_display_p3(sample: Callable[[str], Path]) -> None:
     for name in ("heic/iphone13pro_portrait.heic", "jpeg/iphone7plus_portrait.jpg"):
         path = sample(name)
-        _, space = linear(path, Guide(path, "display", DEFAULT), 40, 30)
+        _, space = linear(path, file_guide(path, "display", DEFAULT), 40, 30)
         assert space == DISPLAY_P3, name
 
 

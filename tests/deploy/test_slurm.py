@@ -61,7 +61,7 @@ def test_array_tasks_do_the_job(tmp_path: Path, cluster: Path) -> None:
     for index in (empty, *with_items):
         done = submit(job, cluster, index)
         assert done.returncode == 0, done.stderr
-    assert merge(job).line() == "3 done, 0 failed, 0 missing"
+    assert merge(job).describe() == "3 done, 0 failed, 0 missing"
     assert outputs(tmp_path / "out") == outputs(tmp_path / "local")
     assert not (tmp_path / "asked").exists()
 

@@ -15,9 +15,9 @@ from gpudepth.pairing import stores
 from gpudepth.pairing.stores import (
     RemoteFile,
     Target,
-    known_facts,
+    existing_facts,
+    facts_of,
     list_objects,
-    look_at,
     put_bytes,
     read_all,
     target,
@@ -42,10 +42,10 @@ def test_read_write_list(url: str, tmp_path: Path) -> None:
     assert (tmp_path / "copy").read_bytes() == b"defg"
     size, etag = Target(f"{url}/c.bin").put(tmp_path / "copy")
     assert size == 4 and etag and Target(f"{url}/c.bin").exists() and not Target(f"{url}/d.bin").exists()
-    with look_at([f"{url}/a.bin", f"{url}/d.bin"]):
-        stores.store(url).rm_file(f"{url}/a.bin")
-        assert known_facts(f"{url}/d.bin") is None and known_facts(f"{url}/a.bin") is not None
-    assert known_facts(f"{url}/a.bin") is None
+    known = facts_of([f"{url}/a.bin", f"{url}/d.bin"])
+    assert known == {f"{url}/a.bin": existing_facts(f"{url}/a.bin"), f"{url}/d.bin": None}
+    stores.store(url).rm_file(f"{url}/a.bin")
+    assert existing_facts(f"{url}/a.bin") is None
 
 
 def test_a_million_objects_leave_nothing_in_memory(url: str) -> None:

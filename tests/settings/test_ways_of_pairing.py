@@ -56,11 +56,11 @@ def test_lists(folder: Path) -> None:
     rows = ["color,depth,id,out", *(f"a/{i}.00.heic,b/{i}.01.png,scene{i}," for i in range(3)), "a/3.00.heic,b/3.01.png,last,elsewhere/x.heic"]
     (folder / "pairs.csv").write_text("\n".join(rows))
     path = job(folder, "{pairs: pairs.csv}", REST.replace("{stem}", "{id}"))
-    assert run(path).line() == "4 done, 0 already done, 0 failed"
+    assert run(path).describe() == "4 done, 0 already done, 0 failed"
     assert sorted(p.name for p in (folder / "out").glob("*.heic")) == ["scene0.heic", "scene1.heic", "scene2.heic"]
     assert (folder / "elsewhere" / "x.heic").is_file()
     assert far_ends(folder) == RANGES[:3]
-    assert run(path).line() == "0 done, 4 already done, 0 failed"
+    assert run(path).describe() == "0 done, 4 already done, 0 failed"
     (folder / "pairs.csv").write_text("color,depth,dept\na,b,c\n")
     with pytest.raises(JobError, match=r"pairs\.csv:1: unknown column 'dept'"):
         run(path)
@@ -76,17 +76,17 @@ def test_lists_name_what_comes_beside(folder: Path) -> None:
     rest = REST.replace("encoding: {near: 0.5, far: 12}", "refine: {align: {curve: depth}, confidence: {highest: 2}}")
     path = job(folder, "{pairs: pairs.jsonl}", rest)
     summary = run(path)
-    assert summary.line() == "2 done, 0 already done, 0 failed"
-    assert all("relative depth, aligned by" in row.said for row in summary.rows)
+    assert summary.describe() == "2 done, 0 already done, 0 failed"
+    assert all("relative depth, aligned by" in row.summary for row in summary.rows)
     assert far_ends(folder) == [pytest.approx(4, rel=0.05), pytest.approx(3.5, rel=0.05)]
     np.save(folder / "trust0.npy", np.full((6, 8), 1, np.uint8))
-    assert run(path).line() == "1 done, 1 already done, 0 failed"
+    assert run(path).describe() == "1 done, 1 already done, 0 failed"
     with pytest.raises(UsageError, match="nothing is aligned to them"):
         run(job(folder, "{pairs: pairs.jsonl}"))
     with pytest.raises(UsageError, match=r"leave refine\.align\.to out"):
         run(job(folder, "{pairs: pairs.jsonl}", rest.replace("curve: depth", "to: 'm.npy', curve: depth")))
     (folder / "pairs.jsonl").write_text('{"color": "a/0.00.heic", "depth": "b/0.01.png"}')
-    with pytest.raises(UsageError, match=r"nothing to align to: a/0\.00\.heic"):
+    with pytest.raises(UsageError, match=r"there is nothing to align the map to: a/0\.00\.heic"):
         run(job(folder, "{pairs: pairs.jsonl}", rest))
 
 
@@ -95,7 +95,7 @@ def test_transforms(folder: Path) -> None:
     (folder / "transforms.json").write_text(json.dumps({"fl_x": 1, "frames": frames}))
     with pytest.raises(UsageError, match="no map for some photos"):
         run(job(folder, "{transforms: transforms.json}"))
-    assert run(job(folder, "{transforms: transforms.json, allow_missing: true}")).line() == "3 done, 0 already done, 0 failed"
+    assert run(job(folder, "{transforms: transforms.json, allow_missing: true}")).describe() == "3 done, 0 already done, 0 failed"
     assert far_ends(folder) == RANGES[:3]
 
 
@@ -122,7 +122,7 @@ def test_missing_maps_of_a_list(folder: Path) -> None:
         run(job(folder, "{pairs: pairs.csv}"))
     assert not (folder / "out").exists()
     summary = run(job(folder, "{pairs: pairs.csv, allow_missing: true}"))
-    assert summary.line() == "1 done, 0 already done, 0 failed"
+    assert summary.describe() == "1 done, 0 already done, 0 failed"
     assert "1 photos have no map and are left out" in summary.plan.notes
 
 

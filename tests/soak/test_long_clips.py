@@ -28,7 +28,7 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 from gpudepth.compute.cpu import NumpyBackend
-from gpudepth.attachment.clips import movie as clip_movie, photos as clip_stills
+from gpudepth.attachment.clips import movie as clip_movie, photos as clip_photos
 from gpudepth.attachment.clips.span import ClipContext
 from gpudepth.settings.clip import ClipSettings
 from gpudepth.settings.settings import Settings
@@ -40,7 +40,7 @@ def heartbeat(done):
     with open("/proc/self/statm") as f:
         rss[done] = max(rss.get(done, 0), int(f.read().split()[1]) * 4096)
 means = ClipContext(ClipSettings(quality=70), Settings(), NumpyBackend(), 2, heartbeat)
-write = clip_stills.write if "{frame}" in output else clip_movie.write
+write = clip_photos.write if "{frame}" in output else clip_movie.write
 write(Footage((Path(video),)), Footage((Path(maps),)), output if "{frame}" in output else Path(output), means)
 print(json.dumps(rss))
 """

@@ -1,4 +1,4 @@
-"""One clip without a job: a video, what holds its depth, and where its frames or its movie go."""
+"""Attaches depth to one clip without a job."""
 
 from __future__ import annotations
 
@@ -14,16 +14,25 @@ from ...settings.declare import specs, unknown
 from ...settings.settings import Settings
 from . import movie as clip_movie
 from . import photos as clip_stills
-from .photos import Outcome, writes_over
+from .photos import ClipOutcome, writes_over
 from .span import ClipContext
 
 
 def attach_clip(video: str | Path, depth: str | Path, out: str | Path, settings: Settings, backend: Backend, *,
-                options: dict[str, Any]) -> Outcome:
-    """video, depth: a file, or a sequence: `depth/%06d.png`, `depth/{time}.png`; the same file twice holds both.
-    out: `out/%06d.heic`, or a movie. options: of `ClipConfig`.
+                options: dict[str, Any]) -> ClipOutcome:
+    """Attach depth to the frames of a clip, or to the clip.
 
-    Raises UsageError, and what `clip_stills.write` and `clip_movie.write` raise.
+    Args:
+        video: A video, or a sequence of pictures such as `color/%06d.png` or `color/{time}.png`.
+        depth: Its maps, also a video or a sequence; the same file as `video` if it holds both.
+        out: Photos such as `out/%06d.heic`, or a movie.
+        settings: Settings of the frames.
+        backend: Computes.
+        options: Settings of the clip by name.
+
+    Raises:
+        UsageError: An option is unknown, or the output would overwrite an input.
+        GpudepthError: As writing photos or a movie raises.
     """
     known = list(specs(ClipSettings))
     for name in options:
@@ -31,16 +40,16 @@ def attach_clip(video: str | Path, depth: str | Path, out: str | Path, settings:
             raise unknown(name, known, "--clip")
     clip = ClipSettings(**options, quality=settings.photo_quality)
     pictures, maps = footage(_template(video)), footage(_template(depth))
-    goal, own = _template(out), maps == pictures
-    if writes_over(goal, {*pictures.files, *maps.files}):
-        raise UsageError("would be written over what it is made of", where=out, hint="another folder, another name")
-    means = ClipContext(clip, settings, backend, available_cores())
-    if MARK in Path(goal).name:
-        return clip_stills.write(pictures, None if own else maps, goal, means)
-    return clip_movie.write(pictures, None if own else maps, Path(goal), means)
+    target, own = _template(out), maps == pictures
+    if writes_over(target, {*pictures.files, *maps.files}):
+        raise UsageError("the output would overwrite its own input", where=out, hint="use another folder or name")
+    context = ClipContext(clip, settings, backend, available_cores())
+    if MARK in Path(target).name:
+        return clip_stills.write(pictures, None if own else maps, target, context)
+    return clip_movie.write(pictures, None if own else maps, Path(target), context)
 
 
 def _template(path: str | Path) -> str:
-    """FFmpeg's numbers as our placeholder."""
+    """Return a path with FFmpeg's `%06d` replaced by our placeholder."""
     path = Path(path)
     return str(path.with_name(NUMBER.sub("{" + FRAME + "}", path.name)))

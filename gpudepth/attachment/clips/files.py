@@ -1,4 +1,4 @@
-"""Depth of clips as files: numbered maps and a table of their times, lossless depth video, LeRobot's depth video."""
+"""Writes the depth of clips as numbered files with a table of times, as lossless depth video, or as LeRobot's video."""
 
 from __future__ import annotations
 
@@ -25,19 +25,29 @@ _NUMBER = re.compile(r"%(?:0([1-9]))?d")
 
 def save_frames(path: str | Path, out: str | Path, quantity: str | Quantity = Quantity.DEPTH, choice: Choice = ALL, *,
                 coded: bool = False, limits: Limits = DEFAULT) -> int:
-    """Write the frames as `out` says, and give their number: `depth/%06d.npy` (any suffix of `extract`) are numbered
-    files, with frames.csv beside them; `depth.mkv` is a lossless depth video. Upright, unless `coded`.
+    """Write the depth of frames, in display orientation unless `coded`, and return their number.
 
-    Raises UsageError for other names, and what `frames` and `save` raise; files of frames before an error stay.
+    Args:
+        path: The clip.
+        out: `depth/%06d.npy` (any suffix of `extract`) writes numbered files and frames.csv beside them; `depth.mkv`
+            writes a lossless depth video.
+        quantity: Quantity of the values.
+        choice: Which frames.
+        coded: Whether maps keep the orientation of the stored frames.
+        limits: What the clip may ask for.
+
+    Raises:
+        UsageError: `out` has another suffix, or no number.
+        GpudepthError: As `frames` and `save` raise. Files of the frames before an error stay.
     """
     out, quantity = Path(out), Quantity(quantity)
     if out.suffix.lower() == VIDEO:
         return _video(path, out, quantity, choice, coded=coded, limits=limits)
     marks = _NUMBER.findall(out.name)
     if len(marks) != 1 or out.name.count("%") != 1 or out.suffix.lower() not in SUFFIXES:
-        raise UsageError("is a clip, and its frames need numbers in their names", where=out,
-                         hint=f"-o depth/%06d.npy, or any of {' '.join(SUFFIXES)}; -o depth{VIDEO}; or --as lerobot "
-                              "-o depth.mp4")
+        raise UsageError("the frames of a clip need a number in their names", where=out,
+                         hint=f"use -o depth/%06d.npy, or any of {' '.join(SUFFIXES)}; -o depth{VIDEO}; or --as "
+                              "lerobot -o depth.mp4")
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(["frame", "seconds", "file"])
@@ -67,14 +77,18 @@ def _video(path: str | Path, out: Path, quantity: Quantity, choice: Choice, *, c
 
 def save_lerobot(path: str | Path, out: str | Path, quantiser: Quantiser | None = None, choice: Choice = ALL, *,
                  coded: bool = False, limits: Limits = DEFAULT) -> tuple[int, list[str]]:
-    """Write the frames as LeRobot's depth video NAME.mp4, and NAME.json that says what its codes mean; give their
-    number and what people should know: values outside the range, frames that are not evenly spaced.
+    """Write the depth of frames as LeRobot's depth video NAME.mp4, and NAME.json that defines its codes.
 
-    Raises UsageError for another suffix, and what `frames` and the writer raise; nothing partial stays.
+    Returns:
+        The number of frames, and notes: values outside the range, frames that are not evenly spaced.
+
+    Raises:
+        UsageError: `out` has another suffix.
+        GpudepthError: As `frames` and the writer raise; nothing is left behind.
     """
     out, number = Path(out), 0
     if out.suffix.lower() != ".mp4":
-        raise UsageError("LeRobot's depth video is an MP4", where=out, hint="-o depth.mp4")
+        raise UsageError("LeRobot's depth video is an MP4", where=out, hint="use -o depth.mp4")
     with atomic(out, make_folder=True) as file:
         with LerobotWriter(file, quantiser or Quantiser()) as video:
             for frame in frames(path, choice, oriented=not coded, limits=limits):

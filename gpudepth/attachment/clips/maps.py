@@ -1,9 +1,9 @@
-"""The depth side of a clip, whatever holds it, as one thing: how many maps, when they are shown, and one after another.
+"""Opens the depth side of a clip as a stream of maps.
 
-    a sequence of files                  PNG, EXR, .npy…: paths, read where the map is needed
-    .npz, .npy of (T, H, W)              arrays
-    depth video that knows its metres    Apple's tracks, MP4-AT, LeRobot's, our Matroska: DepthData
-    any other video                      codes: gray, luma, or a hue; half a frame of a video with both side by side
+    a sequence of files            PNG, EXR, .npy…: paths, which are read when the map is needed
+    .npz, .npy of (T, H, W)        arrays
+    depth video in metres          Apple's tracks, MP4-AT, LeRobot's, our Matroska: DepthData
+    any other video                codes: gray, luma or hue; or one half of frames that show photo and map side by side
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ...pairing.clips import Footage
 from ...settings.clip import Box, ClipSettings
 from ...settings.settings import Settings
 from ...video import frames as clip
-from ...video import reader as video_room
+from ...video import reader as streams
 from ...video.matching import Choice
 from ...video.mp4at import reader as mp4at_reader
 from ...video.quicktime import reader
@@ -37,8 +37,16 @@ Maps = Iterator[tuple[int, DepthInput]]
 
 @dataclass(frozen=True)
 class MapStream:
-    """count maps; times: when each is shown, in seconds, or None. numbers: of a sequence's names. read: the wanted
-    places, which rise → (place, map); what cannot be read is left out, or raises where that is known only later."""
+    """The maps of a clip.
+
+    Attributes:
+        count: Number of maps.
+        times: When each is shown, in seconds; None if that is unknown.
+        read: Yields (place, map) for places in rising order. A map that cannot be read is left out, or raises an error.
+        numbers: The numbers in the names of a sequence.
+        notes: Remarks for people.
+    """
+
 
     count: int
     times: tuple[Fraction, ...] | None
@@ -48,8 +56,19 @@ class MapStream:
 
 
 def open_maps(depth: Footage | None, video: Path, options: ClipSettings, settings: Settings) -> MapStream:
-    """depth: None when the video holds it. Raises NoDepthError, UsageError for an encoding of what knows itself,
-    FileError's kinds."""
+    """Open the maps of a clip.
+
+    Args:
+        depth: What holds them; None if the video does.
+        video: The video.
+        options: Settings of the clip.
+        settings: Settings of its frames.
+
+    Raises:
+        NoDepthError: The video holds no depth.
+        UsageError: The settings name an encoding for depth in metres.
+        FileError: A file cannot be read.
+    """
     fps = Fraction(str(options.fps)) if options.fps else None
     if depth is not None and depth.sequence:
         return _sequence(depth, fps)
@@ -64,7 +83,7 @@ def open_maps(depth: Footage | None, video: Path, options: ClipSettings, setting
 
 
 def box_of(crop: str | Box | None, width: int, height: int, where: str) -> Box | None:
-    """x, y, width, height of a half, or of a box that has to lie inside. Raises UsageError."""
+    """Return x, y, width and height of a half, or of a box inside the frame. Raises UsageError for one outside."""
     if crop is None:
         return None
     if isinstance(crop, str):
@@ -86,12 +105,12 @@ def _sequence(depth: Footage, fps: Fraction | None) -> MapStream:
 
 
 def steady(numbers: Sequence[int], fps: Fraction | None) -> tuple[Fraction, ...] | None:
-    """When frames of these numbers are shown; the first at 0, and gaps stay gaps."""
+    """Return when frames of these numbers are shown: the first at 0, with gaps where numbers are missing."""
     return tuple((n - numbers[0]) / fps for n in numbers) if fps else None
 
 
 def _known(path: Path, settings: Settings) -> MapStream | None:
-    """A depth video that says what its values mean, or None."""
+    """Return the maps of a depth video in metres, or None for other videos."""
     if not clip.is_clip(path, settings.limits):
         return None
     try:
@@ -99,10 +118,10 @@ def _known(path: Path, settings: Settings) -> MapStream | None:
     except NoDepthError:
         return None
     if settings.encoding is not None:
-        raise UsageError("knows its own range in metres; an encoding does not apply", where=path,
+        raise UsageError("an encoding does not apply to depth video that has a range in metres", where=path,
                          hint="leave the encoding out")
     opener = {"quicktime": reader.open_depth, "mp4-at": mp4at_reader.open_depth}.get(about["container"])
-    if opener is None:      # nothing but depth: FFmpeg knows its times
+    if opener is None:      # depth alone: FFmpeg reads its times
         times = read_video(path, limits=settings.limits).times
     else:
         with opener(path, settings.limits) as track:
@@ -123,11 +142,11 @@ def _known(path: Path, settings: Settings) -> MapStream | None:
 
 def _codes(path: Path, options: ClipSettings, limits: Limits, *, embedded: bool) -> MapStream:
     try:
-        infos = video_room.streams(path, limits=limits)
+        infos = streams.streams(path, limits=limits)
     except UnsupportedError as error:
         if error.hint is not None or not embedded:
             raise
-        raise NoDepthError("holds no depth", where=path) from None
+        raise NoDepthError("the file holds no depth", where=path) from None
     index = _depth_stream(infos, options, path, embedded=embedded)
     video = read_video(path, index, limits=limits)
     crop = box_of(options.depth_crop, video.width, video.height, "clip.depth_crop")
@@ -140,10 +159,10 @@ def _codes(path: Path, options: ClipSettings, limits: Limits, *, embedded: bool)
 
     notes = []
     if options.coding == "hue":
-        notes.append("depth drawn as a hue in lossy video is off by far more than its steps, at edges by anything: "
-                     "for measurements export the maps themselves")
+        notes.append("depth as hue in lossy video has large errors, above all at edges: for measurements export the "
+                     "maps themselves")
     elif infos[index].codec in LOSSY and infos[index].bits <= 8:
-        notes.append(f"its maps are 8-bit {infos[index].codec}, which is lossy")
+        notes.append(f"the maps are 8-bit {infos[index].codec}, which is lossy")
     return MapStream(len(video.times), None if video.counted else video.times, read, notes=tuple(notes))
 
 
@@ -152,7 +171,7 @@ def _turned(source: SourceMap, video: Video) -> SourceMap:
 
 
 def _depth_stream(infos: Sequence[StreamInfo], options: ClipSettings, path: Path, *, embedded: bool) -> int:
-    """Which stream holds depth. Raises NoDepthError when nothing says so."""
+    """Return which stream holds depth. Raises NoDepthError if none can be found."""
     if options.depth_stream is not None:
         return options.depth_stream
     titled = [i for i in infos if "depth" in i.title.lower()]
@@ -163,6 +182,6 @@ def _depth_stream(infos: Sequence[StreamInfo], options: ClipSettings, path: Path
         return (titled or gray)[0].index
     if options.depth_crop is not None:
         return options.color_stream or 0
-    raise NoDepthError("holds no depth: " + video_room.describe(infos), where=path, hint=(
-        "source.depth names another file; source.clip: {depth_stream: 1} a stream; {depth_crop: right} the half of a "
-        "frame. A Cinematic movie keeps its depth only when it is shared with “All Photos Data”"))
+    raise NoDepthError("the file holds no depth: " + streams.describe(infos), where=path, hint=(
+        "name another file with source.depth, a stream with source.clip: {depth_stream: 1}, or the half of a frame "
+        "with {depth_crop: right}. A Cinematic movie keeps its depth only when it is shared with “All Photos Data”"))

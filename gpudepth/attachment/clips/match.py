@@ -1,4 +1,4 @@
-"""Both sides of a clip, opened and matched: which map goes to which frame, then one pair after another."""
+"""Opens both sides of a clip, matches maps to frames, and reads the pairs in order."""
 
 from __future__ import annotations
 
@@ -22,8 +22,16 @@ from .pictures import PictureStream, open_pictures
 
 @dataclass(frozen=True)
 class Read:
-    """One frame, read and not yet worked on. picture: an av.VideoFrame, or a photo's path; depth: its map. None for
-    what did not come out of the decoder; error: why, where that is known."""
+    """One frame and its map, as read.
+
+    Attributes:
+        frame: Number of the frame.
+        map: Number of its map.
+        picture: An av.VideoFrame or the path of a photo; None if it could not be decoded.
+        depth: The map; None if it could not be decoded.
+        error: Why, where that is known.
+    """
+
 
     frame: int
     map: int
@@ -34,7 +42,16 @@ class Read:
 
 @dataclass(frozen=True)
 class Streams:
-    """pairs: (frame, map), both rising. lost: wanted frames that a video has lost, as it was cut off."""
+    """Both sides of a clip.
+
+    Attributes:
+        pictures: The colour side.
+        maps: The depth side.
+        pairs: (frame, map), both rising.
+        notes: Remarks for people.
+        lost: Number of wanted frames that are missing because the video is cut off.
+    """
+
 
     pictures: PictureStream
     maps: MapStream
@@ -43,7 +60,7 @@ class Streams:
     lost: int = 0
 
     def read(self) -> Iterator[Read]:
-        """Each pair, in order, its sides decoded on threads of their own."""
+        """Yield each pair in order; each side is decoded in its own thread."""
         pictures = prefetch(self.pictures.read([p for p, _ in self.pairs]))
         maps = prefetch(_to_the_end(self.maps.read([m for _, m in self.pairs])))
         with closing(pictures), closing(maps):  # type: ignore[type-var]
@@ -59,10 +76,18 @@ class Streams:
 
 
 def open_clip(video: Footage, depth: Footage | None, options: ClipSettings, settings: Settings) -> Streams:
-    """Open both sides and match them. depth None: the video holds it.
+    """Open both sides of a clip and match them.
 
-    Raises UsageError for frames without a map, unless they may be missing, and for frames that are not there;
-    NoDepthError, FileError's kinds.
+    Args:
+        video: The colour side.
+        depth: The maps; None if the video holds them.
+        options: Settings of the clip.
+        settings: Settings of its frames.
+
+    Raises:
+        UsageError: Frames have no map and may not be missing, or wanted frames do not exist.
+        NoDepthError: The video holds no depth.
+        FileError: A file cannot be read.
     """
     pictures = open_pictures(video, options, settings.limits, with_depth=depth is None)
     maps = open_maps(depth, video.path, options, settings)
@@ -74,11 +99,11 @@ def open_clip(video: Footage, depth: Footage | None, options: ClipSettings, sett
     if not pairs:
         raise UsageError("no frame has a map", where=video.path, hint=_times(pictures, maps))
     if alone:
-        said = f"{len(alone)} of {len(wanted)} frames have no map, frame {alone[0]} for one"
+        problem = f"{len(alone)} of {len(wanted)} frames have no map, for example frame {alone[0]}"
         if not options.allow_missing:
-            raise UsageError(said, where=video.path, hint=(
-                "source.allow_missing: true leaves them out; clip.tolerance and clip.offset say which times agree"))
-        notes.append(said)
+            raise UsageError(problem, where=video.path, hint=(
+                "source.allow_missing: true leaves them out; clip.tolerance and clip.offset define which times match"))
+        notes.append(problem)
     if matched.maps_alone and len(wanted) == pictures.count:
         notes.append(f"{len(matched.maps_alone)} of {maps.count} maps belong to no frame")
     return Streams(pictures, maps, pairs, tuple(notes), pictures.lost if options.choice.stop is None else 0)
@@ -89,7 +114,7 @@ def _match(pictures: PictureStream, maps: MapStream, options: ClipSettings) -> M
     if way == "time":
         if not (pictures.times and maps.times):
             side = "maps" if pictures.times else "pictures"
-            raise UsageError(f"the {side} have no times", hint="clip.fps: 30 gives them some; or clip.match: index")
+            raise UsageError(f"the {side} have no times", hint="set clip.fps: 30, or clip.match: index")
         tolerance = Fraction(str(options.tolerance)) if options.tolerance else None
         return by_time(pictures.times, maps.times, tolerance, Fraction(str(options.offset)))
     numbers = maps.numbers
@@ -106,31 +131,31 @@ def _by_number(pictures: Sequence[int], maps: Sequence[int]) -> Matched:
 
 
 def _first(numbers: Sequence[int], pictures: int) -> int:
-    """The number of the first frame, 0 or 1, of a sequence with gaps. Raises UsageError when it may be either."""
+    """Return the number of the first frame, 0 or 1, of a sequence with gaps. Raises UsageError if it may be either."""
     if numbers[0] == 0 or numbers[-1] == pictures - 1:
         return 0
     if numbers[-1] == pictures:
         return 1
-    raise UsageError(f"{pictures} frames, and maps numbered {numbers[0]} to {numbers[-1]}: it is not clear which of "
-                     "them is the first frame's", hint="clip.match: time, with clip.fps and clip.offset, says so")
+    raise UsageError(f"there are {pictures} frames and maps numbered {numbers[0]} to {numbers[-1]}: it is unknown "
+                     "which map belongs to the first frame", hint="use clip.match: time with clip.fps and clip.offset")
 
 
 def _wanted(count: int, options: ClipSettings, where: Path) -> range:
     choice = options.choice
     if choice.start >= count:
-        raise UsageError(f"has {count} frames, and clip.frames starts at {choice.start}", where=where)
+        raise UsageError(f"the video has {count} frames, but clip.frames starts at {choice.start}", where=where)
     return range(choice.start, min(count, choice.stop or count), choice.stride)
 
 
 def _times(pictures: PictureStream, maps: MapStream) -> str:
     if not (pictures.times and maps.times):
-        return "clip.match, clip.frames"
-    said = [f"{float(t[0]):.3f} to {float(t[-1]):.3f} s" for t in (pictures.times, maps.times)]
-    return f"pictures {said[0]}, maps {said[1]}: clip.offset is added to the maps' times"
+        return "check clip.match and clip.frames"
+    spans = [f"{float(t[0]):.3f} to {float(t[-1]):.3f} s" for t in (pictures.times, maps.times)]
+    return f"pictures are from {spans[0]}, maps from {spans[1]}; clip.offset is added to the times of maps"
 
 
 def _to_the_end(maps: Iterator[tuple[int, DepthInput]]) -> Iterator[tuple[int, DepthInput] | GpudepthError]:
-    """The error last, where maps end early: the frames before it are done all the same."""
+    """Yield maps and, if they end early, the error last, so that the frames before it are processed."""
     try:
         yield from maps
     except GpudepthError as error:

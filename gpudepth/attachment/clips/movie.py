@@ -1,8 +1,8 @@
-"""A clip → one file: its movie with a depth track (experimental), or depth video alone.
+"""Writes a clip as one file: its movie with a depth track (experimental), or depth video alone.
 
     .mov          QuickTime with Apple's disparity or depth track; the samples of the colour track are copied
-    .mp4          Android's MP4-AT: depth of 8 (or 10) bits in a box behind the movie, which is copied as well
-    .mkv          lossless depth video, the map of each frame
+    .mp4          Android's MP4-AT: depth of 8 (or 10) bits in a box after the movie, which is also copied
+    .mkv          lossless depth video, with the map of each frame
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from ...depth import orientation as exif
 from ...depth.data import DepthData
-from ...depth.pixel_format import HDEP, HDIS, Quantity, quantity_of
+from ...depth.pixel_format import HDEP, HDIS, Quantity, metre_range, quantity_of
 from ...errors import FileError, HolesError, UnsupportedError, UsageError
 from ...formats.bytesource import ByteSource
 from ...pairing.clips import Footage
@@ -26,43 +26,53 @@ from ...video.matroska.depth_video import DepthVideoWriter
 from ...video.mp4at import writer as mp4at_writer
 from ...video.ordered import ordered_map
 from ...video.quicktime import writer
-from ..guide import FrameGuide
 from ..output import atomic
-from ..pipeline import metres_of
-from ..prepare import PreparedMap, shape
+from ..photo import Guide
+from ..prepare import PreparedMap, prepare_map
 from .match import Read, Streams, open_clip
-from .photos import Outcome
+from .photos import ClipOutcome
 from .span import ClipContext, find_span
 from .still import rgb
 
 SUFFIXES = MOVIES
-_BITS = {".mov": (10,), ".mp4": (8, 10), ".mkv": (16,)}     # what each can store, the first unless it is named
-EXPERIMENTAL = ("a depth track in a movie is an experiment: its layout is what is publicly reported of Apple's, and no "
-                "Apple software was seen to read one written here")
+_BITS = {".mov": (10,), ".mp4": (8, 10), ".mkv": (16,)}     # bits that each can store, the default first
+EXPERIMENTAL = ("depth tracks in movies are experimental: their layout is the publicly reported one of Apple, and was "
+                "not tested on Apple software")
 
 
-def write(video: Footage, depth: Footage | None, out: Path, means: ClipContext) -> Outcome:
-    """Write the movie. Raises what `open_clip` and `find_span` raise; HolesError where a track has no code for "no
-    value"; FileError's kinds: of a movie every frame has to be there; OutputError. Nothing is left then."""
-    means = means.resolve_preset(depth)
-    if means.settings.exif_turn != 1:
-        raise UsageError("a movie is not turned: it knows how it is displayed", where=out, hint="leave the turn out")
-    suffix, bits = out.suffix.lower(), means.settings.bits
+def write(video: Footage, depth: Footage | None, out: Path, context: ClipContext) -> ClipOutcome:
+    """Write the movie. Nothing is left behind when it fails.
+
+    Args:
+        video: The colour side of the clip.
+        depth: Its maps; None if the video holds them.
+        out: The file to write.
+        context: How the clip is processed.
+
+    Raises:
+        HolesError: Pixels have no value, which codes of a track cannot express.
+        FileError: A frame cannot be read; a movie needs all of them.
+        GpudepthError: As `open_clip` and `find_span` raise.
+    """
+    context = context.resolve_preset(depth)
+    if context.settings.exif_turn != 1:
+        raise UsageError("a movie cannot be turned", where=out, hint="leave out ‹turn›")
+    suffix, bits = out.suffix.lower(), context.settings.bits
     if bits not in (None, *_BITS[suffix]):
         raise UsageError(f"depth in {suffix} has {' or '.join(map(str, _BITS[suffix]))} bits, not {bits}", where=out)
-    streams = open_clip(video, depth, means.options, means.settings)
+    streams = open_clip(video, depth, context.options, context.settings)
     if video.sequence:
-        raise UsageError("is a sequence of pictures, and no movie to put depth into", where=video.path,
-                         hint="output.path: out/{stem}/{frame}.heic")
+        raise UsageError("the input is a sequence of pictures, not a movie that can hold depth", where=video.path,
+                         hint="write photos: output.path: out/{stem}/{frame}.heic")
     if streams.lost:
-        raise FileError(f"was cut off: {streams.lost} frames are not there", where=video.path,
-                        hint="copy the video again; output.path with {frame} writes what there is")
-    found = find_span(streams.maps, [m for _, m in streams.pairs], replace(means, options=replace(
-        means.options, range="clip" if means.options.range == "frame" else means.options.range)))
-    settings = replace(means.settings, span=found.span, encoding=found.encoding)
+        raise FileError(f"the video is cut off: {streams.lost} frames are missing", where=video.path,
+                        hint="copy the video again; an output.path with {frame} writes the frames that exist")
+    found = find_span(streams.maps, [m for _, m in streams.pairs], replace(context, options=replace(
+        context.options, range="clip" if context.options.range == "frame" else context.options.range)))
+    settings = replace(context.settings, span=found.span, encoding=found.encoding)
     fmt = HDEP if quantity_of(settings.pixel_format) is Quantity.DEPTH else HDIS
-    maps = _Maps(streams, replace(means, settings=replace(settings, pixel_format=fmt)))
-    assert found.span is not None   # only where each frame has its own
+    maps = _Maps(streams, replace(context, settings=replace(settings, pixel_format=fmt)))
+    assert found.span is not None   # it is None only for a range per frame
     lo, hi = found.span
     if suffix == ".mkv":
         times = _times(streams)
@@ -78,14 +88,14 @@ def write(video: Footage, depth: Footage | None, out: Path, means: ClipContext) 
                 stamped = ((times(frame), data) for data, (frame, _) in
                            zip(maps.read(shown=False), streams.pairs, strict=True))
                 if suffix == ".mov":
-                    writer.write(source, stamped, file, (lo, hi), qp=means.options.qp)
+                    writer.write(source, stamped, file, (lo, hi), qp=context.options.qp)
                 else:
-                    mp4at_writer.write(source, stamped, file, (lo, hi), qp=means.options.qp,
+                    mp4at_writer.write(source, stamped, file, (lo, hi), qp=context.options.qp,
                                        bits=bits or _BITS[suffix][0])
         notes = (EXPERIMENTAL,) if suffix == ".mov" else ()
-    metres = metres_of(lo, hi, fmt)
-    said = "" if settings.encoding is None else f"{maps.said}, "     # else it is one frame's
-    return Outcome(f"{len(streams.pairs)} frames, {said}{fmt}, {metres[0]:.4g} to {metres[1]:.4g} m",
+    metres = metre_range(lo, hi, quantity_of(fmt))
+    summary = "" if settings.encoding is None else f"{maps.summary}, "     # otherwise it describes one frame
+    return ClipOutcome(f"{len(streams.pairs)} frames, {summary}{fmt}, {metres[0]:.4g} to {metres[1]:.4g} m",
                    len(streams.pairs), metres, maps.filled, (*streams.notes, *notes, *maps.warnings))
 
 
@@ -94,51 +104,51 @@ def _times(streams: Streams) -> Callable[[int], Fraction]:
         return streams.pictures.times.__getitem__
     times, map_of = streams.maps.times, dict(streams.pairs)
     if times is None:
-        raise UsageError("neither the video nor its maps have times", hint="clip.fps: 30")
+        raise UsageError("neither the video nor its maps have times", hint="set clip.fps: 30")
     return lambda frame: times[map_of[frame]]
 
 
 class _Maps:
-    """Refined maps of all frames, in order, made by several threads; what there is to say of them gathers here."""
+    """Prepares the maps of all frames in order, in several threads, and collects their summary and warnings."""
 
-    def __init__(self, streams: Streams, means: ClipContext) -> None:
-        self.streams, self.means = streams, means
-        self.said, self.filled, self.warnings = "", 0, tuple[str, ...]()
+    def __init__(self, streams: Streams, context: ClipContext) -> None:
+        self.streams, self.context = streams, context
+        self.summary, self.filled, self.warnings = "", 0, tuple[str, ...]()
 
     def read(self, *, shown: bool) -> Iterator[DepthData]:
-        """In display orientation, or as the video's frames are stored. Raises what the first bad frame raises."""
-        with closing(ordered_map(self.one, self.streams.read(), self.means.threads)) as results:  # type: ignore[type-var]
-            for number, (frame, shaped) in enumerate(results, 1):
-                if not shown and not np.isfinite(shaped.values).all():
-                    raise HolesError(f"frame {frame}: some pixels hold no finite value, and a depth track has no code "
-                                     "that says so", hint="refine.fill: nearest, far, near or inpaint")
-                self.said, self.filled = shaped.said, self.filled + shaped.filled
-                self.warnings = tuple(dict.fromkeys((*self.warnings, *shaped.warnings)))
-                self.means.heartbeat(number)
-                yield self.data(shaped, shown=shown)
+        """Yield the maps, in display orientation or as the frames are stored. Raises as the first bad frame does."""
+        with closing(ordered_map(self.one, self.streams.read(), self.context.threads)) as results:  # type: ignore[type-var]
+            for number, (frame, prepared) in enumerate(results, 1):
+                if not shown and not np.isfinite(prepared.values).all():
+                    raise HolesError(f"frame {frame}: some pixels have no finite value, which codes of a depth track "
+                                     "cannot express", hint="‹fill=nearest›, far, near or inpaint fills them")
+                self.summary, self.filled = prepared.summary, self.filled + prepared.filled
+                self.warnings = tuple(dict.fromkeys((*self.warnings, *prepared.warnings)))
+                self.context.heartbeat(number)
+                yield self.data(prepared, shown=shown)
 
     def one(self, read: Read) -> tuple[int, PreparedMap]:
-        settings, orientation = self.means.settings, self.streams.pictures.orientation
+        settings, orientation = self.context.settings, self.streams.pictures.orientation
         if read.picture is None or read.depth is None:
-            side = "it" if read.picture is None else f"its map, {read.map},"
-            raise read.error or FileError(f"frame {read.frame}: {side} does not come out of the decoder: damaged or "
-                                          "cut off")
+            side = "the picture" if read.picture is None else f"its map, number {read.map},"
+            raise read.error or FileError(f"frame {read.frame}: {side} cannot be decoded: the file is damaged or cut "
+                                          "off")
         width, height = read.picture.width, read.picture.height
         if settings.orientation == "display":
             width, height = exif.size(orientation, width, height)
-        guide = FrameGuide(lambda: rgb(read.picture), orientation, settings.orientation)
+        guide = Guide(lambda: (rgb(read.picture), orientation), settings.orientation)
         try:
-            return read.frame, shape(read.depth, (width, height), settings, self.means.backend, guide=guide)
+            return read.frame, prepare_map(read.depth, (width, height), settings, self.context.backend, guide=guide)
         except UnsupportedError as error:
             raise error.within(f"frame {read.frame}") from None
 
-    def data(self, shaped: PreparedMap, *, shown: bool) -> DepthData:
-        settings, values = self.means.settings, self.means.backend.host(shaped.values)
+    def data(self, prepared: PreparedMap, *, shown: bool) -> DepthData:
+        settings, values = self.context.settings, self.context.backend.host(prepared.values)
         turn = 1
         if (settings.orientation == "display") != shown:
             turn = self.streams.pictures.orientation
             turn = turn if shown else exif.inverse(turn)
-        source, calibration = shaped.source, shaped.calibration if settings.calibration != "none" else None
-        return DepthData(self.means.backend.orient(values, turn) if turn != 1 else values, settings.pixel_format,
+        source, calibration = prepared.source, prepared.calibration if settings.calibration != "none" else None
+        return DepthData(self.context.backend.orient(values, turn) if turn != 1 else values, settings.pixel_format,
                          calibration=calibration.oriented(turn) if calibration else None,
                          accuracy=settings.accuracy or (source.accuracy if source else "relative"))

@@ -1,6 +1,6 @@
-"""A clip → a photo with depth for each of its frames, numbered, and frames.csv with their times beside them.
+"""Writes a numbered photo with depth for each frame of a clip, and frames.csv with their times.
 
-A frame that fails is a row of the table; the others are written all the same.
+A frame that fails becomes a row of the table; the other frames are written.
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ from pathlib import Path
 from typing import Any
 
 from ...containers.base import Container, Picture
-from ...depth import orientation as exif
+from ...depth import orientation
 from ...errors import FileError, GpudepthError, OutputError
 from ...formats.bytesource import ByteSource
 from ...pairing.clips import Footage
 from ...settings.clip import MARK
-from ...timing import add, lap, stage
+from ...timing import StageTimes
 from ...video.ordered import ordered_map
 from .. import pipeline
 from ..decode import DepthInput
-from ..guide import FrameGuide
+from ..encode import encode_map
 from ..output import atomic
+from ..photo import Guide
+from ..prepare import prepare_map
 from .match import Read, Streams, open_clip
 from .span import ClipContext, find_span
 from .still import StillEncoder, rgb, warnings_of
@@ -39,8 +41,22 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Row:
-    """What became of one frame. metres: nearest and farthest."""
+class FrameRow:
+    """The result of one frame.
+
+    Attributes:
+        frame: Number of the frame.
+        map: Number of its map.
+        file: Name of the photo.
+        size: Bytes of the photo.
+        metres: Nearest and farthest metres.
+        filled: Number of pixels that were filled.
+        summary: What was understood of the map.
+        warnings: Problems.
+        error: Why there is no photo.
+        pixels: Pixels of the map.
+        stages: Seconds by stage.
+    """
 
     frame: int
     map: int
@@ -48,7 +64,7 @@ class Row:
     size: int = 0
     metres: tuple[float, float] | None = None
     filled: int = 0
-    said: str = ""
+    summary: str = ""
     warnings: tuple[str, ...] = ()
     error: GpudepthError | None = None
     pixels: int = 0
@@ -56,10 +72,20 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a clip. metres: nearest and farthest of all frames; farthest may be inf."""
+class ClipOutcome:
+    """The result of a clip.
 
-    said: str
+    Attributes:
+        summary: What was understood and written.
+        frames: Number of frames.
+        metres: Nearest and farthest metres of all frames; the farthest may be inf.
+        filled: Number of pixels that were filled.
+        warnings: Problems.
+        pixels: Pixels of all maps.
+        stages: Seconds by stage.
+    """
+
+    summary: str
     frames: int
     metres: tuple[float, float]
     filled: int
@@ -68,39 +94,47 @@ class Outcome:
     stages: dict[str, float] = field(default_factory=dict)
 
 
-def write(video: Footage, depth: Footage | None, output: str, means: ClipContext) -> Outcome:
-    """Write the photos; `output` is their path with {frame} in it, of six digits.
+def write(video: Footage, depth: Footage | None, output: str, context: ClipContext) -> ClipOutcome:
+    """Write the photos.
 
-    Raises what `open_clip` and `find_span` raise; OutputError at once; FileError when frames failed or the video was
-    cut off: the others are written, and the table says which.
+    Args:
+        video: The colour side of the clip.
+        depth: Its maps; None if the video holds them.
+        output: The path of the photos, in which {frame} stands for six digits.
+        context: How the clip is processed.
+
+    Raises:
+        OutputError: Nothing more can be written.
+        FileError: Frames failed, or the video is cut off; the other frames are written, and the table lists all.
+        GpudepthError: As `open_clip` and `find_span` raise.
     """
-    means = means.resolve_preset(depth)
-    streams = open_clip(video, depth, means.options, means.settings)
-    found = find_span(streams.maps, [m for _, m in streams.pairs], means)
-    means = replace(means, settings=replace(means.settings, span=found.span, encoding=found.encoding))
-    coder = _Coder(output, pipeline.target_of(Path(output)), streams.pictures.orientation, means,
+    context = context.resolve_preset(depth)
+    streams = open_clip(video, depth, context.options, context.settings)
+    found = find_span(streams.maps, [m for _, m in streams.pairs], context)
+    context = replace(context, settings=replace(context.settings, span=found.span, encoding=found.encoding))
+    coder = _Coder(output, pipeline.target_of(Path(output)), streams.pictures.orientation, context,
                    os.stat(video.path))     # noqa: PTH116
-    table, rows = table_of(output), list[Row]()
+    table, rows = table_of(output), list[FrameRow]()
     try:
-        with closing(ordered_map(coder, streams.read(), means.threads)) as results:    # type: ignore[type-var]
+        with closing(ordered_map(coder, streams.read(), context.threads)) as results:    # type: ignore[type-var]
             for row in results:
                 if isinstance(row.error, OutputError):
                     raise row.error
                 rows.append(row)
-                means.heartbeat(len(rows))
+                context.heartbeat(len(rows))
     finally:
         if rows:
             _write_table(table, rows, streams)
-    return _outcome(video, rows, streams, table, found.said, known=means.settings.encoding is None)
+    return _outcome(video, rows, streams, table, found.summary, known=context.settings.encoding is None)
 
 
 def table_of(output: str) -> Path:
-    """Where the table of frames goes: `out/clip/{frame}.heic` → `out/clip/frames.csv`."""
+    """Return the path of the table of frames: `out/clip/frames.csv` for `out/clip/{frame}.heic`."""
     return Path(output.replace(MARK, "frames")).with_suffix(".csv")
 
 
 def writes_over(output: str, inputs: Iterable[Path]) -> list[Path]:
-    """The inputs that photos of this pattern, or a movie of this name, may take the place of."""
+    """Return the inputs that photos of this pattern, or a movie of this name, would overwrite."""
     pattern = Path(output)
     if MARK not in output:
         return [path for path in inputs if path.resolve() == pattern.resolve()]
@@ -111,72 +145,73 @@ def writes_over(output: str, inputs: Iterable[Path]) -> list[Path]:
 
 
 def is_whole(table: Path) -> bool:
-    """Is every file that the table names still there, with the size it had?"""
+    """Return whether every file in the table exists with its size."""
     try:
         with table.open(newline="", encoding="utf-8") as file:
             return all((table.parent / row["file"]).stat().st_size == int(row["bytes"]) for row in csv.DictReader(file))
-    except (OSError, KeyError, ValueError, TypeError, csv.Error):     # it says something else
+    except (OSError, KeyError, ValueError, TypeError, csv.Error):     # it is another table
         return False
 
 
 @dataclass(frozen=True)
 class _Coder:
-    """Frame and map → a photo; called by several threads, each with an encoder of its own."""
+    """Makes photos from frames and maps, in several threads that have an encoder each."""
 
     output: str
     container: Container
     orientation: int
-    means: ClipContext
+    context: ClipContext
     stat: os.stat_result
     own: threading.local = field(default_factory=threading.local)
 
-    def __call__(self, read: Read) -> Row:
-        lap()       # what a failed frame before this one left
+    def __call__(self, read: Read) -> FrameRow:
+        times = StageTimes()
         path = Path(self.output.replace(MARK, f"{read.frame:0{DIGITS}d}"))
         try:
             if read.picture is None:
-                raise FileError("does not come out of the decoder: the video is damaged or cut off there")
+                raise FileError("the frame cannot be decoded: the video is damaged or cut off there")
             if read.depth is None:
-                raise read.error or FileError(f"its map, {read.map}, does not come out of the decoder: damaged or cut "
-                                              "off")
+                raise read.error or FileError(f"its map, number {read.map}, cannot be decoded: the file is damaged "
+                                              "or cut off")
             if isinstance(read.picture, Path):
-                outcome = pipeline.run_item(read.picture, read.depth, path, self.means.settings, self.means.backend,
-                                        make_folder=True)
+                outcome = pipeline.run_item(read.picture, read.depth, path, self.context.settings, self.context.backend,
+                                            make_folder=True, times=times)
                 warnings = outcome.notices()
             else:
-                outcome = self.attach(read.picture, read.depth, path)
+                outcome = self.attach(read.picture, read.depth, path, times)
                 warnings = (*outcome.notices(), *warnings_of(read.picture, path.suffix))
         except GpudepthError as error:
-            return Row(read.frame, read.map, error=error)
-        return Row(read.frame, read.map, path.name, path.stat().st_size, outcome.metres, outcome.filled, outcome.line(),
-                   warnings, pixels=outcome.width * outcome.height, stages=lap())
+            return FrameRow(read.frame, read.map, error=error)
+        return FrameRow(read.frame, read.map, path.name, path.stat().st_size, outcome.metres, outcome.filled,
+                        outcome.describe(), warnings, pixels=outcome.width * outcome.height, stages=times.seconds)
 
-    def attach(self, frame: Any, depth: DepthInput, path: Path) -> pipeline.Outcome:
-        settings = self.means.settings
+    def attach(self, frame: Any, depth: DepthInput, path: Path, times: StageTimes) -> pipeline.Outcome:
+        settings, backend = self.context.settings, self.context.backend
         picture = Picture(frame.width, frame.height, self.orientation)
-        guide = FrameGuide(lambda: rgb(frame), self.orientation, settings.orientation)
-        prepared = pipeline.prepare(depth, picture, settings, self.means.backend, self.container, guide=guide)
-        shown = exif.then(self.orientation, settings.exif_turn)
-        with stage("encode"):
-            photo = self.encoder.encode(frame, path.suffix, shown)
+        display = settings.orientation == "display"
+        size = (picture.width, picture.height) if display else (frame.width, frame.height)
+        guide = Guide(lambda: (rgb(frame), self.orientation), settings.orientation)
+        prepared = prepare_map(depth, size, settings, backend, guide=guide, times=times)
+        coded, prepared = encode_map(prepared, picture, settings, backend, self.container)
+        with times.stage("encode"):
+            photo = self.encoder.encode(frame, path.suffix, orientation.then(self.orientation, settings.exif_turn))
         with ByteSource(photo) as source:
-            with stage("encode"):
-                edit = self.container.attach(source, prepared.coded, replace(settings, turn=0).placement())
-            with stage("write"), atomic(path, like=self.stat, make_folder=True) as file:
-                edit.splice.write(file)
-        return pipeline.outcome_of(path, prepared, picture, settings, edit)
+            edit = pipeline.attach_map(self.container, source, coded, replace(settings, turn=0), name=str(path),
+                                       times=times)
+            pipeline.write_edit(edit, path, self.stat, times, make_folder=True)
+        return pipeline.outcome_of(path, prepared, coded, picture=picture, settings=settings, edit=edit)
 
     @property
     def encoder(self) -> StillEncoder:
         if not hasattr(self.own, "encoder"):
-            options = self.means.options
+            options = self.context.options
             self.own.encoder = StillEncoder(options.quality, reuse=not options.deterministic)
         encoder: StillEncoder = self.own.encoder
         return encoder
 
 
-def _write_table(table: Path, rows: list[Row], streams: Streams) -> None:
-    """Every frame that was come to, with its time and its map's."""
+def _write_table(table: Path, rows: list[FrameRow], streams: Streams) -> None:
+    """Write every frame that was reached, with its time and that of its map."""
     text = io.StringIO()
     out = csv.writer(text, lineterminator="\n")
     out.writerow(COLUMNS)
@@ -191,22 +226,25 @@ def _write_table(table: Path, rows: list[Row], streams: Streams) -> None:
         file.write(text.getvalue().encode())
 
 
-def _outcome(video: Footage, rows: list[Row], streams: Streams, table: Path, ranged: str, *, known: bool) -> Outcome:
-    """known: the maps know their metres, and what one frame says of them is not what all do."""
+def _outcome(video: Footage, rows: list[FrameRow], streams: Streams, table: Path, ranged: str, *,
+             known: bool) -> ClipOutcome:
+    """Return the result of a clip. known: maps hold metres, so that the summary of one frame is not that of all."""
     failed = [row for row in rows if row.error is not None]
     if failed:
         first = "; ".join(f"frame {row.frame}: {row.error}" for row in failed[:_SHOWN])
-        raise FileError(f"{len(failed)} of {len(rows)} frames failed, the others are written: {first}", where=table)
+        raise FileError(f"{len(failed)} of {len(rows)} frames failed; the others were written: {first}", where=table)
     if streams.lost:
-        raise FileError(f"was cut off: {streams.lost} frames are not there; the {len(rows)} before them are written",
+        raise FileError(f"the video is cut off: {streams.lost} frames are missing; the {len(rows)} before them were "
+                        "written",
                         where=video.path, hint="copy the video again")
     metres = [row.metres for row in rows if row.metres]
     far = max((m[1] for m in metres if isfinite(m[1])), default=float("inf"))
     warnings = list(dict.fromkeys(w for row in rows for w in row.warnings))
     near = min(m[0] for m in metres)
-    said = f"{len(rows)} frames, {'' if known else rows[0].said + ', '}{near:.4g} to {far:.4g} m{ranged}"
-    stages: dict[str, float] = {}
+    summary = f"{len(rows)} frames, {'' if known else rows[0].summary + ', '}{near:.4g} to {far:.4g} m{ranged}"
+    times = StageTimes()
     for row in rows:
-        add(stages, row.stages)
-    return Outcome(said, len(rows), (near, far), sum(row.filled for row in rows), (*streams.notes, *warnings[:_SHOWN]),
-                   sum(row.pixels for row in rows), stages)
+        times.add(row.stages)
+    return ClipOutcome(summary, len(rows), (near, far), sum(row.filled for row in rows), (*streams.notes,
+                                                                                          *warnings[:_SHOWN]),
+                       sum(row.pixels for row in rows), times.seconds)

@@ -1,4 +1,4 @@
-"""The colour side of a clip: frames of a video, or picture files in a sequence, that stay the files they are."""
+"""Opens the colour side of a clip: frames of a video, or a sequence of picture files, which stay unchanged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from ...limits import Limits
 from ...pairing.clips import Footage
 from ...settings.clip import OPPOSITE, Box, ClipSettings
-from ...video import reader as video_room
+from ...video import reader as streams
 from ...video.reader import read_video
 from .maps import box_of, steady
 
@@ -22,9 +22,17 @@ _ALIKE = ("color_primaries", "color_trc", "colorspace", "color_range")
 
 @dataclass(frozen=True)
 class PictureStream:
-    """count pictures; times: when each is shown, in seconds, or None. read: the wanted places, which rise → (place,
-    av.VideoFrame, or the path of a photo). orientation: Exif's, of frames. lost: frames of a video that was cut
-    off."""
+    """The pictures of a clip.
+
+    Attributes:
+        count: Number of pictures.
+        times: When each is shown, in seconds; None if that is unknown.
+        read: Yields (place, picture) for places in rising order; a picture is an av.VideoFrame or the path of a photo.
+        orientation: Exif orientation of frames.
+        numbers: The numbers in the names of a sequence.
+        lost: Number of frames that are missing because the video is cut off.
+    """
+
 
     count: int
     times: tuple[Fraction, ...] | None
@@ -35,7 +43,17 @@ class PictureStream:
 
 
 def open_pictures(video: Footage, options: ClipSettings, limits: Limits, *, with_depth: bool = False) -> PictureStream:
-    """with_depth: the video holds the depth, too. Raises FileError's kinds, UsageError for a crop outside the frames.
+    """Open the pictures of a clip.
+
+    Args:
+        video: The video or sequence.
+        options: Settings of the clip.
+        limits: What a file may ask for.
+        with_depth: Whether the video also holds the depth.
+
+    Raises:
+        UsageError: A crop lies outside the frames.
+        FileError: The video cannot be read.
     """
     fps = Fraction(str(options.fps)) if options.fps else None
     if video.sequence:
@@ -48,12 +66,12 @@ def open_pictures(video: Footage, options: ClipSettings, limits: Limits, *, with
         return PictureStream(len(files), times, paths, numbers=video.numbers)
     index = options.color_stream
     if index is None:
-        infos = video_room.streams(video.path, limits=limits)
+        infos = streams.streams(video.path, limits=limits)
         index = next((i.index for i in infos if not i.gray), 0)
     found = read_video(video.path, index, limits=limits)
     crop = options.color_crop
     if crop is None and with_depth and isinstance(options.depth_crop, str) and options.depth_stream is None:
-        crop = OPPOSITE[options.depth_crop]     # both side by side
+        crop = OPPOSITE[options.depth_crop]     # the frames show photo and map side by side
     box = box_of(crop, found.width, found.height, "clip.color_crop")
 
     def frames(wanted: Sequence[int]) -> Iterator[tuple[int, Any]]:
@@ -65,7 +83,7 @@ def open_pictures(video: Footage, options: ClipSettings, limits: Limits, *, with
 
 
 def cut(frame: Any, box: Box) -> Any:
-    """A part of an av.VideoFrame, as yuv420p; both corners on even pixels, which its chroma has."""
+    """Return a part of an av.VideoFrame as yuv420p, with its corners on even pixels because of chroma."""
     import av
 
     x, y, width, height = box[0] // 2 * 2, box[1] // 2 * 2, box[2] // 2 * 2, box[3] // 2 * 2

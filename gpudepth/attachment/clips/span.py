@@ -1,7 +1,7 @@
-"""The range that the codes of all frames of a clip share: named, or found in a first pass over its maps.
+"""Finds the range that the codes of all frames of a clip share: a named one, or that of all maps in a first pass.
 
-Maps are converted and not refined: no step of that leaves the range of what goes in. Models that are right up to scale
-and shift have one scale for a whole clip, too: the least and greatest of all frames are near and far.
+The first pass converts maps without refining them, because no refinement leaves the range of its input. Relative models
+have one scale for a whole clip: the least and the greatest value of all frames are near and far.
 """
 
 from __future__ import annotations
@@ -23,15 +23,22 @@ from ...settings.clip import ClipSettings
 from ...settings.settings import Settings
 from ...video.ordered import ordered_map, prefetch
 from ..decode import DepthInput, decode_map, finite_ends
-from ..pipeline import outward
+from ..encode import outward
 from ..prepare import clamp
 from .maps import MapStream
 
 
 @dataclass(frozen=True)
 class ClipContext:
-    """What a clip is worked on with. threads: of encoders and the like. alive: called now and then with the number of
-    frames that are done."""
+    """How a clip is processed.
+
+    Attributes:
+        options: Settings of the clip.
+        settings: Settings of its frames.
+        backend: Computes.
+        threads: Number of threads of encoders and decoders.
+        heartbeat: Called now and then with the number of frames that are done.
+    """
 
     options: ClipSettings
     settings: Settings
@@ -40,33 +47,39 @@ class ClipContext:
     heartbeat: Callable[[int], None] = lambda _: None
 
     def resolve_preset(self, depth: Footage | None) -> ClipContext:
-        """With the preset that `auto` asks for, of the first file of the depth. Raises UsageError."""
+        """Return the context with the preset that `auto` finds for the first depth file. Raises UsageError."""
         return replace(self, settings=self.settings.resolve_preset(depth.path)) if depth is not None else self
 
 
 @dataclass(frozen=True)
-class Found:
-    """span: as of `Settings`, None for a range per frame. encoding: the recipe's, with what had to be found."""
+class ClipSpan:
+    """The range of a clip.
+
+    Attributes:
+        span: As in `Settings`; None for a range per frame.
+        encoding: The encoding of the settings, completed with the range of the clip.
+        summary: The range in words.
+    """
 
     span: tuple[float, float] | None
     encoding: Encoding | None
-    said: str = ""
+    summary: str = ""
 
 
-def find_span(maps: MapStream, places: Sequence[int], means: ClipContext) -> Found:
-    """Raises UsageError for an alignment, RangeError when no frame holds a value."""
-    options, settings, backend = means.options, means.settings, means.backend
+def find_span(maps: MapStream, places: Sequence[int], context: ClipContext) -> ClipSpan:
+    """Find the range of a clip. Raises UsageError for an alignment, RangeError when no frame holds a value."""
+    options, settings, backend = context.options, context.settings, context.backend
     if settings.align is not None:
-        raise UsageError("frames are not aligned one by one: each would get a scale of its own",
-                         hint="near and far for the clip; or align single frames with gpudepth attach")
+        raise UsageError("a clip cannot be aligned, because each frame would get its own scale",
+                         hint="use ‹near› and ‹far› for the clip, or align single frames with gpudepth attach")
     encoding = settings.encoding
     if isinstance(encoding, Relative):
-        encoding = _extremes(encoding, maps, places, means)
+        encoding = _extremes(encoding, maps, places, context)
         settings = replace(settings, encoding=encoding)
     if options.range == "frame":
-        return Found(None, encoding, ", each frame over its own range")
+        return ClipSpan(None, encoding, ", each frame over its own range")
     if not isinstance(options.range, str):
-        return Found(span_of(options.range, settings.pixel_format), encoding)
+        return ClipSpan(span_of(options.range, settings.pixel_format), encoding)
     fmt = settings.pixel_format
 
     def span(entry: tuple[int, DepthInput]) -> tuple[float, float]:
@@ -81,36 +94,36 @@ def find_span(maps: MapStream, places: Sequence[int], means: ClipContext) -> Fou
         return float(ends.min()), float(ends.max())
 
     los, his = [], []
-    for lo, hi in ordered_map(span, prefetch(maps.read(places)), means.threads):
-        means.heartbeat(0)
+    for lo, hi in ordered_map(span, prefetch(maps.read(places)), context.threads):
+        context.heartbeat(0)
         if isfinite(lo):
             los.append(lo)
         if isfinite(hi):
             his.append(hi)
     if not los or not his:
-        raise RangeError("no frame holds a finite value", hint="check the scale, and what counts as invalid")
-    return Found((min(los), max(his)), encoding, ", all over one range")
+        raise RangeError("no frame holds a finite value", hint="check the scale and the invalid codes")
+    return ClipSpan((min(los), max(his)), encoding, ", all over one range")
 
 
 def span_of(metres: tuple[float, float], fmt: PixelFormat) -> tuple[float, float]:
-    """Near and far in metres → the range in a native format's quantity, widened to halves."""
+    """Return the range of near and far metres in a native format's quantity, widened to halves."""
     near, far = metres
     return outward(near, far) if quantity_of(fmt) is Quantity.DEPTH else outward(1 / far, 1 / near)
 
 
-def _extremes(encoding: Relative, maps: MapStream, places: Sequence[int], means: ClipContext) -> Encoding:
-    """Of a model's floats, near and far belong to the least and greatest of the whole clip; codes have their own."""
+def _extremes(encoding: Relative, maps: MapStream, places: Sequence[int], context: ClipContext) -> Encoding:
+    """Return the encoding of a relative model, whose floats are least and greatest over all frames of the clip."""
 
     def ends(entry: tuple[int, DepthInput]) -> tuple[float, float] | None:
         source = entry[1]
         if isinstance(source, str) or hasattr(source, "__fspath__"):
-            source = read_map(source, limits=means.settings.limits, key=means.settings.key)
+            source = read_map(source, limits=context.settings.limits, key=context.settings.key)
         codes = source.codes if isinstance(source, SourceMap) else np.asarray(source)
         return finite_ends(codes) if codes.dtype.kind == "f" else None
 
     found = []
-    for pair in ordered_map(ends, prefetch(maps.read(places)), means.threads):
-        means.heartbeat(0)
+    for pair in ordered_map(ends, prefetch(maps.read(places)), context.threads):
+        context.heartbeat(0)
         found.append(pair)
     floats = [pair for pair in found if pair is not None]
     if not floats:

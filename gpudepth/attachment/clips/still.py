@@ -1,7 +1,7 @@
-"""A frame of a video → a photo's bytes, coded once: JPEG by libjpeg (Pillow), HEIC by libx265.
+"""Encodes a frame of a video as a photo, once: JPEG by libjpeg (Pillow), HEIC by libx265.
 
-Pixels stay as the video stores them; its rotation becomes the photo's orientation. A HEIC gets the planes as they are,
-with the video's own code points; a JPEG is full-range BT.601, as JFIF has it, in the video's primaries.
+Pixels keep the orientation of the stored video; its rotation becomes the photo's orientation. A HEIC gets the planes
+unchanged, with the video's own code points; a JPEG is full-range BT.601, as in JFIF, in the video's primaries.
 """
 
 from __future__ import annotations
@@ -14,17 +14,23 @@ from ...containers.heif import still
 from ...errors import UnsupportedError
 from ...formats.hevc.intra import PIXELS, Colour, IntraEncoder
 
-# swscale's flags: bilinear chroma, rounded, the same on every processor
+# swscale's flags: bilinear chroma, rounded, with equal results on every processor
 _EXACT = 2 | 0x2000 | 0x40000 | 0x80000
-_UNSPECIFIED = 2    # H.273's word for it, in every table
-_HD = 720           # rows from which on a video that says nothing is taken for BT.709, below for BT.601
+_UNSPECIFIED = 2    # in every table of H.273
+_HD = 720           # a video without code points is taken for BT.709 from this number of rows, for BT.601 below
 _HDR = {16: "PQ", 18: "HLG"}
 _WIDE = {9: "BT.2020", 11: "P3", 12: "P3"}
 
 
 @dataclass
 class StillEncoder:
-    """quality: 0 to 100, as of any photo that is encoded; -1 is the best there is. reuse: as of `IntraEncoder`."""
+    """Encodes frames.
+
+    Attributes:
+        quality: 0 to 100, as for any photo that is encoded; -1 is the best.
+        reuse: As in `IntraEncoder`.
+    """
+
 
     quality: int = 90
     reuse: bool = False
@@ -32,11 +38,11 @@ class StillEncoder:
 
     def __post_init__(self) -> None:
         best = self.quality < 0
-        # libheif's rule for x265: half of what is missing to 100
+        # libheif's rule for x265: half of the difference to 100
         self._hevc = IntraEncoder(0 if best else min(51, (100 - self.quality + 1) // 2), reuse=self.reuse)
 
     def encode(self, frame: Any, suffix: str, orientation: int = 1) -> bytes:
-        """An av.VideoFrame → a whole file of that suffix, shown with an Exif orientation. Raises UnsupportedError."""
+        """Return an av.VideoFrame as a file with a suffix and an Exif orientation. Raises UnsupportedError."""
         if suffix.lower() in (".heic", ".heif", ".hif"):
             return self._heic(frame, orientation)
         return self._jpeg(frame, orientation)
@@ -72,18 +78,18 @@ class StillEncoder:
 
 
 def rgb(frame: Any) -> Any:
-    """(H, W, 3) uint8, as stored, in the video's primaries and transfer. Raises UnsupportedError."""
+    """Return a frame as (H, W, 3) uint8 in stored orientation, in the video's primaries. Raises UnsupportedError."""
     colour = colour_of(frame)
     try:
         if not frame.format.is_rgb:
             frame.colorspace = colour.matrix
         return frame.to_ndarray(format="rgb24", interpolation=_EXACT)
     except (ValueError, OSError) as error:
-        raise UnsupportedError(f"its pixel format {frame.format.name} has no colours we know: {error}") from None
+        raise UnsupportedError(f"the pixel format {frame.format.name} cannot be converted to RGB: {error}") from None
 
 
 def colour_of(frame: Any) -> Colour:
-    """What the frame says of its numbers; what it does not say is BT.709 of HD and BT.601 of less."""
+    """Return the code points of a frame; unspecified ones are BT.709 for HD and BT.601 for smaller frames."""
     usual = 1 if frame.height >= _HD else 6
     primaries, transfer, matrix = (usual if int(v) in (0, _UNSPECIFIED) else int(v) for v in (
         frame.color_primaries, frame.color_trc, frame.colorspace))
@@ -91,14 +97,14 @@ def colour_of(frame: Any) -> Colour:
 
 
 def warnings_of(frame: Any, suffix: str) -> list[str]:
-    """What a photo of that suffix does not keep of the frame."""
+    """Return warnings about what a photo with a suffix does not keep of the frame."""
     if suffix.lower() not in (".jpg", ".jpeg", ".jpe"):
         return []
     colour, out = colour_of(frame), []
     if colour.transfer in _HDR:
-        out.append(f"the video is HDR ({_HDR[colour.transfer]}), and a JPEG of 8 bits of it looks flat: "
-                   "an output.path that ends in .heic keeps its numbers and says what they mean")
+        out.append(f"the video is HDR ({_HDR[colour.transfer]}), and its 8-bit JPEGs look flat; "
+                   "an output.path that ends in .heic preserves HDR")
     elif colour.primaries in _WIDE:
-        out.append(f"the video's primaries are {_WIDE[colour.primaries]}, and its JPEGs do not say so: "
+        out.append(f"the video's primaries are {_WIDE[colour.primaries]}, which its JPEGs do not record; "
                    "an output.path that ends in .heic does")
     return out

@@ -1,7 +1,7 @@
-"""Engines: where the shards of a run are done. A task is one shard, and every engine does it with the same code.
+"""Runs the shards of a run on this machine, on Ray or on Dask. A task is one shard, with the same code everywhere.
 
-What an engine adds is machines, and that a shard whose worker was killed is begun again; nothing is lost by it, for
-the shard's ledger knows what was done. Engines share no pixels and no rows: all machines see the same folders.
+An engine provides machines, and starts a shard again whose worker was killed, which continues by its ledger. Engines
+transfer neither pixels nor rows: all machines see the same folders.
 """
 
 from __future__ import annotations
@@ -11,42 +11,72 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ...errors import UsageError
+from ...compute.threads import available_cores
+from ...errors import Interrupted, UsageError
 from ..shards import ShardResult, ShardTask
 
 RETRIES = 3
 POLL_SECONDS = 1.0
 
-_ENGINES = {"local": "Local", "ray": "OnRay", "dask": "OnDask"}
-NAMES = tuple(_ENGINES)
+_ENGINES = {"ray": "OnRay", "dask": "OnDask"}
+NAMES = ("local", *_ENGINES)
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a shard takes: cores, and devices."""
+    """The cores and GPUs that a shard needs."""
 
     cpus: int = 1
     gpus: int = 0
 
 
 class Engine(Protocol):
-    """One method does it all. auto_workers: processes of a shard where `run.workers` is auto."""
+    """Runs shards.
+
+    Attributes:
+        auto_workers: Number of processes of a shard where `run.workers` is auto.
+    """
 
     auto_workers: int
 
     def map_shards(self, work: Callable[[ShardTask], ShardResult], shards: Sequence[ShardTask], needs: Needs,
-                   beat: Callable[[], None]) -> Iterator[ShardResult]:
-        """Results as they come, one for each shard. `work` raises nothing; a shard whose worker died too often, or
-        could not be begun, is a result with an error. beat: called now and then while nothing comes."""
+                   on_poll: Callable[[], None]) -> Iterator[ShardResult]:
+        """Yield one result for each shard as they end.
+
+        Args:
+            work: Runs a shard; it raises nothing. A shard whose worker was killed too often has a result with an error.
+            shards: The shards.
+            needs: What each needs.
+            on_poll: Called now and then.
+        """
+
+
+class Local:
+    """Runs shards one after the other on this machine."""
+
+    def __init__(self) -> None:
+        self.auto_workers = available_cores()
+
+    def map_shards(self, work: Callable[[ShardTask], ShardResult], shards: Sequence[ShardTask], needs: Needs,
+                   on_poll: Callable[[], None]) -> Iterator[ShardResult]:
+        """See `Engine`."""
+        for shard in shards:
+            result = work(shard)
+            if result.interrupted:      # the signal was meant for this process
+                raise Interrupted(result.interrupted)
+            yield result
+            on_poll()
 
 
 def engine(name: str) -> Engine:
-    """Raises UsageError for an unknown one, and where its package is missing."""
+    """Return an engine by name. Raises UsageError for an unknown name, or if its package is not installed."""
+    if name == "local":
+        return Local()
     if name not in _ENGINES:
-        raise UsageError(f"unknown engine {name!r}", hint="one of " + ", ".join(NAMES))
+        raise UsageError(f"unknown engine {name!r}", hint="use one of " + ", ".join(NAMES))
     try:
         made: Engine = getattr(importlib.import_module(f"{__name__}.{name}"), _ENGINES[name])()
     except ImportError as error:
         raise UsageError(f"the engine {name} is not installed: {error}",
-                         hint=f"pip install 'gpudepth[{name}]'") from None
+                         hint=f"install it: pip install 'gpudepth[{name}]'") from None
     return made

@@ -1,6 +1,7 @@
-"""Dask: one task a shard, on another worker when its own is killed.
+"""Runs shards on Dask: one task each, on another worker when its own is killed.
 
-DASK_SCHEDULER_ADDRESS names the cluster; without it one is made on this machine, on loopback, and ended afterwards.
+DASK_SCHEDULER_ADDRESS names the cluster; without it, one is started on this machine, on loopback, and stopped
+afterwards.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
 
 
 class OnDask:
+    """See `Engine`."""
+
     auto_workers = 1
 
     def map_shards(self, work: Callable[[ShardTask], ShardResult], shards: Sequence[ShardTask], needs: Needs,
-                   beat: Callable[[], None]) -> Iterator[ShardResult]:
+                   on_poll: Callable[[], None]) -> Iterator[ShardResult]:
         with contextlib.ExitStack() as stack:
             client = _connect(stack)
             resources = {"GPU": needs.gpus} if needs.gpus else None
@@ -35,7 +38,7 @@ class OnDask:
                        for shard in shards}
             while pending:
                 ready = _ready(list(pending))
-                beat()
+                on_poll()
                 for future in ready:
                     shard = pending.pop(future)
                     error = future.exception()
@@ -52,19 +55,23 @@ def _connect(stack: contextlib.ExitStack) -> Any:
         return stack.enter_context(Client(address))
     except OSError as error:
         raise GpudepthError(f"no Dask scheduler answers at {address}: {type(error).__name__}",
-                            hint="DASK_SCHEDULER_ADDRESS names it; unset, one is made on this machine") from None
+                            hint="check DASK_SCHEDULER_ADDRESS; without it, a cluster is started here") from None
 
 
 def _ready(futures: list[Any]) -> list[Any]:
-    """Those that are finished, after a while."""
+    """Return the finished ones, after a short wait."""
     with contextlib.suppress(TimeoutError):
         return list(wait(futures, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED").done)
     return []
 
 
 def _as_parent(work: Callable[[ShardTask], ShardResult], shard: ShardTask) -> ShardResult:
-    """Dask's workers are daemons, which multiprocessing allows no children. Ours end with the pipe they listen to, so
-    none outlives its parent: the mark is taken away while shards run, of which a worker with threads has several."""
+    """Run a shard in a Dask worker that may start processes.
+
+    Dask's workers are daemons, which multiprocessing does not allow to have children. Ours end with their pipe, so that
+    none outlives its parent: the mark is removed while shards run, of which a worker with threads runs several.
+    multiprocessing has no public option for that.
+    """
     with _Mark.lock:
         _Mark.shards += 1
         if _Mark.shards == 1:
@@ -85,7 +92,7 @@ def _marks() -> dict[str, Any]:
 
 
 class _Mark:
-    """How many shards this process does at a time, and its mark before the first."""
+    """The number of shards that this process runs now, and its mark before the first."""
 
     lock = threading.Lock()
     shards = 0

@@ -1,7 +1,8 @@
-"""Ray: one core task a shard, begun again up to three times when its worker is killed.
+"""Runs shards on Ray: one core task each, which is retried up to three times when its worker is killed.
 
-RAY_ADDRESS names the cluster ("auto": the one this machine belongs to); without it one is made on this machine, on
-loopback, and ended afterwards. Not Ray Data: a block of many items retries for ever what kills its worker each time.
+RAY_ADDRESS names the cluster ("auto" is the one that this machine belongs to); without it, one is started on this
+machine, on loopback, and stopped afterwards. Ray Data is not used, because it retries a block without end if one of its
+items kills the worker each time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")   # it would report to its makers
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")   # otherwise Ray reports usage to its makers
 
 import ray
 from ray.exceptions import RayError
@@ -26,14 +27,16 @@ from . import POLL_SECONDS, RETRIES, Needs
 if TYPE_CHECKING:
     from ..shards import ShardResult, ShardTask
 
-STORE_BYTES = 100 << 20      # Ray's store of objects; results are small
+STORE_BYTES = 100 << 20      # of Ray's object store; results are small
 
 
 class OnRay:
+    """See `Engine`."""
+
     auto_workers = 1
 
     def map_shards(self, work: Callable[[ShardTask], ShardResult], shards: Sequence[ShardTask], needs: Needs,
-                   beat: Callable[[], None]) -> Iterator[ShardResult]:
+                   on_poll: Callable[[], None]) -> Iterator[ShardResult]:
         ours = not ray.is_initialized()
         with contextlib.ExitStack() as stack:
             signals = stack.enter_context(_Signals())
@@ -46,8 +49,8 @@ class OnRay:
             stack.callback(_cancel, pending)
             while pending:
                 ready, _ = ray.wait(list(pending), timeout=POLL_SECONDS)
-                signals.heed()
-                beat()
+                signals.raise_if_received()
+                on_poll()
                 for reference in ready:
                     shard = pending.pop(reference)
                     try:
@@ -62,9 +65,9 @@ def _connect() -> None:
     if address:
         try:
             ray.init(log_to_driver=False)
-        except (OSError, RuntimeError) as error:    # ConnectionError, and what its compiled code raises in its place
+        except (OSError, RuntimeError) as error:    # ConnectionError, or what its compiled code raises instead
             raise GpudepthError(f"no Ray cluster answers at {address}: {type(error).__name__}",
-                                hint="RAY_ADDRESS names it; unset, one is made on this machine") from None
+                                hint="check RAY_ADDRESS; without it, a cluster is started here") from None
     else:
         ray.init(address="local", include_dashboard=False, object_store_memory=STORE_BYTES, log_to_driver=False,
                  logging_level=logging.ERROR)
@@ -76,11 +79,14 @@ def _cancel(pending: dict[Any, ShardTask]) -> None:
 
 
 class _Signals:
-    """SIGINT and SIGTERM, noted while Ray is at work: its compiled code survives no exception out of a handler, and
-    its own handler of SIGTERM ends the process with status 1. A second one ends it at once. In the main thread only."""
+    """Records SIGINT and SIGTERM while Ray runs, in the main thread.
+
+    Ray's compiled code does not survive an exception in a handler, and its own handler of SIGTERM ends the process with
+    status 1. A second signal ends the process at once.
+    """
 
     def __init__(self) -> None:
-        self.came: list[int] = []
+        self.received: list[int] = []
         self.before: dict[int, Any] = {}
 
     def __enter__(self) -> _Signals:
@@ -90,19 +96,19 @@ class _Signals:
         return self
 
     def take(self) -> None:
-        """Install the handler, once more after Ray has put its own there."""
+        """Install the handler; again after Ray has installed its own."""
         for signum in self.before:
             signal.signal(signum, self._note)
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
-        self.came.append(signum)
+        self.received.append(signum)
         for one in self.before:
             signal.signal(one, signal.SIG_DFL)
 
-    def heed(self) -> None:
-        """Raise Interrupted if one came."""
-        if self.came:
-            raise Interrupted(self.came[0])
+    def raise_if_received(self) -> None:
+        """Raise Interrupted if a signal was received."""
+        if self.received:
+            raise Interrupted(self.received[0])
 
     def __exit__(self, *error: object) -> None:
         for signum, handler in self.before.items():

@@ -131,7 +131,7 @@ def test_an_android_movie(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 def test_names(mov: Path, tmp_path: Path) -> None:
     for name in ("depth.npy", "%d_%d.npy", "%s.npy", "%06d.xyz", "%.npy"):
-        with pytest.raises(UsageError, match="its frames need numbers"):
+        with pytest.raises(UsageError, match="need a number in their names"):
             save_frames(mov, tmp_path / name)
 
 
@@ -208,7 +208,7 @@ def test_from_the_command_line(mov: Path, mkv: Path, tmp_path: Path, capsys: pyt
 
 @pytest.mark.parametrize(("arguments", "code", "words"), [
     (["extract", "clip.MOV", "-o", "%d.npy", "--values", "metres"], 2, "--values 'metres' is not one of"),
-    (["extract", "clip.MOV", "-o", "%d.npy", "--side-car"], 2, "--side-car, --layers, --aux and --align-to are of photos"),
+    (["extract", "clip.MOV", "-o", "%d.npy", "--side-car"], 2, "--side-car cannot be used for a clip"),
     (["remove", "clip.MOV", "-o", "b.MOV"], 1, "the file is a movie; expected a photo"),
 ])
 def test_what_does_not_go_with_clips(mov: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

@@ -16,7 +16,7 @@ from video_kit import colour, depth
 
 from gpudepth.batch.runner import plan, run
 from gpudepth.batch.work_item import ClipItem
-from gpudepth.batch.workers import heartbeat, run_tasks
+from gpudepth.batch.workers import WorkerContext, run_tasks
 from gpudepth.cli.app import run_command
 from gpudepth.errors import JobError, MissingInputError, UsageError
 from gpudepth.settings.job import parse_job
@@ -44,22 +44,22 @@ def test_clips_are_items(tmp_path: Path) -> None:
     assert all(isinstance(i, ClipItem) for i in the_plan.items)
     assert "in/a.mp4 + " in list(the_plan.lines())[1]
     summary = run(job)
-    assert summary.line() == "2 done, 0 already done, 0 failed"
+    assert summary.describe() == "2 done, 0 already done, 0 failed"
     assert len(list((tmp_path / "out").rglob("*.jpg"))) == 8
     row = summary.rows[0]
     assert row.output in ("a/frames.csv", "b/frames.csv")
-    assert row.said.startswith("4 frames, 0.5 to 8 m")
-    assert run(job).line() == "0 done, 2 already done, 0 failed"
+    assert row.summary.startswith("4 frames, 0.5 to 8 m")
+    assert run(job).describe() == "0 done, 2 already done, 0 failed"
 
 
 def test_what_makes_it_do_a_clip_again(tmp_path: Path) -> None:
     job = write(tmp_path)
     run(job)
     (tmp_path / "out/a/000002.jpg").unlink()
-    assert run(job).line() == "1 done, 1 already done, 0 failed"
+    assert run(job).describe() == "1 done, 1 already done, 0 failed"
     depth(tmp_path / "in/b.mkv", 5)
-    assert run(job).line() == "1 done, 1 already done, 0 failed"
-    assert run(job, settings=["source.clip.stride=2"]).line() == "2 done, 0 already done, 0 failed"
+    assert run(job).describe() == "1 done, 1 already done, 0 failed"
+    assert run(job, settings=["source.clip.stride=2"]).describe() == "2 done, 0 already done, 0 failed"
 
 
 def test_a_clip_that_fails_costs_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,9 +113,9 @@ def test_mistakes_in_the_section(text: str, words: str) -> None:
 
 @pytest.mark.parametrize(("text", "error", "words"), [
     ("source: {video: 'in/*.mp4', depth: 'in/{stem}.mkv'}\noutput: {path: 'out/{frame}.jpg'}", UsageError, "several clips would write the same"),
-    ("source: {video: 'in/*.mp4', depth: 'in/{stem}.mkv'}\noutput: {path: 'out/{stem}.jpg'}", UsageError, "a clip has many frames"),
+    ("source: {video: 'in/*.mp4', depth: 'in/{stem}.mkv'}\noutput: {path: 'out/{stem}.jpg'}", UsageError, "cannot hold the frames of a clip"),
     ("source: {video: 'in/*.mp4', depth: 'in/{stem}.mkv'}\noutput: {path: 'out/{stem}/{frame}.npy'}", UsageError, "frames become .heic or .jpg"),
-    ("source: {video: 'in/*.mp4', depth: 'in/{stem}.mkv'}\noutput: {path: 'in/{stem}.mkv'}", UsageError, "write over inputs"),
+    ("source: {video: 'in/*.mp4', depth: 'in/{stem}.mkv'}\noutput: {path: 'in/{stem}.mkv'}", UsageError, "overwrite inputs"),
     ("source: {video: 'in/*.mp4', depth: 'no/{stem}.mkv'}\noutput: {path: 'out/{stem}.mov'}", UsageError, "no depth for some videos"),
     ("source: {video: 'in/*.webm', depth: 'no/{stem}.mkv'}\noutput: {path: 'out/{stem}.mov'}", MissingInputError, "no file matches"),
     ("source: {video: 'in/*.mp4', depth: 'in/{stem}.mkv'}\noutput: {path: 'out/{stem}/{frame}.jpg', container: heic}", JobError, "does not end in .heic"),
@@ -126,18 +126,22 @@ def test_mistakes_in_the_plan(tmp_path: Path, text: str, error: type[Exception],
     assert words in str(caught.value)
 
 
-def slow(task: float) -> str:
+def slow(task: float, worker: WorkerContext) -> str:
     for n in range(16):
         time.sleep(task / 16)
-        heartbeat(n)
+        worker.heartbeat(n)
     return "done"
+
+
+def stuck_task(task: float, worker: WorkerContext) -> None:
+    time.sleep(task)
 
 
 def test_signs_of_life() -> None:
     """The limit is for what does not move, not for what is long."""
     (done,) = run_tasks(slow, [9.0], 1, 4.0)      # a process takes a while to start
     assert done.result == "done"
-    (stuck,) = run_tasks(time.sleep, [30.0], 1, 1.0)
+    (stuck,) = run_tasks(stuck_task, [30.0], 1, 1.0)
     assert "took longer than 1 s" in str(stuck.error)
 
 
@@ -157,7 +161,7 @@ def test_interrupted(tmp_path: Path) -> None:
     written = list(folder.glob("*.heic"))
     assert 5 <= len(written) < 100
     assert not [p for p in folder.iterdir() if p.suffix == ".tmp"]
-    assert run(job).line() == "1 done, 0 already done, 0 failed"
+    assert run(job).describe() == "1 done, 0 already done, 0 failed"
     assert len(list(folder.glob("*.heic"))) == 100
     assert os.path.getsize(folder / "frames.csv") > 0  # noqa: PTH202
 
@@ -174,7 +178,7 @@ def test_the_job_of_the_repository(tmp_path: Path) -> None:
     job = tmp_path / "configs/video.yaml"
     job.write_text(resources.text("configs", "video.yaml"), encoding="utf-8")
     summary = run(job)
-    assert summary.line() == "1 done, 0 already done, 0 failed"
+    assert summary.describe() == "1 done, 0 already done, 0 failed"
     assert sorted(p.name for p in (tmp_path / "clips/out/walk").glob("*.jpg")) == ["000000.jpg", "000010.jpg", "000020.jpg"]
     assert summary.rows[0].metres is not None
     near, far = summary.rows[0].metres

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from gpudepth.attachment.clips.maps import MapStream
-from gpudepth.attachment.clips.span import ClipContext, Found, find_span, span_of
-from gpudepth.attachment.prepare import shape
+from gpudepth.attachment.clips.span import ClipContext, ClipSpan, find_span, span_of
+from gpudepth.attachment.prepare import prepare_map
 from gpudepth.compute.cpu import NumpyBackend
 from gpudepth.depth.encoding import Depth, Gray, Relative
 from gpudepth.depth.pixel_format import FDEP, FDIS, HDEP
@@ -25,7 +25,7 @@ def stream(maps: list[Any]) -> MapStream:
     return MapStream(len(maps), None, lambda wanted: ((n, maps[n]) for n in wanted))
 
 
-def span(maps: list[Any], settings: Settings, wanted: list[int] | None = None, threads: int = 1, **options: Any) -> Found:
+def span(maps: list[Any], settings: Settings, wanted: list[int] | None = None, threads: int = 1, **options: Any) -> ClipSpan:
     means = ClipContext(ClipSettings(**options), settings, NumpyBackend(), threads)
     return find_span(stream(maps), list(range(len(maps))) if wanted is None else wanted, means)
 
@@ -53,7 +53,7 @@ def test_no_step_leaves_it(settings: Settings) -> None:
     found = span(maps, settings).span
     assert found is not None
     for values in maps:
-        out = shape(values, None, settings, NumpyBackend()).values
+        out = prepare_map(values, None, settings, NumpyBackend()).values
         finite = out[np.isfinite(out)]
         assert found[0] <= finite.min()
         assert finite.max() <= found[1]
@@ -76,7 +76,7 @@ def test_one_scale_for_a_relative_model(tmp_path: Path) -> None:
     assert (found.encoding.low, found.encoding.high) == (1.0, 4.0)
     assert found.span is not None
     np.testing.assert_allclose(found.span, (0.1, 1.0), rtol=1e-3)
-    middle = shape(maps[1], None, Settings(encoding=found.encoding), NumpyBackend()).values
+    middle = prepare_map(maps[1], None, Settings(encoding=found.encoding), NumpyBackend()).values
     np.testing.assert_allclose(middle[0], [0.1 + 0.9 / 3, 0.1 + 0.9 * 2 / 3], rtol=1e-3)
     Image.fromarray(np.array([[3, 200]], np.uint8)).save(tmp_path / "m.png")     # codes run from 0 to 255, whatever is used of them
     found = span([tmp_path / "m.png"], Settings(encoding=Relative(1, 10)))
@@ -85,7 +85,7 @@ def test_one_scale_for_a_relative_model(tmp_path: Path) -> None:
 
 
 def test_what_is_refused() -> None:
-    with pytest.raises(UsageError, match="not aligned one by one"):
+    with pytest.raises(UsageError, match="cannot be aligned"):
         span(MAPS, Settings(align="disparity"))
     with pytest.raises(RangeError, match="no frame holds a finite value"):
         span([np.full((2, 2), np.nan, np.float32)], Settings(encoding=Depth()))

@@ -26,7 +26,7 @@ def test_a_worker_is_killed_and_the_files_are_those_of_a_local_run(tmp_path: Pat
     assert rows < ledger.read_bytes().count(b"\n")      # it was not at its end, and somebody went on
     assert outputs(tmp_path / "out") == outputs(tmp_path / "local")
     assert len(process.stdout.splitlines()) >= 12 - rows
-    assert run(job).line() == "0 done, 12 already done, 0 failed"       # merged
+    assert run(job).describe() == "0 done, 12 already done, 0 failed"       # merged
 
 
 def test_shards_that_run_at_a_time_in_one_worker_all_may_have_children(monkeypatch: pytest.MonkeyPatch) -> None:
