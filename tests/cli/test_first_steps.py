@@ -121,7 +121,7 @@ CASES = [
     ("extract photo.heic -o d.npy", 1, "holds no depth", "gpudepth inspect"),
     ("extract photos -o d", 2, "a folder requires --as LAYOUT", "--as png16"),
     ("extract photos --as png16 -o ds", 2, "no photo with depth"),
-    ("extract nothing --as png16 -o ds", 2, "no such file or folder"),
+    ("extract nothing --as png16 -o ds", 2, "the file or folder does not exist"),
     ("extract has.heic --as png61 -o ds", 2, "unknown layout", "one of png16"),
     ("inspect photos", 1, "the path is a folder", "give a file in it"),
     ("inspect photo.hiec", 2, "did you mean photo.heic?"),

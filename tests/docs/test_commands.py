@@ -127,7 +127,7 @@ def test_every_verb_is_typed_somewhere() -> None:
 
 
 def test_verbs_in_sentences_are_verbs() -> None:
-    known = {verb.split()[1] for verb, _ in verbs(typer.main.get_command(app))} | {"VERB", "--help", "--version", "test"}
+    known = {verb.split()[1] for verb, _ in verbs(typer.main.get_command(app))} | {"COMMAND", "--help", "--version", "test"}
     for page in PAGES:
         for said in re.findall(r"`gpudepth ([\w-]+)", page.read_text(encoding="utf-8")):
             assert said in known, (page.name, said)

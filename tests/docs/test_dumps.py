@@ -43,7 +43,7 @@ def test_the_message_of_auxc_reads_as_the_page_says() -> None:
 def test_depth_of_the_dng_reads_as_the_page_says() -> None:
     text = DUMPS["dng-directories"]()
     for name, value in (("DepthNear", 0.5), ("DepthFar", 8.0)):
-        row = next(line for line in text.splitlines() if f"{name}: a fraction" in line)
+        row = next(line for line in text.splitlines() if f"{name}: metres as a fraction" in line)
         above, below = (int.from_bytes(bytes.fromhex(part), "little") for part in row.split()[:2])
         assert above / below == value
 
