@@ -1,18 +1,18 @@
-// Codes to a native map, and a map to the other quantity: `Backend.convert`, `load`, `reciprocal_to`.
+// Converts codes to a native map, and a map to the other quantity: `Backend.convert`, `load`, `reciprocal_to`.
 //
-//     look_up_IN_OUT     8- and 16-bit codes (and halves, by their bits) through a table the host made by the contract
+//     look_up_IN_OUT     8- and 16-bit codes (and halves, by their bits), through a table that the host computes
 //     compute_IN_OUT     floats, and codes with a factor, operation by operation
 //
-// Both can take the range along in the same pass: `stats` holds, for each image of `rows` rows, the keys of the smallest
-// and largest finite value and the number of finite pixels. Many small maps of one size are one launch: their rows
-// follow each other. stats null: no range.
+// Both can find the range in the same pass: `stats` holds, for each image of `rows` rows, the keys of the smallest and
+// largest finite value and the number of finite pixels; it is null if no range is needed. Many small maps of one size
+// are one launch, in which their rows follow each other.
 #include "grid.cuh"
 
 struct GdStats { gd_u32 lo, hi, valid; };
 
 constexpr int GD_STATS_THREADS = 1024;
 
-// Every thread of the block comes here, with or without pixels. One atomic of each kind per block.
+// Every thread of the block must call this, with or without pixels. Each block uses one atomic operation of each kind.
 GD_FN void gd_gather(GdStats mine, GdStats *stats) {
     __shared__ GdStats all[GD_STATS_THREADS];
     const int threads = static_cast<int>(blockDim.x * blockDim.y);
@@ -27,7 +27,7 @@ GD_FN void gd_gather(GdStats mine, GdStats *stats) {
             all[at].valid += other.valid;
         }
     }
-    __syncthreads();    // the compiler lets every thread look at all[0]
+    __syncthreads();    // all threads read all[0] below
     if (at == 0 && all[0].valid) {
         atomicMin(&stats->lo, all[0].lo);
         atomicMax(&stats->hi, all[0].hi);
@@ -45,7 +45,7 @@ GD_FN void gd_count(float v, GdStats &stats) {
 
 GD_FN GdStats gd_none() { GdStats s; s.lo = 0xffffffffu; s.hi = 0u; s.valid = 0u; return s; }
 
-// A block is one row high, so that all its pixels are of one image.
+// A block is one row high, so that all its pixels belong to one image.
 template <class In, class Out>
 GD_FN void gd_look_up(const In *in, int in_pitch, Out *out, int out_pitch, int width, int height, int rows, int quads,
                       const Out *table, GdStats *stats) {
@@ -110,7 +110,7 @@ GD_COMPUTE(u16_f32, gd_u16, gd_u32)
 GD_COMPUTE(f32_f16, float, gd_u16)
 GD_COMPUTE(f32_f32, float, gd_u32)
 
-// A map of floats → the other quantity.
+// Converts a map of floats to the other quantity.
 template <class Out>
 GD_FN void gd_turn_over(const float *in, int in_pitch, Out *out, int out_pitch, int width, int height) {
     const int x = gd_x(), y = gd_y();
@@ -123,7 +123,7 @@ GD_KERNEL reciprocal_f32(const float *in, int in_pitch, gd_u32 *out, int out_pit
     gd_turn_over(in, in_pitch, out, out_pitch, width, height);
 }
 
-// The range of a native map by itself.
+// Finds the range of a native map.
 template <class T>
 GD_FN void gd_span(const T *in, int in_pitch, int width, int height, int rows, int quads, GdStats *stats) {
     const int x = 4 * gd_x(), y = static_cast<int>(blockIdx.y);

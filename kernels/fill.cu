@@ -1,4 +1,5 @@
-// Holes: `compute/refine/fill.py` (jump flooding, in integers) and `compute/refine/inpaint.py` (push and pull).
+// Fills holes as `compute/refine/fill.py` (jump flooding, in integers) and `compute/refine/inpaint.py` (push and pull)
+// define.
 #include "grid.cuh"
 
 constexpr int GD_NO_SEED = 0x7fff7fff;
@@ -13,7 +14,7 @@ template <class T> GD_FN void gd_seed(const T *in, int *seeds, int width, int he
 GD_KERNEL seed_f16(const gd_u16 *in, int *seeds, int width, int height) { gd_seed(in, seeds, width, height); }
 GD_KERNEL seed_f32(const gd_u32 *in, int *seeds, int width, int height) { gd_seed(in, seeds, width, height); }
 
-// One pass, from `seeds` to `found`.
+// Runs one pass, from `seeds` to `found`.
 GD_KERNEL flood(const int *seeds, int *found, int width, int height, int step) {
     const int x = gd_x(), y = gd_y();
     if (x >= width || y >= height) return;
@@ -29,7 +30,7 @@ GD_KERNEL flood(const int *seeds, int *found, int width, int height, int step) {
             if (u < 0 || u >= width) continue;
             const int seed = gd_row(seeds, v, width)[u];
             const int dy = (seed >> 16) - y, dx = (seed & 0xffff) - x;
-            // the nearer seed, then the earlier
+            // prefer the nearer seed, then the earlier one
             const gd_u64 key = static_cast<gd_u64>(static_cast<gd_u32>(dy * dy + dx * dx)) << 32
                                | static_cast<gd_u32>(seed);
             best = key < best ? key : best;
@@ -51,7 +52,7 @@ GD_KERNEL take_4(const gd_u32 *in, const int *seeds, gd_u32 *out, int width, int
     gd_take(in, seeds, out, width, height);
 }
 
-// far, near: one value for all holes, given as its bits
+// Fills all holes with one value (far, near), which is given by its bits.
 GD_KERNEL put_2(gd_u16 *map, gd_u32 value, int width, int height) {
     const int x = gd_x(), y = gd_y();
     if (x < width && y < height && !gd_is_finite(gd_unpack16(gd_row(map, y, width)[x])))
@@ -64,7 +65,7 @@ GD_KERNEL put_4(gd_u32 *map, gd_u32 value, int width, int height) {
 
 // ---- push and pull ---------------------------------------------------------------------------------------------------
 
-// The first level: every hole the same NaN, no negative zero.
+// Makes the first level: every hole becomes the same NaN, and negative zero becomes zero.
 GD_KERNEL clean(const float *in, float *out, int width, int height) {
     const int x = gd_x(), y = gd_y();
     if (x >= width || y >= height) return;
@@ -72,8 +73,8 @@ GD_KERNEL clean(const float *in, float *out, int width, int height) {
     gd_row(out, y, width)[x] = gd_is_finite(v) ? gd_plus(v) : gd_float(GD_NAN32);
 }
 
-// width, height of the finer level; `holes` counts those of the coarser one.
-#define GD_MOST 1e30f    // what a sum takes of a value: nothing overflows
+// width and height are those of the finer level; `holes` counts the holes of the coarser one.
+#define GD_MOST 1e30f    // values are clamped to this in sums, so that nothing overflows
 
 GD_KERNEL shrink(const float *fine, float *coarse, int width, int height, gd_u32 *holes) {
     const int x = gd_x(), y = gd_y(), w = (width + 1) / 2, h = (height + 1) / 2;
@@ -103,7 +104,7 @@ GD_KERNEL shrink_guide(const gd_u8 *fine, gd_u8 *coarse, int width, int height) 
     for (int c = 0; c < 3; ++c) gd_row(coarse, y, 3 * w)[3 * x + c] = static_cast<gd_u8>((sum[c] + number / 2) / number);
 }
 
-// width, height of the finer level; guides null: none.
+// width and height are those of the finer level; the guides are null without a picture.
 GD_KERNEL pull(float *fine, const gd_u8 *guide, const float *coarse, const gd_u8 *above, const int *colour, int width,
                int height) {
     const int x = gd_x(), y = gd_y(), w = (width + 1) / 2, h = (height + 1) / 2;

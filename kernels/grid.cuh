@@ -1,7 +1,7 @@
-// What every kernel file starts from: where a thread stands, rows with a pitch, four pixels at a time.
+// Defines what all kernels use: the pixel of a thread, rows with a pitch, access to four pixels at a time.
 //
 // Maps are rows of `width` pixels, `pitch` elements apart. A launch covers (x, y) with x in units of one pixel or of
-// four, y in rows; grids larger than the map are cut off, smaller ones are a mistake of the caller.
+// four, y in rows. Threads outside the map do nothing; a grid that is smaller than the map is a mistake of the caller.
 #pragma once
 #include "numeric.cuh"
 
@@ -13,10 +13,10 @@ typedef unsigned long long gd_u64;
 GD_FN int gd_x() { return static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); }
 GD_FN int gd_y() { return static_cast<int>(blockIdx.y * blockDim.y + threadIdx.y); }
 
-// Rows far into a large map do not fit an int when multiplied.
+// In a large map, row times pitch does not fit into an int.
 template <class T> GD_FN T *gd_row(T *map, int y, int pitch) { return map + static_cast<long long>(y) * pitch; }
 
-// Four pixels, moved by one instruction. The address must be a multiple of the size: the host says so with `quads`.
+// Four pixels that one instruction moves. The address must be a multiple of the size, which the host sets `quads` for.
 template <class T> struct alignas(4 * sizeof(T)) GdQuad { T v[4]; };
 
 template <class T> GD_FN int gd_load(const T *row, int x, int width, int quads, T *v) {
@@ -40,27 +40,27 @@ template <class T> GD_FN void gd_put(T *row, int x, int n, int quads, const T *v
     for (int i = 0; i < n; ++i) row[x + i] = v[i];
 }
 
-// A native pixel's value, exactly: gd_u16 is a half, gd_u32 the bits of a float.
+// Returns the exact value of a native pixel: gd_u16 holds the bits of a half, gd_u32 those of a float.
 GD_FN float gd_number(gd_u16 h) { return gd_unpack16(h); }
 GD_FN float gd_number(gd_u32 u) { return gd_float(u); }
 GD_FN void gd_pack(float v, gd_u16 &out) { out = gd_pack16(v); }
 GD_FN void gd_pack(float v, gd_u32 &out) { out = gd_pack32(v); }
 
-// An unsigned integer that orders like the number; -0 counts as +0.
+// Returns an unsigned integer that sorts like the number; -0 counts as +0.
 GD_FN gd_u32 gd_key(float v) {
     const gd_u32 u = gd_bits(v) == 0x80000000u ? 0u : gd_bits(v);
     return u >> 31 ? ~u : u | 0x80000000u;
 }
 
-// Comparisons of numbers that are no NaN, by their bits: -ftz cannot touch them.
+// Compares numbers other than NaN by their bits, so that -ftz has no effect.
 GD_FN bool gd_less(float x, float y) { return gd_rank(x) < gd_rank(y); }
 GD_FN float gd_min(float x, float y) { return gd_less(y, x) ? y : x; }
 GD_FN float gd_max(float x, float y) { return gd_less(x, y) ? y : x; }
 GD_FN float gd_abs(float x) { return gd_float(gd_bits(x) & GD_MAGNITUDE); }
-// A float with no negative zero: x + 0.
+// Returns x + 0, which is never a negative zero.
 GD_FN float gd_plus(float x) { return gd_add(x, 0.0f); }
 
-// |ΔR| + |ΔG| + |ΔB| of two pixels of pictures (…, 3)
+// Returns |ΔR| + |ΔG| + |ΔB| of two pixels of pictures (…, 3).
 GD_FN int gd_colours(const gd_u8 *a, const gd_u8 *b) {
     int sum = 0;
     for (int c = 0; c < 3; ++c) sum += a[c] < b[c] ? b[c] - a[c] : a[c] - b[c];

@@ -1,9 +1,9 @@
-// A larger map whose edges sit on the edges of a picture: `compute/refine/guided.py`, whose text says what is computed.
+// Enlarges a map, with edges at those of a picture, as `compute/refine/guided.py` defines.
 #include "grid.cuh"
 
 constexpr int GD_REACH = 4, GD_TAPS = GD_REACH * GD_REACH;
 
-// Σ w·v, Σ w, smallest, largest: what a mean is made of
+// The parts of a mean: Σ w·v, Σ w, smallest and largest value.
 struct GdSums { float total, mass, low, high; };
 
 GD_FN void gd_gather(GdSums &s, float v, float w) {
@@ -21,8 +21,9 @@ GD_FN GdSums gd_nothing() {
 }
 GD_FN float gd_mean(const GdSums &s) { return gd_plus(gd_min(gd_max(gd_div(s.total, s.mass), s.low), s.high)); }
 
-// Of the map (h, w): values, and trust 0…16, which is 0 where there is no value. Of the picture (H, W): guide.
-// first, linear (…, 2), space (…, 4) of both axes; centre_* are the guide's pixels at the samples. colour is (766,).
+// The map (h, w) consists of values and trust 0…16, which is 0 where there is no value; the picture (H, W) is guide.
+// first, linear (…, 2) and space (…, 4) exist for both axes; centre_* are the guide's pixels at the samples; colour is
+// (766,).
 GD_KERNEL guided(const float *values, const gd_u8 *trust, int w, int h, const gd_u8 *guide, float *out, int width,
                  int height, const int *first_y, const float *linear_y, const int *space_y, const int *centre_y,
                  const int *first_x, const float *linear_x, const int *space_x, const int *centre_x, const int *colour,
@@ -44,7 +45,7 @@ GD_KERNEL guided(const float *values, const gd_u8 *trust, int w, int h, const gd
             const int of_tap = colour[gd_colours(here, there)] * (trusted * space_x[GD_REACH * x + j])
                                * space_y[GD_REACH * y + i];
             int at = n++;
-            // ascending, equal ones in raster order
+            // sorted in ascending order, equal values in raster order
             for (; at && gd_less(tap, value[at - 1]); --at) {
                 value[at] = value[at - 1];
                 weight[at] = weight[at - 1];

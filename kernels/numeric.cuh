@@ -1,10 +1,10 @@
-// The numeric contract for the device: the text of gpudepth/depth/numeric.py, operation by operation.
+// Implements the numeric contract of gpudepth/depth/numeric.py on the device, operation by operation.
 //
 //     g = code / divisor;  v = a·(1−g) + b·g;  v = v·factor;  v = 1/v;  pack        float32, each step rounded
 //
-// No CUDA header is needed: NVRTC compiles it as it stands, and any C++17 compiler does with -DGD_HOST (together with
-// -ffp-contract=off -fno-fast-math). On the device every operation is one PTX instruction with .rn and without .ftz,
-// so neither --fmad nor --ftz nor --use_fast_math can change a bit. Comparisons look at bits, for the same reason.
+// NVRTC compiles this file without a CUDA header; other C++17 compilers need -DGD_HOST -ffp-contract=off and
+// -fno-fast-math. On the device every operation is one PTX instruction with .rn and without .ftz,
+// so neither --fmad nor --ftz nor --use_fast_math can change a bit. Comparisons use bits for the same reason.
 #pragma once
 
 #ifdef GD_HOST
@@ -43,13 +43,13 @@ GD_FN gd_u32 gd_round(float x) { gd_u32 r; asm("cvt.rni.u32.f32 %0, %1;" : "=r"(
 
 GD_FN bool gd_is_nan(float x) { return (gd_bits(x) & GD_MAGNITUDE) > GD_INF32; }
 GD_FN bool gd_is_finite(float x) { return (gd_bits(x) & GD_MAGNITUDE) < GD_INF32; }
-// x > 0, infinity included: +0 has bits 0, and everything with a sign bit is above infinity.
+// Returns x > 0, also for infinity: +0 has bits 0, and numbers with a sign bit are above infinity.
 GD_FN bool gd_is_positive(float x) { return gd_bits(x) - 1u < GD_INF32; }
-// x == y for numbers: the same bits, or two zeros.
+// Returns x == y for numbers: the bits are equal, or both are zero.
 GD_FN bool gd_same(float x, float y) {
     return (gd_bits(x) == gd_bits(y) && !gd_is_nan(x)) || ((gd_bits(x) | gd_bits(y)) & GD_MAGNITUDE) == 0u;
 }
-// An integer that orders like the number (NaN aside).
+// Returns an integer that sorts like the number, except for NaN.
 GD_FN int gd_rank(float x) {
     const gd_u32 u = gd_bits(x);
     return u >> 31 ? -static_cast<int>(u & GD_MAGNITUDE) : static_cast<int>(u);
@@ -59,7 +59,7 @@ GD_FN int gd_rank(float x) {
 
 constexpr int GD_MAX_INVALID = 4;
 
-// gpudepth.depth.numeric.Linear. `positive` is for float sources; the host clears it for integer ones.
+// The fields of gpudepth.depth.numeric.Linear. `positive` applies to float sources; the host clears it for integers.
 struct GdRule {
     float divisor, a, b;
     int reciprocal, positive;
@@ -67,7 +67,7 @@ struct GdRule {
     float invalid[GD_MAX_INVALID];
 };
 
-// numeric.values for one code, exact in float32. `factor` is a pointer to one number, or null for none.
+// Implements numeric.values for one code, which float32 holds exactly. `factor` points to one number or is null.
 GD_FN float gd_value(float code, const GdRule &rule, const float *factor) {
     if (!gd_is_finite(code) || (rule.positive && !gd_is_positive(code))) return gd_float(GD_NAN32);
     for (int i = 0; i < rule.invalid_count; ++i)
@@ -79,7 +79,7 @@ GD_FN float gd_value(float code, const GdRule &rule, const float *factor) {
     return gd_is_nan(v) ? gd_float(GD_NAN32) : v;
 }
 
-// numeric.reciprocal
+// Implements numeric.reciprocal.
 GD_FN float gd_reciprocal(float v) {
     const float r = gd_div(1.0f, v);
     return gd_is_nan(r) ? gd_float(GD_NAN32) : r;
@@ -87,10 +87,10 @@ GD_FN float gd_reciprocal(float v) {
 
 // ---- value → memory ------------------------------------------------------------------------------------------------
 
-// numeric.pack to float32
+// Implements numeric.pack to float32.
 GD_FN gd_u32 gd_pack32(float v) { return gd_is_nan(v) ? GD_NAN32 : gd_bits(v); }
 
-// numeric.pack to float16: nearest even, subnormals kept, ≥ 65520 → infinity
+// Implements numeric.pack to float16: nearest even, subnormals kept, ≥ 65520 becomes infinity.
 GD_FN gd_u16 gd_pack16(float v) {
     if (gd_is_nan(v)) return GD_NAN16;
 #ifdef GD_HOST
@@ -108,7 +108,7 @@ GD_FN gd_u16 gd_pack16(float v) {
 #endif
 }
 
-// A half's value, exactly.
+// Returns the exact value of a half.
 GD_FN float gd_unpack16(gd_u16 h) {
 #ifdef GD_HOST
     const gd_u32 sign = (h & 0x8000u) << 16, u = h & 0x7fffu;
@@ -122,7 +122,7 @@ GD_FN float gd_unpack16(gd_u16 h) {
 #endif
 }
 
-// numeric.store: a value (no NaN) → code 0…max_code over [lo, hi]
+// Implements numeric.store: converts a value other than NaN to a code 0…max_code over [lo, hi].
 GD_FN gd_u32 gd_store(float v, float lo, float hi, float max_code) {
     if (gd_rank(hi) <= gd_rank(lo)) return 0u;
     const float x = gd_mul(gd_div(gd_sub(v, lo), gd_sub(hi, lo)), max_code);

@@ -1,8 +1,8 @@
-// Exif orientations: `Backend.orient`, for pixels of 1, 2, 4 and 8 bytes.
+// Applies Exif orientations to pixels of 1, 2, 4 and 8 bytes: `Backend.orient`.
 //
-//     flip_N         1 to 4: the same size, rows and columns reversed
-//     transpose_N    5 to 8: flipped first, then transposed, a tile of 32×32 at a time through shared memory, so that
-//                    both reading and writing run along rows
+//     flip_N         orientations 1 to 4: the size stays, rows and columns are reversed
+//     transpose_N    orientations 5 to 8: the map is flipped, then transposed in tiles of 32×32 in shared memory, so
+//                    that both reads and writes run along rows
 #include "grid.cuh"
 
 constexpr int GD_TILE = 32, GD_TILE_ROWS = 8;
@@ -14,7 +14,8 @@ GD_FN void gd_flip(const T *in, int in_pitch, T *out, int out_pitch, int width, 
     gd_row(out, y, out_pitch)[x] = gd_row(in, rows ? height - 1 - y : y, in_pitch)[columns ? width - 1 - x : x];
 }
 
-// width × height of the input; a block of 32×8 threads moves a tile. The odd column keeps threads off each other's bank.
+// width × height is the size of the input; a block of 32×8 threads moves a tile. The additional column avoids bank
+// conflicts in shared memory.
 template <class T>
 GD_FN void gd_transpose(const T *in, int in_pitch, T *out, int out_pitch, int width, int height, int rows,
                         int columns) {
@@ -28,7 +29,7 @@ GD_FN void gd_transpose(const T *in, int in_pitch, T *out, int out_pitch, int wi
     }
     __syncthreads();
     for (int i = ty; i < GD_TILE; i += GD_TILE_ROWS) {
-        const int x = top + tx, y = left + i;      // of the output
+        const int x = top + tx, y = left + i;      // in the output
         if (x < height && y < width) gd_row(out, y, out_pitch)[x] = tile[tx][i];
     }
 }

@@ -1,8 +1,8 @@
-// Another size for a map: `compute/refine/resize.py`, whose text says what is computed. Taps and weights are the host's.
+// Resizes a map as `compute/refine/resize.py` defines. The host computes taps and weights.
 //
-//     nearest_N       one pixel, its bits
-//     across_IN       along the rows: for each row the four planes s, t, smallest, largest
-//     down_OUT        along the columns: the sums of those, the division, the clamp
+//     nearest_N       copies the bits of one pixel
+//     across_IN       sums along the rows: for each row the four planes s, t, smallest and largest
+//     down_OUT        sums these along the columns, divides and clamps
 #include "grid.cuh"
 
 template <class T>
@@ -19,7 +19,7 @@ GD_KERNEL nearest_4(const gd_u32 *in, int in_pitch, gd_u32 *out, int width, int 
     gd_nearest(in, in_pitch, out, width, height, rows, columns);
 }
 
-// index and weight are (taps, width) of the output. planes is (4, height, width).
+// index and weight are (taps, width of the output); planes is (4, height, width).
 template <class T>
 GD_FN void gd_across(const T *in, int in_pitch, float *planes, int width, int height, int taps, const int *index,
                      const float *weight) {
@@ -30,7 +30,7 @@ GD_FN void gd_across(const T *in, int in_pitch, float *planes, int width, int he
     for (int k = 0; k < taps; ++k) {
         const float v = gd_number(row[index[k * width + x]]), w = weight[k * width + x];
         const bool valid = gd_is_finite(v);
-        // a hole adds +0 times its weight: the sign of a zero sum is the only thing that could tell
+        // a hole adds +0 times its weight, which can only change the sign of a zero sum
         s = gd_add(s, gd_mul(valid ? v : 0.0f, w));
         t = gd_add(t, valid ? w : 0.0f);
         if (!valid) continue;
@@ -52,7 +52,7 @@ GD_KERNEL across_f32(const gd_u32 *in, int in_pitch, float *planes, int width, i
     gd_across(in, in_pitch, planes, width, height, taps, index, weight);
 }
 
-// rows is the height of the planes; index and weight are (taps, height) of the output.
+// rows is the height of the planes; index and weight are (taps, height of the output).
 template <class Out>
 GD_FN void gd_down(const float *planes, int rows, Out *out, int width, int height, int taps, const int *index,
                    const float *weight) {

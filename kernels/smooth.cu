@@ -1,4 +1,4 @@
-// Smoothing: `compute/refine/smooth.py` and `temporal.py`, whose text says what is computed.
+// Smooths a map as `compute/refine/smooth.py` and `temporal.py` define.
 #include "grid.cuh"
 
 constexpr int GD_LARGEST = 25;
@@ -25,7 +25,7 @@ GD_KERNEL median(const float *in, float *out, int width, int height, int size) {
     *to = sorted[(n - 1) / 2];
 }
 
-// bell is (2·radius + 1,), colour (766,); guide null: none
+// bell is (2·radius + 1,), colour is (766,); guide is null without a picture
 GD_KERNEL bilateral(const float *in, const gd_u8 *guide, float *out, int width, int height, int radius, const int *bell,
                     const int *colour, float tau) {
     const int x = gd_x(), y = gd_y();
@@ -53,7 +53,7 @@ GD_KERNEL bilateral(const float *in, const gd_u8 *guide, float *out, int width, 
     *to = gd_add(middle, gd_div(total, mass));
 }
 
-// scale · v + shift; disparity below 0 is infinitely far
+// Computes scale · v + shift; negative results become 0, which is infinitely far.
 GD_KERNEL affine(const float *in, float *out, int width, int height, float scale, float shift) {
     const int x = gd_x(), y = gd_y();
     if (x >= width || y >= height) return;
@@ -62,7 +62,7 @@ GD_KERNEL affine(const float *in, float *out, int width, int height, float scale
     gd_row(out, y, width)[x] = hole ? gd_float(GD_NAN32) : gd_rank(v) <= 0 ? 0.0f : v;
 }
 
-// A frame and the one before, both with their pictures: where nothing moved, part of the way from there to here.
+// Blends a frame with the one before it where the picture did not change.
 GD_KERNEL blend(const float *in, const float *before, const gd_u8 *guide, const gd_u8 *guide_before, float *out,
                 int width, int height, float share, float tau, int still) {
     const int x = gd_x(), y = gd_y();

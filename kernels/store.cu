@@ -1,4 +1,4 @@
-// A native map to the codes a container stores: `Backend.quantise`. Holes are counted; what they become means nothing.
+// Quantises a native map to codes: `Backend.quantise`. Holes are counted; their codes are not used.
 #include "grid.cuh"
 
 template <class In, class Out>

@@ -68,7 +68,7 @@ class AutoBackend:
         if any(on_gpu(a) for a in arrays):
             return self._find()     # a map on the GPU can be used nowhere else, so the error must reach the caller
         if NANOSECONDS[method] * pixels < LITTLE:   # decided before CuPy, which takes half a second to import
-            self._log_once(method, "numpy: %s of %s pixels, too little for a GPU", method, f"{pixels:,}")
+            self._log_once(method, "numpy: %s of %s pixels are not enough for a GPU", method, f"{pixels:,}")
             return self.numpy
         kernels = self._kernels()
         if kernels is None or self._trip is None:

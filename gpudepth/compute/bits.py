@@ -79,7 +79,7 @@ def holes(values: NDArray[Any]) -> int:
 
 
 def span(values: NDArray[Any]) -> Part:
-    """Return (lo, hi, count) of the finite values of a contiguous array; count is 0 if there are none.
+    """Return (lo, hi, count) of the finite values of a contiguous array; count is 0 without any.
 
     lo and hi are ranks: integers that sort like the values. A rank is the value's bits, or for a negative value the
     negated bits of its magnitude.

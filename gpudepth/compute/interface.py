@@ -35,8 +35,8 @@ class Span:
     """The finite range of a map.
 
     Attributes:
-        lo: The smallest finite value, NaN if there is none; zero is +0.
-        hi: The largest finite value, NaN if there is none; zero is +0.
+        lo: The smallest finite value, NaN without any; zero is +0.
+        hi: The largest finite value, NaN without any; zero is +0.
         valid: The number of finite pixels.
         total: The number of pixels.
     """

@@ -72,7 +72,7 @@ def check(out: Checklist, data: bytes, where: str, *, bits: int | None, size: tu
     _check_flags(out, packet, about, where)
     version = packet.text(DEPTH_DATA, "DepthDataVersion") or ""
     out.test(VERSION, version.isdecimal() and int(version) >> 16 == 1, where, f"it is {version or 'missing'}")
-    out.test(CALIBRATED, about.calibration is not None, where, "there is none")
+    out.test(CALIBRATED, about.calibration is not None, where, "it is missing")
     _check_portrait(out, packet, where, size)
     return about
 

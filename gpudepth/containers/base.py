@@ -257,7 +257,7 @@ class Container(Protocol):
         """Add depth without changing the coded picture. Raises ExistingDepthError unless `placement.replace`."""
 
     def remove(self, source: ByteSource) -> Edit:
-        """Remove depth, including its bytes and metadata. Raises NoDepthError when there is none."""
+        """Remove depth, including its bytes and metadata. Raises NoDepthError for a file without depth."""
 
 
 @runtime_checkable
@@ -286,7 +286,7 @@ class HoldsCodes(Protocol):
     """A container whose files can hold a map without metres."""
 
     def codes(self, source: ByteSource) -> VendorMap | None:
-        """Return the map, or None when there is none."""
+        """Return the map, or None for a file without one."""
 
 
 @runtime_checkable

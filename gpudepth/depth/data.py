@@ -190,7 +190,7 @@ class DepthData:
         return auxiliary_data_info(self.map, self.pixel_format, bytes_per_row)
 
     def range(self) -> tuple[float, float]:
-        """Return (min, max) of the finite values in the native quantity; NaN when there are none."""
+        """Return (min, max) of the finite values in the native quantity; NaN without any."""
         finite = self.map[np.isfinite(self.map)]
         return (float(finite.min()), float(finite.max())) if finite.size else (float("nan"), float("nan"))
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from .numeric import Linear
-from .pixel_format import Quantity
+from .pixel_format import Quantity, format_metres
 
 NEAREST = 1e-6  # metres; below it 1/near and its products approach float32's subnormals
 
@@ -58,10 +58,6 @@ def parse_scale(text: str | float | Fraction) -> Fraction:
     if scale <= 0:
         raise UsageError(f"scale {text!r} must be positive")
     return scale
-
-
-def _metres(value: float) -> str:
-    return "infinity" if math.isinf(value) else f"{value:.2f} m" if value >= 0.1 else f"{value:.4g} m"
 
 
 def _ends(near: float, far: float) -> None:
@@ -113,7 +109,7 @@ class Gray:
 
     def describe(self, max_code: int | None) -> str:
         black, white = (self.near, self.far) if self.white == "far" else (self.far, self.near)
-        return f"black = {_metres(black)}, white = {_metres(white)}, linear in {self.curve}"
+        return f"black = {format_metres(black)}, white = {format_metres(white)}, linear in {self.curve}"
 
 
 @dataclass(frozen=True)
@@ -140,7 +136,7 @@ class DisparityRange:
 
     def describe(self, max_code: int | None) -> str:
         black, white = (math.inf if d == 0 else 1 / d for d in (self.black, self.white))
-        return f"black = {_metres(black)}, white = {_metres(white)}, linear in disparity"
+        return f"black = {format_metres(black)}, white = {format_metres(white)}, linear in disparity"
 
 
 @dataclass(frozen=True)
@@ -249,7 +245,7 @@ class ZBuffer:
 
     def describe(self, max_code: int | None) -> str:
         first, last = (self.far, self.near) if self.reversed else (self.near, self.far)
-        return f"z-buffer: {'-1' if self.ndc else '0'} = {_metres(first)}, 1 = {_metres(last)}"
+        return f"z-buffer: {'-1' if self.ndc else '0'} = {format_metres(first)}, 1 = {format_metres(last)}"
 
 
 @dataclass(frozen=True)
@@ -352,7 +348,7 @@ class Relative:
     def describe(self, max_code: int | None) -> str:
         small, large = (self.far, self.near) if self.quantity == "disparity" else (self.near, self.far)
         of = "" if max_code is not None else " of this map"
-        return f"smallest{of} = {_metres(small)}, largest = {_metres(large)}, linear in {self.quantity}"
+        return f"smallest{of} = {format_metres(small)}, largest = {format_metres(large)}, linear in {self.quantity}"
 
 
 def factor_of(encoding: Encoding, width: int, height: int) -> NDArray[np.float32] | None:

@@ -2,7 +2,7 @@
 
     metadata       JSON: K (3 × 3, by columns, of w × h pixels), w, h; in later versions dw, dh: of the depth
     rgbd/N.jpg     the picture
-    rgbd/N.depth   LZFSE; float32 rows, metres, NaN or 0 where there is none
+    rgbd/N.depth   LZFSE; float32 rows, metres, NaN or 0 without a value
     rgbd/N.conf    LZFSE; bytes 0 to 2
 
 Source: BernieZhu/RGBD-Video-iPhone12Pro, README; nerfstudio, process_data/record3d_utils.py (K by columns). Depth is

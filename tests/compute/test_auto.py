@@ -223,7 +223,7 @@ def test_the_gpu_is_for_what_pays(gpu: None, monkeypatch: pytest.MonkeyPatch, ca
     said = [r.getMessage() for r in caplog.records]
     assert said == ["cupy: convert of 120,000 pixels; copying to the GPU pays from 111,111 pixels on",
                     "numpy: span of 480,000 pixels; copying to the GPU pays at no size",
-                    "numpy: affine of 4,000 pixels, too little for a GPU",
+                    "numpy: affine of 4,000 pixels are not enough for a GPU",
                     "cupy: bilateral of 20,000 pixels; copying to the GPU pays from 336 pixels on"]
 
 
@@ -310,7 +310,7 @@ def test_a_tensor_on_the_gpu_is_attached(gpu: None, tmp_path: Any) -> None:
         assert (tmp_path / "gpu.heic").read_bytes() == wanted
     gray: Any = cupy_on_cpu.ndarray(metres / 5)
     gpudepth.attach(photo, gray, tmp_path / "gpu.heic", near=1, far=5, backend="auto")
-    with pytest.raises(UsageError, match="gray runs from 0 to 1"):
+    with pytest.raises(UsageError, match="gray is from 0 to 1"):
         gpudepth.attach(photo, tensor, tmp_path / "gpu.heic", near=1, far=5, backend="auto")
     with pytest.raises(BackendError, match="lies on a GPU, and the back end is numpy"):
         gpudepth.attach(photo, tensor, tmp_path / "gpu.heic", backend="numpy")

@@ -114,8 +114,8 @@ class Planes:
     Attributes:
         sums: The sum s of each pixel.
         weights: The sum t of the weights.
-        low: The smallest valid tap, NaN if there is none.
-        high: The largest valid tap, NaN if there is none.
+        low: The smallest valid tap, NaN without any.
+        high: The largest valid tap, NaN without any.
     """
 
     sums: NDArray[np.float32]

@@ -149,7 +149,7 @@ class _Piece:
         if self.compression == JPEG_XL:
             return _decode_jpeg_xl(data, self.bits, (rows, width), where)
         raise UnsupportedError(f"compression method {self.compression} is not supported", where=where,
-                               hint="supported are none, Deflate, lossless JPEG and JPEG XL")
+                               hint="supported are Deflate, lossless JPEG, JPEG XL and uncompressed maps")
 
     def _decode_bytes(self, data: bytes, width: int, rows: int, where: str) -> NDArray[Any]:
         size = rows * width * self.bits // 8

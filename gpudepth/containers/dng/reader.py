@@ -33,7 +33,7 @@ _AGAIN = "attach the depth again with its range, ‹near=0.5› ‹far=12›, an
 
 
 def read_depth(file: DngFile) -> DepthData | None:
-    """Return the depth in coded orientation with `orientation` set, or None when there is none.
+    """Return the depth in coded orientation with `orientation` set, or None for a file without depth.
 
     An inverse map becomes disparity and a linear one depth. 16-bit maps get a float32 format, because halves have fewer
     steps. Depth in unknown units, or in an unknown relation to distance (read as inverse), is "relative".

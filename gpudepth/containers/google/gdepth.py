@@ -33,7 +33,7 @@ UNITS = {"m": 1.0, "meters": 1.0, "mm": 1e-3, "millimeters": 1e-3}
 
 
 def read(packets: Packets, orientation: int, limits: Limits = DEFAULT) -> DepthData | None:
-    """Return the depth in a primary image's XMP, in coded orientation; None when there is none.
+    """Return the depth in a primary image's XMP, in coded orientation; None for a packet without depth.
 
     Without units the values are relative. Raises MalformedError, RangeError, UnsupportedError, LimitError.
     """

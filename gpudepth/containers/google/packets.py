@@ -24,7 +24,7 @@ MAIN = jpeg.MAX_PAYLOAD - len(jpeg.XMP)
 
 @dataclass(frozen=True)
 class Packets:
-    """Both packets, b"" where there is none.
+    """Both packets, b"" for one that is missing.
 
     Attributes:
         main: The main packet.
@@ -148,7 +148,7 @@ def _says_anything(data: bytes, limits: Limits) -> bool:
 
 
 def extended_xmp(primary: Stream, guid: str, limits: Limits = DEFAULT) -> bytes | None:
-    """Assemble the extended packet with a GUID; None when there is none.
+    """Assemble the extended packet with a GUID; None without pieces of it.
 
     Raises MalformedError for pieces that overlap, leave holes or exceed the declared length.
     """

@@ -182,7 +182,7 @@ class HeifFile:
                 if i in infos and infos[i].type == "mime" and infos[i].content_type == XMP_TYPE]
 
     def exif(self) -> exif.Exif:
-        """Return the primary's Exif fields; defaults when there are none or they are damaged: only hints use them."""
+        """Return the primary's Exif fields; defaults when they are missing or damaged: only hints use them."""
         for i in self.meta.to("cdsc", self.meta.primary):
             if i in self.meta.items and self.meta.items[i].type == "Exif":
                 try:

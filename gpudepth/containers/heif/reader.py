@@ -22,7 +22,7 @@ from .file import HeifFile
 
 
 def read_depth(file: HeifFile) -> DepthData | None:
-    """Return the primary's depth in coded orientation with `orientation` set; None when there is none.
+    """Return the primary's depth in coded orientation with `orientation` set; None for a file without depth.
 
     Of several depth images the last one is used, as in libheif. The SEI's range takes precedence over the XMP's six
     decimals.

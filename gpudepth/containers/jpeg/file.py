@@ -171,7 +171,7 @@ class JpegFile:
 
 
 def exif_of(primary: Stream) -> exif.Exif:
-    """Return the Exif fields of an image; defaults when there are none or they are damaged."""
+    """Return the Exif fields of an image; defaults when they are missing or damaged."""
     segment = primary.find(jpeg.APP1, jpeg.EXIF)
     if segment is not None:
         with contextlib.suppress(MalformedError):

@@ -38,7 +38,7 @@ class Member(VirtualFile):
         offset: Offset of the local header in a zip, or of the bytes in a tar.
         size: Bytes, as the archive declares them.
         packed: Bytes it takes in the archive.
-        method: zip's number of the compression method; 0 is none.
+        method: zip's number of the compression method; 0 means stored.
         crc: CRC-32 of the bytes, or None where the archive has none.
         problem: Why it cannot be read, or "".
     """

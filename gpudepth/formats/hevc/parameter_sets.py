@@ -169,7 +169,7 @@ class Configuration:
         return next((n for k, nals in self.arrays if k == kind for n in nals), None)
 
     def sequence(self) -> SequenceParameters:
-        """Return the content of the SPS. Raises MalformedError when there is none."""
+        """Return the content of the SPS. Raises MalformedError without one."""
         sps = self.first(SPS)
         if sps is None:
             raise MalformedError("there is no SPS", where="hvcC")

@@ -255,7 +255,7 @@ class SampleEntry:
     extensions: dict[str, Box] = field(default_factory=dict)
 
     def extension(self, source: Readable, kind: str) -> bytes | None:
-        """Return the payload of an extension box, or None when there is none. Raises MalformedError above 1 MiB."""
+        """Return the payload of an extension box, or None without one. Raises MalformedError above 1 MiB."""
         box = self.extensions.get(kind)
         if box is None:
             return None

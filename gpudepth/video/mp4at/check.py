@@ -66,7 +66,7 @@ class _Check:
                  for k, v in numbers.items() if v is None or (v.type, len(v.data)) != (UINT64, 8)]
         keys = out.test(KEYS, not wrong, where, "; ".join(wrong))
         box = tracks.find_axte(source, content)
-        if not out.test(AXTE, box is not None, where, "there is none, whatever the keys declare"):
+        if not out.test(AXTE, box is not None, where, "it is missing, whatever the keys declare"):
             return
         assert box is not None
         if keys:
@@ -93,7 +93,7 @@ class _Check:
         good = value is not None and value.type == RESERVED and value.data[:2] == bytes([1, count]) and (
             len(value.data) == 2 + count)
         out.test(MAPPED, good, where, f"type {value.type}, {value.data[:16].hex()} for {count} tracks" if value else
-                 "there is none")
+                 "it is missing")
         reserved = [t for t in axte.types if t not in KINDS and t < CUSTOM]
         out.test(TYPES, not reserved, where, f"types {', '.join(map(str, reserved))}")
 
@@ -105,7 +105,7 @@ class _Check:
             return
         out.test(ONE_MAP, len(depth) == 1, depth[-1].path, f"{len(depth)} tracks")
         ranges = next((t for t, kind in kinds if kind == METADATA), None)
-        out.test(RANGES, ranges is not None, moov.path, "there is none")
+        out.test(RANGES, ranges is not None, moov.path, "it is missing")
         if ranges is not None:
             self._ranges(ranges, inverse=(depth[0], INVERSE) in kinds)
         self._places(axte)

@@ -89,7 +89,7 @@ class _Check:
         try:
             hvcc = entry.extension(source, "hvcC")
             if hvcc is None:
-                out.test(HVCC, False, entry.path, "there is none")
+                out.test(HVCC, False, entry.path, "it is missing")
             else:
                 configuration = Configuration.parse(hvcc, where)
                 sequence = configuration.sequence()
@@ -110,7 +110,7 @@ class _Check:
         where = f"{entry.path}/disc"
         try:
             disc = entry.extension(self.content.source, "disc")
-            if out.test(DISC, disc is not None, entry.path, "there is none: the range is 0 to 16"):
+            if out.test(DISC, disc is not None, entry.path, "it is missing: the range is 0 to 16"):
                 assert disc is not None
                 LogRange.parse(disc, where)
                 out.test(DISC_PARSES, True, where)

@@ -122,7 +122,7 @@ def encode(maps: Iterable[tuple[Fraction, DepthData]], out: Output, colour: Trac
         coding: Function of the first map that returns the encoder and a function from maps to codes.
 
     Raises:
-        UsageError: Maps are not in order of time, have several quantities or sizes, or there is none.
+        UsageError: Maps are not in order of time, have several quantities or sizes, or are missing.
     """
     start = out.at
     out.put(bytes.fromhex("00000001") + b"mdat" + bytes(8))
