@@ -1,4 +1,4 @@
-"""What is done to a sound file so that it is none: bits, size fields, cuts, holes, splices, numbers in texts.
+"""Damages a sound file: bits, size fields, cuts, holes, splices, numbers in texts.
 
 Everything follows from a seed and a number: the same two make the same bytes.
 """

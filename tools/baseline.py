@@ -254,9 +254,9 @@ def compare(old_path: Path, new_path: Path) -> int:
         0 without differences, otherwise 1.
     """
     old, new = (json.loads(path.read_text(encoding="utf-8")) for path in (old_path, new_path))
-    for one, other in ((old, new), (new, old)):
-        if one["only"]:
-            other["cases"] = {name: case for name, case in other["cases"].items() if name.startswith(one["only"])}
+    for record, other in ((old, new), (new, old)):
+        if record["only"]:
+            other["cases"] = {name: case for name, case in other["cases"].items() if name.startswith(record["only"])}
     found = [*(f"inputs{line}" for line in differences(old["inputs"], new["inputs"])),
              *(line.removeprefix("/") for line in differences(old["cases"], new["cases"]))]
     for line in found:

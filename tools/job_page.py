@@ -54,7 +54,7 @@ def _section(title: str, section: Any, schema: dict[str, Any], level: int) -> st
 
 
 def _description(name: str, field: dict[str, Any]) -> str:
-    """Return the description of a key. Raises KeyError if there is none."""
+    """Return the description of a key. Raises KeyError if it is missing."""
     if "description" not in field:
         raise KeyError(f"{name} has no description")
     return _cell(field["description"])

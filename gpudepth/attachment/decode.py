@@ -199,7 +199,7 @@ def _extremes(source: SourceMap, backend: Backend) -> tuple[float, float]:
 
 
 def finite_ends(values: NDArray[Any]) -> tuple[float, float] | None:
-    """Return the smallest and the largest finite value, or None if there is none."""
+    """Return the smallest and the largest finite value, or None without finite values."""
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if finite.size else None
 

@@ -153,7 +153,7 @@ def refine(current: DecodedMap, settings: Settings, backend: Backend, *, guide: 
         The map, and the number of pixels that were filled.
 
     Raises:
-        UsageError: A step needs a photo and there is none.
+        UsageError: If a step needs a photo and the map is alone.
         HolesError: There is no value to fill from.
         LimitError: The map would become larger than the limits allow.
     """

@@ -99,7 +99,7 @@ def run_tasks(function: Callable[[Task, WorkerContext], Any], tasks: Iterable[Ta
             it has loaded; arguments and results are pickled as well.
         tasks: The tasks, read as workers become free.
         workers: Number of processes.
-        seconds_per_task: Time limit of a task; 0 is none.
+        seconds_per_task: Time limit of a task; 0 means no limit.
         on_poll: Called about twice a second.
         memory: Bytes that all workers together may use for pixels; 0 is any number.
         isolate: Returns a task without the others that are processed along with it, which may be at fault when a worker

@@ -16,7 +16,7 @@ from ..containers import registry
 from ..errors import GpudepthError, JobError, UsageError
 from ..pairing import templates
 from .declare import SettingError, specs
-from .schema import Config, told
+from .schema import Config, as_value_error
 from .sections import (
     KINDS,
     AlignConfig,
@@ -70,9 +70,9 @@ class Job(Config):
         try:
             settings = self.item_settings()
         except SettingError as error:
-            raise _AtError(tuple(_key(error.setting)), told(error)) from None
+            raise _AtError(tuple(_key(error.setting)), as_value_error(error)) from None
         except GpudepthError as error:
-            raise _AtError(("encoding",) if self.encoding.kind == "preset" else (), told(error)) from None
+            raise _AtError(("encoding",) if self.encoding.kind == "preset" else (), as_value_error(error)) from None
         try:
             if self.output.tars is not None:
                 if self.source.video is not None:
@@ -84,7 +84,7 @@ class Job(Config):
             if settings.encoding is not None:
                 settings.encoding.linear(settings.pixel_format.quantity, None)  # type: ignore[arg-type]
         except GpudepthError as error:
-            raise told(error) from None
+            raise as_value_error(error) from None
         return self
 
     def _check_batch(self, batch: int) -> None:

@@ -32,8 +32,8 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def told(error: GpudepthError) -> ValueError:
-    """The error as pydantic takes it, in the words of a job."""
+def as_value_error(error: GpudepthError) -> ValueError:
+    """Return the error that pydantic expects, with settings named as job keys."""
     if not isinstance(error, SettingError):
         return ValueError(error.describe(key))
     return ValueError(render(error.problem + (f" ({error.hint})" if error.hint else ""), key))
@@ -53,7 +53,7 @@ def checked(check: Callable[[Any], Any]) -> AfterValidator:
             try:
                 check(value)
             except GpudepthError as error:
-                raise told(error) from None
+                raise as_value_error(error) from None
         return value
     return AfterValidator(validator)
 
@@ -62,7 +62,7 @@ def _scale(value: Any) -> str:
     try:
         parse_scale(value)
     except GpudepthError as error:
-        raise told(error) from None
+        raise as_value_error(error) from None
     return str(value)
 
 
@@ -155,7 +155,7 @@ def _model(name: str, fields: dict[str, Any], doc: str, base: type[BaseModel], c
             try:
                 check(**{leaf: getattr(self, leaf) for leaf in fields})
             except GpudepthError as error:
-                raise told(error) from None
+                raise as_value_error(error) from None
             return self
         validators["_check"] = model_validator(mode="after")(validate)
     return create_model(name, __base__=base, __doc__=doc, __module__="gpudepth.settings.sections",

@@ -17,7 +17,7 @@ from ..maps.network import LARGEST, Network
 from .clip import ClipSettings
 from .declare import specs, unknown
 from .options import EncodingOptions
-from .schema import ByteSize, Config, Scale, attributes_of, field, first_problem, plain_section, section, told
+from .schema import ByteSize, Config, Scale, as_value_error, attributes_of, field, first_problem, plain_section, section
 from .settings import AUTO, Settings
 from .values import Confidence, Resize
 
@@ -173,7 +173,7 @@ class NetworkConfig(_Network):  # type: ignore[misc]
         try:
             self.network(Path(), "auto")
         except GpudepthError as error:
-            raise told(error) from None
+            raise as_value_error(error) from None
         return self
 
     def network(self, base: Path, backend: str) -> Network:
@@ -205,7 +205,7 @@ class EncodingSection(Config):
         try:
             encoding(self)
         except GpudepthError as error:
-            raise told(error) from None
+            raise as_value_error(error) from None
         return self
 
 

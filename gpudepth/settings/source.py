@@ -264,6 +264,6 @@ class SourceConfig(section(Settings, "source")):  # type: ignore[misc]
             reason = f"source.depth is {self.depth!r}"
             folder = search_root(base, str(self.depth))
             if not is_url(str(self.depth)) and not folder.is_dir():
-                said = missing_file(folder / "map")
-                reason += f": there is no folder {folder}" + (f", {said.hint}" if said.hint else "")
+                hint = missing_file(folder / "map").hint
+                reason += f": there is no folder {folder}" + (f", {hint}" if hint else "")
         return f"{reason}; source.allow_missing: true leaves them out"

@@ -180,7 +180,7 @@ def test_fit(tmp_path: Path, fit: Any, size: tuple[int, int]) -> None:
 
 def test_a_turned_map_is_recognised(tmp_path: Path) -> None:
     photo = heic(tmp_path / "p.heic", 128, 96, 6)
-    with pytest.raises(AspectError, match="orientation=.coded"):
+    with pytest.raises(AspectError, match=r"orientation=.coded"):
         go(photo, ramp(64, 48), tmp_path / "o.heic")
 
 

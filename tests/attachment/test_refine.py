@@ -86,7 +86,7 @@ def test_inpaint_follows_the_colours(photo: Path) -> None:
     found = depth_of(out.output)
     assert found[20:40, 40:49] == pytest.approx(NEAR, rel=0.1)
     assert found[20:40, 51:60] == pytest.approx(FAR, rel=0.1)
-    with pytest.raises(HolesError, match="fill=.nearest., far, near or inpaint"):
+    with pytest.raises(HolesError, match=r"fill=.nearest., far, near or inpaint"):
         go(photo, depth, METRIC)
 
 
