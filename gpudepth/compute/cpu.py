@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..depth import orientation as orientations
 from ..depth.numeric import Linear
 from ..depth.pixel_format import PixelFormat, Quantity, native
 from ..errors import HolesError, UsageError
@@ -58,9 +59,7 @@ class NumpyBackend:
             map_chunks(lambda scratch, part, to: _convert_floats(scratch, part, rule, None, to), codes, out,
                        threads=self.threads)
         else:
-            expect(factor, "f4")
-            if factor.shape != codes.shape:
-                raise ValueError(f"factor has the shape {factor.shape}, but the codes have {codes.shape}")
+            expect_factor(factor, codes)
             map_chunks(lambda scratch, part, to, times: _convert_floats(scratch, part, rule, times, to), codes, out,
                        factor, threads=self.threads)
         return out
@@ -127,7 +126,7 @@ class NumpyBackend:
     def orient(self, values: Array, orientation: int) -> Array:
         """See `Backend.orient`."""
         expect(values)
-        check_orientation(orientation)
+        orientations.check(orientation)
         turned = orientation >= 5
         # Every orientation is a flip of rows and columns, followed by a transposition for 5 to 8.
         flipped = values[::-1 if orientation in (3, 4, 6, 7) else 1, ::-1 if orientation in (2, 3, 7, 8) else 1]
@@ -292,6 +291,13 @@ def expect(values: Array, kinds: str = "") -> None:
         raise TypeError(f"the dtype {values.dtype} is not one of {kinds}")
 
 
+def expect_factor(factor: Array, codes: Array) -> None:
+    """Raise TypeError unless a factor is float32, ValueError unless it has the shape of the codes."""
+    expect(factor, "f4")
+    if factor.shape != codes.shape:
+        raise ValueError(f"factor has the shape {factor.shape}, but the codes have {codes.shape}")
+
+
 def _destination(values: Array, dtype: np.dtype[Any], out: Array | None) -> Array:
     if out is None:
         return np.empty(values.shape, dtype)
@@ -312,9 +318,3 @@ def holes_error(missing: int, total: int, fmt: PixelFormat) -> HolesError:
     share = 100 * missing / total
     return HolesError(f"{missing:,} of {total:,} pixels ({share:.3g} %) hold no value, and {fmt} has no code for that",
                       hint="‹fill=nearest› puts values there, as do far, near and inpaint")
-
-
-def check_orientation(orientation: int) -> None:
-    """Raise UsageError unless the number is an Exif orientation."""
-    if orientation not in range(1, 9):
-        raise UsageError(f"{orientation} is not an Exif orientation", hint="use 1 to 8")

@@ -11,7 +11,7 @@ from ..depth.pixel_format import Quantity
 from ..errors import HolesError
 from . import tables
 from .interface import Array, Filled, Span, check_radius, check_size
-from .launch import F32, I32, MAX_ROWS, U32, Launcher
+from .launch import F32, I32, MAX_ROWS, U32, Launcher, on_device
 from .refine import fill, guided, inpaint, resize, smooth, temporal
 from .refine.resize import Taps
 
@@ -23,13 +23,11 @@ class RefineKernels(Launcher):
         """See `Backend.span`."""
         raise NotImplementedError
 
+    @on_device("f2 f4")
     def fill(self, values: Array, how: str, quantity: Quantity) -> tuple[Array, Filled]:
         """See `Backend.fill`."""
-        values = self._taken(values, "f2 f4")
         span = self.span(values)
         fill.check(values.shape, how, span)
-        if self._too_tall(values):
-            return self._on_cpu(self.cpu.fill, values, how, quantity)
         source, size = self._in(values), values.dtype.itemsize
         height, width = source.shape
         count = span.total - span.valid
@@ -96,12 +94,10 @@ class RefineKernels(Launcher):
                      self.device.array(tables.of_colour(guided.SIGMA_COLOUR)), guided.TAU)
         return self._out(out, values)
 
+    @on_device("f4")
     def inpaint(self, values: Array, guide: NDArray[np.uint8] | None = None) -> tuple[Array, Filled]:
         """See `Backend.inpaint`."""
-        values = self._taken(values, "f4")
         inpaint.check(values.shape, guide)
-        if self._too_tall(values):
-            return self._on_cpu(self.cpu.inpaint, values, guide)
         span = self.span(values)
         if not span.valid:
             raise HolesError(inpaint.no_values(span.total))
@@ -131,24 +127,20 @@ class RefineKernels(Launcher):
         self._pixels("fill", "clean", clean, self._in(values), clean, I32(values.shape[1]), I32(values.shape[0]))
         return clean, None if guide is None else self._in(guide)
 
+    @on_device("f4")
     def median(self, values: Array, size: int) -> Array:
         """See `Backend.median`."""
-        values = self._taken(values, "f4")
         check_size(size)
-        if self._too_tall(values):
-            return self._on_cpu(self.cpu.median, values, size)
         out = self.device.empty(values.shape, F32)
         self._pixels("smooth", "median", out, self._in(values), out, I32(values.shape[1]), I32(values.shape[0]),
                      I32(size))
         return self._out(out, values)
 
+    @on_device("f4")
     def bilateral(self, values: Array, radius: int, guide: NDArray[np.uint8] | None = None) -> Array:
         """See `Backend.bilateral`."""
-        values = self._taken(values, "f4")
         check_radius(radius)
         inpaint.check(values.shape, guide)
-        if self._too_tall(values):
-            return self._on_cpu(self.cpu.bilateral, values, radius, guide)
         out = self.device.empty(values.shape, F32)
         self._pixels("smooth", "bilateral", out, self._in(values), None if guide is None else self._in(guide), out,
                      I32(values.shape[1]), I32(values.shape[0]), I32(radius),
@@ -156,22 +148,18 @@ class RefineKernels(Launcher):
                      self.device.array(tables.of_colour(smooth.SIGMA_COLOUR)), smooth.TAU)
         return self._out(out, values)
 
+    @on_device("f4")
     def affine(self, values: Array, scale: float, shift: float) -> Array:
         """See `Backend.affine`."""
-        values = self._taken(values, "f4")
-        if self._too_tall(values):
-            return self._on_cpu(self.cpu.affine, values, scale, shift)
         out = self.device.empty(values.shape, F32)
         self._pixels("smooth", "affine", out, self._in(values), out, I32(values.shape[1]), I32(values.shape[0]),
                      F32(scale), F32(shift))
         return self._out(out, values)
 
+    @on_device("f4")
     def blend(self, values: Array, before: Array, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8],
               share: float) -> Array:
         """See `Backend.blend`."""
-        values = self._taken(values, "f4")
-        if self._too_tall(values):
-            return self._on_cpu(self.cpu.blend, values, before, guide, guide_before, share)
         out = self.device.empty(values.shape, F32)
         self._pixels("smooth", "blend", out, self._in(values), self._in(before), self._in(guide),
                      self._in(guide_before), out, I32(values.shape[1]), I32(values.shape[0]), F32(share), temporal.TAU,

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..depth import orientation as orientations
 from ..depth.numeric import Linear
 from ..depth.pixel_format import PixelFormat, native
 from . import tables
-from .cpu import check_orientation, expect, holes_error, max_code_of
+from .cpu import expect, expect_factor, holes_error, max_code_of
 from .interface import Array, Span
 from .kernel_refine import RefineKernels
-from .launch import F32, I32, MAX_ROWS, U32
+from .launch import F32, I32, MAX_ROWS, U32, on_device
 from .ring import Ring
 
 MAX_INVALID = 4     # the same number as in kernels/numeric.cuh
@@ -107,9 +108,7 @@ class KernelBackend(RefineKernels):
             if size > 2 or kind == "f":
                 source = source if source.dtype == F32 else self._as_floats(source)
             if factor is not None:
-                expect(factor, "f4")
-                if factor.shape != codes.shape:
-                    raise ValueError(f"factor has the shape {factor.shape}, but the codes have {codes.shape}")
+                expect_factor(factor, codes)
             times = None if factor is None else self._in(factor)
             name = f"compute_{'f32' if source.dtype.kind == 'f' else f'u{8 * size}'}_{bits}"
             lead, tail = (source, I32(width), times, I32(width)), (self._rule(rule, floats=kind == "f"),)
@@ -117,11 +116,9 @@ class KernelBackend(RefineKernels):
                     I32(rows or height), I32(width % 4 == 0), *tail, stats)
         return self._out(out, codes)
 
+    @on_device("f2 f4")
     def span(self, values: Array) -> Span:
         """See `Backend.span`."""
-        values = self._taken(values, "f2 f4")
-        if self._too_tall(values):
-            return self._on_cpu(self.cpu.span, values)
         stats = self.device.array(STATS)
         source = self._in(values)
         height, width = source.shape
@@ -130,12 +127,10 @@ class KernelBackend(RefineKernels):
                     I32(height), I32(height), I32(width % 4 == 0), stats)
         return _spans(self.device.host(stats), height * width)[0]
 
+    @on_device("f2 f4")
     def quantise(self, values: Array, lo: float, hi: float, fmt: PixelFormat) -> Array:
         """See `Backend.quantise`."""
-        values = self._taken(values, "f2 f4")
         top = max_code_of(fmt)
-        if self._too_tall(values):
-            return self._on_cpu(self.cpu.quantise, values, lo, hi, fmt)
         source = self._in(values)
         height, width = source.shape
         size = source.dtype.itemsize
@@ -153,11 +148,9 @@ class KernelBackend(RefineKernels):
         codes = self._taken(codes, "u1 u2")
         return self.convert(codes, Linear(max_code_of(stored), lo, hi), native)
 
+    @on_device("f2 f4")
     def reciprocal_to(self, values: Array, fmt: PixelFormat) -> Array:
         """See `Backend.reciprocal_to`."""
-        values = self._taken(values, "f2 f4")
-        if self._too_tall(values):
-            return self._on_cpu(self.cpu.reciprocal_to, values, fmt)
         source = self._in(values)
         height, width = source.shape
         out = self.device.empty(source.shape, native(fmt).dtype)
@@ -174,7 +167,7 @@ class KernelBackend(RefineKernels):
     def orient(self, values: Array, orientation: int) -> Array:
         """See `Backend.orient`."""
         values = self._taken(values)
-        check_orientation(orientation)
+        orientations.check(orientation)
         size = values.dtype.itemsize
         if not values.size or max(values.shape) > MAX_ROWS or size not in (1, 2, 4, 8):
             return self._on_cpu(self.cpu.orient, values, orientation)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar, cast
+from functools import update_wrapper
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from .interface import Array
 from .ring import Lanes
 
 T = TypeVar("T")
+P = ParamSpec("P")
+L = TypeVar("L", bound="Launcher")
 I32, U32, F32 = np.int32, np.uint32, np.float32
 MAX_ROWS = 65535    # the most rows of a grid
 
@@ -92,3 +95,19 @@ class Launcher:
         """Launch one thread for each pixel of `out`."""
         height, width = out.shape[-2:]
         self.device.launch(module, kernel, (-(-width // 32), -(-height // 8)), (32, 8), *args)
+
+
+def on_device(kinds: str) -> Callable[[Callable[Concatenate[L, Array, P], T]], Callable[Concatenate[L, Array, P], T]]:
+    """Check the dtype of a method's map, adopt it, and compute on the CPU if it exceeds the limits of a launch."""
+    def decorate(method: Callable[Concatenate[L, Array, P], T]) -> Callable[Concatenate[L, Array, P], T]:
+        def run(self: L, values: Array, /, *args: P.args, **named: P.kwargs) -> T:
+            values = self._taken(values, kinds)
+            if self._too_tall(values):
+                result: T = self._on_cpu(getattr(self.cpu, method.__name__), values, *args, **named)
+                return result
+            return method(self, values, *args, **named)
+
+        update_wrapper(run, method)
+        return run
+
+    return decorate

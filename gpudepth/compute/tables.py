@@ -6,10 +6,9 @@ every other back end, by construction. A float16 is looked up by its bits. Table
 
 from __future__ import annotations
 
-import functools
 import struct
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,8 @@ from numpy.typing import NDArray
 from ..depth import numeric
 from ..depth.numeric import Linear
 from ..depth.pixel_format import PixelFormat
+
+T = TypeVar("T", bound=np.generic)
 
 
 def of_codes(rule: Linear, fmt: PixelFormat, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -69,7 +70,7 @@ def _every(dtype: np.dtype[Any]) -> NDArray[Any]:
     return bits.view(dtype)
 
 
-def _sealed(table: NDArray[Any]) -> NDArray[Any]:
+def _sealed(table: NDArray[T]) -> NDArray[T]:
     table.flags.writeable = False
     return table
 
@@ -78,26 +79,21 @@ SPACE, COLOUR, TRUST = 64, 1024, 16
 MOST = 3 * 255  # the largest difference of two colours: |ΔR| + |ΔG| + |ΔB|
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def of_colour(sigma: float) -> NDArray[np.int32]:
     """Return (766,) int32, 1…1024: the weight of a tap whose colour differs by 0…765, falling by e each 3·sigma."""
     table = np.rint(COLOUR * np.exp(-np.arange(MOST + 1) / (3 * sigma)))
-    return _frozen(np.maximum(table, 1).astype(np.int32))
+    return _sealed(np.maximum(table, 1).astype(np.int32))
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def of_distance(radius: int, sigma: float) -> NDArray[np.int32]:
     """Return (2·radius + 1,) int32, 1…64: the weights along one axis, a bell of that sigma in pixels."""
     table = np.rint(SPACE * np.exp(-np.arange(-radius, radius + 1) ** 2 / (2 * sigma * sigma)))
-    return _frozen(np.maximum(table, 1).astype(np.int32))
+    return _sealed(np.maximum(table, 1).astype(np.int32))
 
 
 def of_trust(confidence: NDArray[np.uint8]) -> NDArray[np.int32]:
     """Map a confidence of 0…255 to a weight of 0…16, which is 0 only for 0."""
     c = confidence.astype(np.int32)
     return np.where(c > 0, np.maximum((c * TRUST + 127) // 255, 1), 0).astype(np.int32)
-
-
-def _frozen(table: NDArray[np.int32]) -> NDArray[np.int32]:
-    table.flags.writeable = False
-    return table

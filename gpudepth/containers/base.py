@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -12,7 +12,7 @@ from ..depth import orientation
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData, Storage
 from ..depth.pixel_format import PixelFormat
-from ..errors import UnsupportedError, UsageError
+from ..errors import GpudepthError, UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource, Splice
 
 REPLACE = "‹replace_depth=True› replaces it"      # hint for photos that have depth
@@ -258,6 +258,15 @@ class Container(Protocol):
 
     def remove(self, source: ByteSource) -> Edit:
         """Remove depth, including its bytes and metadata. Raises NoDepthError for a file without depth."""
+
+
+def read_or_note(read: Callable[[], DepthData | None], notes: list[str]) -> DepthData | None:
+    """Return the depth; if it cannot be read, add the reason to the notes."""
+    try:
+        return read()
+    except GpudepthError as error:
+        notes.append(str(error))
+        return None
 
 
 @runtime_checkable

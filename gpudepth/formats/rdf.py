@@ -14,7 +14,7 @@ from xml.parsers import expat
 
 from ..errors import LimitError, MalformedError
 from ..limits import DEFAULT, Limits
-from .xmp import META, RDF, TOOLKIT, XML, check, escape
+from .xmp import META, RDF, TOOLKIT, XML, check, escape, xml_errors
 
 MAX_NODES = 20_000  # in addition to limits.max_xmp_elements, because nodes take much memory
 MAX_PREFIXES = 4096  # declarations in total; each one copies those in scope
@@ -140,12 +140,8 @@ def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Tree:
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.stop
     parser.CharacterDataHandler = builder.characters
-    try:
+    with xml_errors(where):
         parser.Parse(body, True)
-    except (expat.ExpatError, ValueError, LookupError) as error:
-        raise MalformedError(f"the XMP is not well-formed XML: {error}", where=where) from None
-    except MemoryError:
-        raise LimitError("the XMP does not fit into memory", where=where) from None
     if builder.root is None:
         raise MalformedError("the XMP has no element", where=where)
     return Tree(data, builder.root)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 from xml.etree import ElementTree
+from xml.parsers.expat import ExpatError
 
 from ..errors import LimitError, MalformedError
 from ..limits import DEFAULT, Limits
@@ -78,12 +80,8 @@ def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Packet:
     """
     text = data.strip(b"\0 \t\r\n\xef\xbb\xbf")
     check(data, text, where, limits)
-    try:
+    with xml_errors(where):
         root = _tree(text, where, limits)
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise MalformedError(f"the XMP is not well-formed XML: {error}", where=where) from None
-    except MemoryError:
-        raise LimitError("the XMP does not fit into memory", where=where) from None
     if root is None:
         return Packet((), "")
     found = [one for d in root.iter(f"{{{RDF}}}Description") for one in _properties(d)]
@@ -92,6 +90,17 @@ def parse(data: bytes, where: str = "XMP", limits: Limits = DEFAULT) -> Packet:
     names = [(key[1:].partition("}"), value) for key, value in found if key.startswith("{")]
     return Packet(tuple(Property(namespace, name, value) for (namespace, _, name), value in names
                         if namespace not in (RDF, XML)), root.get(f"{{{META}}}xmptk", ""))
+
+
+@contextmanager
+def xml_errors(where: str) -> Iterator[None]:
+    """Convert the errors of XML parsers."""
+    try:
+        yield
+    except (SyntaxError, ExpatError, ValueError, LookupError) as error:      # SyntaxError: that of ElementTree
+        raise MalformedError(f"the XMP is not well-formed XML: {error}", where=where) from None
+    except MemoryError:
+        raise LimitError("the XMP does not fit into memory", where=where) from None
 
 
 def _tree(text: bytes, where: str, limits: Limits) -> Any:

@@ -9,7 +9,7 @@ from ...depth.pixel_format import PixelFormat
 from ...errors import GpudepthError, located
 from ...formats import tiff
 from ...formats.bytesource import ByteSource
-from ..base import DEFAULT_PLACEMENT, PROTOCOL, Capabilities, CodedMap, Contents, Edit, Picture, Placement
+from ..base import DEFAULT_PLACEMENT, PROTOCOL, Capabilities, CodedMap, Contents, Edit, Picture, Placement, read_or_note
 
 if TYPE_CHECKING:
     from ..rules import Finding
@@ -58,16 +58,11 @@ class Dng:
 
     def inspect(self, source: ByteSource) -> Contents:
         from .file import DngFile
-        from .reader import read_depth
 
         with located(source.name):
             file = DngFile(source)
             notes: list[str] = []
-            depth = None
-            try:
-                depth = read_depth(file)
-            except GpudepthError as error:
-                notes.append(str(error.within(source.name)))
+            depth = read_or_note(lambda: self.read(source), notes)
             if len(file.full_depth_ifds()) > 1:
                 notes.append(f"{source.name}: several directories are marked as the depth map; readers use the first")
             return Contents(self.name, file.picture(), file.describe_auxiliaries(), depth, notes)

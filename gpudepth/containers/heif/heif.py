@@ -9,10 +9,21 @@ from numpy.typing import NDArray
 
 from ...depth.data import DepthData, Storage
 from ...depth.pixel_format import PixelFormat
-from ...errors import GpudepthError, located
+from ...errors import located
 from ...formats.bytesource import ByteSource
 from ..auxiliary import AuxiliaryImage, name_of
-from ..base import DEFAULT_PLACEMENT, PROTOCOL, Capabilities, CodedMap, Contents, Donor, Edit, Picture, Placement
+from ..base import (
+    DEFAULT_PLACEMENT,
+    PROTOCOL,
+    Capabilities,
+    CodedMap,
+    Contents,
+    Donor,
+    Edit,
+    Picture,
+    Placement,
+    read_or_note,
+)
 
 if TYPE_CHECKING:
     from ..rules import Finding
@@ -55,11 +66,7 @@ class Heif:
 
         file = _parsed(source)
         notes: list[str] = []
-        depth = None
-        try:
-            depth = read_depth(file)
-        except GpudepthError as error:
-            notes.append(str(error))
+        depth = read_or_note(lambda: read_depth(file), notes)
         with located(source.name):
             return Contents(self.name, file.picture(), file.describe_auxiliaries(), depth, notes)
 

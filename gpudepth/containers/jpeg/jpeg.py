@@ -25,6 +25,7 @@ from ..base import (
     Picture,
     Placement,
     VendorMap,
+    read_or_note,
 )
 from ..google import dynamic_depth, gdepth
 from . import image, trailer
@@ -64,11 +65,8 @@ class Jpeg:
     def inspect(self, source: ByteSource) -> Contents:
         with located(source.name):
             file = JpegFile(source)
-        notes, depth = [*file.missing, *file.missing_items], None
-        try:
-            depth = self._read(file)
-        except GpudepthError as error:
-            notes.append(str(error))
+        notes = [*file.missing, *file.missing_items]
+        depth = read_or_note(lambda: self._read(file), notes)
         if any(i.stream.frame.marker == jpeg.LOSSLESS for i in file.depth_images()):
             notes.append("the map is lossless JPEG, as Apple reportedly stores holes; reading such files is not "
                          "verified on real ones")

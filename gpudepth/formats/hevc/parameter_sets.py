@@ -170,16 +170,17 @@ class Configuration:
 
     def sequence(self) -> SequenceParameters:
         """Return the content of the SPS. Raises MalformedError without one."""
+        return SequenceParameters.parse(self._sps())
+
+    def _sps(self) -> bytes:
         sps = self.first(SPS)
         if sps is None:
             raise MalformedError("there is no SPS", where="hvcC")
-        return SequenceParameters.parse(sps)
+        return sps
 
     def serialise(self) -> bytes:
         """Return the box as Apple writes it: min_spatial_segmentation 0, parallelism 0, one temporal layer."""
-        sps = self.first(SPS)
-        if sps is None:
-            raise MalformedError("there is no SPS", where="hvcC")
+        sps = self._sps()
         parameters = SequenceParameters.parse(sps)
         depth = 0xF8 | parameters.bit_depth - 8
         out = b"\x01" + ProfileTierLevel.of(sps).serialise()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...depth import numeric
-from ...errors import HolesError, MalformedError, NoDepthError, RangeError, TruncatedError, UnsupportedError
+from ...errors import MalformedError, NoDepthError, RangeError, TruncatedError, UnsupportedError
 from ...formats.bytesource import ByteSource, Window
 from ...formats.hevc.parameter_sets import Configuration
 from ...formats.isobmff.box import Box, walk
@@ -21,6 +21,7 @@ from ...formats.quicktime.metadata import Value, metadata_of, uint
 from ...formats.quicktime.movie import Movie
 from ...formats.quicktime.samples import Ints, SampleEntry
 from ...formats.quicktime.track import Track
+from ..quicktime.log_code import require_values
 from ..track_decoder import CodedTrack, only_entry
 
 OFFSET, LENGTH = "auxiliary.tracks.offset", "auxiliary.tracks.length"
@@ -290,10 +291,7 @@ class NearFar:
         Raises:
             HolesError: There are NaN values, for which there is no code.
         """
-        holes = int(np.isnan(values).sum())
-        if holes:
-            raise HolesError(f"{holes:,} pixels have no value, and a depth track has no code for that",
-                             hint="fill them first, for example ‹fill=nearest›")
+        require_values(values)
         stored = numeric.store(values, *self.ends, top)
         return np.asarray(top, stored.dtype) - stored if self.inverse else stored
 

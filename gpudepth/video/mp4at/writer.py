@@ -25,12 +25,12 @@ from ...formats.isobmff.items import children
 from ...formats.quicktime import movie
 from ...formats.quicktime.metadata import RESERVED, TEXT, UINT8, Metadata, Value, uint64
 from ...formats.quicktime.movie import Movie
-from ...formats.quicktime.track import IDENTITY
+from ...formats.quicktime.track import IDENTITY, Track
 from ..quicktime import trak
 from ..quicktime.encoder import Codes, Encoder, encode, level
-from ..quicktime.output import Output, copy_but_moov
+from ..quicktime.output import Output
 from ..quicktime.reader import inside
-from ..quicktime.writer import colour_track
+from ..quicktime.writer import begin
 from .tracks import ACCURACY, INTERLEAVED, INVERSE, LENGTH, LINEAR, MAP, METADATA, MIME, OFFSET, NearFar, find_axte
 
 _FULL_RANGE = make("colr", b"nclx" + bytes.fromhex("0002 0002 0002 80"))    # colours unspecified, full range
@@ -67,20 +67,13 @@ def write(source: ByteSource, maps: Iterable[tuple[Fraction, DepthData]], file: 
     """
     with inside(source):
         content = movie.read(source)
-        if content.fragmented:
-            raise UnsupportedError("the movie is fragmented (mvex)", where=content.moov.path,
-                                   hint="remux it without fragments")
         if find_axte(source, content) is not None:
             raise ExistingDepthError("the movie already has auxiliary tracks", where=source.name)
-        colour = colour_track(content)
-        colour.unit()
-        source.limits.check("max_moov", content.moov.size, where=content.moov.path)
-        out = Output(file)
-        copy_but_moov(source, content.moov, out)
+        colour, out = begin(content, file)
         start = out.at + len(_moov(content, 0, 0))
         out.put(_moov(content, start, 0))
         out.put(bytes.fromhex("00000001") + b"axte" + bytes(8))
-        frames = _inner(maps, out, content, _Coding(ends, qp, bits))
+        frames = _inner(maps, out, content, colour, _Coding(ends, qp, bits))
         length = out.at - start
         out.patch(start + 8, length.to_bytes(8, "big"))
         moov = _moov(content, start, length)
@@ -118,9 +111,10 @@ class _Coding:
         return encoder, lambda data: rule.codes(data.values(quantity), (1 << self.bits) - 1)
 
 
-def _inner(maps: Iterable[tuple[Fraction, DepthData]], out: Output, content: Movie, coding: _Coding) -> int:
+def _inner(maps: Iterable[tuple[Fraction, DepthData]], out: Output, content: Movie, colour: Track,
+           coding: _Coding) -> int:
     """Write the auxiliary tracks' MP4 to the end of `out`; its offsets count from its own start."""
-    colour, start = colour_track(content), out.at
+    start = out.at
     out.put(make("ftyp", b"isom" + (0x200).to_bytes(4, "big") + b"isomiso2mp41"))
     media, encoder, _ = encode(maps, out, colour, coding)
     near_far = coding.near_far

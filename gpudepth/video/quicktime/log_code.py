@@ -87,10 +87,15 @@ class LogRange:
             HolesError: There are NaN values, for which there is no code.
         """
         v = np.asarray(values, np.float64)
-        holes = int(np.isnan(v).sum())
-        if holes:
-            raise HolesError(f"{holes:,} pixels have no value, and a depth track has no code for that",
-                             hint="fill them first, for example ‹fill=nearest›")
+        require_values(v)
         over = np.clip(v, self.lo, self.hi) - self.lo
         codes: NDArray[np.float64] = np.rint(TOP * np.log1p(over) / np.log1p(self.hi - self.lo))
         return codes.astype(np.uint16)
+
+
+def require_values(values: NDArray[Any]) -> None:
+    """Raise HolesError for a map with NaN, for which a depth track has no code."""
+    holes = int(np.isnan(values).sum())
+    if holes:
+        raise HolesError(f"{holes:,} pixels have no value, and a depth track has no code for that",
+                         hint="fill them first, for example ‹fill=nearest›")

@@ -73,15 +73,8 @@ def write(source: ByteSource, maps: Iterable[tuple[Fraction, DepthData]], file: 
         content = movie.read(source)
         if find(content) is not None:
             raise ExistingDepthError("the movie already has a depth track", where=source.name)
-        if content.fragmented:
-            raise UnsupportedError("the movie is fragmented (mvex)", where=content.moov.path,
-                                   hint="remux it without fragments")
-        colour = colour_track(content)
-        colour.unit()
-        source.limits.check("max_moov", content.moov.size, where=content.moov.path)
         codes_of = LogRange.outward(*ends)
-        out = Output(file)
-        copy_but_moov(source, content.moov, out)
+        colour, out = begin(content, file)
 
         def coding(first: DepthData) -> tuple[Encoder, Codes]:
             quantity = first.quantity
@@ -96,6 +89,18 @@ def write(source: ByteSource, maps: Iterable[tuple[Fraction, DepthData]], file: 
                          media=media, movie_time_scale=content.time_scale)
         out.put(_moov(content, colour, box, number, sum(media.shown(content.time_scale))))
         return len(media.sizes)
+
+
+def begin(content: Movie, file: BinaryIO) -> tuple[Track, Output]:
+    """Return the colour track, and the output with all boxes of a movie except moov. Raises UnsupportedError."""
+    if content.fragmented:
+        raise UnsupportedError("the movie is fragmented (mvex)", where=content.moov.path,
+                               hint="remux it without fragments")
+    colour, out = colour_track(content), Output(file)
+    colour.unit()
+    content.source.limits.check("max_moov", content.moov.size, where=content.moov.path)
+    copy_but_moov(content.source, content.moov, out)
+    return colour, out
 
 
 def colour_track(content: Movie) -> Track:
