@@ -23,26 +23,12 @@ if TYPE_CHECKING:
     from ..settings.settings import Settings
 
 
+@o.with_settings()
 def attach(
-    photo: o.Photo, depth: o.MaybeDepth = None, output: o.Out = None, near: o.Near = None, far: o.Far = None,
-    white: o.White = "far", curve: o.Curve = "depth", disparity_range: o.DisparityRange = None,
-    metric: o.Metric = False, values: o.Values = None, scale: o.Scale = None, offset: o.Offset = 0.0,
-    invalid: o.Invalid = None, preset: o.PresetName = None, focal_px: o.FocalPx = None, baseline_m: o.Baseline = None,
-    doffs: o.Doffs = None, clamp: o.Clamp = None, resize: o.ResizeTo = None,
-    resize_method: o.ResizeMethod = None, smooth: o.Smoothing = None, fill: o.Fill = None, align_to: o.AlignTo = None,
-    align_scale: o.AlignScale = None, align_in: o.AlignIn = None, confidence: o.ConfidenceMap = None,
-    confidence_highest: o.HighestConfidence = None, confidence_least: o.LeastConfidence = None,
-    fit: o.Fit = "error", shape: o.Shape = None, dtype: o.Dtype = None, bytes_per_row: o.RowBytes = None,
-    coded: o.Coded = False, turn: o.Turn = 0, color_transform: o.ColorTransform = None,
-    pixel_format: o.Format = "hdis", bits: o.Bits = None, crf: o.Crf = None,
-    jpeg_quality: o.JpegQuality = None, compression: o.Compression = None,
-    profile: o.Profile = None, also: o.Also = None, donor: o.DonorPhoto = None, trailer: o.Trailer = "keep",
-    accuracy: o.Accuracy = None, calibration: o.Calibration = "source",
-    replace_depth: o.ReplaceDepth = False, transcode: o.Transcode = False, photo_quality: o.Quality = 90,
-    key: o.Key = None, frames: o.Frames = None, stride: o.Stride = 1, clip: o.ClipSettings = None,
-    estimate: o.Estimate = None, network: o.NetworkSettings = None,
-    backend: o.Backend = "auto", in_place: o.InPlace = False, as_json: o.Json = False,
-    verbose: o.Verbose = False,
+    photo: o.Photo, depth: o.MaybeDepth = None, output: o.Out = None, *, given: dict[str, Any], coded: o.Coded = False,
+    frames: o.Frames = None, stride: o.Stride = 1, clip: o.ClipOptions = None, estimate: o.Estimate = None,
+    network: o.NetworkSettings = None, backend: o.Backend = "auto", in_place: o.InPlace = False,
+    as_json: o.Json = False, verbose: o.Verbose = False,
 ) -> None:
     """Attach a depth map to a photo; the picture is not re-encoded.
 
@@ -62,7 +48,7 @@ def attach(
     gpudepth attach clip.mov depth.mkv -o with_depth.mov     # an experiment
     gpudepth attach photo.jpg --estimate model.onnx --preset depth-anything-v2 --near 0.5 --far 12 -o out.jpg
     """
-    settings = o.settings(locals())
+    settings = o.settings(given, coded=coded)
     from ..attachment.estimate import Estimator
 
     if photo.is_dir():
@@ -77,8 +63,9 @@ def attach(
     if frames is not None or stride != 1 or clip:
         raise UsageError("--frames, --stride and --clip require a clip", hint="-o frames/%06d.heic, or a .mov")
     source = Estimator().estimate(photo, settings) if depth is None else depth
-    outcome = _attach_photo(photo, source, target, settings, backend, SideInputs(align_to, confidence))
-    print_outcome(outcome, fill, as_json=as_json)
+    side_inputs = SideInputs(given["align_to"], given["confidence"])
+    outcome = _attach_photo(photo, source, target, settings, backend, side_inputs)
+    print_outcome(outcome, given["fill"], as_json=as_json)
     doubt = doubt_about(outcome, settings.encoding)
     if doubt:
         print_message(f"note: {doubt}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,24 +12,15 @@ from .output import print_outcome
 
 Source = Annotated[Path, typer.Argument(show_default=False, help=(
     "A photo that holds depth, a dictionary, or a map with options for its values."))]
-OwnFormat = Annotated[str | None, typer.Option("--format", show_default=False, help=(
+PixelFormat = Annotated[str | None, typer.Option("--format", show_default=False, help=(
     "Pixel format: hdis, fdis, hdep or fdep. [default: that of the source]"))]
 
 
+@o.with_settings("pixel_format", "align_to", "align_scale", "align_in", "confidence", "confidence_highest",
+                 "confidence_least", "color_transform", "turn", "fit", "calibration", "replace_depth")
 def convert(
-    source: Source, output: o.Out = None, pixel_format: OwnFormat = None, profile: o.Profile = None,
-    also: o.Also = None,
-    donor: o.DonorPhoto = None, trailer: o.Trailer = "keep", near: o.Near = None, far: o.Far = None,
-    white: o.White = "far", curve: o.Curve = "depth", disparity_range: o.DisparityRange = None,
-    metric: o.Metric = False, values: o.Values = None, scale: o.Scale = None, offset: o.Offset = 0.0,
-    invalid: o.Invalid = None, preset: o.PresetName = None, focal_px: o.FocalPx = None, baseline_m: o.Baseline = None,
-    doffs: o.Doffs = None, clamp: o.Clamp = None, resize: o.ResizeTo = None,
-    resize_method: o.ResizeMethod = None, smooth: o.Smoothing = None, fill: o.Fill = None,
-    shape: o.Shape = None, dtype: o.Dtype = None, bytes_per_row: o.RowBytes = None,
-    coded: o.Coded = False, bits: o.Bits = None, crf: o.Crf = None, jpeg_quality: o.JpegQuality = None,
-    compression: o.Compression = None, accuracy: o.Accuracy = None, transcode: o.Transcode = False,
-    photo_quality: o.Quality = 90, key: o.Key = None, backend: o.Backend = "auto", in_place: o.InPlace = False,
-    as_json: o.Json = False,
+    source: Source, output: o.Out = None, pixel_format: PixelFormat = None, *, given: dict[str, Any],
+    coded: o.Coded = False, backend: o.Backend = "auto", in_place: o.InPlace = False, as_json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:
     """Convert depth from one kind of file into another.
@@ -46,10 +37,10 @@ def convert(
     gpudepth convert IMG_0001.HEIC -o depth.plist
     gpudepth convert depth.png --near 0.5 --far 12 -o depth.hdis
     """
-    settings = o.settings(locals())
+    settings = o.settings(given if pixel_format is None else {**given, "pixel_format": pixel_format}, coded=coded)
     from ..attachment.convert import convert as run
 
     target = o.target(source, output, in_place=in_place)
     outcome = run(source, target, settings, o.engine(backend),
                   pixel_format=settings.pixel_format if pixel_format else None)
-    print_outcome(outcome, fill, as_json=as_json)
+    print_outcome(outcome, given["fill"], as_json=as_json)

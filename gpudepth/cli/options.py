@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import logging
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from types import GenericAlias, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 
 from ..containers import registry
 from ..errors import UsageError
-from ..settings.declare import specs
-from ..settings.options import ALL, item_settings, names
+from ..settings.clip import ClipSettings
+from ..settings.declare import Spec, specs
+from ..settings.options import EncodingOptions, MapOptions, item_settings
 from ..settings.settings import Settings
 from ..settings.values import pair as two_numbers
 
@@ -45,66 +49,64 @@ Out = Annotated[Path | None, typer.Option("-o", "--output", show_default=False, 
 InPlace = Annotated[bool, typer.Option("--in-place", help="Overwrite the photo, completely or not at all.")]
 
 
-def _option(name: str, **more: Any) -> Any:
-    """Return the option of a setting that `gpudepth.settings` declares."""
-    spec = next(specs(cls)[name] for cls in ALL if name in specs(cls))
+def _option(spec: Spec) -> Any:
+    """Return the option of a declared setting."""
+    more: dict[str, Any] = {"metavar": spec.metavar} | _MORE.get(spec.name, {})
     choices = [str(one) for one in spec.choices or ()]
     if choices:
-        more.setdefault("metavar", "|".join(choices))
-        more.setdefault("autocompletion", _completion(lambda: choices))
-    elif spec.metavar:
-        more.setdefault("metavar", spec.metavar)
+        more |= {"metavar": "|".join(choices), "autocompletion": _completion(lambda: choices)}
     return typer.Option(*(spec.flag, *more.pop("also", ())), help=spec.help, show_default=bool(spec.default), **more)
 
 
-Near = Annotated[float | None, _option("near")]
-Far = Annotated[float | None, _option("far")]
-White = Annotated[str, _option("white")]
-Curve = Annotated[str, _option("curve")]
-DisparityRange = Annotated[str | None, _option("disparity_range")]
-Metric = Annotated[bool, typer.Option("--metric", help="The values are metres: the same as --values depth.")]
-Values = Annotated[str | None, _option("values")]
-PresetName = Annotated[str | None, _option("preset", autocompletion=_completion(_presets))]
-FocalPx = Annotated[float | None, _option("focal_px")]
-Baseline = Annotated[float | None, _option("baseline_m")]
-Doffs = Annotated[float | None, _option("doffs")]
-Scale = Annotated[str | None, _option("scale")]
-Offset = Annotated[float, _option("offset")]
-Invalid = Annotated[list[int] | None, _option("invalid")]
-Clamp = Annotated[str | None, _option("clamp")]
-ResizeTo = Annotated[str | None, _option("resize")]
-ResizeMethod = Annotated[str | None, _option("resize_method")]
-Smoothing = Annotated[str | None, _option("smooth")]
-AlignTo = Annotated[Path | None, _option("align_to")]
-AlignScale = Annotated[str | None, _option("align_scale")]
-AlignIn = Annotated[str | None, _option("align_in")]
-ConfidenceMap = Annotated[Path | None, _option("confidence")]
-HighestConfidence = Annotated[int | None, _option("confidence_highest")]
-LeastConfidence = Annotated[float | None, _option("confidence_least")]
-Fill = Annotated[str | None, _option("fill")]
-Fit = Annotated[str, _option("fit")]
-Turn = Annotated[int, _option("turn")]
-ColorTransform = Annotated[str | None, _option("color_transform")]
-Shape = Annotated[str | None, _option("shape")]
-Dtype = Annotated[str | None, _option("dtype")]
-RowBytes = Annotated[int | None, _option("bytes_per_row")]
+_MORE: dict[str, dict[str, Any]] = {
+    "preset": {"autocompletion": _completion(_presets)}, "profile": {"autocompletion": _completion(registry.profiles)},
+    "photo_quality": {"also": ("--quality",)}}
+
+
+def _kind(annotation: Any) -> Any:
+    """Return the type of a setting on the command line: text, unless it is a number, a flag, a path or a list."""
+    if get_origin(annotation) in (Union, UnionType):        # always with None
+        return _kind(get_args(annotation)[0])
+    kinds = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return type(kinds[0])
+    if Ellipsis in kinds:
+        return GenericAlias(list, kinds[:1])
+    if annotation is Any:
+        return Path
+    return annotation if annotation in (bool, int, float) else str
+
+
+def _parameter(spec: Spec) -> inspect.Parameter:
+    """Return the parameter of a command for a declared setting, whose value `settings` validates."""
+    kind = _kind(spec.annotation)
+    default = None if spec.default in (None, ()) else str(spec.default) if kind is str else spec.default
+    annotation = Annotated[kind | None if default is None else kind, _option(spec)]     # type: ignore[valid-type]
+    return inspect.Parameter(spec.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def with_settings(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Replace the parameter `given` of a command by an option for each setting that has a flag, except `without`."""
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        shared = {name: _parameter(spec) for cls in (EncodingOptions, MapOptions, Settings)
+                  for name, spec in specs(cls).items() if spec.flag and name not in without}
+        own = inspect.signature(command, eval_str=True).parameters
+
+        @functools.wraps(command)
+        def run(**values: Any) -> None:
+            given = {name: values.pop(name) for name in shared}
+            command(**values, given=given)
+
+        parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for name, parameter in own.items()
+                      for one in (shared.values() if name == "given" else [parameter])]
+        run.__signature__ = inspect.Signature(parameters)       # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+    return decorate
+
+
 Coded = Annotated[bool, typer.Option("--coded", help=(
     "The map is oriented as the photo's pixels are stored, before rotation."))]
-Format = Annotated[str, _option("pixel_format")]
-Bits = Annotated[int | None, _option("bits")]
-Crf = Annotated[int | None, _option("crf")]
-JpegQuality = Annotated[int | None, _option("jpeg_quality")]
-Compression = Annotated[str | None, _option("compression")]
-Profile = Annotated[str | None, _option("profile", autocompletion=_completion(registry.profiles))]
-Also = Annotated[list[str] | None, _option("also")]
-DonorPhoto = Annotated[Path | None, _option("donor")]
-Trailer = Annotated[str, _option("trailer")]
-Accuracy = Annotated[str | None, _option("accuracy")]
-Calibration = Annotated[str, _option("calibration")]
-ReplaceDepth = Annotated[bool, typer.Option("--replace-depth", help="Replace depth that the photo holds already.")]
-Transcode = Annotated[bool, typer.Option("--transcode", help="Allow a JPEG photo to be re-encoded as HEIC.")]
-Quality = Annotated[int, _option("photo_quality", also=("--quality",))]
-Key = Annotated[str | None, _option("key")]
 Estimate = Annotated[Path | None, typer.Option("--estimate", metavar="MODEL", show_default=False, help=(
     "Instead of a map: the ONNX file of a depth network (gpudepth[estimate]). --preset (depth-anything-v2 with "
     "--near and --far…) or --metric defines its output."))]
@@ -124,9 +126,9 @@ PlanFile = Annotated[str | None, typer.Option("--plan", metavar="FILE", show_def
 Shard = Annotated[str | None, typer.Option(metavar="I/N", show_default=False, help=(
     "Process only the I-th of N parts; I counts from 0."))]
 
-Frames = Annotated[str | None, _option("frames")]
-Stride = Annotated[int, _option("stride")]
-ClipSettings = Annotated[list[str] | None, typer.Option("--clip", metavar="KEY=VALUE", show_default=False, help=(
+Frames = Annotated[str | None, _option(specs(ClipSettings)["frames"])]
+Stride = Annotated[int, _option(specs(ClipSettings)["stride"])]
+ClipOptions = Annotated[list[str] | None, typer.Option("--clip", metavar="KEY=VALUE", show_default=False, help=(
     "For clips: a key of source.clip in a job, such as match=index, fps=15, depth_crop=right; may be repeated."))]
 
 
@@ -168,16 +170,9 @@ def shard(text: str | None) -> tuple[int, int] | None:
     return int(first), int(last)
 
 
-def settings(values: Mapping[str, Any]) -> Settings:
-    """Return the settings of a command. Raises UsageError.
-
-    Args:
-        values: `locals()` at the beginning of the command's function.
-    """
-    known = {name: value for name, value in values.items() if name in names()}
-    if values.get("coded"):
-        known["orientation"] = "coded"
-    return item_settings(known)
+def settings(given: Mapping[str, Any], *, coded: bool) -> Settings:
+    """Return the settings of a command's options. Raises UsageError."""
+    return item_settings({**given, "orientation": "coded" if coded else "display"})
 
 
 def key_values(option: str, texts: Sequence[str] | None) -> dict[str, Any]:
