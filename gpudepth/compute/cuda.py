@@ -48,7 +48,7 @@ def adopt(values: Any) -> Any:
 
 
 class CudaDevice:
-    """Runs kernels on the current CUDA device: `compute.launch.KernelDevice` and `compute.ring.Lanes`.
+    """Runs kernels on the current CUDA device: `compute.launch.KernelDevice`.
 
     Raises:
         BackendError: CuPy is not installed, or there is no device.

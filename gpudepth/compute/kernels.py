@@ -22,8 +22,7 @@ from . import tables
 from .cpu import expect, expect_factor, holes_error, max_code_of
 from .interface import Array, Span
 from .kernel_refine import RefineKernels
-from .launch import F32, I32, MAX_ROWS, U32, on_device
-from .ring import Ring
+from .launch import F32, I32, MAX_ROWS, U32, Ring, on_device
 
 MAX_INVALID = 4     # the same number as in kernels/numeric.cuh
 RULE = np.dtype([("divisor", "<f4"), ("a", "<f4"), ("b", "<f4"), ("reciprocal", "<i4"), ("positive", "<i4"),

@@ -22,8 +22,7 @@ from ..containers.heif.rewrite import Rewriter
 from ..datasets.photo import curve
 from ..depth.orientation import apply, inverse, to_heif
 from ..formats.bytesource import ByteSource
-from ..formats.hevc.codec import encode_monochrome
-from ..formats.hevc.intra import Colour, IntraEncoder
+from ..formats.hevc.codec import Colour, IntraEncoder, encode_monochrome
 from ..formats.isobmff.box import make, make_full
 from ..formats.tiff import ASCII, BYTE, LONG, RATIONAL, SHORT, SRATIONAL, Field, Layout, serialise
 from . import pattern

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from kernel_kit import host, same
 
-from gpudepth.compute import ring
+from gpudepth.compute import launch
 from gpudepth.compute.cpu import NumpyBackend
 from gpudepth.compute.cuda import CudaDevice
 from gpudepth.compute.kernels import KernelBackend
-from gpudepth.compute.ring import Ring
+from gpudepth.compute.launch import Ring
 from gpudepth.depth.numeric import Linear
 from gpudepth.depth.pixel_format import FDIS, HDIS
 
@@ -102,7 +102,7 @@ def test_at_most_three_are_taken_ahead(kernels: KernelBackend) -> None:
             yield np.ones((4, 4), np.uint16)
 
     for given, _ in enumerate(kernels.convert_many(frames(), RULE, HDIS), start=1):
-        assert taken <= given + ring.SLOTS
+        assert taken <= given + launch.SLOTS
 
 
 def test_memory_that_others_still_use(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pillow_heif
 import pytest
 
 from gpudepth.containers.heif.still import heic, nclx
-from gpudepth.formats.hevc.intra import Colour, IntraEncoder
+from gpudepth.formats.hevc.codec import Colour, IntraEncoder
 
 
 def test_nclx() -> None:

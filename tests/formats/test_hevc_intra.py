@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gpudepth.errors import UnsupportedError
-from gpudepth.formats.hevc.intra import Colour, IntraEncoder
+from gpudepth.formats.hevc.codec import Colour, IntraEncoder
 from gpudepth.formats.hevc.nal import split_lengths
 from gpudepth.formats.hevc.parameter_sets import Configuration, ProfileTierLevel
 

@@ -69,7 +69,7 @@ class HostDevice:
     def own(self, values: Any) -> NDArray[Any]:
         return np.ascontiguousarray(values)
 
-    # These are the lanes of `compute.ring`. Every call is done when it returns, so there is nothing to wait for.
+    # These are the lanes of `compute.launch`. Every call is done when it returns, so there is nothing to wait for.
 
     def pinned(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         return np.empty(shape, dtype)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ...containers.heif import still
 from ...errors import UnsupportedError
-from ...formats.hevc.intra import PIXELS, Colour, IntraEncoder
+from ...formats.hevc.codec import PIXELS, Colour, IntraEncoder
 
 # swscale's flags: bilinear chroma, rounded, with equal results on every processor
 _EXACT = 2 | 0x2000 | 0x40000 | 0x80000

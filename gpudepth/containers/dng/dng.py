@@ -9,7 +9,17 @@ from ...depth.pixel_format import PixelFormat
 from ...errors import GpudepthError, located
 from ...formats import tiff
 from ...formats.bytesource import ByteSource
-from ..base import DEFAULT_PLACEMENT, PROTOCOL, Capabilities, CodedMap, Contents, Edit, Picture, Placement, read_or_note
+from ..base import (
+    DEFAULT_PLACEMENT,
+    PROTOCOL,
+    Capabilities,
+    CodedMap,
+    Contents,
+    Edit,
+    Picture,
+    Placement,
+    read_or_note,
+)
 
 if TYPE_CHECKING:
     from ..rules import Finding

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...depth.orientation import to_heif
-from ...formats.hevc.intra import Colour
+from ...formats.hevc.codec import Colour
 from ...formats.isobmff.box import make, make_full
 from ...formats.isobmff.items import ItemInfo
 from ...formats.isobmff.locations import Extent, Locations

@@ -27,8 +27,7 @@ from ...formats.quicktime.metadata import RESERVED, TEXT, UINT8, Metadata, Value
 from ...formats.quicktime.movie import Movie
 from ...formats.quicktime.track import IDENTITY, Track
 from ..quicktime import trak
-from ..quicktime.encoder import Codes, Encoder, encode, level
-from ..quicktime.output import Output
+from ..quicktime.encoder import Codes, Encoder, Output, encode, level
 from ..quicktime.reader import inside
 from ..quicktime.writer import begin
 from .tracks import ACCURACY, INTERLEAVED, INVERSE, LENGTH, LINEAR, MAP, METADATA, MIME, OFFSET, NearFar, find_axte

@@ -3,7 +3,7 @@
 log_code     'disc', the range, and 10-bit logarithmic codes ↔ metres or 1/metres
 depth_track  finds the depth track, its properties and its colour track
 reader       reads frames in presentation order, one at a time
-encoder      encodes maps to samples (experimental)
+encoder      encodes maps to samples and writes the file (experimental)
 trak         writes the boxes of a depth track (experimental)
 writer       adds a depth track to a movie without touching its samples (experimental)
 

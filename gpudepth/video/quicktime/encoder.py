@@ -1,4 +1,6 @@
-"""Encodes maps to the samples of a depth track: monochrome 10-bit HEVC by libx265. Experimental, like the writer.
+"""Encodes maps to the samples of a depth track, monochrome 10-bit HEVC by libx265, and writes the file of a movie.
+
+Experimental, like the writer.
 
 Encoding is lossless unless a quantiser is given, which is the same for all pictures and at most 4: with logarithmic
 codes a rate factor causes errors of half the range at edges.
@@ -9,14 +11,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...depth.data import DepthData
 from ...depth.pixel_format import Quantity
-from ...errors import UnsupportedError, UsageError
+from ...errors import MalformedError, OutputError, UnsupportedError, UsageError
+from ...formats.bytesource import ByteSource
 from ...formats.hevc.codec import MIN_SIDE, encode_x265, x265
 from ...formats.hevc.nal import PPS, SPS, VPS, join_lengths, nal_type, split_annex_b
 from ...formats.hevc.parameter_sets import (
@@ -27,9 +30,9 @@ from ...formats.hevc.parameter_sets import (
     SequenceParameters,
     level_idc,
 )
+from ...formats.isobmff.box import Box, walk
 from ...formats.quicktime.track import Track
 from . import trak
-from .output import Output
 
 MAX_QP = 4
 KEY_INTERVAL = 30  # pictures from one sync sample to the next
@@ -161,3 +164,51 @@ def encode(maps: Iterable[tuple[Fraction, DepthData]], out: Output, colour: Trac
                                f"{max(media.durations):,} units apart")
     out.patch(start + 8, (out.at - start).to_bytes(8, "big"))
     return media, encoder, quantity
+
+
+class Output:
+    """A file that is written sequentially."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.at = file, 0
+
+    def put(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                done = self.file.write(view)
+                self.at += done
+                view = view[done:]
+        except OSError as error:
+            raise OutputError(f"the movie could not be written: {error.strerror}") from error
+
+    def patch(self, at: int, data: bytes) -> None:
+        """Overwrite earlier bytes."""
+        try:
+            self.file.seek(at)
+            self.file.write(data)
+            self.file.seek(self.at)
+        except OSError as error:
+            raise OutputError(f"the movie could not be written: {error.strerror}") from error
+
+
+def copy_but_moov(source: ByteSource, moov: Box, out: Output) -> None:
+    """Copy every box to its place; the moov box becomes a free box of its size, or nothing if it is last."""
+    for box in walk(source, 0, source.size, limits=source.limits):
+        if box.start == moov.start:
+            if box.end < source.size:
+                out.put(source.read(box.start, 4) + b"free" + source.read(box.start + 8, box.header - 8))
+                for _ in range(0, box.end - box.payload, 1 << 16):
+                    out.put(bytes(min(1 << 16, box.end - out.at)))
+            continue
+        if box.type == "moov":
+            raise MalformedError("the file has two moov boxes", where=box.path)
+        start = box.start
+        if box.open_ended:  # more boxes follow now, so it needs an explicit size
+            if box.size >= 1 << 32:
+                raise UnsupportedError(f"the last box extends to the end of the file, and its {box.size:,} bytes do "
+                                       "not fit into a 32-bit size", where=box.path, hint="remux the movie")
+            out.put(box.size.to_bytes(4, "big"))
+            start += 4
+        for chunk in source.chunks(start, box.end - start):
+            out.put(chunk)

@@ -25,9 +25,8 @@ from ...formats.quicktime.movie import Movie
 from ...formats.quicktime.track import Track
 from . import trak
 from .depth_track import FORMATS, find
-from .encoder import Codes, Encoder, encode
+from .encoder import Codes, Encoder, Output, copy_but_moov, encode
 from .log_code import LogRange
-from .output import Output, copy_but_moov
 from .reader import inside
 
 _CODING = {fmt.quantity: coding for coding, fmt in FORMATS.items()}

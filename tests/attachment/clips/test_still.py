@@ -13,7 +13,7 @@ from PIL import Image
 
 from gpudepth.attachment.clips.still import StillEncoder, colour_of, rgb, warnings_of
 from gpudepth.errors import UnsupportedError
-from gpudepth.formats.hevc.intra import Colour
+from gpudepth.formats.hevc.codec import Colour
 
 # (R, G, B) → Y', Cb, Cr of limited range, worked out by hand from Kr and Kb
 KR_KB = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
