@@ -11,7 +11,7 @@ import numpy as np
 
 from gpudepth import api
 from gpudepth.attachment.clips import attach as clip_attach
-from gpudepth.attachment.inspection import Report
+from gpudepth.attachment.inspection import Inspection
 from gpudepth.attachment.photo import file_guide
 from gpudepth.compute import backend
 from gpudepth.containers import registry
@@ -112,7 +112,7 @@ def _extract(file: Path, kit: Kit) -> object:
 def _inspect(file: Path, kit: Kit) -> object:
     if clip.is_clip(file):
         return clip.about(file)
-    return Report.to_dict(api.inspect(file)), api.inspect(file).lines()
+    return Inspection.to_dict(api.inspect(file)), api.inspect(file).lines()
 
 
 def _frames(file: Path, kit: Kit) -> object:

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 from ..errors import MalformedError
 from .bytesource import ByteSource
-from .tiff import LONG, SHORT, Field, Layout, Tiff, serialise
+from .tiff import LONG, SHORT, Field, Ifd, Layout, Tiff, serialise
 
 ORIENTATION, EXIF_IFD = 0x0112, 0x8769
 FOCAL_LENGTH_35MM = 0xA405
 CUSTOM_RENDERED = 0xA401
 HEADING = b"Exif\0\0"
-_SHORT, _LONG = 3, 4
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,8 @@ def parse(block: bytes, where: str = "Exif") -> Exif:
         for i in range(uint(at, 2)):
             entry = at + 2 + 12 * i
             kind = uint(entry + 2, 2)
-            if kind in (_SHORT, _LONG) and uint(entry + 4, 4) == 1:
-                entries[uint(entry, 2)] = uint(entry + 8, 2 if kind == _SHORT else 4)
+            if kind in (SHORT, LONG) and uint(entry + 4, 4) == 1:
+                entries[uint(entry, 2)] = uint(entry + 8, 2 if kind == SHORT else 4)
         return entries
 
     first = directory(uint(4, 4))
@@ -66,28 +65,20 @@ def with_custom_rendered(block: bytes, value: int) -> bytes:
     Existing data does not move, because maker notes hold offsets: a missing tag goes into a copy of its directory at
     the end. Raises MalformedError.
     """
+    wanted = Field(CUSTOM_RENDERED, SHORT, (value,))
     if not block:
         layout = Layout(">")
         first = serialise(layout, [Field(EXIF_IFD, LONG, (26,))], 8)
-        return layout.header(8) + first + serialise(layout, [Field(CUSTOM_RENDERED, SHORT, (value,))], 26)
+        return layout.header(8) + first + serialise(layout, [wanted], 26)
     tiff = Tiff(ByteSource(block))
     ifd0 = tiff.ifd(tiff.first, "IFD0")
     nested = tiff.ifd(tiff.integer(ifd0, EXIF_IFD), "IFD0/Exif") if ifd0.has(EXIF_IFD) else None
-    if nested is not None:
-        for n, entry in enumerate(nested.entries):
-            if entry.tag == CUSTOM_RENDERED:
-                return _patched(block, tiff, nested.offset + 2 + 12 * n, Field(CUSTOM_RENDERED, SHORT, (value,)))
+    if nested is not None and nested.has(CUSTOM_RENDERED):
+        return _patched(block, tiff, nested, wanted)
     out = block + bytes(len(block) % 2)
     at = len(out)
-    out += serialise(tiff.layout, [*(nested.entries if nested else ()), Field(CUSTOM_RENDERED, SHORT, (value,))], at,
-                     nested.next if nested else 0)
-    pointer = Field(EXIF_IFD, LONG, (at,))
-    for n, entry in enumerate(ifd0.entries):
-        if entry.tag == EXIF_IFD:
-            return _patched(out, tiff, ifd0.offset + 2 + 12 * n, pointer)
-    at = len(out) + len(out) % 2
-    out = out.ljust(at, b"\0") + serialise(tiff.layout, [*ifd0.entries, pointer], at, ifd0.next)
-    return tiff.layout.header(at) + out[8:]
+    out += serialise(tiff.layout, [*(nested.entries if nested else ()), wanted], at, nested.next if nested else 0)
+    return _with_entry(out, tiff, ifd0, Field(EXIF_IFD, LONG, (at,)))
 
 
 def with_orientation(block: bytes, value: int) -> bytes:
@@ -100,17 +91,21 @@ def with_orientation(block: bytes, value: int) -> bytes:
         layout = Layout(">")
         return layout.header(8) + serialise(layout, [wanted], 8)
     tiff = Tiff(ByteSource(block))
-    ifd0 = tiff.ifd(tiff.first, "IFD0")
-    for n, entry in enumerate(ifd0.entries):
-        if entry.tag == ORIENTATION:
-            return _patched(block, tiff, ifd0.offset + 2 + 12 * n, wanted)
+    return _with_entry(block, tiff, tiff.ifd(tiff.first, "IFD0"), wanted)
+
+
+def _with_entry(block: bytes, tiff: Tiff, ifd0: Ifd, value: Field) -> bytes:
+    """Return the block with an entry of IFD 0 set: in place, or in a copy of IFD 0 at the end."""
+    if ifd0.has(value.tag):
+        return _patched(block, tiff, ifd0, value)
     at = len(block) + len(block) % 2
-    out = block.ljust(at, b"\0") + serialise(tiff.layout, [*ifd0.entries, wanted], at, ifd0.next)
+    out = block.ljust(at, b"\0") + serialise(tiff.layout, [*ifd0.entries, value], at, ifd0.next)
     return tiff.layout.header(at) + out[8:]
 
 
-def _patched(block: bytes, tiff: Tiff, at: int, value: Field) -> bytes:
-    """Return the block with the entry at `at` replaced."""
+def _patched(block: bytes, tiff: Tiff, ifd: Ifd, value: Field) -> bytes:
+    """Return the block with an existing entry of a directory replaced."""
+    at = ifd.offset + 2 + 12 * next(n for n, entry in enumerate(ifd.entries) if entry.tag == value.tag)
     return block[:at] + serialise(tiff.layout, [value], 0)[2:14] + block[at + 12 :]
 
 
