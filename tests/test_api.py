@@ -38,7 +38,7 @@ def test_arrays(tmp_path: Path) -> None:
         data = gpudepth.read(gpudepth.attach(photo, codes, tmp_path / "o.heic", near=1, far=4, white="near"))
         assert data is not None
         assert data.depth()[0, 0] == pytest.approx(4, rel=1e-3)
-    with pytest.raises(UsageError, match="nothing says"):
+    with pytest.raises(UsageError, match="nothing defines"):
         gpudepth.attach(photo, ramp(32, 24), tmp_path / "x.heic")
 
 
@@ -59,7 +59,7 @@ def test_refusals(tmp_path: Path) -> None:
     photo = heic(tmp_path / "p.heic", 64, 48)
     with pytest.raises(UsageError, match="in_place"):
         gpudepth.attach(photo, ramp(32, 24), near=1, far=2)
-    with pytest.raises(UsageError, match="go together"):
+    with pytest.raises(UsageError, match="must be passed together"):
         gpudepth.attach(photo, ramp(32, 24), tmp_path / "x.heic", near=1)
     with pytest.raises(UsageError, match="unknown setting"):
         gpudepth.attach(photo, ramp(32, 24), tmp_path / "x.heic", near=1, far=2, nonsense=3)
@@ -95,7 +95,7 @@ def test_from_model(tmp_path: Path) -> None:
     out = gpudepth.read(gpudepth.attach(heic(tmp_path / "p.heic", 64, 48), data, tmp_path / "o.heic"))
     assert out is not None
     assert np.allclose(out.depth(), metres, rtol=0.1)
-    with pytest.raises(UsageError, match="go together"):
+    with pytest.raises(UsageError, match="must be passed together"):
         gpudepth.from_model(disparity, near=1)
     with pytest.raises(UsageError, match="not take far,"):
         gpudepth.from_model(disparity, near=1, far=2, preset="depth-pro")
