@@ -75,7 +75,9 @@ def test_a_hang_is_ended() -> None:
 def test_stopping_early_ends_the_workers() -> None:
     results = run_tasks(work, range(100), 2)
     next(results)
+    assert multiprocessing.active_children()
     results.close()  # type: ignore[attr-defined]
+    assert multiprocessing.active_children() == []
 
 
 def test_tasks_are_taken_as_needed() -> None:

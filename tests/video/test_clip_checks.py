@@ -340,7 +340,7 @@ def test_mutations() -> None:
             blob = bytearray(data)
             blob[at] = rng.integers(0, 256)
             with ByteSource(bytes(blob), Limits(max_pixels=1 << 20)) as source:
-                check_file(source)
+                assert check_file(source).findings
         for stop in range(0, len(data), 211):
             with ByteSource(data[:stop]) as source:
-                check_file(source)
+                assert check_file(source).findings

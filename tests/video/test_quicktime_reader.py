@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -102,10 +104,18 @@ def test_formats():
         read(depth_movie(), pixel_format="hdep")
 
 
+def native_threads() -> int:
+    """Threads of this process, those of FFmpeg's decoders included."""
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
 def test_leaving_early_ends_the_decoder():
+    before = native_threads()
     for _ in range(20):
         with open_depth(depth_movie()) as depth:
-            next(iter(frames(depth)))
+            assert next(iter(frames(depth))).index == 0
+    gc.collect()
+    assert native_threads() <= before
 
 
 @pytest.mark.parametrize(("colour", "depth", "related"), [
