@@ -51,6 +51,7 @@ def renamed_attribute(old: str, new: str) -> Any:
 MODULES = dict(line.split() for line in """
     formats.window formats.bytesource
     formats.inputs formats.bytesource
+    formats.hevc.intra formats.hevc.codec
     containers.heif.photo containers.heif.photo_encoder
     containers.quicktime video.quicktime
     containers.mp4at video.mp4at

@@ -12,7 +12,7 @@ import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path, PurePath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ..errors import FileError, LimitError, OutputError, TruncatedError, UnsupportedError, missing_file
 from ..limits import DEFAULT, Limits
@@ -239,3 +239,40 @@ class Window(ByteSource):
         if offset < 0 or length < 0 or offset + length > self.size:
             super().read(offset, length, what)      # raises the error
         return self._outer.read(self._start + offset, length, what)
+
+
+class SourceFile(io.RawIOBase):
+    """A source as a file object for libraries that read files.
+
+    Args:
+        source: The source, which must stay open.
+        most: Bytes that may be read at once; None means any number. More raises LimitError.
+    """
+
+    def __init__(self, source: ByteSource, most: int | None = None) -> None:
+        super().__init__()
+        self._source, self._most, self._at = source, most, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(0, self._source.size - self._at)
+        size = left if size < 0 else min(size, left)
+        if self._most is not None and size > self._most:
+            raise LimitError(f"the header at {self._at:,} has {size:,} bytes", where=self._source.name)
+        data = self._source.read(self._at, size) if size else b""
+        self._at += size
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = max(0, offset + (0, self._at, self._source.size)[whence])
+        return self._at

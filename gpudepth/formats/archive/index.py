@@ -8,7 +8,6 @@ APPNOTE.TXT.
 
 from __future__ import annotations
 
-import io
 import stat
 import struct
 import tarfile
@@ -20,7 +19,7 @@ from pathlib import Path
 
 from ...errors import GpudepthError, LimitError, MalformedError, TruncatedError, UnsupportedError
 from ...limits import DEFAULT, Limits
-from ..bytesource import ByteSource
+from ..bytesource import ByteSource, SourceFile
 from .member import DEFLATED, STORED, Member, open_archive, unsafe
 
 HEADER = 1 << 20        # bytes of one tar header including its extensions
@@ -87,37 +86,10 @@ def read_index(path: Path, limits: Limits = DEFAULT) -> Index:
                  tuple(replace(m, problem=unsafe(m.inside)) for m in found if unsafe(m.inside)), error)
 
 
-class _Stream(io.RawIOBase):
-    """A source as a file of which at most `most` bytes are read at once."""
-
-    def __init__(self, source: ByteSource, most: int) -> None:
-        super().__init__()
-        self._source, self._most, self._at = source, most, 0
-
-    def read(self, size: int = -1) -> bytes:
-        left = max(0, self._source.size - self._at)
-        size = left if size < 0 else min(size, left)
-        if size > self._most:
-            raise LimitError(f"the header at {self._at:,} has {size:,} bytes", where=self._source.name)
-        data = self._source.read(self._at, size) if size else b""
-        self._at += size
-        return data
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._at = max(0, offset + (0, self._at, self._source.size)[whence])
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def seekable(self) -> bool:
-        return True
-
-
 def _tar(source: ByteSource, path: Path, limits: Limits) -> tuple[list[Member], GpudepthError | None]:
     found: list[Member] = []
     try:
-        with tarfile.open(fileobj=_Stream(source, HEADER), mode="r:", errors="surrogateescape") as tar:
+        with tarfile.open(fileobj=SourceFile(source, HEADER), mode="r:", errors="surrogateescape") as tar:
             for info in _headers(tar):
                 if info.isdir():
                     continue
@@ -159,7 +131,7 @@ def _what(info: tarfile.TarInfo) -> str:
 def _zip(source: ByteSource, path: Path, limits: Limits) -> list[Member]:
     _check_directory(source, path, limits)
     try:
-        with zipfile.ZipFile(_Stream(source, source.size)) as archive:
+        with zipfile.ZipFile(SourceFile(source)) as archive:
             infos = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, OverflowError, OSError) as error:
         raise MalformedError(f"the archive's directory is damaged: {error}", where=path) from None

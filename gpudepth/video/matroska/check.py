@@ -8,7 +8,7 @@ from typing import Any
 
 from ...containers.rules import PRESENT, STRUCTURE, Checklist, Finding, Rule
 from ...errors import GpudepthError, MalformedError
-from ...formats.bytesource import ByteSource
+from ...formats.bytesource import ByteSource, SourceFile
 from .depth_video import FORMATS, VERSION, meaning, whole
 
 LAYOUT, FFV1, RFC = "the layout of depth video, docs of this project", "FFV1, RFC 9043", "Matroska, RFC 9559"
@@ -35,36 +35,12 @@ def check(source: ByteSource, profile: str | None) -> list[Finding]:
     out = Checklist(profile, source.name)
     # FFmpeg gets a file object, so that it cannot open other files.
     try:
-        with av.open(io.BufferedReader(_File(source)), format="matroska") as container:
+        with av.open(io.BufferedReader(SourceFile(source)), format="matroska") as container:
             out.test(STRUCTURE, True, "Segment")
             _Check(out, container, source).run()
     except (av.error.FFmpegError, UnicodeDecodeError) as error:
         out.broken(STRUCTURE, MalformedError(f"the file cannot be read as Matroska: {error}"), "Segment")
     return out.findings
-
-
-class _File(io.RawIOBase):
-    """A byte source as a file object."""
-
-    def __init__(self, source: ByteSource) -> None:
-        self.source, self.at = source, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        length = min(len(buffer), self.source.size - self.at)
-        buffer[:length] = self.source.read(self.at, length)
-        self.at += length
-        return length
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self.at, io.SEEK_END: self.source.size}[whence]
-        self.at = min(max(start + offset, 0), self.source.size)
-        return self.at
 
 
 @dataclass
