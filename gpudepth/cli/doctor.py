@@ -85,7 +85,7 @@ def _codecs() -> list[Finding]:
     """Encode a few pixels with each codec."""
     import numpy as np
 
-    from ..containers.dng import codec as dng
+    from ..containers.dng import codec
     from ..containers.heif.photo_encoder import encode_pixels
     from ..formats.hevc.codec import encode_monochrome
 
@@ -106,8 +106,8 @@ def _codecs() -> list[Finding]:
         return f"libx265 in FFmpeg {av.ffmpeg_version_info}, 8, 10 and 12 bits"
 
     return [_try("HEVC depth", hevc), _try("HEVC photos", photo),
-            _try("DNG: lossless JPEG", lambda: str(len(dng.encode(codes, "ljpeg", "<").data)) + " bytes of 256"),
-            _try("DNG: JPEG XL", lambda: str(len(dng.encode(codes, "jpegxl", "<").data)) + " bytes of 256")]
+            _try("DNG: lossless JPEG", lambda: str(len(codec.encode(codes, "ljpeg", "<").data)) + " bytes of 256"),
+            _try("DNG: JPEG XL", lambda: str(len(codec.encode(codes, "jpegxl", "<").data)) + " bytes of 256")]
 
 
 def _gpu() -> list[Finding]:

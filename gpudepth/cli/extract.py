@@ -15,7 +15,7 @@ from . import options as o
 from .output import print_message
 
 if TYPE_CHECKING:
-    from ..datasets.photo import Photo as DepthPhoto
+    from ..datasets.photo import DepthPhoto
     from ..datasets.reconstruction import Reconstruction
     from ..errors import GpudepthError
     from ..video.matching import Choice
@@ -76,7 +76,7 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
     gpudepth extract clip.MOV --as lerobot -o depth.mp4
     """
     from ..datasets import auxiliary
-    from ..video import frames as clip
+    from ..video.frames import is_clip
     from ..video.matching import Choice
 
     wanted, model, choice = auxiliary.parse(aux), _model(align_to, align_scale), Choice.parse(frames, stride)
@@ -91,7 +91,7 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
         _refuse("a data set", values=disparity, coded=coded, side_car=side_car, layers=layers, frames=some_frames)
         _data_set(file, layout, output, wanted, model, as_json=as_json)
         return
-    if clip.is_clip(file):
+    if is_clip(file):
         _refuse("a clip", side_car=side_car, layers=layers, aux=wanted, align_to=model)
         _clip(file, output, o.choice("values", values or "depth", ("depth", "disparity")), choice, coded=coded)
         return

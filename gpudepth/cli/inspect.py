@@ -22,11 +22,11 @@ def inspect(files: Files, as_json: o.Json = False) -> None:
     gpudepth inspect out.heic --json
     """
     from .. import api
-    from ..video import frames as clip
+    from ..video import frames
 
     for file in files:
-        if clip.is_clip(file):
-            facts = clip.about(file)
+        if frames.is_clip(file):
+            facts = frames.about(file)
             print(json.dumps({"file": str(file), **facts}) if as_json else "\n".join(readable(line) for line in (
                 f"{file}: {facts.pop('container')}", *(f"  {name}: {value}" for name, value in facts.items()))))
             continue

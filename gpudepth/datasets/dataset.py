@@ -25,7 +25,7 @@ from ..limits import DEFAULT, Limits
 from ..pairing.pairs import natural_key
 from . import auxiliary
 from .layouts import INDEXES, LAYOUTS, put
-from .photo import Photo
+from .photo import DepthPhoto
 from .reconstruction import Reconstruction
 
 AUXILIARY = "auxiliary"     # the folder for mattes and gain maps
@@ -176,14 +176,14 @@ def _readme(kind: str, written: ExportResult) -> str:
         "The centre of the first pixel is at 0.5, 0.5. camera_from names the source of the intrinsics.", ""])
 
 
-def aligned(photo: Photo, reconstruction: Reconstruction) -> Photo:
+def aligned(photo: DepthPhoto, reconstruction: Reconstruction) -> DepthPhoto:
     """Return the photo with its depth fitted to a reconstruction. Raises the errors of `Reconstruction.fit`."""
     fit = reconstruction.fit(photo.path, photo.depth, photo.width, photo.height)
     return replace(photo, depth=fit.data, fit=fit)
 
 
 def read_photo(path: Path, limits: Limits = DEFAULT, number: int = 0, taken: frozenset[str] = frozenset()
-               ) -> Photo | None:
+               ) -> DepthPhoto | None:
     """Read a photo for a data set, under a name that is not taken; return None if it holds no depth.
 
     Raises FileError.
@@ -200,11 +200,11 @@ def read_photo(path: Path, limits: Limits = DEFAULT, number: int = 0, taken: fro
         camera = Calibration.from_focal35(picture.focal35, picture.width, picture.height)
     camera = camera.scaled(picture.width, picture.height) if camera else None
     name = path.stem if path.stem not in taken else path.name
-    return Photo(path, name, number, shown, file_guide(path, "display", limits), picture.width, picture.height, camera,
-                 camera_from, limits=limits)
+    return DepthPhoto(path, name, number, shown, file_guide(path, "display", limits), picture.width, picture.height,
+                      camera, camera_from, limits=limits)
 
 
-def _record(photo: Photo) -> dict[str, Any]:
+def _record(photo: DepthPhoto) -> dict[str, Any]:
     metres = photo.depth.depth()
     finite = metres[np.isfinite(metres)]
     record: dict[str, Any] = {

@@ -21,12 +21,12 @@ from ..attachment.export import exr
 from ..compute.refine.resize import resize
 from ..errors import GpudepthError
 from . import auxiliary
-from .photo import Photo, linear
+from .photo import DepthPhoto, linear
 
 CURVE = "linear light by the inverse sRGB curve; display-referred: the camera's tone curve is not inverted"
 
 
-def encode(photo: Photo) -> tuple[bytes, list[str], list[GpudepthError]]:
+def encode(photo: DepthPhoto) -> tuple[bytes, list[str], list[GpudepthError]]:
     """Return the file, the names of its layers, and the errors of auxiliary images that it lacks.
 
     Raises:

@@ -28,7 +28,7 @@ from ..attachment.output import atomic
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData
 from . import layers
-from .photo import Photo
+from .photo import DepthPhoto
 
 
 def put(path: Path, blob: bytes) -> None:
@@ -42,7 +42,7 @@ def _put_all(out: Path, record: dict[str, Any], **blobs: bytes) -> None:
         put(out / record[key], blob)
 
 
-def _codes(photo: Photo, per_metre: float) -> tuple[NDArray[np.uint16], int]:
+def _codes(photo: DepthPhoto, per_metre: float) -> tuple[NDArray[np.uint16], int]:
     """Return depth · per_metre with 0 for no value, and the number of pixels too far or too near for a code."""
     metres = photo.depth.depth().astype(np.float64)
     there = np.isfinite(metres)
@@ -51,7 +51,7 @@ def _codes(photo: Photo, per_metre: float) -> tuple[NDArray[np.uint16], int]:
     return np.where(lost, 0, scaled).astype(np.uint16), int(lost.sum())
 
 
-def _colour(photo: Photo, name: str) -> bytes:
+def _colour(photo: DepthPhoto, name: str) -> bytes:
     return picture(photo.colour(), "JPEG" if name.endswith(".jpg") else "PNG")
 
 
@@ -59,7 +59,7 @@ def _mask(there: NDArray[np.bool_]) -> bytes:
     return picture(there.astype(np.uint8) * np.uint8(255), "PNG")
 
 
-def _coded(photo: Photo, out: Path, record: dict[str, Any], per_metre: int) -> dict[str, Any]:
+def _coded(photo: DepthPhoto, out: Path, record: dict[str, Any], per_metre: int) -> dict[str, Any]:
     """Write colour, and depth as a 16-bit PNG."""
     codes, lost = _codes(photo, per_metre)
     blobs = {"color": _colour(photo, record["color"]), "depth": picture(codes, "PNG")}
@@ -69,15 +69,15 @@ def _coded(photo: Photo, out: Path, record: dict[str, Any], per_metre: int) -> d
     return record | {"unit": photo.unit(per_metre), "no_value": 0, "out_of_range": lost}
 
 
-def _png16(photo: Photo, out: Path) -> dict[str, Any]:
+def _png16(photo: DepthPhoto, out: Path) -> dict[str, Any]:
     record = {"color": f"color/{photo.name}.jpg", "depth": f"depth/{photo.name}.png",
               "validity": f"validity/{photo.name}.png"}
     return _coded(photo, out, record, 1000)
 
 
-def _floats(suffix: str) -> Callable[[Photo, Path], dict[str, Any]]:
+def _floats(suffix: str) -> Callable[[DepthPhoto, Path], dict[str, Any]]:
     """Return the layout with depth in the format of a suffix, as `extract` writes it."""
-    def write_one(photo: Photo, out: Path) -> dict[str, Any]:
+    def write_one(photo: DepthPhoto, out: Path) -> dict[str, Any]:
         record = {"color": f"color/{photo.name}.jpg", "depth": f"depth/{photo.name}{suffix}",
                   "validity": f"validity/{photo.name}.png"}
         depth = encode(photo.depth, "depth", Path(record["depth"]))
@@ -88,23 +88,23 @@ def _floats(suffix: str) -> Callable[[Photo, Path], dict[str, Any]]:
     return write_one
 
 
-def _tum(photo: Photo, out: Path) -> dict[str, Any]:
+def _tum(photo: DepthPhoto, out: Path) -> dict[str, Any]:
     stamp = f"{photo.number:d}.000000"      # photos have no common clock; they are listed one second apart
     return _coded(photo, out, {"color": f"rgb/{stamp}.png", "depth": f"depth/{stamp}.png"}, 5000)
 
 
-def _kitti(photo: Photo, out: Path) -> dict[str, Any]:
+def _kitti(photo: DepthPhoto, out: Path) -> dict[str, Any]:
     name = f"{photo.number:010d}.png"
     return _coded(photo, out, {"color": f"image_02/data/{name}", "depth": f"proj_depth/groundtruth/image_02/{name}"},
                   256)
 
 
-def _nerfstudio(photo: Photo, out: Path) -> dict[str, Any]:
+def _nerfstudio(photo: DepthPhoto, out: Path) -> dict[str, Any]:
     photo.camera_of(photo.width, photo.height)
     return _coded(photo, out, {"color": f"images/{photo.name}.jpg", "depth": f"depths/{photo.name}.png"}, 1000)
 
 
-def _colmap(photo: Photo, out: Path) -> dict[str, Any]:
+def _colmap(photo: DepthPhoto, out: Path) -> dict[str, Any]:
     photo.camera_of(photo.width, photo.height)
     name = f"{photo.name}.jpg"
     record = {"color": f"images/{name}", "depth": f"stereo/depth_maps/{name}.geometric.bin"}
@@ -118,13 +118,13 @@ def _colmap(photo: Photo, out: Path) -> dict[str, Any]:
 _POINT = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
 
 
-def points_of(photo: Photo) -> bytes:
+def points_of(photo: DepthPhoto) -> bytes:
     """Return the point cloud of a photo. Raises UnsupportedError if its camera is unknown, or if it is a raw photo."""
     size = photo.depth.width, photo.depth.height
     return point_cloud(photo.depth, photo.camera_of(*size), photo.colour(*size), photo.depth_is)
 
 
-def _ply(photo: Photo, out: Path) -> dict[str, Any]:
+def _ply(photo: DepthPhoto, out: Path) -> dict[str, Any]:
     put(out / f"{photo.name}.ply", points_of(photo))
     return {"points": f"{photo.name}.ply", "unit": photo.unit()}
 
@@ -152,7 +152,7 @@ def point_cloud(depth: DepthData, camera: Calibration, colour: NDArray[np.uint8]
     return "\n".join(head).encode("ascii") + points.tobytes()
 
 
-def _layers(photo: Photo, out: Path) -> dict[str, Any]:
+def _layers(photo: DepthPhoto, out: Path) -> dict[str, Any]:
     blob, names, failed = layers.encode(photo)
     put(out / f"{photo.name}.exr", blob)
     return {"exr": f"{photo.name}.exr", "layers": names, "unit": photo.unit(), "no_value": "NaN", "lacking": failed}
@@ -179,7 +179,7 @@ def _colmap_index(records: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     yield "cameras.txt", "\n".join([*rows, ""])
 
 
-LAYOUTS: dict[str, Callable[[Photo, Path], dict[str, Any]]] = {
+LAYOUTS: dict[str, Callable[[DepthPhoto, Path], dict[str, Any]]] = {
     "png16": _png16, "npz": _floats(".npz"), "exr": _floats(".exr"), "tum": _tum, "kitti": _kitti,
     "nerfstudio": _nerfstudio, "colmap": _colmap, "ply": _ply,
     "exr-layers": _layers}

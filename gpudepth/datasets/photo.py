@@ -24,7 +24,7 @@ DEPTH_IS = {"absolute": "in metres, according to the file",
 
 
 @dataclass(frozen=True)
-class Photo:
+class DepthPhoto:
     """One upright photo.
 
     Attributes:

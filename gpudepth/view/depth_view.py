@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..attachment.photo import file_guide
+from ..compute.refine.resize import resize
 from ..containers import registry
 from ..containers.base import capabilities
 from ..depth.data import DepthData
@@ -70,10 +71,7 @@ def fitted(width: int, height: int, long_side: int) -> tuple[int, int]:
 
 def resized(values: NDArray[Any], width: int, height: int) -> NDArray[Any]:
     """Resize a map to (height, width) without interpolation, which would invent depths between near and far."""
-    rows = (np.arange(height) * 2 + 1) * values.shape[0] // (2 * height)
-    columns = (np.arange(width) * 2 + 1) * values.shape[1] // (2 * width)
-    out: NDArray[Any] = values[rows[:, None], columns]
-    return out
+    return resize(values, width, height, "nearest")
 
 
 def load(path: str | Path, long_side: int, limits: Limits = DEFAULT) -> DepthView:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import html as escape
+import html
 import json
 import re
 from importlib import resources
@@ -13,10 +13,10 @@ from .canvas import table
 _FILES = {"STYLE": "report.css", "REPORT": "report.js", "VIEWER": "viewer.js"}
 
 
-def html(name: str, facts: dict[str, Any], items: list[dict[str, Any]]) -> str:
+def page(name: str, facts: dict[str, Any], items: list[dict[str, Any]]) -> str:
     """Return the page of a run; `report.RunReport` defines facts and items."""
     parts = {key: _static(file) for key, file in _FILES.items()}
-    parts |= {"TITLE": escape.escape(name), "THREE": script(),
+    parts |= {"TITLE": html.escape(name), "THREE": script(),
              "DATA": in_script({"name": name, "facts": facts, "items": items, "colours": table().tolist()})}
     return re.sub("%%([A-Z]+)%%", lambda name: parts[name[1]], _static("report.html"))
 

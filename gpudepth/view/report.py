@@ -19,7 +19,7 @@ from ..datasets.dataset import photos_in
 from ..errors import MissingInputError, UsageError
 from ..limits import DEFAULT, Limits
 from ..timing import StageTimes
-from . import page
+from .page import page
 from .thumbnail import Sizes, Thumbnail, ThumbnailRequest, make
 
 BYTES = 18_000_000          # of all pictures; base64 adds a third
@@ -68,7 +68,7 @@ class RunReport:
 
     def html(self) -> str:
         """Return the page."""
-        return page.html(self.name, self.facts(), [self._entry(item) for item in self.items])
+        return page(self.name, self.facts(), [self._entry(item) for item in self.items])
 
     def facts(self) -> dict[str, Any]:
         """Return the figures of the whole run; times are in seconds, summed over workers."""

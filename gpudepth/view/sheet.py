@@ -10,7 +10,7 @@ from PIL import Image
 
 from ..errors import GpudepthError, NoDepthError
 from ..limits import DEFAULT, Limits
-from ..video import frames as clip
+from ..video.frames import ClipFrame, frames
 from .canvas import BAD, FAINT, PAPER, depth_picture, metres, write
 from .depth_view import DepthView, load
 from .preview import GAP, score
@@ -53,7 +53,7 @@ def clip_sheet(path: Path, columns: int = 0, long_side: int = 200, limits: Limit
         FileError: If the clip cannot be read, or the sheet exceeds the limit for pictures.
     """
     cells, stride, number = list[Cell](), 1, 0
-    for frame in clip.frames(path, limits=limits):
+    for frame in frames(path, limits=limits):
         number += 1
         if frame.index % stride:
             continue
@@ -65,7 +65,7 @@ def clip_sheet(path: Path, columns: int = 0, long_side: int = 200, limits: Limit
     return _sheet(iter(cells), len(cells), columns or min(4, len(cells)), (long_side, long_side), limits)
 
 
-def _of_frame(frame: clip.ClipFrame, long_side: int) -> Cell:
+def _of_frame(frame: ClipFrame, long_side: int) -> Cell:
     view = DepthView("", frame.data.displayed())
     width, height = view.fitted(long_side)
     return Cell(f"frame {frame.index}, {float(frame.seconds):.2f} s", depth_picture(view, width, height), reach(view))
