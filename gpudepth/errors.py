@@ -125,9 +125,10 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def listing(names: Iterable[str], count: int, joint: str = ", ", none: str = "nothing", most: int = NAMED) -> str:
+def listing(names: Iterable[str], count: int, joint: str = ", ", none: str = "nothing", most: int = NAMED,
+            longest: int = LONGEST_NAME) -> str:
     """Return the first of `count` names, at most `most`, and the number of the others; return `none` for no names."""
-    first = [_cut(name, LONGEST_NAME) for name in islice(names, most)]
+    first = [_cut(name, longest) for name in islice(names, most)]
     return joint.join(first + [f"and {count - most:,} more"] * (count > most)) or none
 
 

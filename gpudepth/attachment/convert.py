@@ -26,6 +26,7 @@ from .pipeline import Outcome, run_item, with_preset_reason
 from .prepare import PreparedMap, prepare_map
 from .side_inputs import NO_SIDE_INPUTS, SideInputs
 
+EXPORTED = 12       # bytes of memory per pixel to write a map alone, as measured
 _LEFT_OUT = ("the rendering parameters of Portrait mode (RenderingParameters, SimulatedAperture) were left out; "
              "‹profile=apple-portrait› keeps them")
 
@@ -156,6 +157,7 @@ def export_item(photo: str | Input | None, depth: DepthInput, out: str | Path, s
             prepared = prepare_map(depth, _frame(opened, settings), settings, backend,
                                    guide=opened.guide(settings.orientation), side_inputs=side_inputs, times=times)
             data = _upright(prepared, opened.picture, settings, backend)
+    settings.limits.charge(data.width * data.height * EXPORTED)
     lo, hi = data.range()
     if math.isnan(lo):
         raise RangeError("the map holds no finite value", hint="check its scale and its invalid codes",

@@ -24,6 +24,8 @@ from ..settings.settings import Settings
 # the encodings of values without one that are aligned: the values themselves, up to scale and shift
 RELATIVE: dict[str, Encoding] = {"disparity": Disparity(invalid=()), "depth": Depth(invalid=())}
 
+CONVERTED = 4       # bytes of memory per pixel for the converted map and its codes, as measured
+
 DepthInput = str | Input | DepthData | SourceMap | NDArray[Any]
 
 
@@ -165,6 +167,7 @@ def _convert_codes(source: SourceMap, settings: Settings, backend: Backend) -> D
         encoding = encoding.between(*_extremes(source, backend))
     fmt = working_format(settings)
     height, width = source.codes.shape
+    settings.limits.charge(width * height * CONVERTED)
     try:
         rule = encoding.linear(quantity_of(fmt), source.max_code)
     except GpudepthError as error:

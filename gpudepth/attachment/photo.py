@@ -20,20 +20,19 @@ from ..limits import Limits
 from ..maps.scene_linear import displayed
 from ..settings.values import Orientation
 
-DECODED = {"pillow": 3.0, "libheif": 9.0}     # bytes of memory per pixel while a picture is decoded, as measured
+DECODED = {"pillow": 8.0, "libheif": 9.0}     # bytes of memory per pixel while a picture is decoded, as measured
 
 
 class Guide:
     """The pixels of a photo along whose edges a map is refined, decoded when they are first asked for.
 
     Args:
-        decode: Returns the picture (H, W, 3) uint8, RGB in its own colour space, and the Exif orientation that displays
-            it.
-        wanted: The orientation of the guide.
+        decode: Returns the picture as a Pillow image, RGB in its own colour space, and the Exif orientation that turns
+            it to the orientation of the guide.
     """
 
-    def __init__(self, decode: Callable[[], tuple[NDArray[np.uint8], int]], wanted: Orientation) -> None:
-        self.decode, self.wanted = decode, wanted
+    def __init__(self, decode: Callable[[], tuple[Any, int]]) -> None:
+        self.decode = decode
 
     def at(self, width: int, height: int) -> NDArray[np.uint8]:
         """Return the picture at a size.
@@ -58,16 +57,13 @@ class Guide:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the whole picture, in the wanted orientation. Raises as `at` does."""
+        """Width and height of the whole picture. Raises as `at` does."""
         image, turn = self._decoded
         return orientation.size(turn, *image.size)
 
     @cached_property
     def _decoded(self) -> tuple[Any, int]:
-        from PIL import Image
-
-        pixels, turn = self.decode()
-        return Image.fromarray(pixels), turn if self.wanted == "display" else 1
+        return self.decode()
 
 
 class Photo:
@@ -88,10 +84,10 @@ class Photo:
 
     def guide(self, wanted: Orientation) -> Guide:
         """Return the guide in an orientation. The photo must be open while it is used for the first time."""
-        return Guide(self.decode, wanted)
+        return Guide(lambda: self.decode(wanted))
 
-    def decode(self) -> tuple[NDArray[np.uint8], int]:
-        """Decode the pixels of a guide; see `Guide`."""
+    def decode(self, wanted: Orientation) -> tuple[Any, int]:
+        """Decode the pixels of a guide in an orientation; see `Guide`."""
         decoder = capabilities(self.container).decoder if self.container else "pillow"
         if decoder is None:
             raise UnsupportedError(
@@ -100,19 +96,19 @@ class Photo:
         limits, picture = self.source.limits, self.picture
         limits.check_decode(picture.coded_width, picture.coded_height, DECODED[decoder], where=str(self.path),
                             packed=self.source.size)
+        display = wanted == "display"
         if decoder == "libheif":        # returns the picture as it is displayed
-            pixels = orientation.apply(orientation.inverse(picture.orientation), self._heif(limits))
-        else:
-            with photo_encoder.open_photo(self.path, limits) as image:
-                pixels = np.asarray(photo_encoder.decode(image, "RGB", self.path, "the pixels that guide the map"))
-        return pixels, picture.orientation
+            return self._heif(limits), 1 if display else orientation.inverse(picture.orientation)
+        with photo_encoder.open_photo(self.path, limits) as image:
+            pixels = photo_encoder.decode(image, "RGB", self.path, "the pixels that guide the map")
+        return pixels, picture.orientation if display else 1
 
-    def _heif(self, limits: Limits) -> NDArray[np.uint8]:
+    def _heif(self, limits: Limits) -> Any:
         import pillow_heif
 
         file = as_file(self.path, limits)
         with photo_encoder.libheif(self.path, "decode the picture that guides the map"):
-            return np.asarray(pillow_heif.open_heif(file, convert_hdr_to_8bit=True).to_pillow().convert("RGB"))
+            return pillow_heif.open_heif(file, convert_hdr_to_8bit=True).to_pillow().convert("RGB")
 
 
 @contextlib.contextmanager
@@ -138,9 +134,24 @@ def read_picture(path: str | Input, limits: Limits) -> Picture:
         return photo.picture
 
 
+def frame_guide(pixels: Callable[[], NDArray[np.uint8]], stored: int, wanted: Orientation) -> Guide:
+    """Return the guide of a frame.
+
+    Args:
+        pixels: Returns the frame (H, W, 3) uint8.
+        stored: The Exif orientation that displays it.
+        wanted: The orientation of the guide.
+    """
+    def decode() -> tuple[Any, int]:
+        from PIL import Image
+
+        return Image.fromarray(pixels()), stored if wanted == "display" else 1
+    return Guide(decode)
+
+
 def file_guide(path: str | Input, wanted: Orientation, limits: Limits) -> Guide:
     """Return the guide of a photo that is opened when the guide is used."""
-    def decode() -> tuple[NDArray[np.uint8], int]:
+    def decode() -> tuple[Any, int]:
         with open_photo(path, limits) as photo:
-            return photo.decode()
-    return Guide(decode, wanted)
+            return photo.decode(wanted)
+    return Guide(decode)

@@ -23,6 +23,8 @@ from .decode import DecodedMap, DepthInput, decode_map
 from .photo import Guide
 from .side_inputs import NO_SIDE_INPUTS, SideInputs, align_to, read_confidence
 
+RESIZED = 4     # bytes of memory per pixel of a map that is resized, as measured
+
 
 @dataclass(frozen=True)
 class PreparedMap:
@@ -196,7 +198,7 @@ def _resize(values: NDArray[Any], settings: Settings) -> tuple[Resize | None, st
 def _resized(values: NDArray[Any], resize: Resize, settings: Settings, backend: Backend, *, guide: Guide | None,
              confidence: NDArray[np.uint8] | None) -> NDArray[Any]:
     width, height = resize.target(values.shape[1], values.shape[0])
-    settings.limits.check_decode(width, height, 4, where="resize")
+    settings.limits.check_decode(width, height, RESIZED, where="resize")
     if resize.method == "guided":
         return backend.upsample(values, _picture(guide, (height, width), "guided resizing"), confidence)
     return backend.resize(values, width, height, resize.method)

@@ -47,10 +47,10 @@ def make_clip_plan(job: Job, base: Path, shard: tuple[int, int] | None = None) -
     _check_outputs(items, job)
     notes = []
     if found.without_depth:
-        notes.append(f"{counted(len(found.without_depth), 'video')} without depth are left out")
+        notes.append(f"left out: {counted(len(found.without_depth), 'video')} without depth")
     if found.without_video:
-        notes.append(f"{counted(len(found.without_video), 'depth file or sequence')} without a video, for example "
-                     f"{found.without_video[0]}")
+        notes.append(f"not used: {counted(len(found.without_video), 'depth file or sequence')} without a video, for "
+                     f"example {found.without_video[0]}")
     mine = [item for item in items if in_shard(item.key, shard)]
     threads = max(1, available_cores() // max(1, min(job.run.processes(), len(mine))))
     return Plan(job, tuple(replace(item, threads=threads) for item in mine), root, Pairing(()), settings, tuple(notes))

@@ -159,16 +159,16 @@ def _item_maker(job: Job, base: Path, root: Path, pairing: Pairing, settings: Se
 
 def _notes(pairing: Pairing, stale: Sequence[Path]) -> Iterator[str]:
     if stale:
-        yield (f"{len(stale)} stale tar files are in the output folder, for example {stale[0]}, and would be read as "
-               "well: they were written with another output.tars, or hold photos that no longer exist")
+        yield (f"{counted(len(stale), 'stale tar file')} in the output folder would be read as well, for example "
+               f"{stale[0]}: written with another output.tars, or of photos that no longer exist")
     if pairing.unmatched_color:
-        yield f"{counted(len(pairing.unmatched_color), 'photo')} without a map are left out"
+        yield f"left out: {counted(len(pairing.unmatched_color), 'photo')} without a map"
     if pairing.unmatched_depth:
-        yield (f"{counted(len(pairing.unmatched_depth), 'map')} without a photo, for example "
+        yield (f"not used: {counted(len(pairing.unmatched_depth), 'map')} without a photo, for example "
                f"{pairing.unmatched_depth[0].name}")
     if pairing.previews:
-        yield (f"{counted(len(pairing.previews), 'picture')} beside the maps are previews of maps, not photos, for "
-               f"example {pairing.previews[0].name}")
+        yield (f"not used: {counted(len(pairing.previews), 'preview')} of maps beside them, for example "
+               f"{pairing.previews[0].name}")
     yield from pairing.notes
     yield from (f"{d.reason}: {d.key}" for d in pairing.duplicates if d.shared)
 
@@ -260,4 +260,4 @@ def _collision_hint(pairing: Pairing, template: str) -> str:
 def refuse(problem: str, found: Sequence[str], hint: str) -> None:
     """Raise UsageError if something was found, with the first examples."""
     if found:
-        raise UsageError(f"{problem}: {listing(found, len(found), '; ')}", hint=hint)
+        raise UsageError(f"{problem}: {listing(found, len(found), '; ', most=SHOWN, longest=500)}", hint=hint)

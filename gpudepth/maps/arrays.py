@@ -87,7 +87,7 @@ def read_npy(stream: IO[bytes], size: int, *, where: str, limits: Limits = DEFAU
     """
     header = read_header(stream, where)
     height, width = _plane(header, where) if index is None else _image(header, index, where)
-    limits.check_picture(width, height, header.dtype.itemsize, where=where)
+    limits.check_decode(width, height, header.dtype.itemsize, where=where)
     wanted = header.pixels * header.dtype.itemsize
     there = size - header.start
     if there < wanted:

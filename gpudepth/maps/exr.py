@@ -84,7 +84,7 @@ def _read(file: Input, choose: Callable[[list[Any]], tuple[int, list[str]]], lim
                                    hint="flatten it in a compositor first")
         data, display = _window(header["dataWindow"], path), _window(header["displayWindow"], path)
     x0, y0, x1, y1 = display
-    limits.check_picture(x1 - x0, y1 - y0, 4 * len(channels), where=path, packed=size)
+    limits.check_decode(x1 - x0, y1 - y0, 4 * len(channels), where=path, packed=size)
     out = []
     with as_path(file, limits) as name, _damage(path):
         there = library.File(name, separate_channels=True).parts[number].channels

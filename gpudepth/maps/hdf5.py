@@ -108,7 +108,7 @@ def _read(found: Any, index: int | None, limits: Limits, where: str) -> NDArray[
         raise UnsupportedError("the data set keeps its values in other files, which are not read", where=name)
     plane = _plane(tuple(int(n) for n in found.shape), index, found.name, name)
     there = int(found.id.get_storage_size())        # of all images; 0 when none was written
-    limits.check_picture(plane[1], plane[0], found.dtype.itemsize, where=name, packed=there)
+    limits.check_decode(plane[1], plane[0], found.dtype.itemsize, where=name, packed=there)
     if found.chunks is not None:
         chunk = int(np.prod(found.chunks, dtype=object)) * found.dtype.itemsize
         limits.check("max_decoded_bytes", chunk, where=name)

@@ -57,7 +57,7 @@ def read_pfm(stream: BinaryIO, size: int, *, where: str, limits: Limits = DEFAUL
                                hint="write only the depth or disparity channel, as 'Pf'")
     if not (width and height and scale and np.isfinite(scale)):
         raise MalformedError(f"the PFM header declares {width}×{height} pixels, scale {scale:g}", where=where)
-    limits.check_picture(width, height, 4, where=where)
+    limits.check_decode(width, height, 4, where=where)
 
     # Headers end in a varying amount of white space, and floats may look like it: the length decides where rows begin.
     wanted = width * height * 4
@@ -125,7 +125,7 @@ def read_pgm(stream: BinaryIO, size: int, *, where: str, limits: Limits = DEFAUL
     if not (width and height and 0 < maximum < 65536):
         raise MalformedError(f"the PGM header declares {width}×{height} pixels, maximum {maximum}", where=where)
     dtype = np.dtype(np.uint8 if maximum < 256 else np.uint16)
-    limits.check_picture(width, height, dtype.itemsize, where=where)
+    limits.check_decode(width, height, dtype.itemsize, where=where)
 
     count = width * height
     stream.seek(match.end())

@@ -54,7 +54,7 @@ def read_picture(
         if picture.mode not in _BYTES:
             raise UnsupportedError(f"the picture has pixels of mode {picture.mode}; a map is gray", where=where)
         size = stream.seek(0, io.SEEK_END)
-        limits.check_picture(*picture.size, _BYTES[picture.mode], where=where, packed=size)
+        limits.check_decode(*picture.size, _BYTES[picture.mode], where=where, packed=size)
         check_alone(picture.size, photo_size, where=where)
         with decoding(where):
             frames = getattr(picture, "n_frames", 1)

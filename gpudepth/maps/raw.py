@@ -85,7 +85,7 @@ def read_raw(stream: BinaryIO, length: int, layout: RawLayout, *, where: str, li
     if not width:
         raise UsageError("the file has no header, so the size of the map must be given", where=where,
                          hint="‹shape=256x192›")
-    limits.check_picture(width, height, dtype.itemsize, where=where)
+    limits.check_decode(width, height, dtype.itemsize, where=where)
     row = width * dtype.itemsize
     step = layout.bytes_per_row or row
     if step < row:
@@ -149,7 +149,7 @@ def _rows(stream: BinaryIO, size: int, start: int, shape: tuple[int, int], where
     height, width = shape
     if width < 1 or height < 1:
         raise MalformedError(f"the header declares {width}×{height} pixels", where=where)
-    limits.check_picture(width, height, 4, where=where)
+    limits.check_decode(width, height, 4, where=where)
     wanted = width * height * 4
     if size - start != wanted:
         kind = TruncatedError if size - start < wanted else MalformedError

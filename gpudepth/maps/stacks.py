@@ -107,7 +107,7 @@ def read_stack(path: str | Path, key: str | None = None, *, limits: Limits = DEF
         header = read_header(stream, where)
     frames, height, width = _shape(header, where)
     limits.check("max_samples", frames, where=where)
-    limits.check_picture(width, height, header.dtype.itemsize, where=where)
+    limits.check_decode(width, height, header.dtype.itemsize, where=where)
     if header.fortran:
         raise UnsupportedError("the array is in Fortran order, which scatters its maps over the file", where=where,
                                hint="save numpy.ascontiguousarray(depths)")

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from ..errors import MissingInputError, UsageError, listing
-from .pairs import (
-    Duplicate,
-    Pair,
-    Pairing,
-    Previews,
-    find_collisions,
-    natural_key,
-    natural_sorted,
-    pairing_templates,
-    photo_key,
-    shared_maps,
-)
-from .stores import located
+from ..errors import MissingInputError, UsageError, counted, listing
+from .pair_table import PairTable, TableRows, disk_errors
+from .pairs import Pair, Pairing, find_collisions, natural_sorted, pairing_templates, shared_maps
 from .templates import Fields, Template, entries, is_folder, search, search_root
 
 Search = Callable[..., Iterable[tuple[Path, Fields]]]
 
 
 def find_pairs(base: Path, color: str, depth: str, output: str | None = None, *, look: Search = search,
-               nothing: Callable[[Path, str], MissingInputError] | None = None) -> Pairing:
+               nothing: Callable[[Path, str], MissingInputError] | None = None, on_disk: bool = False) -> Pairing:
     """Pair photos with maps by name.
 
     Args:
@@ -38,6 +27,7 @@ def find_pairs(base: Path, color: str, depth: str, output: str | None = None, *,
         output: Template of the same placeholders, or None.
         look: Function with the signature of `templates.search` that finds files somewhere else.
         nothing: Function that makes the error for a search without photos.
+        on_disk: Whether the sequences of the result are read from the table on demand instead of held in memory.
 
     Returns:
         The pairs. Photos without a map, photos with several maps and so on are part of the result, not errors.
@@ -45,50 +35,23 @@ def find_pairs(base: Path, color: str, depth: str, output: str | None = None, *,
     Raises:
         UsageError: A template is bad, or the output has `..` after its beginning.
         MissingInputError: No photo matches.
+        OutputError: There is no space for the table.
     """
     base = Path(base)
-    known, depth_template, goals = pairing_templates(color, depth, output)
-
-    colors: dict[Path, Fields] = {}
-    for path, fields in look(base, color, glob=True):
-        colors.setdefault(path, {"stem": path.stem, **fields})
-    if not colors:
+    known, depth_template, outputs = pairing_templates(color, depth, output)
+    with disk_errors():
+        table = PairTable(base, outputs, sorted(depth_template.names))
+        table.load(look(base, color, glob=True), look(base, depth))
+    if not table.one("select count(*) from color"):
         raise (nothing or no_match_error)(base, color)
-    maps: dict[tuple[str, ...], list[Path]] = defaultdict(list)
-    names = sorted(depth_template.names)
-    for path, fields in look(base, depth):
-        maps[tuple(fields[name] for name in names)].append(path)
-
-    pairs, unmatched, duplicates = [], [], []
-    for path in sorted(colors, key=natural_key):
-        fields, key = colors[path], photo_key(path, base)
-        candidates = natural_sorted(p for p in maps.get(tuple(fields[name] for name in names), ()) if p != path)
-        if len(candidates) == 1:
-            pairs.append(Pair(key, path, candidates[0], fields))
-        elif candidates:
-            duplicates.append(Duplicate("several maps for one photo", key, candidates))
-        else:
-            unmatched.append(path)
-
-    # Beside `a.png`, `*.png` also finds `a_depth.png`: a file that is the map of a photo is not a photo itself.
-    claimed = {path for duplicate in duplicates for path in duplicate.paths}
-    photos = []
-    for pair in pairs:
-        if pair.color not in claimed:
-            photos.append(pair)
-            claimed.add(pair.depth)
-    every_map = [path for found in maps.values() for path in found]
-    previews = Previews(every_map).among(photos, [path for path in unmatched if path not in claimed])
-    pairs = [_with_output(pair, base, goals) for pair in photos if pair.color not in previews]
-    return Pairing(
-        tuple(pairs),
-        tuple(path for path in unmatched if path not in claimed and path not in previews),
-        natural_sorted(path for path in every_map if path not in claimed and path not in colors),
-        (*duplicates, *shared_maps(pairs)),
-        find_collisions(pairs, [*colors, *every_map]),
-        natural_sorted(previews),
-        known,
-    )
+    with disk_errors():
+        duplicates = table.match()
+        table.choose()
+        shared = shared_maps(table.shared())
+        collisions = find_collisions(*table.colliding())
+    held: Callable[[TableRows[Any]], Sequence[Any]] = (lambda rows: rows) if on_disk else tuple
+    return Pairing(held(table.pairs), held(table.paths("unmatched")), held(table.paths("extra")),
+                   (*duplicates, *shared), collisions, held(table.paths("shown")), known)
 
 
 def find_beside(base: Path, template: str, pairs: Iterable[Pair], known: frozenset[str], *,
@@ -120,15 +83,11 @@ def find_beside(base: Path, template: str, pairs: Iterable[Pair], known: frozens
         if len(paths) == 1:
             found[pair.key] = paths[0]
         else:
-            odd.append(f"{len(paths) or 'no'} file{'s' * (len(paths) != 1)} for {pair.key}")
+            odd.append(f"{counted(len(paths), 'file')} for {pair.key}")
     if odd:
         raise UsageError(f"{template!r} must match exactly one file for each photo: "
                          + listing(odd, len(odd), "; ", most=5))
     return found
-
-
-def _with_output(pair: Pair, base: Path, goals: Template | None) -> Pair:
-    return pair if goals is None else replace(pair, output=located(base, goals.format(pair.fields)))
 
 
 def no_match_error(base: Path, color: str) -> MissingInputError:
@@ -151,6 +110,6 @@ def no_match_error(base: Path, color: str) -> MissingInputError:
         else:
             suffixes[Path(entry.name).suffix or "without suffix"] += 1
     there_is = [f"{count} {suffix}" for suffix, count in suffixes.most_common(8)]
-    there_is += [f"{beside} folder{'s' * (beside > 1)}"] if beside else []
+    there_is += [counted(beside, "folder")] if beside else []
     return MissingInputError(f"no file matches {color!r}", where=folder,
                              hint="the folder holds " + (", ".join(there_is) or "nothing"))

@@ -71,7 +71,7 @@ def without_maps(color: Listing, maps: Listing) -> tuple[Listing, tuple[Path, ..
     Raises:
         MissingInputError: No photo is left.
     """
-    known, previews_of = set(maps.paths), Previews(maps.paths)
+    known, previews_of = set(maps.paths), Previews.of(maps.paths)
     rest = [file for file in color.files if file.path not in known]
     previews = tuple(file.path for file in rest if previews_of.by_name(file.path))
     photos = tuple(file for file in rest if not previews_of.by_name(file.path))

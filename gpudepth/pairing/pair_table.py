@@ -1,8 +1,8 @@
-"""Finds pairs by name among more files than memory holds, by the rules of `by_name` in a database on the disk.
+"""Matches photos and maps by name in a table, which may hold more files than fit into memory.
 
-The database is an unnamed one of SQLite, which disappears with the process however that ends. It is in SQLITE_TMPDIR or
-/var/tmp and takes about 700 bytes per pair. Problems (collisions, several maps for a photo) are kept in memory and
-reported in the same words.
+The table is an unnamed database of SQLite, which disappears with the process however that ends. Beyond a cache of
+16 MiB it is in a file in SQLITE_TMPDIR or /var/tmp, with about 700 bytes per pair. Problems (collisions, several maps
+for a photo) are kept in memory.
 """
 
 from __future__ import annotations
@@ -16,27 +16,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from ..errors import MissingInputError, OutputError
-from .by_name import Search, no_match_error
+from ..errors import OutputError
 from .pairs import (
     MOST_FOLDERS,
     Duplicate,
     Name,
     Pair,
-    Pairing,
     Previews,
-    find_collisions,
     natural_bytes,
     natural_sorted,
-    pairing_templates,
     photo_key,
     real_paths,
     root_of,
-    shared_maps,
     stem_of,
 )
 from .stores import located
-from .templates import Fields, Template, search
+from .templates import Fields, Template
 
 T = TypeVar("T")
 CACHE_KIB = 16 << 10
@@ -62,31 +57,10 @@ _PAIR = ("select c.path, c.fields, m.path from pair p cross join color c on c.id
          "cross join map m on m.id = p.map")
 
 
-def find_pairs_on_disk(base: Path, color: str, depth: str, output: str | None = None, *,
-                       look: Search = search,
-                       nothing: Callable[[Path, str], MissingInputError] | None = None) -> Pairing:
-    """Pair photos with maps as `by_name.find_pairs` does; the result's sequences are read from the disk on demand."""
-    base = Path(base)
-    known, depth_template, goals = pairing_templates(color, depth, output)
-    with _disk_errors():
-        table = _Table(base, goals, sorted(depth_template.names))
-        table.load(look(base, color, glob=True), look(base, depth))
-    if not table.one("select count(*) from color"):
-        raise (nothing or no_match_error)(base, color)
-    with _disk_errors():
-        duplicates = table.match()
-        table.choose()
-        shared = shared_maps(table.shared())
-        collisions = find_collisions(*table.colliding())
-    return Pairing(TableRows(table, "pair", _PAIR, table.pair), TableRows(table, "unmatched", *_PATHS),
-                   TableRows(table, "extra", *_PATHS), (*duplicates, *shared), collisions,
-                   TableRows(table, "shown", *_PATHS), known)
-
-
 class TableRows(Sequence[T]):
     """The rows of a table as a sequence; each row is converted when it is accessed. Row numbers start at 1."""
 
-    def __init__(self, table: _Table, name: str, select: str, make: Callable[..., T]) -> None:
+    def __init__(self, table: PairTable, name: str, select: str, make: Callable[..., T]) -> None:
         self.table, self.make = table, make
         self.select = select.format(name)
         self.number: int = table.one(f"select count(*) from {name}")
@@ -112,7 +86,7 @@ class TableRows(Sequence[T]):
 
 
 @contextlib.contextmanager
-def _disk_errors() -> Iterator[None]:
+def disk_errors() -> Iterator[None]:
     """Convert errors of a full disk into OutputError."""
     try:
         yield
@@ -125,14 +99,18 @@ def _path(data: bytes) -> Path:
     return Path(os.fsdecode(data))
 
 
-_PATHS: tuple[str, Callable[[bytes], Path]] = ("select p.path from {0} p", _path)
 
+class PairTable:
+    """The table and the steps of pairing.
 
-class _Table:
-    """The database and the steps of pairing; `names` are the placeholders by which maps are looked up."""
+    Args:
+        base: The folder that keys and outputs are relative to.
+        outputs: The template of outputs, or None.
+        names: The placeholders by which maps are looked up.
+    """
 
-    def __init__(self, base: Path, goals: Template | None, names: list[str]) -> None:
-        self.base, self.goals, self.names = base, goals, names
+    def __init__(self, base: Path, outputs: Template | None, names: list[str]) -> None:
+        self.base, self.template, self.names = base, outputs, names
         self.db = sqlite3.connect("", isolation_level=None)
         weakref.finalize(self, self.db.close)
         for setting in (f"cache_size = -{CACHE_KIB}", "journal_mode = off", "synchronous = off", "temp_store = file"):
@@ -142,9 +120,11 @@ class _Table:
         self.db.execute("begin")
 
     def rows(self, sql: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query."""
         return iter(self.db.execute(sql, values))
 
     def one(self, sql: str, *values: Any) -> Any:
+        """Return the first value of a query, or None."""
         row = self.db.execute(sql, values).fetchone()
         return row[0] if row else None
 
@@ -233,15 +213,28 @@ class _Table:
                     "select c.path from photo p cross join color c on c.id = p.id where p.map = ? order by p.id",
                     number)]
 
-        known = Previews.from_index(_Named(self, "root"), _Named(self, "stem"))
+        known = Previews(_Named(self, "root"), _Named(self, "stem"))
         unmatched = (_path(path) for path, in self.rows(alone))
         self.db.executemany("insert or ignore into preview values (?)", (
             (os.fsencode(path),) for path in known.iter_previews(unmatched, used, groups())))
 
-    def pair(self, color: bytes, text: str, depth: bytes) -> Pair:
-        fields, path = json.loads(text), _path(color)
-        goal = located(self.base, self.goals.format(fields)) if self.goals else None
-        return Pair(photo_key(path, self.base), path, _path(depth), fields, goal)
+    def output(self, fields: str) -> Path | None:
+        """Return the output of a pair with these fields, which are JSON."""
+        return located(self.base, self.template.format(json.loads(fields))) if self.template else None
+
+    def pair(self, color: bytes, fields: str, depth: bytes) -> Pair:
+        """Return a pair."""
+        path = _path(color)
+        return Pair(photo_key(path, self.base), path, _path(depth), json.loads(fields), self.output(fields))
+
+    @property
+    def pairs(self) -> TableRows[Pair]:
+        """The pairs."""
+        return TableRows(self, "pair", _PAIR, self.pair)
+
+    def paths(self, name: str) -> TableRows[Path]:
+        """Return the paths of a table: unmatched (photos), extra (maps) or shown (previews)."""
+        return TableRows(self, name, "select p.path from {0} p", _path)
 
     def shared(self) -> Iterator[Pair]:
         """Return the pairs whose map belongs to other pairs as well."""
@@ -250,13 +243,14 @@ class _Table:
 
     def colliding(self) -> tuple[list[Pair], list[Path]]:
         """Return the pairs whose output is written by others or is an input, and these inputs."""
-        if self.goals is None:
+        if self.template is None:
             return [], []
         real, folders = real_paths(), set[str]()
 
         def outputs() -> Iterator[tuple[bytes, int]]:
-            for number, *row in self.rows(_PAIR.replace("select", "select p.id,", 1) + " order by p.id"):
-                goal = real(self.pair(*row).output or Path())
+            for number, fields in self.rows("select p.id, c.fields from pair p cross join color c on c.id = p.color "
+                                            "order by p.id"):
+                goal = real(self.output(fields) or Path())
                 if len(folders) <= MOST_FOLDERS:
                     folders.add(goal.rpartition("/")[0])
                 yield os.fsencode(goal), number
@@ -279,7 +273,7 @@ class _Table:
 class _Named(Mapping[Name, set[Path]]):
     """Looks up maps by folder and name in the table."""
 
-    def __init__(self, table: _Table, kind: str) -> None:
+    def __init__(self, table: PairTable, kind: str) -> None:
         self.table, self.kind = table, kind
 
     def __getitem__(self, key: Name) -> set[Path]:

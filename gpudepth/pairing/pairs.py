@@ -255,34 +255,29 @@ _TAIL = re.compile(r"(?<=.)([_-](raw|depth|disp|disparity|meter|pred|img|vis|col
 
 
 class Previews:
-    """Recognises previews by the names of the maps beside them."""
+    """Recognises previews by the names of the maps beside them.
 
-    def __init__(self, maps: Iterable[Path]) -> None:
+    Args:
+        roots: Maps by `root_of`.
+        stems: Maps by `stem_of`.
+    """
+
+    def __init__(self, roots: Mapping[Name, set[Path]], stems: Mapping[Name, set[Path]]) -> None:
+        self._roots, self._stems = roots, stems
+
+    @classmethod
+    def of(cls, maps: Iterable[Path]) -> Previews:
+        """Return the previews of maps that are held in memory."""
         roots, stems = defaultdict[Name, set[Path]](set), defaultdict[Name, set[Path]](set)
         for path in maps:
             roots[root_of(path)].add(path)
             stems[stem_of(path)].add(path)
-        self._roots: Mapping[Name, set[Path]] = roots
-        self._stems: Mapping[Name, set[Path]] = stems
-
-    @classmethod
-    def from_index(cls, roots: Mapping[Name, set[Path]], stems: Mapping[Name, set[Path]]) -> Previews:
-        """Make one from maps that are indexed already by `root_of` and `stem_of`."""
-        made = cls(())
-        made._roots, made._stems = roots, stems
-        return made
+        return cls(roots, stems)
 
     def by_name(self, picture: Path) -> bool:
         """Return whether a name is that of a preview: `x_vis.png` beside the map `x.npy`, `x_depth.npy`, …"""
         return (picture.suffix.lower() in _SUFFIXES and _PREVIEW.search(picture.stem) is not None
                 and bool(self._roots.get(root_of(picture), set()) - {picture}))
-
-    def among(self, pairs: Sequence[Pair], unmatched: Iterable[Path]) -> set[Path]:
-        """Return the previews among photos without a map, and among photos that share one map."""
-        users: dict[Path, list[Path]] = defaultdict(list)
-        for pair in pairs:
-            users[pair.depth].append(pair.color)
-        return set(self.iter_previews(unmatched, users.__contains__, users.values()))
 
     def iter_previews(self, unmatched: Iterable[Path], used: Callable[[Path], bool],
                       groups: Iterable[Sequence[Path]]) -> Iterator[Path]:

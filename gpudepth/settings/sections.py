@@ -17,7 +17,17 @@ from ..maps.network import LARGEST, Network
 from .clip import ClipSettings
 from .declare import specs, unknown
 from .options import EncodingOptions
-from .schema import ByteSize, Config, Scale, as_value_error, attributes_of, field, first_problem, plain_section, section
+from .schema import (
+    ByteSize,
+    Config,
+    Scale,
+    as_value_error,
+    attributes_of,
+    field,
+    first_problem,
+    plain_section,
+    section,
+)
 from .settings import AUTO, Settings
 from .values import Confidence, Resize
 

@@ -21,7 +21,6 @@ from ..pairing.captures import find_embedded, find_in_captures
 from ..pairing.catalogue import Catalogue, ObjectsOnDisk
 from ..pairing.csv import find_listed
 from ..pairing.manifest import find_in_transforms
-from ..pairing.pair_table import find_pairs_on_disk
 from ..pairing.pairs import Pairing
 from ..pairing.stores import is_url
 from ..pairing.templates import search_root
@@ -245,8 +244,7 @@ class SourceConfig(section(Settings, "source")):  # type: ignore[misc]
                                  color_every=Stride(self.color_start or 0, self.color_stride or 1),
                                  depth_every=Stride(self.depth_start or 0, self.depth_stride or 1))
         where = Catalogue(ObjectsOnDisk() if on_disk else {})
-        pairing = (find_pairs_on_disk if on_disk else find_pairs)(base, color, depth, output, look=where.search,
-                                                                  nothing=where.nothing)
+        pairing = find_pairs(base, color, depth, output, look=where.search, nothing=where.nothing, on_disk=on_disk)
         return replace(pairing, objects=where.objects)
 
     def why_unmatched(self, base: Path) -> str:

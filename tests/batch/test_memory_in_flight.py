@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -16,6 +19,9 @@ from hypothesis import strategies as st
 from gpudepth.batch.memory import MemoryBudget, MemoryLease
 from gpudepth.batch.workers import WorkerContext, run_tasks
 from gpudepth.limits import DEFAULT, Limits
+
+MEASURE = Path(__file__).with_name("measure_charge.py")
+CASES = ["JPEG", "HEIC", "filled", "PNG to HEIC", "guided by a JPEG", "guided by a HEIC", "the map alone"]
 
 
 class Name:
@@ -151,3 +157,18 @@ def test_only_decodes_are_charged() -> None:
     assert lease.used == 1_500_100
     DEFAULT.check_decode(1000, 1000, 4)
     assert lease.used == 1_500_100
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("measured")
+    subprocess.run([sys.executable, MEASURE, folder], check=True)
+    return folder
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_item_is_charged_what_it_uses(measured: Path, case: str) -> None:
+    """The charge is within 1.5 times of the growth of the process at its peak."""
+    out = subprocess.run([sys.executable, MEASURE, measured, case], check=True, capture_output=True, text=True).stdout
+    found = json.loads(out)
+    assert found["used"] / 1.5 <= found["charged"] <= found["used"] * 1.5

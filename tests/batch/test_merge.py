@@ -22,7 +22,7 @@ def keys(job: Path, shard: tuple[int, int]) -> set[str]:
 
 
 def test_what_is_done_failed_and_missing(job: Path) -> None:
-    with pytest.raises(UsageError, match="no shard ever ran"):
+    with pytest.raises(UsageError, match="no shard has run"):
         merge(job)
     (job.parent / "depth" / "p03.png").write_bytes(b"junk")
     for i in (0, 2):

@@ -30,7 +30,7 @@ def test_named_placeholders_mean_the_same_everywhere(tmp_path: Path) -> None:
         ("image_02/drive_1/001.png", "proj/drive_1/001.png", "drive_1/001.heic"),
         ("image_02/drive_2/001.png", "proj/drive_2/001.png", "drive_2/001.heic")]
     assert plan.root == tmp_path / "out"
-    assert any("1 maps belong to no photo" in n for n in plan.notes)
+    assert any("not used: 1 map without a photo" in n for n in plan.notes)
     assert any("drive_1/001.png" in line for line in plan.lines())
 
 
@@ -52,7 +52,7 @@ def test_previews_are_told(tmp_path: Path) -> None:
     touch(tmp_path, "p/a.jpg", "depth/a.npz", "depth/a.jpg")
     plan = make_plan(parse_job(job("**/*.jpg", "depth/{stem}.npz", "out/{stem}.jpg")), tmp_path)
     assert [i.key for i in plan.items] == ["p/a.jpg"]
-    assert any("1 pictures beside the maps are previews" in line and "a.jpg" in line for line in plan.lines())
+    assert any("not used: 1 preview of maps" in line and "a.jpg" in line for line in plan.lines())
 
 
 def test_photos_without_maps(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def test_of_another_job(job: Path, written: Path, tmp_path: Path) -> None:
             ("source.allow_missing=true", "source.allow_missing is True, there it is False")]:
         with pytest.raises(UsageError, match=message) as caught:
             run(job, settings=[settings], plan_file=written)
-        assert caught.value.hint == f"gpudepth plan job.yaml -o {written}"
+        assert caught.value.hint == f"write it again: gpudepth plan job.yaml -o {written}"
         assert caught.value.exit_code == 2
     assert run(job, settings=["run.workers=1", "limits.max_items=5"], plan_file=written).done == 8
     with pytest.raises(MissingInputError, match="no such plan"):
@@ -198,32 +198,32 @@ def rewritten(written: Path, change: Callable[[dict[str, object]], object]) -> b
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    (lambda d: d.update(key="other"), "its hash is not that of its key"),
-    (lambda d: d.pop("depth"), "has no 'depth'"),
-    (lambda d: d.update(depth=7), "7 names no file"),
-    (lambda d: d.update(depth=""), "'' is no path"),
-    (lambda d: d.update(depth="a\0b"), "is no path"),
+    (lambda d: d.update(key="other"), "the hash is not that of the key"),
+    (lambda d: d.pop("depth"), "the field 'depth' is missing"),
+    (lambda d: d.update(depth=7), "7 does not name a file"),
+    (lambda d: d.update(depth=""), "'' is not a path"),
+    (lambda d: d.update(depth="a\0b"), "is not a path"),
     (lambda d: d.update(output=["x"]), "should be text"),
-    (lambda d: d.update(more=1), "'more', which means nothing here"),
+    (lambda d: d.update(more=1), "unknown field 'more'"),
     (lambda d: d.update(aids={}), "should be a list"),
-    (lambda d: d.update(photo={"archive": "a.zip"}), "has no 'offset'"),
-    (lambda d: d.update(photo={"archive": "a", "kind": "rar", "inside": "x", "offset": 0, "size": 1, "packed": 1, "method": 0, "problem": ""}), "no kind of archive"),
+    (lambda d: d.update(photo={"archive": "a.zip"}), "the field 'offset' is missing"),
+    (lambda d: d.update(photo={"archive": "a", "kind": "rar", "inside": "x", "offset": 0, "size": 1, "packed": 1, "method": 0, "problem": ""}), "unknown kind of archive"),
     (lambda d: d.update(photo={"archive": "a", "kind": "zip", "inside": "x", "offset": -1, "size": 1, "packed": 1, "method": 0, "problem": ""}), "negative"),
-    (lambda d: d.update(video={"files": ["a"], "sequence": False}), "it is a clip, and the job has none"),
-    (lambda d: d.update(photo=float("nan")), "NaN is no number"),
+    (lambda d: d.update(video={"files": ["a"], "sequence": False}), "a clip, but the job has photos"),
+    (lambda d: d.update(photo=float("nan")), "NaN is not a number"),
 ])
 def test_items_that_are_none(job: Path, written: Path, change: Callable[[dict[str, object]], object], message: str) -> None:
     written.write_bytes(rewritten(written, change))
     with pytest.raises(JobError, match=message) as caught:
         list(read_plan(written, runner.load_job(job), job.parent).items)
-    assert f"{written}: byte " in str(caught.value) and f"gpudepth plan job.yaml -o {written}" in str(caught.value)
+    assert f"{written}: byte " in str(caught.value) and f"write it again: gpudepth plan job.yaml -o {written}" in str(caught.value)
 
 
 def test_deep_and_long_lines(job: Path, written: Path, tmp_path: Path) -> None:
     the_job = runner.load_job(job)
     for head in (b"[" * 200_000, b"{" * 10, b'{"gpudepth_plan":' + b"9" * 5000 + b"}", b"\xff\xfe", b"x" * (1 << 25), b'{"gpudepth_plan": true}'):
         (tmp_path / "bad.jsonl").write_bytes(head + b"\n")
-        with pytest.raises(UsageError, match="is no plan"):
+        with pytest.raises(UsageError, match="not a plan"):
             read_plan(tmp_path / "bad.jsonl", the_job, tmp_path)
     (tmp_path / "bad.jsonl").write_bytes(written.read_bytes().replace(b'"gpudepth_plan":1', b'"gpudepth_plan":2'))
     with pytest.raises(UsageError, match="format 2, this gpudepth reads format 1"):

@@ -106,7 +106,7 @@ def test_a_preset_that_is_recognised_is_told(tmp_path: Path) -> None:
     capture(tmp_path / "a.r3d", frames=1)
     (tmp_path / "job.yaml").write_text('source: {archive: "*.r3d"}\nencoding: {preset: auto}\noutput: {path: "o/{frame}.jpg"}\n')
     assert runner.plan(tmp_path / "job.yaml").notes == (
-        "a.r3d/rgbd/0.jpg: preset auto takes its map for record3d (LZFSE data, as in a Record3D capture)",)
+        "a.r3d/rgbd/0.jpg: preset auto recognised its map as record3d (LZFSE data, as in a Record3D capture)",)
     job = photos(tmp_path, 1)
     plan = runner.plan(job, settings=["encoding.preset=auto"])
     assert "preset auto: " in plan.notes[0] and "the preset cannot be determined from the file" in plan.notes[0]

@@ -129,7 +129,7 @@ def test_shards_cover_everything_once(job: Path) -> None:
     assert sum(s.done for s in summaries) == 5
     assert outputs(job) == whole
     assert len(list((job.parent / "out").glob("gpudepth-ledger.*-of-3.jsonl"))) == 3
-    with pytest.raises(UsageError, match="count from 0"):
+    with pytest.raises(UsageError, match="are numbered from 0"):
         run(job, shard=(3, 3))
 
 
@@ -154,7 +154,7 @@ def test_plans_are_checked_before_anything_runs(job: Path) -> None:
     (job.parent / "depth" / "p1.png").unlink()
     plan = runner.plan(job, settings=["source.allow_missing=true"])
     assert len(plan.items) == 4
-    assert any("1 photos have no map" in n for n in plan.notes)
+    assert any("left out: 1 photo without a map" in n for n in plan.notes)
 
 
 def test_two_runs_of_one_folder(job: Path) -> None:
@@ -268,7 +268,7 @@ def test_what_comes_beside_counts_for_resume(refined: Path) -> None:
 def test_outputs_never_write_over_what_comes_beside(refined: Path) -> None:
     for i in range(1, 6):
         (refined.parent / "confidence" / f"p{i}.png").rename(refined.parent / "confidence" / f"p{i}.npy")
-    with pytest.raises(UsageError, match="would write over"):
+    with pytest.raises(UsageError, match="would overwrite"):
         run(refined, settings=["refine.confidence.path=confidence/{stem}.npy", "output.path=confidence/{stem}.npy"])
 
 

@@ -42,7 +42,7 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     job = str(make(tmp_path, 8))
     assert run_command(["run", job, "--dry-run", "--sample", "4"]) == 0
     said = capsys.readouterr().out
-    assert "4 of 8 items done for a sample, 0 failed" in said
+    assert "4 of 8 items processed as a sample, 0 failed" in said
     assert "core-hours" in said
     assert "of the time: " in said
     assert run_command(["run", job, "--sample", "4"]) == 2
@@ -53,5 +53,5 @@ def test_clips_are_not_sampled(tmp_path: Path) -> None:
     colour(tmp_path / "c.mp4", 2)
     depth(tmp_path / "d.mkv", 2)
     (tmp_path / "job.yaml").write_text("source: {video: c.mp4, depth: d.mkv}\noutput: {path: 'o/{frame}.jpg'}\n")
-    with pytest.raises(UsageError, match="clips are not sampled"):
+    with pytest.raises(UsageError, match="clips cannot be sampled"):
         sample(plan(tmp_path / "job.yaml"), 1)

@@ -42,8 +42,8 @@ def test_shards_on_this_machine(job: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_asked_for_wrongly(job: Path) -> None:
-    for options, message in [({"engine": "spark"}, "unknown engine 'spark'"), ({"engine": "ray"}, "how many shards"),
-                             ({"shards": 0}, "how many shards"), ({"shard": (0, 2), "shards": 2}, "single shard")]:
+    for options, message in [({"engine": "spark"}, "unknown engine 'spark'"), ({"engine": "ray"}, "number of shards"),
+                             ({"shards": 0}, "number of shards"), ({"shard": (0, 2), "shards": 2}, "single shard")]:
         with pytest.raises(UsageError, match=message):
             run(job, **options)     # type: ignore[arg-type]
     with pytest.raises(JobError):
@@ -134,7 +134,7 @@ def test_clusters_that_do_not_answer(job: Path, monkeypatch: pytest.MonkeyPatch,
         monkeypatch.setattr(room.ray, "init", refuse)
     monkeypatch.setenv(variable, "tcp://127.0.0.1:1")
     monkeypatch.setattr(room, "dask", SimpleNamespace(config={"scheduler-address": "tcp://127.0.0.1:1"}), raising=False)
-    with pytest.raises(GpudepthError, match=f"answers at tcp://127.0.0.1:1: .*{variable} names it") as caught:
+    with pytest.raises(GpudepthError, match=f"answers at tcp://127.0.0.1:1: .*check {variable}") as caught:
         run(job, engine=name, shards=2)
     assert caught.value.exit_code == 1
 

@@ -112,7 +112,7 @@ def test_what_changed_is_done_again(job: Path, server: Server, tmp_path: Path) -
     assert server.objects() == local(server, tmp_path)
     assert run(job, settings=["encoding.far=13"]).done == COUNT
     assert run(job, settings=["run.on_existing=overwrite", "encoding.far=13"]).done == COUNT
-    with pytest.raises(UsageError, match="exists, and the ledger does not know it"):
+    with pytest.raises(UsageError, match="the output exists but is not in the ledger"):
         run(job, settings=["run.on_existing=error", f"run.ledger={tmp_path}/none.jsonl"])
 
 
@@ -256,7 +256,7 @@ def test_strange_parts(job: Path, server: Server, monkeypatch: pytest.MonkeyPatc
 
 def test_maps_are_looked_at_before(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["plan", str(job), "--sample", "2"]) == 0
-    assert "2 of 8 items done for a sample, 0 failed" in capsys.readouterr().out
+    assert "2 of 8 items processed as a sample, 0 failed" in capsys.readouterr().out
     job.write_text(JOB.replace("near: 0.5, far: 12", "kind: depth, scale: 1"))
     assert run_command(["plan", str(job)]) == 0
     out = capsys.readouterr().out
@@ -274,7 +274,7 @@ def test_the_example_job(job: Path, server: Server, tmp_path: Path) -> None:
 def test_no_scratch_folder(job: Path, tmp_path: Path) -> None:
     process = subprocess.run([sys.executable, "-c", "import sys, tempfile; tempfile.tempdir = '/nowhere'; from gpudepth.cli.app import main; main(sys.argv[1:])",
                               "run", str(job)], capture_output=True, text=True, check=False)
-    assert process.returncode == 74 and "no folder for scratch files" in process.stderr and "TMPDIR" in process.stderr
+    assert process.returncode == 74 and "no folder for temporary files" in process.stderr and "TMPDIR" in process.stderr
 
 
 def test_stages(job: Path) -> None:

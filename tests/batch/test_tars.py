@@ -109,15 +109,15 @@ def test_tars_of_another_number_of_tars_are_told(tmp_path: Path, capsys: pytest.
     """They hold the same photos once more; nobody deletes them."""
     job = make(tmp_path, 12)
     assert run_command(["plan", str(job), *TARS]) == 0
-    assert "tars lie there" not in capsys.readouterr().out
+    assert "stale tar file" not in capsys.readouterr().out
     assert finish(job, *TARS) == 0
     (tmp_path / "tars/other-7.tar").touch()
-    assert not any("tars lie there" in note for note in pair_files(job, settings=TARS[1::2])[0].notes)
+    assert not any("stale tar file" in note for note in pair_files(job, settings=TARS[1::2])[0].notes)
     fewer = [*TARS[:-1], "output.tars=2"]
     assert run_command(["plan", str(job), *fewer]) == 0
     old = [name for name in tars(tmp_path) if name not in ("0.tar", "1.tar", "other-7.tar")]
     assert old
-    assert f"{len(old)} tars lie there that this job does not write, {tmp_path / 'tars' / old[0]} for one" in capsys.readouterr().out
+    assert f"stale tar file{'s' * (len(old) > 1)} in the output folder would be read as well, for example {tmp_path / 'tars' / old[0]}" in capsys.readouterr().out
 
 
 def test_a_tar_holds_the_memory_of_one_photo(tmp_path: Path) -> None:
@@ -193,4 +193,4 @@ def test_a_sample_and_a_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     shown = capsys.readouterr().out
     assert " photos -> " in shown
     assert run_command(["run", str(job), *TARS, "--dry-run", "--sample", "3"]) == 0
-    assert "3 of 12 items done for a sample" in capsys.readouterr().out
+    assert "3 of 12 items processed as a sample" in capsys.readouterr().out

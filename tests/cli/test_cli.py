@@ -350,7 +350,7 @@ def test_merge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     job.write_text('source: {color: "photos/*", depth: "depth/{stem}.png"}\nencoding: {near: 1, far: 2}\n'
                    'output: {path: "out/{stem}.heic"}\nrun: {workers: 1}\n')
     assert cli("merge", job) == 2
-    assert "no shard ever ran" in capsys.readouterr().err
+    assert "no shard has run" in capsys.readouterr().err
     assert cli("run", job, "--engine", "local", "--shards", 2, "-q") == 3
     assert cli("run", job, "--engine", "local", "--shards", 2, "-q", "--exit-zero") == 0
     capsys.readouterr()

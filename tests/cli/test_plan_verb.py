@@ -25,7 +25,7 @@ def test_it_shows_what_a_dry_run_shows(job: Path, capsys: pytest.CaptureFixture[
     assert run_command(["plan", str(job), "--shard", "0/2"]) == 0
     assert len(capsys.readouterr().out.splitlines()) < len(shown.splitlines())
     assert run_command(["plan", str(job), "--sample", "1"]) == 0
-    assert "1 of 4 items done for a sample" in capsys.readouterr().out
+    assert "1 of 4 items processed as a sample" in capsys.readouterr().out
 
 
 def test_write_run_merge(job: Path, capsys: pytest.CaptureFixture[str]) -> None:

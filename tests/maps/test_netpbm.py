@@ -11,14 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from gpudepth.errors import (
-    GpudepthError,
-    LimitError,
-    MalformedError,
-    TruncatedError,
-    UnsupportedError,
-    UsageError,
-)
+from gpudepth.errors import GpudepthError, LimitError, MalformedError, TruncatedError, UnsupportedError, UsageError
 from gpudepth.limits import Limits
 from gpudepth.maps.netpbm import encode_pfm, read_pfm
 

@@ -1,4 +1,4 @@
-"""Pairs by name on the disk: in everything what `find_pairs` finds in memory."""
+"""Pairs by name in a table: the same as those of the same rules in plain Python."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import random
 from pathlib import Path
 
+import pairs_in_memory
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,6 @@ from hypothesis import strategies as st
 from gpudepth.errors import GpudepthError, OutputError
 from gpudepth.pairing import pair_table
 from gpudepth.pairing.by_name import find_pairs
-from gpudepth.pairing.pair_table import find_pairs_on_disk
 from gpudepth.pairing.pairs import Pairing, natural_bytes, natural_key
 
 
@@ -31,14 +31,14 @@ def told(found: Pairing) -> tuple[object, ...]:
 def same(base: Path, color: str, depth: str, output: str | None = None) -> Pairing | GpudepthError:
     """What both find; or what both refuse, in the same words."""
     try:
-        expected = find_pairs(base, color, depth, output)
+        expected = pairs_in_memory.find_pairs(base, color, depth, output)
     except GpudepthError as error:
         with pytest.raises(type(error)) as caught:
-            find_pairs_on_disk(base, color, depth, output)
+            find_pairs(base, color, depth, output, on_disk=True)
         assert str(caught.value) == str(error)
         return error
-    found = find_pairs_on_disk(base, color, depth, output)
-    assert told(found) == told(expected)
+    found = find_pairs(base, color, depth, output, on_disk=True)
+    assert told(found) == told(expected) == told(find_pairs(base, color, depth, output))
     return found
 
 
@@ -102,7 +102,7 @@ def test_many_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_sequences(tmp_path: Path) -> None:
     make(tmp_path, *(f"p/{n}.jpg" for n in range(12)), *(f"d/{n}.png" for n in range(12)))
-    memory, disk = (find(tmp_path, "p/*", "d/{stem}.png", "out/{stem}.jpg") for find in (find_pairs, find_pairs_on_disk))
+    memory, disk = (find_pairs(tmp_path, "p/*", "d/{stem}.png", "out/{stem}.jpg", on_disk=on_disk) for on_disk in (False, True))
     assert len(disk.pairs) == 12
     assert (disk.pairs[10], disk.pairs[-1], list(disk.pairs[2:5])) == (memory.pairs[10], memory.pairs[-1], list(memory.pairs[2:5]))
     with pytest.raises(IndexError):
@@ -114,7 +114,7 @@ def test_nothing_is_left_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """The database has no name from the start."""
     make(tmp_path, *(f"p/{n}.jpg" for n in range(3000)), *(f"d/{n}.png" for n in range(3000)))
     monkeypatch.setattr(pair_table, "CACHE_KIB", 64)
-    found = find_pairs_on_disk(tmp_path, "p/*", "d/{stem}.png", "out/{stem}.jpg")
+    found = find_pairs(tmp_path, "p/*", "d/{stem}.png", "out/{stem}.jpg", on_disk=True)
     opened = [str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
     names = [name for name in opened if "etilqs" in name]
     assert names and all(name.endswith("(deleted)") for name in names)
@@ -125,7 +125,7 @@ def test_a_full_disk_is_an_error_of_ours(tmp_path: Path, monkeypatch: pytest.Mon
     make(tmp_path, *(f"p/{n}.jpg" for n in range(900)), *(f"d/{n}.png" for n in range(900)))
     monkeypatch.setattr(pair_table, "_SCHEMA", f"pragma max_page_count = 60; {pair_table._SCHEMA}")
     with pytest.raises(OutputError, match=r"disk is full.*SQLITE_TMPDIR"):
-        find_pairs_on_disk(tmp_path, "p/*", "d/{stem}.png", "out/{stem}.jpg")
+        find_pairs(tmp_path, "p/*", "d/{stem}.png", "out/{stem}.jpg", on_disk=True)
 
 
 PATHS = st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=12)

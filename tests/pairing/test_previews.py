@@ -30,7 +30,7 @@ def make(base: Path, *names: str) -> None:
     ("_depth.png", [".npy"], False),
 ])
 def test_names(picture: str, maps: list[str], preview: bool) -> None:
-    assert Previews(Path(name) for name in maps).by_name(Path(picture)) is preview
+    assert Previews.of(Path(name) for name in maps).by_name(Path(picture)) is preview
 
 
 def test_depth_anything_beside_its_map(tmp_path: Path) -> None:

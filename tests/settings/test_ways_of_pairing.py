@@ -123,7 +123,7 @@ def test_missing_maps_of_a_list(folder: Path) -> None:
     assert not (folder / "out").exists()
     summary = run(job(folder, "{pairs: pairs.csv, allow_missing: true}"))
     assert summary.describe() == "1 done, 0 already done, 0 failed"
-    assert "1 photos have no map and are left out" in summary.plan.notes
+    assert "left out: 1 photo without a map" in summary.plan.notes
 
 
 def test_a_list_in_shards_and_with_another_map(folder: Path) -> None:

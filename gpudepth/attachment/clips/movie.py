@@ -27,7 +27,7 @@ from ...video.mp4at import writer as mp4at_writer
 from ...video.ordered import ordered_map
 from ...video.quicktime import writer
 from ..output import atomic
-from ..photo import Guide
+from ..photo import frame_guide
 from ..prepare import PreparedMap, prepare_map
 from .match import Read, Streams, open_clip
 from .photos import ClipOutcome
@@ -136,7 +136,7 @@ class _Maps:
         width, height = read.picture.width, read.picture.height
         if settings.orientation == "display":
             width, height = exif.size(orientation, width, height)
-        guide = Guide(lambda: (rgb(read.picture), orientation), settings.orientation)
+        guide = frame_guide(lambda: rgb(read.picture), orientation, settings.orientation)
         try:
             return read.frame, prepare_map(read.depth, (width, height), settings, self.context.backend, guide=guide)
         except UnsupportedError as error:

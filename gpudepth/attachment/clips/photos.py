@@ -29,7 +29,7 @@ from .. import pipeline
 from ..decode import DepthInput
 from ..encode import encode_map
 from ..output import atomic
-from ..photo import Guide
+from ..photo import frame_guide
 from ..prepare import prepare_map
 from .match import Read, Streams, open_clip
 from .span import ClipContext, find_span
@@ -190,7 +190,7 @@ class _Coder:
         picture = Picture(frame.width, frame.height, self.orientation)
         display = settings.orientation == "display"
         size = (picture.width, picture.height) if display else (frame.width, frame.height)
-        guide = Guide(lambda: (rgb(frame), self.orientation), settings.orientation)
+        guide = frame_guide(lambda: rgb(frame), self.orientation, settings.orientation)
         prepared = prepare_map(depth, size, settings, backend, guide=guide, times=times)
         coded, prepared = encode_map(prepared, picture, settings, backend, self.container)
         with times.stage("encode"):

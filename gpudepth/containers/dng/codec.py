@@ -86,7 +86,7 @@ def encode(codes: NDArray[Any], compression: str | None, order: Order) -> Strip:
 def decode(tiff: Tiff, ifd: Ifd, size: tuple[int, int], limits: Limits) -> tuple[NDArray[Any], int]:
     """Decode the image of a directory to ((H, W) codes, bits). Raises FileError and its subclasses."""
     width, height = size
-    limits.check_picture(width, height, 2, where=ifd.path)
+    limits.check_decode(width, height, 2, where=ifd.path)
     bits = _check_format(tiff, ifd)
     tiled = ifd.has(TILE_OFFSETS)
     if tiled:
@@ -96,7 +96,7 @@ def decode(tiff: Tiff, ifd: Ifd, size: tuple[int, int], limits: Limits) -> tuple
     if piece_w <= 0 or piece_h <= 0:
         raise MalformedError(f"tiles or strips have {piece_w} × {piece_h} pixels", where=ifd.path)
     across, down = -(-width // piece_w), -(-height // piece_h)
-    limits.check_picture(across * piece_w, down * piece_h, 2, where=ifd.path)
+    limits.check_decode(across * piece_w, down * piece_h, 2, where=ifd.path)
     tags = (TILE_OFFSETS, TILE_BYTE_COUNTS) if tiled else (STRIP_OFFSETS, STRIP_BYTE_COUNTS)
     offsets, counts = (tiff.integers(ifd, tag) or () for tag in tags)
     if not len(offsets) == len(counts) == across * down:

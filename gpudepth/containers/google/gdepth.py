@@ -204,7 +204,7 @@ def decode(data: bytes, where: str, limits: Limits) -> NDArray[Any]:
         if picture is None:
             raise MalformedError("it is not a picture: neither PNG nor JPEG", where=where)
         with picture:
-            limits.check_picture(*picture.size, 4, where=where, packed=len(data))
+            limits.check_decode(*picture.size, 4, where=where, packed=len(data))
             if picture.mode in ("I;16", "I;16B", "I"):
                 return np.asarray(picture).astype(np.uint16)
             if picture.mode in ("P", "1"):  # samples are not gray values; Pillow warns about a palette with alpha

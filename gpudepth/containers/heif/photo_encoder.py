@@ -18,6 +18,7 @@ from ...formats.bytesource import ByteSource, Input, as_file
 from ...limits import DEFAULT, Limits
 from ..base import PHOTO_QUALITY, Picture
 
+ENCODED = 30        # bytes of memory per pixel to decode a photo and encode it with libx265, as measured
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
 
 
@@ -106,6 +107,7 @@ def encode_photo(path: str | Input, quality: int = PHOTO_QUALITY, limits: Limits
     with open_photo(path, limits) as image:
         about, info = _exif(image), dict(image.info)
         alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in info
+        limits.charge(image.width * image.height * ENCODED)
         pixels = decode(image, "RGBA" if alpha else "RGB", path)
     turned, block = then(about.orientation, turn), info.get("exif")
     if turn != 1 and block:

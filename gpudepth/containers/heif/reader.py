@@ -151,7 +151,7 @@ def _decode_grid(file: HeifFile, item: int) -> tuple[NDArray[Any], int]:
             if not fits:
                 raise MalformedError(f"{columns} × {rows} tiles of {w}×{h} do not result in {width}×{height}",
                                      where=c.where)
-            file.source.limits.check_picture(w * columns, h * rows, 2, where=c.where, packed=file.source.size)
+            file.source.limits.check_decode(w * columns, h * rows, 2, where=c.where, packed=file.source.size)
             out = np.zeros((h * rows, w * columns), codes.dtype)
         if codes.shape != (out.shape[0] // rows, out.shape[1] // columns) or codes.dtype != out.dtype:
             raise MalformedError("the grid's tiles differ in size or bits", where=c.where)

@@ -16,6 +16,8 @@ from .rewrite import Rewriter
 
 IPCO_LIMIT = 100  # libheif 1.23 refuses files with more property boxes
 
+ENCODED = 8         # bytes of memory per pixel to encode a map with libx265, as measured
+
 
 def storage(fmt: PixelFormat, lo: float, hi: float, bits: int | None = None) -> Storage:
     """Return 8, 10 or 12 bits over [lo, hi], rounded outward as the SEI requires; half floats are exact.
@@ -49,6 +51,7 @@ def attach(file: HeifFile, coded: CodedMap, profile: str, placement: Placement =
     if meta.targets("thmb", primary) or meta.targets("pred", primary):
         raise UnsupportedError(f"primary item {primary} is a thumbnail or a predicted picture of another item, where "
                                "readers do not look for depth", where=f"{name}: meta/iref")
+    file.source.limits.charge(coded.codes.size * ENCODED)
     hvcc, data = encode_monochrome(coded.codes, coded.storage.format.bits, coded.crf)
     packet = apple.serialise(coded, profile, placement.donor, file.source.limits)
     depth = edit.add("hvc1", data)

@@ -64,7 +64,7 @@ def encode(codes: NDArray[Any], packet: bytes, count: int, quality: int | None =
 def decode(source: ByteSource, stream: Stream, limits: Limits, kind: str = "depth") -> tuple[NDArray[Any], int]:
     """Decode a further image to ((H, W) codes, bits). Raises MalformedError, UnsupportedError, LimitError."""
     frame, where = stream.frame, f"image at {stream.start:,}"
-    limits.check_picture(frame.width, frame.height, 3, where=where, packed=stream.size)
+    limits.check_decode(frame.width, frame.height, 3, where=where, packed=stream.size)
     if frame.components != 1:
         raise UnsupportedError(f"the {kind} image has {frame.components} components; one is supported", where=where)
     # APPn segments are removed, because Pillow takes the two-tag MPF for a damaged file of several images.

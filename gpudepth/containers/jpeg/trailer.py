@@ -84,7 +84,7 @@ def _plane(data: bytes, at: int, size: tuple[int, int], source: ByteSource, wher
     width, height = size
     if width <= 0 or height <= 0:
         raise MalformedError(f"the depth map is {width} × {height}", where=where)
-    source.limits.check_picture(width, height, 1, where=where)
+    source.limits.check_decode(width, height, 1, where=where)
     if at + width * height > len(data):
         raise MalformedError(f"the depth map of {width} × {height} has only {max(0, len(data) - at):,} bytes",
                              where=where)

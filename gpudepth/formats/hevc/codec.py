@@ -144,7 +144,7 @@ def _decode(configuration: Configuration, data: bytes, limits: Limits, where: st
     import av.error
 
     declared = configuration.sequence()
-    limits.check_picture(declared.coded_width, declared.coded_height, 3, where=where, packed=len(data))
+    limits.check_decode(declared.coded_width, declared.coded_height, 3, where=where, packed=len(data))
     nals = split_lengths(data, configuration.length_size, where, limits)
     stream = configuration.annex_b() + b"".join(b"\0\0\0\1" + n for n in nals)
     context = av.CodecContext.create("hevc", "r")
