@@ -98,7 +98,7 @@ def test_attach_from_npy_and_from_a_photo(tmp_path: Path, photo: Path, depth: Pa
     (["attach", "photo.heic", "depth.png", "--near", "12", "--far", "0.5", "-o", "o.heic"], 2, "near (12 m) must be"),
     (["attach", "photo.heic", "depth.png", "--near", "0", "--far", "5", "-o", "o.heic"], 2, "--format hdep"),
     (["attach", "photo.heic", "depth.png", "--near", "1", "-o", "o.heic"], 2, "go together"),
-    (["attach", "photo.heic", "depth.png", "-o", "o.heic"], 2, "--near 0.5 --far 12: metres"),
+    (["attach", "photo.heic", "depth.png", "-o", "o.heic"], 2, "--near 0.5 --far 12 are the metres at black and white"),
     (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2"], 2, "-o"),
     (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2", "--metric", "-o", "o.heic"], 2, "both say"),
     (["attach", "photo.heic", "none.png", "--near", "1", "--far", "2", "-o", "o.heic"], 2, "the file does not exist"),

@@ -122,7 +122,7 @@ def test_what_goes_wrong_is_said(toured: Toured, tmp_path: Path, monkeypatch: py
     with pytest.raises(OutputError, match="cannot be written"):
         list(tour(tmp_path / "missing"))
     heic = next(s.photo for s in toured.samples if s.photo.suffix == ".heic")
-    with pytest.raises(NoDepthError, match="came back without depth"):
+    with pytest.raises(NoDepthError, match="the written file holds no depth"):
         tour_module.compare(toured.samples[1], heic)
     constant = gpudepth.DepthData.from_values(np.full((2, 2), 1 / NEAR), "hdis")
     assert steps(constant, np.full((2, 2), NEAR, np.float32)) == 0
