@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..attachment.side_inputs import SideInputs
 from ..containers import registry
 from ..errors import GpudepthError, NoDepthError, UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource
@@ -49,8 +48,6 @@ def attach(
     gpudepth attach photo.jpg --estimate model.onnx --preset depth-anything-v2 --near 0.5 --far 12 -o out.jpg
     """
     settings = o.settings(given, coded=coded)
-    from ..attachment.estimate import Estimator
-
     if photo.is_dir():
         raise UsageError("attach takes one photo, but this is a folder", where=photo,
                          hint=f"gpudepth init {shlex.quote(str(photo.parent))} writes a job for all photos and maps")
@@ -62,9 +59,7 @@ def attach(
         return
     if frames is not None or stride != 1 or clip:
         raise UsageError("--frames, --stride and --clip require a clip", hint="-o frames/%06d.heic, or a .mov")
-    source = Estimator().estimate(photo, settings) if depth is None else depth
-    side_inputs = SideInputs(given["align_to"], given["confidence"])
-    outcome = _attach_photo(photo, source, target, settings, backend, side_inputs)
+    outcome = _attach_photo(photo, depth, target, settings, backend, given)
     print_outcome(outcome, given["fill"], as_json=as_json)
     doubt = doubt_about(outcome, settings.encoding)
     if doubt:
@@ -73,11 +68,10 @@ def attach(
 
 def _network(depth: Path | None, model: Path | None, options: list[str] | None, backend: str) -> Network | None:
     """Return the network of --estimate and --network, or None if there is a map. Raises UsageError."""
-    from ..maps.network import SOURCES
-    from ..settings.sections import network_of
-
     if model is None:
         if depth is None:
+            from ..maps.network import SOURCES
+
             raise UsageError("the map is missing", hint="gpudepth attach PHOTO MAP; or ‹estimate=MODEL.onnx› without a "
                              "map. " + SOURCES[0].upper() + SOURCES[1:])
         if options:
@@ -85,6 +79,8 @@ def _network(depth: Path | None, model: Path | None, options: list[str] | None, 
         return None
     if depth is not None:
         raise UsageError("pass either a map or ‹estimate›", where=depth)
+    from ..settings.sections import network_of
+
     return network_of(model, o.key_values("--network", options), backend)
 
 
@@ -98,14 +94,21 @@ def _attach_clip(video: Path, depth: Path | None, output: Path, settings: Settin
     return attach_clip(video, depth, output, settings, o.engine(backend), options=options)
 
 
-def _attach_photo(photo: Path, depth: DepthInput, target: Path, settings: Settings, backend: str,
-                  side_inputs: SideInputs) -> Outcome:
+def _attach_photo(photo: Path, depth: Path | None, target: Path, settings: Settings, backend: str,
+                  given: dict[str, Any]) -> Outcome:
     from ..attachment.pipeline import run_item
+    from ..attachment.side_inputs import SideInputs
 
+    source: DepthInput | None = depth
+    if source is None:
+        from ..attachment.estimate import Estimator
+
+        source = Estimator().estimate(photo, settings)
     try:
-        return run_item(photo, depth, target, settings, o.engine(backend), side_inputs=side_inputs)
+        return run_item(photo, source, target, settings, o.engine(backend),
+                        side_inputs=SideInputs(given["align_to"], given["confidence"]))
     except (NoDepthError, UnsupportedError):
-        if isinstance(depth, Path) and _are_swapped(photo, depth):
+        if depth is not None and _are_swapped(photo, depth):
             raise UsageError("the photo comes first, then its map",
                              hint=shlex.join(["gpudepth", "attach", str(depth), str(photo)]) + " …") from None
         raise
