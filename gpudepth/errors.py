@@ -125,7 +125,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def listing(names: Iterable[str], count: int, joint: str = ", ", none: str = "nothing", most: int = NAMED,
+def listing(names: Iterable[str], count: int, joint: str = ", ", none: str = "nothing", *, most: int = NAMED,
             longest: int = LONGEST_NAME) -> str:
     """Return the first of `count` names, at most `most`, and the number of the others; return `none` for no names."""
     first = [_cut(name, longest) for name in islice(names, most)]

@@ -176,28 +176,23 @@ def _frame(photo: Photo, settings: Settings) -> tuple[int, int]:
 
 def _upright(prepared: PreparedMap, picture: Picture | None, settings: Settings, backend: Backend) -> DepthData:
     """Return a map in the orientation in which it is written."""
-    values, calibration, source = prepared.values, prepared.calibration, prepared.source
+    values, calibration = prepared.values, prepared.calibration
     shown = settings.orientation == "display"
     wanted_shown = shown if picture is None else settings.export_orientation == "display"
-    turns = []
+    turn = settings.exif_turn if wanted_shown else 1
     if picture is not None and shown != wanted_shown:
-        turns.append(orientation.inverse(picture.orientation) if shown else picture.orientation)
-    if wanted_shown:
-        turns.append(settings.exif_turn)
-    for turn in turns:
-        if turn != 1:
-            values = backend.orient(values, turn)
-            calibration = calibration.oriented(turn) if calibration else None
-    if settings.calibration == "none":
-        calibration = None
-    elif settings.calibration == "exif":
-        calibration = _exif_calibration(picture, shown=wanted_shown)
-    stored = 1 if wanted_shown else (picture.orientation if picture else source.orientation if source else 1)
-    return DepthData(
-        values, settings.pixel_format, orientation=stored, calibration=calibration,
-        accuracy=settings.accuracy or (source.accuracy if source else "relative"),
-        quality=settings.quality or (source.quality if source else "high"),
-        filtered=settings.filtered if settings.filtered is not None else (source.filtered if source else True))
+        turn = orientation.then(orientation.inverse(picture.orientation) if shown else picture.orientation, turn)
+    if turn != 1:
+        values = backend.orient(values, turn)
+        calibration = calibration.oriented(turn) if calibration else None
+    if settings.calibration != "source":
+        calibration = _exif_calibration(picture, shown=wanted_shown) if settings.calibration == "exif" else None
+    stored = 1
+    if not wanted_shown:
+        origin = picture or prepared.source
+        stored = origin.orientation if origin else 1
+    return DepthData(values, settings.pixel_format, orientation=stored, calibration=calibration,
+                     **prepared.declared(settings))
 
 
 def _exif_calibration(picture: Picture | None, *, shown: bool) -> Calibration | None:

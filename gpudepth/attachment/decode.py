@@ -152,19 +152,9 @@ def _wrap(array: NDArray[Any], settings: Settings) -> SourceMap:
 
 
 def _convert_codes(source: SourceMap, settings: Settings, backend: Backend) -> DecodedMap:
-    encoding = settings.encoding or _of_donor(settings) or RELATIVE.get(settings.align or "")
-    if encoding is None and settings.floats_are_metres and source.max_code is None:
-        encoding = Depth()
-    if encoding is None:
-        raise UsageError("nothing defines what the values of the map mean", where=str(source.path), hint=(
-            "name the unit of metric samples: ‹align_scale=mm›, 0.001 or 1/256" if settings.floats_are_metres else
-            "‹near=0.5› ‹far=12› are the metres at black and white (‹white=near› if white is near); ‹metric=True› if "
-            "the values are metres, ‹scale=mm› if they are millimetres; or a preset from gpudepth presets"))
-    relative = settings.align is not None and encoding is RELATIVE[settings.align]
     if settings.unpack is not None:
         source = replace(source, codes=settings.unpack(source.codes))
-    if isinstance(encoding, Relative) and encoding.low is None and source.max_code is None:
-        encoding = encoding.between(*_extremes(source, backend))
+    encoding, relative = _encoding_of(source, settings, backend)
     fmt = working_format(settings)
     height, width = source.codes.shape
     settings.limits.charge(width * height * CONVERTED)
@@ -183,8 +173,25 @@ def _convert_codes(source: SourceMap, settings: Settings, backend: Backend) -> D
     values = backend.host(values)
     if source.orientation != 1:
         values = backend.orient(values, source.orientation)
-    return DecodedMap(values, fmt, f"relative {settings.align}" if relative else encoding.describe(source.max_code),
-                  span=span)
+    summary = f"relative {settings.align}" if relative else encoding.describe(source.max_code)
+    return DecodedMap(values, fmt, summary, span=span)
+
+
+def _encoding_of(source: SourceMap, settings: Settings, backend: Backend) -> tuple[Encoding, bool]:
+    """Return the encoding of a map, and whether its values are relative, without an encoding of their own."""
+    encoding = settings.encoding or _of_donor(settings)
+    if encoding is None and settings.align is not None:
+        return RELATIVE[settings.align], True
+    if encoding is None and settings.floats_are_metres and source.max_code is None:
+        encoding = Depth()
+    if encoding is None:
+        raise UsageError("nothing defines what the values of the map mean", where=str(source.path), hint=(
+            "name the unit of metric samples: ‹align_scale=mm›, 0.001 or 1/256" if settings.floats_are_metres else
+            "‹near=0.5› ‹far=12› are the metres at black and white (‹white=near› if white is near); ‹metric=True› if "
+            "the values are metres, ‹scale=mm› if they are millimetres; or a preset from gpudepth presets"))
+    if isinstance(encoding, Relative) and encoding.low is None and source.max_code is None:
+        encoding = encoding.between(*_extremes(source, backend))
+    return encoding, False
 
 
 def _of_donor(settings: Settings) -> Encoding | None:

@@ -56,10 +56,8 @@ def encode_map(prepared: PreparedMap, picture: Picture, settings: Settings, back
         warnings = warn_if_coarse(values, codes, storage, settings.pixel_format, max(container.bits))
     coded = CodedMap(
         codes, storage, settings.pixel_format, _calibration(calibration, picture, settings),
-        accuracy=settings.accuracy or (data.accuracy if data else "relative"),
-        quality=settings.quality or (data.quality if data else "high"),
-        filtered=settings.filtered if settings.filtered is not None else (data.filtered if data else True),
-        crf=settings.crf, jpeg_quality=settings.jpeg_quality, compression=settings.compression)
+        crf=settings.crf, jpeg_quality=settings.jpeg_quality, compression=settings.compression,
+        **prepared.declared(settings))
     return coded, replace(prepared, warnings=(*prepared.warnings, *warnings))
 
 

@@ -50,6 +50,13 @@ class PreparedMap:
     span: Span | None = None
     warnings: tuple[str, ...] = ()
 
+    def declared(self, settings: Settings) -> dict[str, Any]:
+        """Return accuracy, quality and filtered: what the settings name, otherwise those of the source."""
+        source = self.source
+        return {"accuracy": settings.accuracy or (source.accuracy if source else "relative"),
+                "quality": settings.quality or (source.quality if source else "high"),
+                "filtered": settings.filtered if settings.filtered is not None else source is None or source.filtered}
+
 
 def prepare_map(depth: DepthInput, frame: tuple[int, int] | None, settings: Settings, backend: Backend, *,
                 guide: Guide | None = None, side_inputs: SideInputs = NO_SIDE_INPUTS,
@@ -75,17 +82,7 @@ def prepare_map(depth: DepthInput, frame: tuple[int, int] | None, settings: Sett
         decoded = decode_map(depth, settings, backend, frame, camera.depth if camera else None)
     data = decoded.data
     calibration = data.calibration if data and data.calibration else camera.calibration if camera else None
-    current, confidence, warnings = decoded, None, tuple[str, ...]()
-    if settings.align is None:
-        confidence = read_confidence(side_inputs, settings, _size(decoded.values))
-    else:   # before anything is cut off, because the samples cover the field of view of the whole map
-        aligned = align_to(decoded.values, side_inputs, settings, backend)
-        values = aligned.values if decoded.fmt == FDIS else backend.reciprocal_to(aligned.values, FDIS)
-        current = replace(decoded, values=values, fmt=FDIS, summary=f"{decoded.summary}, {aligned.found}")
-        warnings = (aligned.warning,) if aligned.warning else ()
-    if confidence is not None:
-        values = current.values
-        current = replace(current, values=np.where(confidence > 0, values, values.dtype.type(np.nan)))
+    current, confidence, warnings = _with_side_inputs(decoded, side_inputs, settings, backend)
     box = None if frame is None else _box(current.values.shape, frame, settings, depth)
     if box is not None:
         x, y, width, height = box
@@ -100,6 +97,21 @@ def prepare_map(depth: DepthInput, frame: tuple[int, int] | None, settings: Sett
     return PreparedMap(_native(current, settings, backend), current.summary, calibration, data,
                        data.codes if data and untouched else None, filled,
                        decoded.span if untouched else None, warnings)
+
+
+def _with_side_inputs(decoded: DecodedMap, side_inputs: SideInputs, settings: Settings,
+                      backend: Backend) -> tuple[DecodedMap, NDArray[np.uint8] | None, tuple[str, ...]]:
+    """Return a map aligned to samples, or without the pixels that have no confidence; the confidence; warnings."""
+    if settings.align is not None:  # before anything is cut off, because the samples cover the whole field of view
+        aligned = align_to(decoded.values, side_inputs, settings, backend)
+        values = aligned.values if decoded.fmt == FDIS else backend.reciprocal_to(aligned.values, FDIS)
+        metric = replace(decoded, values=values, fmt=FDIS, summary=f"{decoded.summary}, {aligned.found}")
+        return metric, None, (aligned.warning,) if aligned.warning else ()
+    confidence = read_confidence(side_inputs, settings, _size(decoded.values))
+    if confidence is None:
+        return decoded, None, ()
+    values = decoded.values
+    return replace(decoded, values=np.where(confidence > 0, values, values.dtype.type(np.nan))), confidence, ()
 
 
 def _size(values: NDArray[Any]) -> tuple[int, int]:

@@ -106,8 +106,7 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None, *, on_
     _check_pairing(job, base, pairing)
     check_url(job.output.path)
     root, settings = output_root(base, job.output.path), plan_settings(job, base)
-    undefined = settings.encoding is None and settings.auto is None and settings.align is None
-    preset = CAPTURES if undefined and any(p.camera for p in pairing.pairs) else None
+    preset = _preset_of(pairing, settings)
     if preset is not None:
         settings = settings.with_preset(preset)
     make = _item_maker(job, base, root, pairing, settings)
@@ -124,6 +123,12 @@ def make_plan(job: Job, base: Path, shard: tuple[int, int] | None = None, *, on_
     mine = items if shard is None else tuple(i for i in items if in_shard(i.key, shard))
     refused = tuple(r for r in pairing.refused if in_shard(r.key, shard))
     return Plan(job, mine, root, pairing, settings, tuple(_notes(pairing, stale)), refused, preset=preset)
+
+
+def _preset_of(pairing: Pairing, settings: Settings) -> str | None:
+    """Return the preset of captures, if there are some and the settings do not define what the values mean."""
+    undefined = settings.encoding is None and settings.auto is None and settings.align is None
+    return CAPTURES if undefined and any(p.camera for p in pairing.pairs) else None
 
 
 def _check_pairing(job: Job, base: Path, pairing: Pairing) -> None:

@@ -19,7 +19,7 @@ from ..containers import registry
 from ..containers.base import Container, capabilities
 from ..depth.encoding import DisparityRange, Encoding, Gray, Relative, ZBuffer
 from ..depth.pixel_format import Quantity, metre_range, quantity_of
-from ..errors import render
+from ..errors import counted, render
 from ..maps.record3d import read_capture
 from ..settings.options import key
 from ..settings.settings import Settings
@@ -83,25 +83,31 @@ def precision_warnings(items: Sequence[PhotoItem], settings: Settings, seconds: 
     stored = select(items, lambda item: item.output.suffix.lower() not in MAPS_ALONE)
     if settings.align is not None or (settings.encoding is None and settings.auto is None) or not stored:
         return [], []
+    container = registry.by_suffix(stored[0].output.suffix)
     named = known_range(settings.encoding)
     if named is not None:
-        return _warn(*named, settings, _container(stored[0]), "the range that the encoding names"), []
+        return _warn(*named, settings, container, "the range that the encoding names"), []
     if settings.network is not None:      # its maps do not exist yet
         return [], []
-    chosen = evenly(stored, SAMPLES)
-    notes, seen = [], []
-    for done in run_tasks(probe_range, [RangeProbe(item, settings) for item in chosen], 1, seconds):
+    found, notes = _probe(evenly(stored, SAMPLES), settings, seconds)
+    near = min((s.near for s in found if s.near > 0), default=math.nan)
+    far = max((s.far for s in found if math.isfinite(s.far)), default=math.nan)
+    number = among or len(items)
+    of = f"{len(found)} of {number} maps" if len(found) < number else counted(number, "map")
+    return _warn(near, far, settings, container, f"the range of {'the map' if number == 1 else of}"), notes
+
+
+def _probe(items: Sequence[PhotoItem], settings: Settings, seconds: float) -> tuple[list[ProbedRange], list[str]]:
+    """Return the ranges of maps that can be read, and notes about presets."""
+    found, notes = [], []
+    for done in run_tasks(probe_range, [RangeProbe(item, settings) for item in items], 1, seconds):
         if done.error is None:
-            seen.append(done.result)
+            found.append(done.result)
             if done.result.preset_reason:
                 notes.append(f"{done.task.item.key}: preset auto recognised its map as {done.result.preset_reason}")
         elif settings.auto is not None:
             notes.append(f"{done.task.item.key}: preset auto: {done.error}")
-    near = min((s.near for s in seen if s.near > 0), default=math.nan)
-    far = max((s.far for s in seen if math.isfinite(s.far)), default=math.nan)
-    number = among or len(items)
-    of = "the map" if number == 1 else f"{len(seen)} of {number} maps" if len(seen) < number else f"{len(seen)} maps"
-    return _warn(near, far, settings, _container(stored[0]), f"the range of {of}"), notes
+    return found, notes
 
 
 def other_formats(items: Sequence[PhotoItem], settings: Settings) -> list[str]:
@@ -138,10 +144,6 @@ def evenly(items: Sequence[Any], count: int) -> list[Any]:
     if count == 1:
         return [items[0]]
     return [items[round(i * (len(items) - 1) / (count - 1))] for i in range(count)]
-
-
-def _container(item: PhotoItem) -> Container | None:
-    return registry.by_suffix(item.output.suffix)
 
 
 def _warn(near: float, far: float, settings: Settings, container: Container | None, of: str) -> list[str]:

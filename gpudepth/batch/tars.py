@@ -114,14 +114,19 @@ class Tar:
 
     def _row(self, rows: list[Row], task: Task, times: StageTimes) -> Row:
         states = [state for row in rows for state in (row.photo, row.depth, *row.beside) if state is not None]
-        near = min((row.metres[0] for row in rows if row.metres and row.metres[0] is not None), default=None)
-        fars = [row.metres[1] for row in rows if row.metres]
-        far = None if None in fars else max((f for f in fars if f is not None), default=None)
         warnings = [f"{row.key}: {warning}" for row in rows for warning in row.warnings]
         return Row(self.key, "ok", task.job, states[0], states[1], self.target, summary=f"{len(rows)} photos",
-                   metres=(near, far), filled=sum(row.filled for row in rows), warnings=tuple(warnings[:WARNINGS]),
+                   metres=_range(rows), filled=sum(row.filled for row in rows), warnings=tuple(warnings[:WARNINGS]),
                    members=self.members, beside=tuple(states[2:]), pixels=sum(row.pixels for row in rows),
                    stages=times.rounded())
+
+
+def _range(rows: Sequence[Row]) -> tuple[float | None, float | None]:
+    """Return nearest and farthest metres of all photos; None for infinity."""
+    found = [row.metres for row in rows if row.metres]
+    fars = [far for _, far in found]
+    return (min((near for near, _ in found if near is not None), default=None),
+            None if None in fars else max((far for far in fars if far is not None), default=None))
 
 
 def _add_member(archive: tarfile.TarFile, item: PhotoItem, scratch: Path, task: Task, context: ItemContext) -> Row:

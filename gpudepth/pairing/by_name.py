@@ -93,23 +93,27 @@ def find_beside(base: Path, template: str, pairs: Iterable[Pair], known: frozens
 def no_match_error(base: Path, color: str) -> MissingInputError:
     """Make the error for a glob or template without a match; its hint lists what the folder holds."""
     folder = search_root(base, color)
-    if not folder.is_dir():
-        there = folder
-        while not there.is_dir() and there != there.parent:
-            there = there.parent
-        folders = natural_sorted(Path(e.path) for e in entries(there) if is_folder(e) and not e.name.startswith("."))
-        names = ", ".join(f"{path.name}/" for path in folders[:8]) or "no folders"
-        return MissingInputError(f"the folder named by {color!r} does not exist", where=folder,
-                                 hint=f"{there} holds {names}")
-    suffixes, beside = Counter[str](), 0
+    if folder.is_dir():
+        return MissingInputError(f"no file matches {color!r}", where=folder,
+                                 hint=f"the folder holds {_content(folder)}")
+    there = folder
+    while not there.is_dir() and there != there.parent:
+        there = there.parent
+    folders = natural_sorted(Path(e.path) for e in entries(there) if is_folder(e) and not e.name.startswith("."))
+    names = ", ".join(f"{path.name}/" for path in folders[:8]) or "no folders"
+    return MissingInputError(f"the folder named by {color!r} does not exist", where=folder,
+                             hint=f"{there} holds {names}")
+
+
+def _content(folder: Path) -> str:
+    """Return what a folder holds, such as `3 .jpg, 1 folder`."""
+    suffixes, folders = Counter[str](), 0
     for entry in entries(folder):
         if entry.name.startswith("."):
             continue
         if is_folder(entry):
-            beside += 1
+            folders += 1
         else:
             suffixes[Path(entry.name).suffix or "without suffix"] += 1
-    there_is = [f"{count} {suffix}" for suffix, count in suffixes.most_common(8)]
-    there_is += [counted(beside, "folder")] if beside else []
-    return MissingInputError(f"no file matches {color!r}", where=folder,
-                             hint="the folder holds " + (", ".join(there_is) or "nothing"))
+    found = [f"{count} {suffix}" for suffix, count in suffixes.most_common(8)]
+    return ", ".join(found + [counted(folders, "folder")] * (folders > 0)) or "nothing"

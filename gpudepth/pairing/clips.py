@@ -7,7 +7,7 @@ numbers. `{time}` does the same with times.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -104,31 +104,47 @@ def find_clips(base: Path, video: str, depth: str | None, output: str) -> Clips:
         raise no_match_error(base, video)
     names = frozenset().union(*(fields for fields, _ in videos.values()))
     output_template(output, names | {FRAME})
-    depths: dict[tuple[str, ...], tuple[Fields, Footage]] = {}
-    if depth is not None:
-        wanted = placeholders(depth) - {FRAME, TIME}
-        Template(depth).check_names(names | {FRAME, TIME})
-        depths = _group(base, "depth", depth, sorted(wanted))
-    clips, alone, used = [], [], set[tuple[str, ...]]()
-    for key in sorted(videos, key=lambda key: natural_key(videos[key][1].path)):
-        fields, footage = videos[key]
-        name = photo_key(footage.path.parent if footage.sequence else footage.path, base)
-        found = None
-        if depth is not None:
-            mine = tuple(fields[n] for n in sorted(wanted))
-            if mine not in depths:
-                alone.append(name)
-                continue
-            used.add(mine)
-            found = depths[mine][1]
-        if found is not None and found.path == footage.path and not found.sequence:
-            found = None
-        clips.append(Clip(name, footage, found, _fill(base, output, fields), fields))
-    left = [str(footage) for key, (_, footage) in depths.items() if key not in used]
+    wanted, depths = _depths(base, depth, names)
+    clips, without, left = [], [], dict(depths)
+    for name, fields, footage in _in_order(videos.values(), base):
+        key = tuple(fields[n] for n in wanted)
+        if depth is not None and key not in depths:
+            without.append(name)
+            continue
+        left.pop(key, None)
+        clips.append(Clip(name, footage, _other(depths.get(key), footage), _fill(base, output, fields), fields))
     maps = {path for clip in clips if clip.depth for path in clip.depth.files}
-    clips = [clip for clip in clips if clip.depth is None or not maps & set(clip.video.files)]
-    alone = [name for name in alone if base / name not in maps]
-    return Clips(tuple(clips), tuple(alone), tuple(left))
+    return Clips(tuple(clip for clip in clips if not _is_depth(clip, maps)),
+                 tuple(name for name in without if base / name not in maps),
+                 tuple(str(footage) for _, footage in left.values()))
+
+
+def _is_depth(clip: Clip, maps: set[Path]) -> bool:
+    """Return whether the files of a clip are the depth of another."""
+    return clip.depth is not None and not maps.isdisjoint(clip.video.files)
+
+
+def _in_order(videos: Iterable[tuple[Fields, Footage]], base: Path) -> Iterator[tuple[str, Fields, Footage]]:
+    """Yield videos with their keys, in natural order."""
+    for fields, footage in sorted(videos, key=lambda video: natural_key(video[1].path)):
+        yield photo_key(footage.path.parent if footage.sequence else footage.path, base), fields, footage
+
+
+def _depths(base: Path, depth: str | None,
+            names: frozenset[str]) -> tuple[list[str], dict[tuple[str, ...], tuple[Fields, Footage]]]:
+    """Return the placeholders by which depth is looked up, and the footage that holds it."""
+    if depth is None:
+        return [], {}
+    wanted = sorted(placeholders(depth) - {FRAME, TIME})
+    Template(depth).check_names(names | {FRAME, TIME})
+    return wanted, _group(base, "depth", depth, wanted)
+
+
+def _other(depth: tuple[Fields, Footage] | None, video: Footage) -> Footage | None:
+    """Return what holds the depth of a video; None if the video does."""
+    if depth is None or (depth[1].path == video.path and not depth[1].sequence):
+        return None
+    return depth[1]
 
 
 def footage(text: str) -> Footage:

@@ -225,9 +225,8 @@ def _walk(folder: Path, parts: list[str], fields: Fields, glob: bool) -> Iterato
     part, rest = parts[0], parts[1:]
     if glob and part == "**":
         yield from _walk(folder, rest, fields, glob)
-        for entry in entries(folder):
-            if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
-                yield from _walk(folder / entry.name, parts, fields, glob)
+        for name in _subfolders(folder):
+            yield from _walk(folder / name, parts, fields, glob)
         return
     if part == ".." or (not _PART.search(part) and _exists(folder / part)):
         yield from _walk(folder / part, rest, fields, glob)
@@ -240,6 +239,11 @@ def _walk(folder: Path, parts: list[str], fields: Fields, glob: bool) -> Iterato
         merged = {**fields, **found.groupdict()}
         if all(merged[name] == value for name, value in fields.items()):
             yield from _walk(folder / entry.name, rest, merged, glob)
+
+
+def _subfolders(folder: Path) -> Iterator[str]:
+    return (entry.name for entry in entries(folder)
+            if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."))
 
 
 def _exists(path: Path) -> bool:

@@ -118,16 +118,19 @@ class Spec:
         if type(value) not in kinds:
             raise SettingError(self.name, value, "expected " + " or ".join(expected[kind] for kind in kinds))
         if isinstance(value, int | float) and not isinstance(value, bool):
-            bounds = [(self.low is not None and not value >= self.low, f"at least {self.low}"),
-                      (self.high is not None and not value <= self.high, f"at most {self.high}"),
-                      (self.above is not None and not value > self.above, f"more than {self.above}"),
-                      (math.isnan(value), "a number")]
-            wrong = [text for broken, text in bounds if broken]
-            if wrong:
-                span = self.low is not None and self.high is not None
-                expected_ = f"a number from {self.low} to {self.high}" if span else " and ".join(wrong)
-                raise SettingError(self.name, value, f"expected {expected_}")
+            self._check_bounds(value)
         return value
+
+    def _check_bounds(self, value: float) -> None:
+        bounds = [(self.low is not None and not value >= self.low, f"at least {self.low}"),
+                  (self.high is not None and not value <= self.high, f"at most {self.high}"),
+                  (self.above is not None and not value > self.above, f"more than {self.above}"),
+                  (math.isnan(value), "a number")]
+        wrong = [text for broken, text in bounds if broken]
+        if wrong:
+            span = self.low is not None and self.high is not None
+            expected = f"a number from {self.low} to {self.high}" if span else " and ".join(wrong)
+            raise SettingError(self.name, value, f"expected {expected}")
 
 
 def setting(default: Any = dataclasses.MISSING, **about: Any) -> Any:

@@ -198,12 +198,8 @@ _BELOW: dict[tuple[Any, ...], type[BaseModel]] = {
 
 
 def _explain(error: Any, document: Document, origins: dict[tuple[str, ...], str]) -> str:
-    """One pydantic error as `job.yaml:12: encoding.far: what is wrong`."""
-    loc = tuple(p for i, p in enumerate(error["loc"]) if not (i == 1 and error["loc"][0] == "encoding" and p in KINDS)
-                and not (i == 2 and error["loc"][:2] == ("source", "depth") and p in ("network", "text")))
-    if error["loc"] and error["loc"][-1] in ("int", "literal['auto']", "constrained-int"):
-        loc = loc[:-1]
-    loc = loc or getattr(error.get("ctx", {}).get("error"), "section", ())
+    """Return one error of pydantic as `job.yaml:12: encoding.far: what is wrong`."""
+    loc = _location(error)
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         message = "unknown key" + _suggest(str(loc[-1]), error["loc"])
@@ -213,6 +209,16 @@ def _explain(error: Any, document: Document, origins: dict[tuple[str, ...], str]
         message += f"; it is {error['input']!r:.80}"
     place = f"--set {origins[loc]}" if loc in origins else document.place(loc)
     return f"{place}: {message[:1].lower()}{message[1:]}"
+
+
+def _location(error: Any) -> tuple[Any, ...]:
+    """Return the keys of an error's place, without the names that pydantic gives to members of unions."""
+    found = error["loc"]
+    kinds = {("encoding",): KINDS, ("source", "depth"): ("network", "text")}
+    loc = tuple(p for i, p in enumerate(found) if p not in kinds.get(found[:i], ()))
+    if found and found[-1] in ("int", "literal['auto']", "constrained-int"):
+        loc = loc[:-1]
+    return loc or getattr(error.get("ctx", {}).get("error"), "section", ())
 
 
 def _suggest(key: str, loc: tuple[Any, ...]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from ..containers import registry
 from ..depth import encoding as enc
-from ..depth.encoding import Depth, Encoding, parse_scale
+from ..depth.encoding import Depth, Encoding
 from ..errors import UsageError
 from ..maps.network import Network
 from ..maps.raw import RawLayout
@@ -18,6 +18,8 @@ from .clip import ClipSettings
 from .declare import Spec, like, setting, specs, unknown, validate
 from .settings import Settings
 from .values import Confidence, Method, Resize, pair
+
+_KINDS = {"near": "‹near› and ‹far›", "range": "‹disparity_range›", "unit": "‹metric›, ‹values› or ‹scale›"}
 
 
 @dataclass(frozen=True)
@@ -58,31 +60,39 @@ class EncodingOptions:
 
     def encoding(self) -> enc.Encoding | None:
         """Return the one encoding that the options name, None for a preset or for none. Raises UsageError for two."""
-        kinds = {"‹near› and ‹far›": self.near is not None or self.far is not None,
-                 "‹disparity_range›": self.disparity_range is not None,
-                 "‹metric›, ‹values› or ‹scale›": self.metric or self.values is not None or self.scale is not None}
-        named = [kind for kind, given in kinds.items() if given]
+        named = self._named()
         if self.preset is not None:
-            if self.disparity_range or self.metric or self.values or self.offset or self.invalid:
-                raise UsageError("a preset says what the values mean: leave out ‹metric› and the like")
+            if named not in ([], ["near"]) or self.offset or self.invalid or self.metric or self.values:
+                raise UsageError("a preset defines what the values mean: leave out ‹metric› and the like")
             return None
-        odd = next((name for name in ("focal_px", "baseline_m", "doffs") if getattr(self, name) is not None), None)
-        if odd is not None:
-            raise UsageError(f"‹{odd}› requires ‹preset›", hint="gpudepth presets lists the presets")
+        required = next((name for name in ("focal_px", "baseline_m", "doffs") if getattr(self, name) is not None), None)
+        if required is not None:
+            raise UsageError(f"‹{required}› requires ‹preset›", hint="gpudepth presets lists the presets")
         if len(named) > 1:
-            raise UsageError(f"{' and '.join(named)} both say what the values mean: give one of them")
-        if self.disparity_range is not None:
-            return enc.DisparityRange(*self.disparity_range)
-        if named and self.near is None and self.far is None:
-            if self.metric and self.values == "disparity":
-                raise UsageError("‹metric› means ‹values=depth›: give one of them")
-            kind = enc.Disparity if self.values == "disparity" else enc.Depth
-            return kind(enc.parse_scale(self.scale or "1"), self.offset, self.invalid or None)
-        if named:
-            if self.near is None or self.far is None:
-                raise UsageError("near and far go together", hint="‹near=0.5› ‹far=12›")
-            return enc.Gray(self.near, self.far, self.curve, self.white)
-        return None
+            kinds = " and ".join(_KINDS[kind] for kind in named)
+            raise UsageError(f"{kinds} both define what the values mean: give one of them")
+        return getattr(self, f"_from_{named[0]}")() if named else None
+
+    def _named(self) -> list[str]:
+        """Return the kinds of encodings that the options name; the scale of a preset is not one."""
+        given = {"near": (self.near, self.far), "range": (self.disparity_range,),
+                 "unit": (self.metric or None, self.values, None if self.preset else self.scale)}
+        return [kind for kind, values in given.items() if any(value is not None for value in values)]
+
+    def _from_range(self) -> enc.Encoding:
+        assert self.disparity_range is not None
+        return enc.DisparityRange(*self.disparity_range)
+
+    def _from_unit(self) -> enc.Encoding:
+        if self.metric and self.values == "disparity":
+            raise UsageError("‹metric› means ‹values=depth›: give one of them")
+        kind = enc.Disparity if self.values == "disparity" else enc.Depth
+        return kind(enc.parse_scale(self.scale or "1"), self.offset, self.invalid or None)
+
+    def _from_near(self) -> enc.Encoding:
+        if self.near is None or self.far is None:
+            raise UsageError("near and far go together", hint="‹near=0.5› ‹far=12›")
+        return enc.Gray(self.near, self.far, self.curve, self.white)
 
     def parameters(self) -> dict[str, Any]:
         """What presets take."""
@@ -128,16 +138,18 @@ class MapOptions:
         if self.resize_method is not None and self.resize is None:
             raise UsageError("‹resize_method› requires ‹resize›", hint="‹resize=1920›")
 
-    def layout(self) -> RawLayout | None:
-        """Return the layout of a file without a header; None where no option says that it has none."""
-        if self.shape is None and self.dtype is None and self.bytes_per_row is None:
-            return None
-        return RawLayout.parse(self.shape, self.dtype, self.bytes_per_row)
-
-    def trust(self) -> Confidence:
-        """Return how the map of confidence is read."""
+    def settings(self) -> dict[str, Any]:
+        """Return the fields of `Settings` that these options determine."""
+        resize, layout, donor = self.resize, (self.shape, self.dtype, self.bytes_per_row), self.donor
+        if resize is not None and self.resize_method is not None:
+            resize = replace(resize, method=self.resize_method)
         least = Confidence.least if self.confidence_least is None else self.confidence_least
-        return Confidence(self.confidence_highest, least)
+        return {
+            "resize": resize, "rows": None if layout == (None, None, None) else RawLayout.parse(*layout),
+            "confidence": Confidence(self.confidence_highest, least),
+            "align": None if self.align_to is None else self.align_in or "disparity",
+            "metric_encoding": Depth(enc.parse_scale(self.align_scale)) if self.align_scale else None,
+            "donor": registry.donor(donor) if isinstance(donor, str | Path) else donor}
 
 
 ALL = (Settings, EncodingOptions, MapOptions, ClipSettings)
@@ -167,21 +179,15 @@ def item_settings(values: Mapping[str, Any], *, encoding: Encoding | None = None
             raise unknown(name, known)
     meaning = EncodingOptions(**_of(EncodingOptions, values))
     options = MapOptions(**_of(MapOptions, values))
-    if encoding is not None and (meaning.preset is not None or meaning.encoding() is not None):
-        raise UsageError("‹encoding› says what the values mean already", hint="leave out ‹near›, ‹preset› and the like")
-    encoding = encoding or meaning.encoding()
-    aligned = options.align_to is not None
-    if floats and encoding is None and meaning.preset is None and not aligned:
+    own = meaning.encoding()
+    if encoding is not None and (meaning.preset is not None or own is not None):
+        raise UsageError("‹encoding› defines what the values mean already",
+                         hint="leave out ‹near›, ‹preset› and the like")
+    encoding = encoding or own
+    if floats and encoding is None and meaning.preset is None and options.align_to is None:
         encoding = Depth()
-    resize = options.resize
-    if resize is not None and options.resize_method is not None:
-        resize = replace(resize, method=options.resize_method)
-    donor = options.donor
-    settings = Settings(
-        **_of(Settings, values), encoding=encoding, resize=resize, rows=options.layout(), confidence=options.trust(),
-        align=(options.align_in or "disparity") if aligned else None, network=network, donor_white=meaning.white,
-        metric_encoding=Depth(parse_scale(options.align_scale)) if options.align_scale else None,
-        donor=registry.donor(donor) if isinstance(donor, str | Path) else donor)
+    settings = Settings(**_of(Settings, values), encoding=encoding, network=network, donor_white=meaning.white,
+                        **options.settings())
     if meaning.preset is None:
         return settings
     return settings.with_preset(meaning.preset, align=options.align_in, **meaning.parameters())

@@ -48,6 +48,25 @@ def _extensions(value: str | list[str] | NetworkConfig | None) -> list[str]:
     return [value] if isinstance(value, str) else value or []
 
 
+def _check_network(network: NetworkConfig, given: list[str], info: ValidationInfo) -> NetworkConfig:
+    others = [*given, *(["match"] if info.data.get("match", "name") != "name" else [])]
+    if others:
+        raise ValueError(f"a network goes with source.color, and not with source.{others[0]}")
+    return network
+
+
+def _check_inside(kind: str, value: Any, info: ValidationInfo) -> None:
+    """Check color or depth of files inside archives: extensions of shards; both or none for an archive."""
+    if kind == "shards":
+        for extension in _extensions(value):
+            try:
+                check_extension(extension)
+            except UsageError as error:
+                raise ValueError(str(error)) from None
+    elif kind == "archive" and info.field_name == "depth" and (value is None) != (info.data.get("color") is None):
+        raise ValueError("color and depth of an archive go together")
+
+
 class RowsConfig(Config):
     """The maps have no header: width × height (the photo's without), the kind of number, and the bytes from one row to
     the next where rows are padded."""
@@ -146,29 +165,24 @@ class SourceConfig(section(Settings, "source")):  # type: ignore[misc]
                info: ValidationInfo) -> str | list[str] | NetworkConfig | None:
         given = [name for name in _LISTS if info.data.get(name) is not None]
         if isinstance(value, NetworkConfig):
-            others = [*given, *(["match"] if info.data.get("match", "name") != "name" else [])]
-            if others:
-                raise ValueError(f"a network goes with source.color, and not with source.{others[0]}")
-            return value
+            return _check_network(value, given, info)
         if given and given[0] in _INSIDE:
-            for extension in _extensions(value) if given[0] == "shards" else ():
-                try:
-                    check_extension(extension)
-                except UsageError as error:
-                    raise ValueError(str(error)) from None
-            if given[0] == "archive" and info.field_name == "depth" and (value is None) != (
-                    info.data.get("color") is None):
-                raise ValueError("color and depth of an archive go together")
+            _check_inside(given[0], value, info)
         elif value is not None and given:
             raise ValueError(f"source.{given[0]} names the files already; color and depth, or {given[0]}")
-        video = info.data.get("video") is not None
-        if video and value is not None and info.field_name == "color":
+        return value
+
+    @field_validator("color", "depth")
+    @classmethod
+    def _needed(cls, value: Any, info: ValidationInfo) -> Any:
+        given = [name for name in _LISTS if info.data.get(name) is not None]
+        video, embedded = info.data.get("video") is not None, info.data.get("match") == "embedded"
+        if info.field_name == "color" and video and value is not None:
             raise ValueError("source.video names the pictures already; color, or video")
-        if info.field_name == "depth" and info.data.get("match") == "embedded":
-            if value is not None:
-                raise ValueError("is left out with source.match: embedded")
-            return value
-        if value is None and not given and not video and all(name in info.data for name in _LISTS):
+        if info.field_name == "depth" and embedded and value is not None:
+            raise ValueError("is left out with source.match: embedded")
+        needed = not (given or video or (embedded and info.field_name == "depth")) and set(_LISTS) <= set(info.data)
+        if value is None and needed:
             raise PydanticCustomError("missing", "is missing")
         return value
 
@@ -216,36 +230,46 @@ class SourceConfig(section(Settings, "source")):  # type: ignore[misc]
     def find(self, base: Path, output: str, limits: Limits = DEFAULT, *, on_disk: bool = False) -> Pairing:
         """All pairs, with outputs by the template `output`. on_disk: those by name are not held in memory. Raises
         UsageError and what belongs to it."""
+        self._check_urls()
+        if self.listed is not None:
+            find = find_listed if self.pairs is not None else find_in_transforms
+            return find(base, self.listed, output, allow_missing=self.allow_missing)
+        color, depth = (text if isinstance(text, str) else "" for text in (self.color, self.depth))
+        if self.shards is not None or self.archive is not None:
+            return self._find_inside(base, color, depth, output, limits)
+        if self.match == "embedded" or self.network is not None:     # the photo is what the map is made of
+            return find_embedded(base, color, output)
+        if self.match != "name":
+            return self._find_in_order(base, color, depth, output)
+        where = Catalogue(ObjectsOnDisk() if on_disk else {})
+        pairing = find_pairs(base, color, depth, output, look=where.search, nothing=where.nothing, on_disk=on_disk)
+        return replace(pairing, objects=where.objects)
+
+    def _check_urls(self) -> None:
         urls = [text for text in (self.listed, self.shards, self.archive, self.video, self.color, self.depth)
                 if isinstance(text, str) and is_url(text)]
         if urls and not self.by_name:
             raise UsageError(f"{urls[0]} is in an object store, whose objects are paired by name only",
                              hint="source: {color: s3://bucket/photos/*.jpg, depth: 's3://bucket/depth/{stem}.png'}")
-        missing = self.allow_missing
-        if self.pairs is not None:
-            return find_listed(base, self.pairs, output, allow_missing=missing)
-        if self.transforms is not None:
-            return find_in_transforms(base, self.transforms, output, allow_missing=missing)
+
+    def _find_in_order(self, base: Path, color: str, depth: str, output: str) -> Pairing:
+        """Return the pairs by time or by index."""
+        if self.match == "time":
+            return find_by_time(base, color, depth, output, tolerance=self.tolerance or TOLERANCE,
+                                offset=self.offset or 0.0, allow_missing=self.allow_missing)
+        return find_by_index(base, color, depth, output, allow_missing=self.allow_missing,
+                             color_every=Stride(self.color_start or 0, self.color_stride or 1),
+                             depth_every=Stride(self.depth_start or 0, self.depth_stride or 1))
+
+    def _find_inside(self, base: Path, color: str, depth: str, output: str, limits: Limits) -> Pairing:
+        """Return the pairs inside archives."""
         if self.shards is not None:
             return find_in_shards(base, self.shards, _extensions(self.color) or COLOR,
                                   _extensions(self.depth) or DEPTH_EXTENSIONS, output, limits=limits)
-        color, depth = (text if isinstance(text, str) else "" for text in (self.color, self.depth))
-        if self.archive is not None:
-            if not color:
-                return find_in_captures(base, self.archive, output, limits=limits)
-            return find_in_archives(base, self.archive, color, depth, output, limits=limits)
-        if self.match == "embedded" or self.network is not None:     # the photo is what the map is made of
-            return find_embedded(base, color, output)
-        if self.match == "time":
-            return find_by_time(base, color, depth, output, tolerance=self.tolerance or TOLERANCE,
-                                offset=self.offset or 0.0, allow_missing=missing)
-        if self.match == "index":
-            return find_by_index(base, color, depth, output, allow_missing=missing,
-                                 color_every=Stride(self.color_start or 0, self.color_stride or 1),
-                                 depth_every=Stride(self.depth_start or 0, self.depth_stride or 1))
-        where = Catalogue(ObjectsOnDisk() if on_disk else {})
-        pairing = find_pairs(base, color, depth, output, look=where.search, nothing=where.nothing, on_disk=on_disk)
-        return replace(pairing, objects=where.objects)
+        assert self.archive is not None
+        if not color:
+            return find_in_captures(base, self.archive, output, limits=limits)
+        return find_in_archives(base, self.archive, color, depth, output, limits=limits)
 
     def why_unmatched(self, base: Path) -> str:
         """What may be done about photos without a map. base: of the paths."""

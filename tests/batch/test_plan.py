@@ -36,7 +36,7 @@ def test_named_placeholders_mean_the_same_everywhere(tmp_path: Path) -> None:
 
 def test_colliding_outputs_are_named(tmp_path: Path) -> None:
     touch(tmp_path, "a/d1/001.png", "a/d2/001.png", "z/d1/001.png", "z/d2/001.png")
-    with pytest.raises(UsageError, match=r"a/d1/001.png, a/d2/001.png.*another placeholder: \{d\}\)"):
+    with pytest.raises(UsageError, match=r"a/d1/001.png, a/d2/001.png.*another placeholder to output.path: \{d\}\)"):
         make_plan(parse_job(job("a/{d}/{f}.png", "z/{d}/{f}.png", "out/{f}.heic")), tmp_path)
 
 

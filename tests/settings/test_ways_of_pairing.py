@@ -86,7 +86,7 @@ def test_lists_name_what_comes_beside(folder: Path) -> None:
     with pytest.raises(UsageError, match=r"leave refine\.align\.to out"):
         run(job(folder, "{pairs: pairs.jsonl}", rest.replace("curve: depth", "to: 'm.npy', curve: depth")))
     (folder / "pairs.jsonl").write_text('{"color": "a/0.00.heic", "depth": "b/0.01.png"}')
-    with pytest.raises(UsageError, match=r"there is nothing to align the map to: a/0\.00\.heic"):
+    with pytest.raises(UsageError, match=r"there are no metric samples to align to: a/0\.00\.heic"):
         run(job(folder, "{pairs: pairs.jsonl}", rest))
 
 
@@ -152,16 +152,16 @@ def test_confidence_that_no_photo_has(folder: Path) -> None:
     rest = REST.replace("encoding:", "refine: {confidence: {highest: 2}}\nencoding:")
     (folder / "pairs.csv").write_text("color,depth\na/0.00.heic,b/0.01.png\n")
     for source in ("{color: 'a/*', depth: 'b/*', match: index}", "{pairs: pairs.csv}"):
-        with pytest.raises(UsageError, match=r"refine\.confidence is asked for, and no photo has any"):
+        with pytest.raises(UsageError, match=r"refine\.confidence is set, but no photo has a confidence map"):
             runner.plan(job(folder, source, rest))
 
 
 def test_rows_whose_output_is_no_such_container(folder: Path) -> None:
     (folder / "pairs.csv").write_text("color,depth,out\na/0.00.heic,b/0.01.png,x.jpg\n")
-    with pytest.raises(UsageError, match=r"x\.jpg does not end in \.heic, as output\.container: heic has it"):
+    with pytest.raises(UsageError, match=r"x\.jpg does not end in \.heic, as output\.container: heic requires"):
         runner.plan(job(folder, "{pairs: pairs.csv}", REST.replace("{path", "{container: heic, path")))
     (folder / "pairs.csv").write_text("color,depth,out\na/0.00.heic,b/0.01.png,x.txt\n")
-    with pytest.raises(UsageError, match=r"x\.txt is to be written: no format with that suffix"):
+    with pytest.raises(UsageError, match=r"x\.txt cannot be written: no format with that suffix"):
         runner.plan(job(folder, "{pairs: pairs.csv}"))
 
 
@@ -181,4 +181,4 @@ def test_previews_of_a_model_do_not_become_photos(folder: Path) -> None:
     rest = REST.replace("{near: 0.5, far: 12}", "{kind: depth}").replace("{path", "{transcode: true, path")
     summary = run(job(folder, "{color: 'a/*.png', depth: 'a/{stem}_raw_depth_meter.npy'}", rest))
     assert [(row.key, row.status) for row in summary.rows] == [("a/x.png", "ok")]
-    assert any("1 pictures beside the maps are previews" in note for note in summary.plan.notes)
+    assert any("1 preview of maps" in note for note in summary.plan.notes)

@@ -55,15 +55,9 @@ def write(video: Footage, depth: Footage | None, out: Path, context: ClipContext
         GpudepthError: As `open_clip` and `find_span` raise.
     """
     context = context.resolve_preset(depth)
-    if context.settings.exif_turn != 1:
-        raise UsageError("a movie cannot be turned", where=out, hint="leave out ‹turn›")
     suffix, bits = out.suffix.lower(), context.settings.bits
-    if bits not in (None, *_BITS[suffix]):
-        raise UsageError(f"depth in {suffix} has {' or '.join(map(str, _BITS[suffix]))} bits, not {bits}", where=out)
+    _check(video, out, context)
     streams = open_clip(video, depth, context.options, context.settings)
-    if video.sequence:
-        raise UsageError("the input is a sequence of pictures, not a movie that can hold depth", where=video.path,
-                         hint="write photos: output.path: out/{stem}/{frame}.heic")
     if streams.lost:
         raise FileError(f"the video is cut off: {streams.lost} frames are missing", where=video.path,
                         hint="copy the video again; an output.path with {frame} writes the frames that exist")
@@ -97,6 +91,18 @@ def write(video: Footage, depth: Footage | None, out: Path, context: ClipContext
     summary = "" if settings.encoding is None else f"{maps.summary}, "     # otherwise it describes one frame
     return ClipOutcome(f"{len(streams.pairs)} frames, {summary}{fmt}, {metres[0]:.4g} to {metres[1]:.4g} m",
                    len(streams.pairs), metres, maps.filled, (*streams.notes, *notes, *maps.warnings))
+
+
+def _check(video: Footage, out: Path, context: ClipContext) -> None:
+    """Raise UsageError for what a movie cannot hold."""
+    suffix, bits = out.suffix.lower(), context.settings.bits
+    if context.settings.exif_turn != 1:
+        raise UsageError("a movie cannot be turned", where=out, hint="leave out ‹turn›")
+    if bits not in (None, *_BITS[suffix]):
+        raise UsageError(f"depth in {suffix} has {' or '.join(map(str, _BITS[suffix]))} bits, not {bits}", where=out)
+    if video.sequence:
+        raise UsageError("the input is a sequence of pictures, not a movie that can hold depth", where=video.path,
+                         hint="write photos: output.path: out/{stem}/{frame}.heic")
 
 
 def _times(streams: Streams) -> Callable[[int], Fraction]:

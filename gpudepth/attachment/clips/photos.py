@@ -237,10 +237,8 @@ def _outcome(video: Footage, rows: list[FrameRow], streams: Streams, table: Path
         raise FileError(f"the video is cut off: {streams.lost} frames are missing; the {len(rows)} before them were "
                         "written",
                         where=video.path, hint="copy the video again")
-    metres = [row.metres for row in rows if row.metres]
-    far = max((m[1] for m in metres if isfinite(m[1])), default=float("inf"))
+    near, far = _metres(rows)
     warnings = list(dict.fromkeys(w for row in rows for w in row.warnings))
-    near = min(m[0] for m in metres)
     summary = f"{len(rows)} frames, {'' if known else rows[0].summary + ', '}{near:.4g} to {far:.4g} m{ranged}"
     times = StageTimes()
     for row in rows:
@@ -248,3 +246,10 @@ def _outcome(video: Footage, rows: list[FrameRow], streams: Streams, table: Path
     return ClipOutcome(summary, len(rows), (near, far), sum(row.filled for row in rows), (*streams.notes,
                                                                                           *warnings[:_SHOWN]),
                        sum(row.pixels for row in rows), times.seconds)
+
+
+def _metres(rows: list[FrameRow]) -> tuple[float, float]:
+    """Return nearest and farthest metres of all frames; the farthest is inf only if it is in each."""
+    metres = [row.metres for row in rows if row.metres]
+    return (min(near for near, _ in metres),
+            max((far for _, far in metres if isfinite(far)), default=float("inf")))

@@ -89,5 +89,5 @@ def test_what_is_refused() -> None:
         span(MAPS, Settings(align="disparity"))
     with pytest.raises(RangeError, match="no frame holds a finite value"):
         span([np.full((2, 2), np.nan, np.float32)], Settings(encoding=Depth()))
-    with pytest.raises(UsageError, match="gray runs from 0 to 1"):
+    with pytest.raises(UsageError, match="gray is from 0 to 1"):
         span(MAPS, Settings(encoding=Gray(1, 2)))
