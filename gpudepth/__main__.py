@@ -1,6 +1,8 @@
 """python -m gpudepth"""
 
-from .cli.app import main
+import sys
+
+from .cli.app import run_command
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_command())

@@ -90,40 +90,19 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
         raise typer.Exit
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line of this process; always raises SystemExit."""
-    # Process 1 of a container receives only signals that it has handlers for. A run installs its own handler.
-    signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
-    sys.exit(run_command(arguments))
-
-
 def run_command(arguments: list[str] | None = None) -> int:
-    """Run one command line and return the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # File names may contain bytes that are not text; they are written unchanged. A terminal may lack × and …
-            utf8 = (stream.encoding or "").lower().replace("-", "") == "utf8"
-            stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
+    """Run one command line and return the exit code; None is the command line of this process."""
+    if arguments is None:
+        # Process 1 of a container receives only signals that it has handlers for. A run installs its own handler.
+        signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
+    _prepare_streams()
     handler = _log_to_stderr()
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("default", category=DeprecationWarning, module=r"gpudepth\.")
             warnings.showwarning = _show_warning
-            return _run(arguments)
-    finally:
-        logging.getLogger("gpudepth").removeHandler(handler)
-        logging.getLogger("gpudepth").setLevel(logging.NOTSET)
-
-
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Print a warning about a deprecated name."""
-    print(f"warning: {readable(str(message))}", file=sys.stderr)
-
-
-def _run(arguments: list[str] | None) -> int:
-    try:
-        result = typer.main.get_command(app)(args=arguments, prog_name="gpudepth", standalone_mode=False)
-        sys.stdout.flush()
+            result = typer.main.get_command(app)(args=arguments, prog_name="gpudepth", standalone_mode=False)
+            sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except GpudepthError as error:
         print_error(error)
@@ -151,6 +130,22 @@ def _run(arguments: list[str] | None) -> int:
         return OutputError.exit_code
     except Exception:
         return _bug()
+    finally:
+        logging.getLogger("gpudepth").removeHandler(handler)
+        logging.getLogger("gpudepth").setLevel(logging.NOTSET)
+
+
+def _prepare_streams() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # File names may contain bytes that are not text; they are written unchanged. A terminal may lack × and …
+            utf8 = (stream.encoding or "").lower().replace("-", "") == "utf8"
+            stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Print a warning about a deprecated name."""
+    print(f"warning: {readable(str(message))}", file=sys.stderr)
 
 
 def _bug() -> int:

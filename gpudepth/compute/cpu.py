@@ -6,7 +6,7 @@ leave out a step only where it cannot change a bit, which a comment at that plac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from math import nan
 from typing import Any
@@ -50,8 +50,9 @@ class NumpyBackend:
         out = _destination(codes, native(fmt).dtype, out)
         if factor is None and codes.itemsize <= 2:
             paired = codes.dtype == np.uint8 and out.itemsize == 2 and codes.size >= PAIRS_FROM
-            self._look_up(tables.of_codes(rule, fmt, codes.dtype), codes, out,
-                          tables.of_code_pairs(rule, fmt) if paired else None)
+            stage = _look_up(tables.of_codes(rule, fmt, codes.dtype),
+                             tables.of_code_pairs(rule, fmt) if paired else None)
+            map_chunks(stage, codes, out, threads=self.threads, chunk=LOOK_UP_CHUNK)
             return out
         if codes.dtype.kind != "f":
             rule = replace(rule, positive=False)    # the rule applies to float sources only
@@ -115,7 +116,7 @@ class NumpyBackend:
         expect(values, "f2 f4")
         out = _destination(values, native(fmt).dtype, None)
         if values.itemsize == 2:
-            self._look_up(tables.of_reciprocals(fmt), values, out)
+            map_chunks(_look_up(tables.of_reciprocals(fmt)), values, out, threads=self.threads, chunk=LOOK_UP_CHUNK)
         else:
             def stage(scratch: Scratch, part: Array, to: Array) -> None:
                 bits.pack(scratch, np.divide(F32(1), part, out=scratch.like(part, F32, "v")), to)
@@ -202,22 +203,23 @@ class NumpyBackend:
         expect(values, "f4")
         return temporal.blend(values, before, guide, guide_before, share)
 
-    def _look_up(self, table: Array, codes: Array, out: Array, pairs: Array | None = None) -> None:
-        def stage(scratch: Scratch, part: Array, to: Array) -> None:
-            part = _plain(scratch, part)
-            part = part if part.dtype == np.uint8 else part.view(np.uint16)
-            # take needs a contiguous target of the table's dtype; mode="clip" saves a second pass over the indices
-            target = to if to.flags.c_contiguous else scratch.like(to, to.dtype, "target")
-            if pairs is None:
-                np.take(table, part, mode="clip", out=target)
-            else:
-                source, flat, even = part.reshape(-1), target.reshape(-1), part.size & ~1
-                np.take(pairs, source[:even].view(np.uint16), mode="clip", out=flat[:even].view(pairs.dtype))
-                flat[even:] = table[source[even:]]
-            if target is not to:
-                np.copyto(to, target)
 
-        map_chunks(stage, codes, out, threads=self.threads, chunk=LOOK_UP_CHUNK)
+def _look_up(table: Array, pairs: Array | None = None) -> Callable[[Scratch, Array, Array], None]:
+    """Return a function for `map_chunks` that looks codes up in a table, or in a table of pairs of 8-bit codes."""
+    def stage(scratch: Scratch, part: Array, to: Array) -> None:
+        part = _plain(scratch, part)
+        part = part if part.dtype == np.uint8 else part.view(np.uint16)
+        # take needs a contiguous target of the table's dtype; mode="clip" saves a second pass over the indices
+        target = to if to.flags.c_contiguous else scratch.like(to, to.dtype, "target")
+        if pairs is None:
+            np.take(table, part, mode="clip", out=target)
+        else:
+            source, flat, even = part.reshape(-1), target.reshape(-1), part.size & ~1
+            np.take(pairs, source[:even].view(np.uint16), mode="clip", out=flat[:even].view(pairs.dtype))
+            flat[even:] = table[source[even:]]
+        if target is not to:
+            np.copyto(to, target)
+    return stage
 
 
 def _convert_floats(scratch: Scratch, codes: Array, rule: Linear, factor: Array | None, out: Array) -> None:

@@ -69,8 +69,14 @@ def map_chunks(stage: Callable[..., T], *arrays: NDArray[Any], threads: int = 1,
         arrays = tuple(a.reshape(-1) for a in arrays)
     length = len(arrays[0])
     step = max(1, chunk // (arrays[0].size // length))
-    return parallel_map(lambda scratch, i: stage(scratch, *(a[i:i + step] for a in arrays)), range(0, length, step),
-                        threads)
+    starts = range(0, length, step)
+    if threads > 1 and len(starts) > 1:
+        return parallel_map(lambda scratch, i: stage(scratch, *(a[i:i + step] for a in arrays)), starts, threads)
+    scratch, results = Scratch(), []
+    with np.errstate(all="ignore"):
+        for i in starts:
+            results.append(stage(scratch, *(a[i:i + step] for a in arrays)))
+    return results
 
 
 GROUPS = Path("/sys/fs/cgroup")

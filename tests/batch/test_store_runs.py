@@ -272,7 +272,7 @@ def test_the_example_job(job: Path, server: Server, tmp_path: Path) -> None:
 
 
 def test_no_scratch_folder(job: Path, tmp_path: Path) -> None:
-    process = subprocess.run([sys.executable, "-c", "import sys, tempfile; tempfile.tempdir = '/nowhere'; from gpudepth.cli.app import main; main(sys.argv[1:])",
+    process = subprocess.run([sys.executable, "-c", "import sys, tempfile; tempfile.tempdir = '/nowhere'; from gpudepth.cli.app import run_command; sys.exit(run_command(sys.argv[1:]))",
                               "run", str(job)], capture_output=True, text=True, check=False)
     assert process.returncode == 74 and "no folder for temporary files" in process.stderr and "TMPDIR" in process.stderr
 

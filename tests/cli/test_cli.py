@@ -100,7 +100,7 @@ def test_attach_from_npy_and_from_a_photo(tmp_path: Path, photo: Path, depth: Pa
     (["attach", "photo.heic", "depth.png", "--near", "1", "-o", "o.heic"], 2, "go together"),
     (["attach", "photo.heic", "depth.png", "-o", "o.heic"], 2, "--near 0.5 --far 12 are the metres at black and white"),
     (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2"], 2, "-o"),
-    (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2", "--metric", "-o", "o.heic"], 2, "both say"),
+    (["attach", "photo.heic", "depth.png", "--near", "1", "--far", "2", "--metric", "-o", "o.heic"], 2, "both define"),
     (["attach", "photo.heic", "none.png", "--near", "1", "--far", "2", "-o", "o.heic"], 2, "the file does not exist"),
     (["attach", "none.heic", "depth.png", "--near", "1", "--far", "2", "-o", "o.heic"], 2, "the file does not exist"),
     (["attach", "photo.heic", "wide.png", "--near", "1", "--far", "2", "-o", "o.heic"], 1, "--fit crop"),

@@ -261,7 +261,7 @@ def test_folders_where_nothing_can_be_written(fresh: Path, monkeypatch: pytest.M
     ("ray", "run job.yaml --engine ray --shards 2", 2, "gpudepth[ray]"),
     ("cupy", f"attach photo.heic map.png {MEANT} --backend cupy -o o.heic", 1, "gpudepth[gpu]")])
 def test_extras_that_are_missing(fresh: Path, module: str, line: str, code: int, word: str) -> None:
-    program = f"import sys; sys.modules[{module!r}] = None; from gpudepth.cli.app import main; main({shlex.split(line)!r})"
+    program = f"import sys; sys.modules[{module!r}] = None; from gpudepth.cli.app import run_command; sys.exit(run_command({shlex.split(line)!r}))"
     before = tree(fresh)
     done = subprocess.run([sys.executable, "-c", program], cwd=fresh, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stderr

@@ -312,5 +312,5 @@ def test_a_tensor_on_the_gpu_is_attached(gpu: None, tmp_path: Any) -> None:
     gpudepth.attach(photo, gray, tmp_path / "gpu.heic", near=1, far=5, backend="auto")
     with pytest.raises(UsageError, match="gray is from 0 to 1"):
         gpudepth.attach(photo, tensor, tmp_path / "gpu.heic", near=1, far=5, backend="auto")
-    with pytest.raises(BackendError, match="lies on a GPU, and the back end is numpy"):
+    with pytest.raises(BackendError, match="is on a GPU, but the back end numpy works on the host"):
         gpudepth.attach(photo, tensor, tmp_path / "gpu.heic", backend="numpy")

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,24 @@ def test_an_attach_imports_few_modules_of_the_package(tmp_path: Path) -> None:
     loaded = json.loads(done.stdout.splitlines()[-1])
     assert "gpudepth.containers.jpeg.writer" in loaded
     assert len(loaded) < 100, loaded
+
+
+def test_few_frames_lie_between_the_command_line_and_the_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    depths: list[list[str]] = []
+    take = np.take
+
+    def watch(*args: Any, **options: Any) -> Any:
+        code = [frame.f_code for frame, _ in traceback.walk_stack(sys._getframe(1))]
+        depths.append([c.co_name for c in code if "/gpudepth/" in c.co_filename])
+        return take(*args, **options)
+
+    monkeypatch.setattr("gpudepth.compute.cpu.np.take", watch)
+    photo, depth = plain(tmp_path / "p.jpg", 32, 24), gray(tmp_path / "d.png", 32, 24)
+    assert run_command(["attach", str(photo), str(depth), "-o", str(tmp_path / "o.jpg"), "--near", "0.5", "--far", "12",
+                        "--backend", "numpy"]) == 0
+    deepest = max(depths, key=len)
+    assert deepest[0] == "stage" and deepest[-1] == "run_command"
+    assert len(deepest) <= 12, deepest
 
 
 def test_help_lists_every_verb() -> None:
