@@ -107,5 +107,5 @@ class ClipSettings:
 
     @property
     def choice(self) -> Choice:
-        """The frames that are taken."""
+        """The frames that are processed."""
         return Choice.parse(self.frames, self.stride)

@@ -146,7 +146,7 @@ def like(cls: type, name: str, default: Any = None) -> Any:
 
 @cache
 def specs(cls: Any) -> Mapping[str, Spec]:
-    """The settings that a dataclass declares, by field name. Fields without `setting` are left out."""
+    """Return the settings that a dataclass declares, by field name, without fields that have no `setting`."""
     hints = get_type_hints(cls)
     out = {}
     for field in dataclasses.fields(cls):
@@ -169,7 +169,7 @@ def validate(instance: Any) -> None:
 
 
 def unknown(name: str, known: list[str], option: str = "") -> UsageError:
-    """Return the error for a keyword that nobody knows. option: the KEY=VALUE option that it was given to."""
+    """Return the error for an unknown keyword; `option` is the KEY=VALUE option that it was given to."""
     close = difflib.get_close_matches(name, known, 1, 0.6)
     if option:
         where, near = f"{option} {name}: ", f"did you mean {close[0]}? " if close else ""
@@ -179,14 +179,14 @@ def unknown(name: str, known: list[str], option: str = "") -> UsageError:
 
 
 def _kinds(annotation: Any) -> tuple[type, ...]:
-    """The plain types of a union; empty where it holds any other."""
+    """Return the plain types of a union; empty if it holds any other type."""
     union = get_origin(annotation) in (Union, types.UnionType)
     parts = [part for part in (get_args(annotation) if union else (annotation,)) if part is not type(None)]
     return tuple(parts) if all(part in (bool, int, float, str) for part in parts) else ()
 
 
 def _literals(annotation: Any) -> tuple[Any, ...] | None:
-    """The values of a Literal, alone, optional or in a tuple."""
+    """Return the values of a Literal, alone, optional or in a tuple."""
     if get_origin(annotation) is Literal:
         return get_args(annotation)
     parts = [part for part in get_args(annotation) if part not in (type(None), Ellipsis)]

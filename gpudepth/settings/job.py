@@ -1,4 +1,4 @@
-"""A job: what to pair, what codes mean, what to write. YAML in, frozen records out.
+"""Reads jobs: which photos belong to which maps, what their values mean, and what to write.
 
 Every record refuses unknown keys; all mistakes are reported at once, each with file, line and dotted path.
 """
@@ -42,7 +42,7 @@ from .values import Confidence, Resize
 
 
 class _AtError(ValueError):
-    """What is wrong with a section, found when all of them were read. section: its keys."""
+    """An error of a section that needs other sections as well. section: its keys."""
 
     def __init__(self, section: tuple[str, ...], error: ValueError) -> None:
         super().__init__(str(error))
@@ -76,7 +76,7 @@ class Job(Config):
         try:
             if self.output.tars is not None:
                 if self.source.video is not None:
-                    raise UsageError("output.tars is about photos, and source.video about clips")
+                    raise UsageError("output.tars applies to photos, not to clips of source.video")
                 templates.check(self.output.path)
             if self.source.network is not None:
                 settings.check_network()
@@ -90,17 +90,17 @@ class Job(Config):
     def _check_batch(self, batch: int) -> None:
         """Raises UsageError."""
         if batch > 1 and self.run.workers not in ("auto", 1):
-            raise UsageError("source.depth.batch goes with run.workers: 1: a batch is one worker's")
+            raise UsageError("source.depth.batch requires run.workers: 1, because one worker processes a batch")
 
     @property
     def processes(self) -> int:
-        """How many workers do it here."""
+        """Number of worker processes on this machine."""
         network = self.source.network
         return 1 if network is not None and network.batch > 1 else self.run.processes()
 
     @property
     def suffixes(self) -> tuple[str, ...]:
-        """Those that output.container allows; none when it is not given."""
+        """The suffixes that output.container allows; empty if it is not set."""
         if self.output.container is None:
             return ()
         return registry.named(self.output.container).suffixes
@@ -123,7 +123,7 @@ class Job(Config):
 
 
 def _key(name: str) -> list[str]:
-    """The keys that lead to a setting in a job."""
+    """Return the keys of a setting in a job."""
     return specs(Settings)[name].key.split(".") if name in specs(Settings) else []
 
 
@@ -133,7 +133,7 @@ def load_job(path: str | Path, settings: list[str] | None = None) -> Job:
 
 
 def parse_job(text: str, settings: list[str] | None = None, name: str = "job") -> Job:
-    """The same from a text."""
+    """Return the job of a text. Raises JobError."""
     return validate(parse(text, name), settings)
 
 
@@ -164,7 +164,7 @@ def validate(document: Document, settings: list[str] | None = None) -> Job:
 
 
 def _apply(data: dict[str, Any], text: str) -> tuple[str, ...]:
-    """Put one `encoding.far=12` into the data."""
+    """Apply a change such as `encoding.far=12` to the data."""
     name, equals, value = text.partition("=")
     keys = tuple(name.strip().split("."))
     if not equals or not all(keys):

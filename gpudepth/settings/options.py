@@ -95,7 +95,7 @@ class EncodingOptions:
         return enc.Gray(self.near, self.far, self.curve, self.white)
 
     def parameters(self) -> dict[str, Any]:
-        """What presets take."""
+        """Return the parameters of presets."""
         return {name: getattr(self, name) for name in ("near", "far", "scale", "focal_px", "baseline_m", "doffs")}
 
 
@@ -156,7 +156,7 @@ ALL = (Settings, EncodingOptions, MapOptions, ClipSettings)
 
 
 def names() -> list[str]:
-    """The keywords that `item_settings` takes."""
+    """Return the keywords that `item_settings` takes."""
     return [f.name for cls in (EncodingOptions, MapOptions, Settings) for f in fields(cls) if "setting" in f.metadata]
 
 
@@ -194,13 +194,13 @@ def item_settings(values: Mapping[str, Any], *, encoding: Encoding | None = None
 
 
 def _of(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that a class declares, without those that nobody named."""
+    """Return the values of settings that a class declares, without None."""
     declared = specs(cls)
     return {name: value for name, value in values.items() if name in declared and value is not None}
 
 
 def option(name: str, value: str | None) -> str:
-    """A setting as the command line names it: `--fill nearest`."""
+    """Return a setting as the command line names it: `--fill nearest`."""
     if (name, value) == ("orientation", "coded"):
         return "--coded"
     spec = _spec(name)
@@ -209,7 +209,7 @@ def option(name: str, value: str | None) -> str:
 
 
 def key(name: str, value: str | None) -> str:
-    """A setting as a job names it: `refine.fill: nearest`."""
+    """Return a setting as a job names it: `refine.fill: nearest`."""
     spec = _spec(name)
     if spec is None or not spec.key:
         return option(name, value)

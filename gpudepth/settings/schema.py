@@ -40,14 +40,14 @@ def as_value_error(error: GpudepthError) -> ValueError:
 
 
 def first_problem(error: ValidationError, option: str) -> UsageError:
-    """The first thing that pydantic found wrong with settings of an option."""
+    """Return the error for the first problem that pydantic found in the settings of an option."""
     first = error.errors()[0]
     name = ".".join(map(str, first["loc"]))
     return UsageError(f"{option} {name}: {first['msg'].removeprefix('Value error, ')}")
 
 
 def checked(check: Callable[[Any], Any]) -> AfterValidator:
-    """A validator that keeps a value as it was written, and raises what `check` finds wrong with it."""
+    """Return a validator that keeps a value as it was written, and raises what `check` raises."""
     def validator(value: Any) -> Any:
         if value is not None:
             try:
@@ -76,7 +76,7 @@ ByteSize = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
 
 
 def field(spec: Spec, default: Any = ...) -> tuple[Any, Any]:
-    """A setting as a field of a model; default: where it is not the setting's own."""
+    """Return a setting as a field of a model, with its own default unless named."""
     kind: Any = spec.written or spec.annotation
     is_list = get_origin(kind) is list
     optional = spec.default is None
@@ -102,7 +102,7 @@ def _is_plain(value: Any) -> bool:
 
 def section(cls: type, name: str, doc: str = "", *, called: str = "", base: type[BaseModel] = Config,
             check: bool = False) -> Any:
-    """A model of the settings that a dataclass declares for one section of a job.
+    """Return a model of the settings that a dataclass declares for one section of a job.
 
     Args:
         cls: The dataclass.
@@ -142,7 +142,7 @@ def plain_section(cls: type, doc: str = "", *, bytes_of: Iterable[str] = (), wri
 
 
 def attributes_of(cls: type) -> dict[str, str]:
-    """Return what the docstring of a dataclass says of each field, in its section Attributes."""
+    """Return the description of each field in the docstring of a dataclass."""
     section_ = (cls.__doc__ or "").partition("Attributes:")[2]
     found = re.findall(r"^        (\w+): (.*(?:\n            .*)*)", section_, re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in found}

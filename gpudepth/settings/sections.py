@@ -52,7 +52,7 @@ class AlignConfig(Config):
 
     @property
     def encoding(self) -> Depth | None:
-        """What the codes of the metric depth mean, where that is named."""
+        """Return the encoding of the metric depth, if it is named."""
         return Depth(parse_scale(self.scale)) if self.scale else None
 
 
@@ -131,7 +131,7 @@ class LimitsConfig(_Limits):  # type: ignore[misc]
     seconds_per_item: float = Field(120.0, ge=0, description="An item that takes longer is ended; of a clip: a frame.")
 
     def limits(self) -> Limits:
-        """Return them as what readers take."""
+        """Return the limits of readers."""
         return Limits(**self.model_dump(exclude={"seconds_per_item"}))
 
 
@@ -272,7 +272,7 @@ AnyEncoding: Any = Annotated[
 
 
 def parameters(section: Any) -> dict[str, Any]:
-    """What a preset's section gives to the preset."""
+    """Return the parameters of a preset."""
     return dict(section.model_dump(exclude={"kind", "preset"}))
 
 
@@ -282,7 +282,7 @@ def encoding(section: Any) -> enc.Encoding | None:
     if section.kind == "gray":
         if section.disparity is not None:
             if section.near is not None or section.far is not None:
-                raise UsageError("near and far, or disparity: not both")
+                raise UsageError("use either near and far or disparity, not both")
             return enc.DisparityRange(*section.disparity)
         if section.near is None or section.far is None:
             raise UsageError("gray needs near and far in metres, or disparity: [at black, at white]")

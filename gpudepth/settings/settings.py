@@ -138,15 +138,21 @@ class Settings:
 
     def with_preset(self, name: str, *, align: Literal["depth", "disparity"] | None = None,
                     **parameters: Any) -> Settings:
-        """The recipe with what a preset of `sources.presets` says, behind what is named here already.
+        """Return the settings completed by a preset; what they name already has precedence.
 
-        align: as it was named; without, an alignment is in the preset's own quantity. Raises UsageError.
+        Args:
+            name: Name of the preset, or "auto".
+            align: The quantity in which the map is aligned; the preset's own unless named.
+            parameters: Parameters of the preset.
+
+        Raises:
+            UsageError: The preset is unknown, or needs another parameter.
         """
         if name == AUTO:
             return replace(self, auto={"align": align, **{k: v for k, v in parameters.items() if v is not None}})
         preset, aligned = presets.find(name), self.align is not None
         trust = self.confidence
-        if trust.highest is None and not aligned:   # else it is that of the samples
+        if trust.highest is None and not aligned:   # otherwise it is the confidence of the samples
             trust = replace(trust, highest=preset.certain)
         return replace(
             self, encoding=preset.encoding(aligned=aligned, **parameters), key=self.key or preset.key,
@@ -155,15 +161,15 @@ class Settings:
             align=align or preset.relative or "disparity" if aligned else None)
 
     def resolve_preset(self, depth: object) -> Settings:
-        """With the preset that `auto` asks for, of the map's file.
+        """Return the settings with the preset that `auto` finds for the file of a map.
 
-        Raises UsageError when it is not certain, and when the preset needs what is not given.
+        Raises UsageError for an array, and when the preset needs another parameter.
         """
         if self.auto is None:
             return self
         if not isinstance(depth, str | Path | VirtualFile):
-            raise UsageError("an array does not say which preset it is of",
-                             hint="name one: gpudepth presets lists them")
+            raise UsageError("preset auto needs a file, not an array",
+                             hint="name a preset; gpudepth presets lists them")
         from ..maps.recognise import recognise
 
         found = recognise(as_input(depth), self.limits)
@@ -172,33 +178,31 @@ class Settings:
         try:
             known = self.with_preset(found.preset, **{**found.parameters, **self.auto})
         except UsageError as error:
-            raise UsageError(f"is of the preset {found.preset} ({found.why}): {error.message}", where=str(depth),
+            raise UsageError(f"the map has the preset {found.preset} ({found.why}): {error.message}", where=str(depth),
                              hint=error.hint) from None
         return replace(known, auto=None, preset_reason=f"{found.preset} ({found.why})")
 
     def check_network(self) -> None:
-        """Raises UsageError for a network whose values nothing explains, and for photos as they are stored."""
+        """Raise UsageError for a network whose values have no meaning, and for photos in stored orientation."""
         if self.orientation != "display":
-            raise UsageError("networks see photos as they are displayed",
-                             hint="leave out --coded, or source.orientation: coded")
+            raise UsageError("networks need photos in display orientation", hint="leave out ‹orientation=coded›")
         if self.auto is not None or (self.encoding is None and self.align is None) or isinstance(
                 self.encoding, Gray | DisparityRange):
-            raise UsageError("nothing says what the values of the network mean",
-                             hint="of a relative one: --preset depth-anything-v2 --near 0.5 --far 12 (or midas, "
-                                  "marigold), or --align-to; of a metric one: --metric. In a job: encoding: {preset: "
-                                  "depth-anything-v2, near: 0.5, far: 12}, or {kind: depth}")
+            raise UsageError("nothing defines what the values of the network mean",
+                             hint="for a relative network use ‹preset=depth-anything-v2› ‹near=0.5› ‹far=12› (or "
+                                  "midas, marigold), or ‹align_to›; for a metric one ‹metric=True›")
 
     @property
     def refines(self) -> bool:
-        """Are there steps that work on disparity, whatever the native format?"""
+        """Whether there are steps that work on disparity, whatever the native format."""
         guided = self.resize is not None and self.resize.method == "guided"
         return bool(self.align or self.smooth or guided or self.fill == "inpaint")
 
     @property
     def longest_side(self) -> int | None:
-        """What the profile limits a map to."""
+        """The largest side of a map in pixels that the profile allows."""
         return PORTRAIT_SIDE if self.profile == "apple-portrait" else None
 
     def placement(self) -> Placement:
-        """What the container needs to know."""
+        """Return the settings that containers use."""
         return Placement(self.profile, self.replace_depth, self.also, self.trailer, self.donor, self.exif_turn)

@@ -51,7 +51,7 @@ def _extensions(value: str | list[str] | NetworkConfig | None) -> list[str]:
 def _check_network(network: NetworkConfig, given: list[str], info: ValidationInfo) -> NetworkConfig:
     others = [*given, *(["match"] if info.data.get("match", "name") != "name" else [])]
     if others:
-        raise ValueError(f"a network goes with source.color, and not with source.{others[0]}")
+        raise ValueError(f"a network requires source.color and excludes source.{others[0]}")
     return network
 
 
@@ -150,13 +150,13 @@ class SourceConfig(section(Settings, "source")):  # type: ignore[misc]
     @field_validator("color", "depth", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any, info: ValidationInfo) -> Any:
-        """One message, where a union would give two."""
+        """Check the type here, because a union would report two errors."""
         if value is None or isinstance(value, str) or (info.field_name == "depth" and isinstance(value, dict)):
             return value
         if not isinstance(value, list) or not value or not all(isinstance(text, str) for text in value):
             raise ValueError("should be text" + (", or a list of extensions" if info.data.get("shards") else ""))
         if info.data.get("shards") is None:
-            raise ValueError("is one glob or template; a list of extensions goes with source.shards")
+            raise ValueError("is one glob or template; a list of extensions requires source.shards")
         return value
 
     @field_validator("color", "depth")
@@ -180,7 +180,7 @@ class SourceConfig(section(Settings, "source")):  # type: ignore[misc]
         if info.field_name == "color" and video and value is not None:
             raise ValueError("source.video names the pictures already; color, or video")
         if info.field_name == "depth" and embedded and value is not None:
-            raise ValueError("is left out with source.match: embedded")
+            raise ValueError("cannot be combined with source.match: embedded")
         needed = not (given or video or (embedded and info.field_name == "depth")) and set(_LISTS) <= set(info.data)
         if value is None and needed:
             raise PydanticCustomError("missing", "is missing")
@@ -191,9 +191,9 @@ class SourceConfig(section(Settings, "source")):  # type: ignore[misc]
     def _match(cls, value: str, info: ValidationInfo) -> str:
         given = [name for name in _LISTS if info.data.get(name) is not None]
         if value != "name" and info.data.get("video") is not None:
-            raise ValueError("goes with color and depth; source.clip.match is about frames")
+            raise ValueError("applies to color and depth; for frames use source.clip.match")
         if value != "name" and given:
-            raise ValueError(f"goes with color and depth; source.{given[0]} says which belong together")
+            raise ValueError(f"applies to color and depth, but source.{given[0]} lists the pairs")
         return value
 
     @field_validator(*_ONLY_WITH)
@@ -201,14 +201,14 @@ class SourceConfig(section(Settings, "source")):  # type: ignore[misc]
     def _belongs(cls, value: Any, info: ValidationInfo) -> Any:
         way = _ONLY_WITH[str(info.field_name)]
         if value is not None and info.data.get("match", way) != way:
-            raise ValueError(f"goes with source.match: {way}")
+            raise ValueError(f"requires source.match: {way}")
         return value
 
     @field_validator("clip")
     @classmethod
     def _of_video(cls, value: ClipConfig | None, info: ValidationInfo) -> ClipConfig | None:
         if value is not None and info.data.get("video") is None:
-            raise ValueError("goes with source.video")
+            raise ValueError("requires source.video")
         return value
 
     @property
@@ -218,18 +218,27 @@ class SourceConfig(section(Settings, "source")):  # type: ignore[misc]
 
     @property
     def network(self) -> NetworkConfig | None:
-        """What depth is estimated with, if it is."""
+        """The network that estimates depth, or None."""
         return self.depth if isinstance(self.depth, NetworkConfig) else None
 
     @property
     def by_name(self) -> bool:
-        """Are photos and maps files that are paired by name?"""
+        """Whether photos and maps are files that are paired by name."""
         return self.match == "name" and self.video is None and self.network is None and all(
             getattr(self, name) is None for name in _LISTS)
 
     def find(self, base: Path, output: str, limits: Limits = DEFAULT, *, on_disk: bool = False) -> Pairing:
-        """All pairs, with outputs by the template `output`. on_disk: those by name are not held in memory. Raises
-        UsageError and what belongs to it."""
+        """Return all pairs, with outputs by a template.
+
+        Args:
+            base: The folder that paths are relative to.
+            output: The template of outputs.
+            limits: What archives may ask for.
+            on_disk: Whether pairs by name are kept on the disk instead of in memory.
+
+        Raises:
+            UsageError: Files cannot be paired.
+        """
         self._check_urls()
         if self.listed is not None:
             find = find_listed if self.pairs is not None else find_in_transforms
@@ -272,7 +281,7 @@ class SourceConfig(section(Settings, "source")):  # type: ignore[misc]
         return find_in_archives(base, self.archive, color, depth, output, limits=limits)
 
     def why_unmatched(self, base: Path) -> str:
-        """What may be done about photos without a map. base: of the paths."""
+        """Return a hint for photos without a map."""
         if self.transforms is not None:
             reason = "their frames have no depth_file_path"
         elif self.shards is not None:

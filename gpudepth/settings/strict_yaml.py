@@ -38,7 +38,7 @@ class Document:
     name: str = "job"
 
     def line(self, path: tuple[str | int, ...]) -> int:
-        """The line of a value, or of the nearest enclosing one that exists."""
+        """Return the line of a value, or of the nearest enclosing one that exists."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
@@ -54,13 +54,13 @@ def scalar(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     if _OCTAL.match(text) and not _INT.match(text):
-        raise ValueError(f"{text} is an octal to some readers and a decimal to others; quote it or drop the zero")
+        raise ValueError(f"{text} is octal for some readers and decimal for others; quote it or drop the zero")
     if _INT.match(text):
         return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
     if _FLOAT.match(text):
         return float(text)
     if _NAN.match(text):
-        raise ValueError(f"{text} is not a value any setting takes")
+        raise ValueError(f"{text} is not a value that a setting can have")
     inf = _INF.match(text)
     return float(inf.group(1) + "inf") if inf else text
 
@@ -91,7 +91,7 @@ def load(path: str | Path) -> Document:
     try:
         return parse(raw.decode("utf-8"), str(path))
     except UnicodeDecodeError as error:
-        raise JobError([f"{path}: is no job, which is a text: byte {error.start} is not UTF-8 ({error.reason})"],
+        raise JobError([f"{path}: not a UTF-8 text file: byte {error.start} ({error.reason})"],
                        where=path) from None
 
 
@@ -108,14 +108,14 @@ def parse(text: str, name: str = "job") -> Document:
             if depth > MAX_DEPTH:
                 raise JobError([f"{name}:{line}: nested deeper than {MAX_DEPTH}"], where=name)
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise JobError([f"{name}:{line}: anchors (&) and aliases (*) are not used in jobs"], where=name)
+                raise JobError([f"{name}:{line}: jobs cannot contain anchors (&) and aliases (*)"], where=name)
             tag = getattr(event, "tag", None)
             if tag:
-                raise JobError([f"{name}:{line}: tags ({tag}) are not used in jobs"], where=name)
+                raise JobError([f"{name}:{line}: jobs cannot contain tags ({tag})"], where=name)
         node = yaml.compose(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise JobError([f"{name}:{line}: {_said(error)}"], where=name) from None
+        raise JobError([f"{name}:{line}: {_syntax_error(error)}"], where=name) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:     # ValueError: an escape beyond Unicode
         raise JobError([f"{name}:{line}: {error}"], where=name) from None
     document.data = {} if node is None else _build(node, (), document, problems)
@@ -127,25 +127,25 @@ def parse(text: str, name: str = "job") -> Document:
 
 
 def _no_job(path: Path) -> MissingInputError:
-    """What there is instead, and what makes one."""
+    """Return the error for a job file that does not exist, with the job file that does or a command that makes one."""
     if not path.is_dir():
         return missing_file(path, "no such job file", "gpudepth init FOLDER writes a job for the files in a folder")
     found = next((one for one in (path / "job.yaml", *sorted(path.glob("*.y*ml"))) if one.is_file()), None)
-    return MissingInputError("is a folder, and a job is a file", where=path, hint=(
+    return MissingInputError("the path is a folder; expected a job file", where=path, hint=(
         f"did you mean {found}?" if found else
-        f"gpudepth init {path} makes {path / 'job.yaml'} of the photos and maps in it"))
+        f"gpudepth init {path} writes {path / 'job.yaml'} for the photos and maps in it"))
 
 
-def _said(error: yaml.MarkedYAMLError) -> str:
-    """What is wrong, for people who do not know how YAML is parsed."""
+def _syntax_error(error: yaml.MarkedYAMLError) -> str:
+    """Return what is wrong, for people who do not know how YAML is parsed."""
     problem = error.problem or str(error)
     if "'\\t'" in problem:
-        return "a tab: YAML is indented with spaces"
-    return f"is no YAML: {problem}; are all brackets and quotes closed, and is there a blank behind each colon?"
+        return "there is a tab; YAML is indented with spaces"
+    return f"not YAML: {problem}; check that all brackets and quotes are closed, with a space after each colon"
 
 
 def _can_be_a_name(text: str) -> bool:
-    """No NUL, and no surrogate but those that stand for bytes of names that are no UTF-8."""
+    """Return whether a text can be a file name: no NUL, and only surrogates that stand for bytes outside UTF-8."""
     try:
         return b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:

@@ -66,7 +66,7 @@ class Resize:
         return cls(numbers[0], numbers[1], method=method)
 
     def target(self, width: int, height: int) -> tuple[int, int]:
-        """The new (width, height) of a map that is width × height now."""
+        """Return the new width and height of a map."""
         if not self.long_side:
             return self.width, self.height
         scale = self.long_side / max(width, height)

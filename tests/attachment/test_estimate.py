@@ -260,8 +260,8 @@ def test_plans_name_the_network(job: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize(("setting", "said"), [
-    ("source.depth.model=none.onnx", "Apache-2.0"), ("run.workers=2", "source.depth.batch goes with run.workers: 1"),
-    ("source.depth.size=huge", "source.depth.size"), ("source.depth.sise=5", "did you mean size"), ("source.match=index", "a network goes with source.color"),
+    ("source.depth.model=none.onnx", "Apache-2.0"), ("run.workers=2", "source.depth.batch requires run.workers: 1"),
+    ("source.depth.size=huge", "source.depth.size"), ("source.depth.sise=5", "did you mean size"), ("source.match=index", "a network requires source.color"),
     ("source.orientation=coded", "as they are displayed"), ("source.depth.kind=tflite", "onnx")])
 def test_jobs_that_are_wrong(job: Path, capsys: pytest.CaptureFixture[str], setting: str, said: str) -> None:
     assert run_command(["run", str(job), "--set", setting]) == 2

@@ -190,7 +190,7 @@ def test_captures_of_other_sizes(tmp_path: Path) -> None:
     ('{shards: "*.tar", archive: "x.zip"}', "source.archive: source.shards names the files already"),
     ('{shards: "*.tar", color: ["*.jpg"]}', "source.color: '*.jpg' is not an extension"),
     ('{shards: "*.tar", color: []}', "source.color: should be text, or a list of extensions"),
-    ('{shards: "*.tar", match: time}', "source.match: goes with color and depth"),
+    ('{shards: "*.tar", match: time}', "source.match: applies to color and depth"),
     ('{archive: "*.zip", color: "*.jpg"}', "source.depth: color and depth of an archive go together"),
     ('{archive: "*.zip", color: [jpg], depth: "x"}', "source.color: is one glob or template"),
     ('{color: [jpg], depth: "x"}', "source.color: is one glob or template"),

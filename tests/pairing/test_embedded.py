@@ -20,7 +20,7 @@ def test_pairs_of_one_file(tmp_path: Path) -> None:
         ("a/1.exr", True, tmp_path / "o/a.heic"), ("b/1.exr", True, tmp_path / "o/b.heic")]
     assert len(find_embedded(tmp_path, "*/*.exr", "o/{stem}.heic").collisions) == 1
     rest = 'output: {path: "o/{stem}.heic"}\n'
-    with pytest.raises(JobError, match=r"source.depth: is left out with source.match: embedded"):
+    with pytest.raises(JobError, match=r"source.depth: cannot be combined with source.match: embedded"):
         parse_job('source: {color: "*.exr", depth: "x", match: embedded}\n' + rest)
     with pytest.raises(JobError, match=r"source.color_transform"):
         parse_job('source: {color: "*.exr", match: embedded, color_transform: aces}\n' + rest)

@@ -97,7 +97,7 @@ def test_shards(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("text", "words"), [
     ("source: {video: 'a', color: 'b'}", "source.video names the pictures already"),
     ("source: {video: 'a', pairs: 'b'}", "names the files already; give one of them"),
-    ("source: {color: 'a', depth: 'b', clip: {stride: 2}}", "goes with source.video"),
+    ("source: {color: 'a', depth: 'b', clip: {stride: 2}}", "requires source.video"),
     ("source: {video: 'a', match: time, depth: 'b'}", "source.clip.match is about frames"),
     ("source: {video: 'a', clip: {stride: 0}}", "greater than or equal to 1"),
     ("source: {video: 'a', clip: {frames: '5'}}", "is not a range A:B"),
