@@ -35,8 +35,6 @@ Target = Annotated[Path, typer.Option("-o", "--output", show_default=False, help
     "dictionary; .hdis, .fdis, .hdep, .fdep: rows without a header, and a .json; .ply: points in colour."))]
 What = Annotated[str | None, typer.Option(show_default=False, help=(
     "depth (metres) or disparity (1/metres). [default: depth; for .plist that of the photo]"))]
-
-
 AlignTo = Annotated[Path | None, typer.Option("--align-to", show_default=False, metavar="MODEL", help=(
     "For photos: fit scale and shift to the points of a COLMAP model (cameras, images, points3D; .bin or .txt). The "
     "values are then in its units, NOT metres, unless --align-scale is given."))]
@@ -44,9 +42,6 @@ AlignScale = Annotated[float | None, typer.Option("--align-scale", show_default=
     "Length of one unit of that model in metres."))]
 DepthRange = Annotated[str | None, typer.Option("--depth-range", metavar="MIN,MAX", show_default=False, help=(
     "For --as lerobot: the range of its codes in metres. [default: 0.01,10]"))]
-Frames = Annotated[str | None, typer.Option(metavar="A:B", show_default=False, help=(
-    "For a clip: the frames A to B − 1, counted from 0."))]
-Stride = Annotated[int, typer.Option(help="For a clip: every n-th frame.")]
 SideCar = Annotated[bool, typer.Option("--side-car", help=(
     "Write the 8-bit gray picture (white = near) that some programs want beside a photo: photo_depth.png."))]
 
@@ -54,7 +49,7 @@ SideCar = Annotated[bool, typer.Option("--side-car", help=(
 def extract(file: File, output: Target, values: What = None, coded: o.Coded = False, side_car: SideCar = False,
             layout: Layout = None, layers: Layers = False, aux: Aux = "none", align_to: AlignTo = None,
             align_scale: AlignScale = None, depth_range: DepthRange = None,
-            frames: Frames = None, stride: Stride = 1, as_json: o.Json = False) -> None:
+            frames: o.Frames = None, stride: o.Stride = 1, as_json: o.Json = False) -> None:
     """Extract depth from photos, folders of photos and clips.
 
     A photo gives float32 metres, oriented as it is displayed. A folder becomes a data set. A clip (Apple's Cinematic

@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..depth.orientation import apply, inverse
 from ..errors import OutputError, UsageError
+from ..maps.scene_linear import srgb_curve
 from .shapes import Array, Cuboid, Cylinder, Interior, Shape, Sphere, Vector, column, dot
 
 NEAR, FAR = 0.5, 12.0
@@ -102,12 +104,6 @@ _SHOTS: tuple[tuple[tuple[int, int], Vector, float, int], ...] = (
     (_PORTRAIT, (0.5, -0.8, 1.0), -6.0, 5),
     (_WIDE, (-0.9, 0.3, 1.1), 14.0, 1),
 )
-# how upright pixels are stored for each Exif orientation
-_STORE = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
 
 
 def views(count: int = 12) -> list[View]:
@@ -148,9 +144,7 @@ def write_set(folder: Path, count: int = 12) -> list[Sample]:
 
 
 def _write_photo(path: Path, picture: NDArray[np.uint8], view: View, orientation: int) -> None:
-    stored = Image.fromarray(picture)
-    if orientation in _STORE:
-        stored = stored.transpose(_STORE[orientation])
+    stored = Image.fromarray(np.ascontiguousarray(apply(inverse(orientation), picture)))
     exif = Image.Exif()
     exif[0x010F] = exif[0x0110] = "gpudepth demo"
     exif[0x0112] = orientation
@@ -178,7 +172,8 @@ def render(view: View) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
         rays = view.rays(dx, dy).astype(np.float32)         # precise enough for the picture, and twice as fast
         lamp = _LIGHT + _LIGHT_SIZE * np.array((dx, 0.0, dy))
         light += np.concatenate([_shade(origin, band, lamp[:, None]) for band in _bands(rays)], axis=1) / 4
-    picture = np.rint(_srgb(light) * 255).astype(np.uint8)
+    shoulder = 1 - np.exp(-1.5 * light)     # bright values fade to white instead of being clipped
+    picture = np.rint(srgb_curve(shoulder) * 255).astype(np.uint8)
     size = (view.height, view.width)
     return np.ascontiguousarray(picture.T.reshape(*size, 3)), depth.reshape(size)
 
@@ -241,9 +236,3 @@ def _nearest(origin: Array, rays: Array) -> tuple[Array, Array]:
 
 def _bands(rays: Array) -> Iterator[Array]:
     return (rays[:, i : i + _BAND] for i in range(0, rays.shape[1], _BAND))
-
-
-def _srgb(light: Array) -> Array:
-    """Convert linear light to sRGB 0…1, with a shoulder so that bright values are not clipped."""
-    light = 1 - np.exp(-1.5 * light)
-    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 0.0031308) ** (1 / 2.4) - 0.055)
