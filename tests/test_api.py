@@ -59,7 +59,7 @@ def test_refusals(tmp_path: Path) -> None:
     photo = heic(tmp_path / "p.heic", 64, 48)
     with pytest.raises(UsageError, match="in_place"):
         gpudepth.attach(photo, ramp(32, 24), near=1, far=2)
-    with pytest.raises(UsageError, match="must be passed together"):
+    with pytest.raises(UsageError, match="go together"):
         gpudepth.attach(photo, ramp(32, 24), tmp_path / "x.heic", near=1)
     with pytest.raises(UsageError, match="unknown setting"):
         gpudepth.attach(photo, ramp(32, 24), tmp_path / "x.heic", near=1, far=2, nonsense=3)

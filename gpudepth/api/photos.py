@@ -1,14 +1,4 @@
-"""Defines the functions of `import gpudepth`.
-
-    read(path)                       read the depth of a photo, in metres
-    attach(photo, depth, out, …)     attach a depth map to a photo without re-encoding the picture
-    from_model(depth, near, far)     make depth data of the output of a depth network
-    convert(path, out)               convert depth from one kind of file into another
-    remove(path, out)                remove the depth from a photo
-    inspect(path)                    describe the picture and the depth of a file
-    check(path)                      check a file against the rules of its format
-    run(job)                         run a job file
-"""
+"""Writes photos with depth: `attach`, `convert` and `remove`, and `from_model` for the output of networks."""
 
 from __future__ import annotations
 
@@ -21,57 +11,29 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
 
-from .attachment.check import check_file
-from .attachment.decode import DepthInput
-from .attachment.inspection import Inspection
-from .attachment.output import atomic
-from .attachment.side_inputs import SideInputs
-from .containers import registry
-from .containers.base import PHOTO_QUALITY
-from .containers.rules import Verdicts
-from .deprecated import renamed_keywords as _renamed
-from .depth.data import DepthData
-from .depth.encoding import Depth, Encoding, Relative
-from .depth.pixel_format import PixelFormat, native
-from .errors import UsageError, render
-from .formats.bytesource import ByteSource
-from .limits import DEFAULT, Limits
-from .maps.network import Network
-from .maps.tensors import as_map, is_map
-from .settings.declare import unknown
-from .settings.options import item_settings, names
-from .settings.settings import Settings
-from .settings.values import Fill, Fit, Method, Orientation
-from .video import checks
+from ..attachment.decode import DepthInput
+from ..attachment.output import atomic
+from ..attachment.side_inputs import SideInputs
+from ..containers import registry
+from ..containers.base import PHOTO_QUALITY
+from ..deprecated import renamed_keywords as _renamed
+from ..depth.data import DepthData
+from ..depth.encoding import Depth, Encoding, Relative
+from ..depth.pixel_format import PixelFormat, native
+from ..errors import UsageError, render
+from ..formats.bytesource import ByteSource
+from ..limits import DEFAULT, Limits
+from ..maps.network import Network
+from ..maps.tensors import as_map, is_map
+from ..settings.declare import unknown
+from ..settings.options import item_settings, names
+from ..settings.settings import Settings
+from ..settings.values import Fill, Fit, Method, Orientation
 
 if TYPE_CHECKING:
-    from .attachment.estimate import Estimator
-    from .batch.runner import RunSummary
+    from ..attachment.estimate import Estimator
 
 renamed_keywords = functools.partial(_renamed, unknown)
-
-
-def read(path: str | Path, *, orientation: Orientation = "display", limits: Limits = DEFAULT) -> DepthData | None:
-    """Read the depth of a photo.
-
-    Args:
-        path: A HEIC, AVIF, JPEG (Apple's layout, GDepth, Dynamic Depth) or DNG file, or an ImageIO dictionary.
-        orientation: "display" gives the map as the photo is shown. "coded" gives it as its pixels are stored;
-            `DepthData.orientation` then holds the Exif orientation that turns it upright.
-        limits: The limits for the file, checked before anything is decoded.
-
-    Returns:
-        The map (H, W), float16 or float32, in metres or 1/metres; None if the photo holds no depth.
-
-    Raises:
-        MissingInputError: If the file does not exist.
-        FileError: If the file is damaged, not supported, or exceeds a limit.
-
-    Source: ISO/IEC 23008-12 (HEIF), Apple's AVDepthData and ImageIO, Google's depth map metadata, Adobe's DNG 1.7.
-    """
-    with ByteSource(path, limits) as source:
-        data = registry.require(source).read(source)
-    return data if data is None or orientation == "coded" else data.displayed()
 
 
 @renamed_keywords(method="resize_method", align="align_in")
@@ -183,8 +145,8 @@ def attach(
     Source: Apple, "Creating auxiliary depth data manually" (gray to depth and disparity); AVDepthData, ImageIO.
     """
     given = dict(locals())
-    from .attachment.pipeline import run_item
-    from .compute import backend as make_backend
+    from ..attachment.pipeline import run_item
+    from ..compute import backend as make_backend
 
     if (out is None) != in_place:
         raise UsageError("pass either out or ‹in_place=True›, which overwrites the photo")
@@ -210,15 +172,15 @@ def attach(
     return outcome.output
 
 
+_EXIF_TURNS: dict[int, int] = {1: 0, 6: 90, 3: 180, 8: 270}     # values of turn= in version 0.1
+
+
 @functools.cache
 def _estimator() -> Estimator:
     """The estimator of this program, which keeps the network of the last call loaded."""
-    from .attachment.estimate import Estimator
+    from ..attachment.estimate import Estimator
 
     return Estimator()
-
-
-_EXIF_TURNS: dict[int, int] = {1: 0, 6: 90, 3: 180, 8: 270}     # values of turn= in version 0.1
 
 
 def _warn(notices: Iterable[str]) -> None:
@@ -260,8 +222,8 @@ def from_model(depth: Any, near: float | None = None, far: float | None = None, 
 
     Source: `depth.encoding.Relative`; the papers and code that `gpudepth presets` names.
     """
-    from .attachment.decode import decode_map
-    from .compute import backend as make_backend
+    from ..attachment.decode import decode_map
+    from ..compute import backend as make_backend
 
     if (near is None) != (far is None):
         raise UsageError("near and far must be passed together")
@@ -359,8 +321,8 @@ def convert(
     Source: The sources of `read` and `attach`.
     """
     given = dict(locals())
-    from .attachment.convert import convert as run_convert
-    from .compute import backend as make_backend
+    from ..attachment.convert import convert as run_convert
+    from ..compute import backend as make_backend
 
     fmt = native(pixel_format) if pixel_format is not None else None
     settings = _settings(given, encoding=encoding, limits=limits)
@@ -397,78 +359,3 @@ def remove(path: str | Path, out: str | Path, *, limits: Limits = DEFAULT) -> Pa
         with atomic(out, like=path.stat()) as file:
             edit.splice.write(file)
     return out
-
-
-def inspect(path: str | Path, *, limits: Limits = DEFAULT) -> Inspection:
-    """Describe the picture, the depth and the other auxiliary images of a file.
-
-    Args:
-        path: A photo, as in `read`.
-        limits: The limits for the file.
-
-    Returns:
-        A record with sizes in pixels and ranges in metres, 1/metres and codes; `to_dict()` makes JSON of it.
-
-    Raises:
-        MissingInputError: If the file does not exist.
-        UnsupportedError: If the format of the file cannot hold depth.
-        FileError: If the file is damaged or exceeds a limit.
-
-    Source: The sources of `read`.
-    """
-    with ByteSource(path, limits) as source:
-        return Inspection.of(registry.require(source).inspect(source), str(path))
-
-
-def check(path: str | Path, *, profile: str | None = None, limits: Limits = DEFAULT) -> Verdicts:
-    """Check a file against the rules of its container and of a profile.
-
-    A damaged file, a file without depth, and a file that cannot hold depth do not raise an error; their verdicts do
-    not conform.
-
-    Args:
-        path: A photo or a clip.
-        profile: The name of the layout that the file should have. The default checks only the rules that all profiles
-            of the container share.
-        limits: The limits for the file.
-
-    Returns:
-        The findings, one for each rule.
-
-    Raises:
-        MissingInputError: If the file does not exist.
-        UsageError: If the container does not have the profile.
-
-    Source: Each finding names the source of its rule.
-    """
-    with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
-        if not checks.is_clip(source):
-            limits.check("max_file", source.size, where=str(path))
-        return check_file(source, profile)
-
-
-def run(job: str | Path, *, shard: tuple[int, int] | None = None, engine: str = "local", **options: Any) -> RunSummary:
-    """Run a job file: many photos, one set of rules.
-
-    Args:
-        job: A YAML file, or a `gpudepth.settings.job.Job`. Paths in a file are relative to it.
-        shard: (i, n) runs the i-th of n parts, counted from 0.
-        engine: "local", "ray" or "dask".
-        options: Other arguments of `gpudepth.batch.runner.run`, and `shards`: settings, base, quiet, log_format….
-
-    Returns:
-        A summary of the finished, skipped and failed items. Items that fail are rows of the ledger and do not raise.
-
-    Raises:
-        JobError: If the job is wrong.
-        UsageError: If an argument is wrong.
-        MissingInputError: If an input does not exist.
-        LockedError: If another run uses the output folder.
-        OutputError: If the disk is full or not writable.
-        Interrupted: If the run is stopped by SIGINT or SIGTERM.
-
-    Source: `gpudepth config schema` describes each key of a job.
-    """
-    from .batch.sharded import run as run_job
-
-    return run_job(job, shard=shard, engine=engine, **options)
