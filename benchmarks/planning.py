@@ -64,19 +64,19 @@ def resident(kind: str = "VmRSS") -> float:
 
 def plan(job: Path, pairs: int) -> None:
     from gpudepth.batch import plan_file, runner
-    from gpudepth.batch.plan_lines import Lines
+    from gpudepth.batch.plan_lines import LineCodec
 
     seen: list[float] = []
-    write, count = Lines.write, 0
+    write, count = LineCodec.write, 0
 
-    def counted(self: Lines, item: object) -> bytes:
+    def counted(self: LineCodec, item: object) -> bytes:
         nonlocal count
         count += 1
         if count % (pairs // 10) == 0:
             seen.append(resident())
         return write(self, item)        # type: ignore[arg-type]
 
-    plan_file.Lines.write = counted     # type: ignore[method-assign, assignment]
+    plan_file.LineCodec.write = counted     # type: ignore[method-assign, assignment]
     before, start = resident(), time.perf_counter()
     planned = runner.plan(job, write=job.parent / "plan.jsonl")
     seconds = time.perf_counter() - start

@@ -37,7 +37,7 @@ from gpudepth.formats.bytesource import ByteSource
 from gpudepth.pairing.clips import Footage
 from gpudepth.settings.clip import ClipSettings
 from gpudepth.settings.settings import Settings
-from gpudepth.video.matroska.depth_video import DepthVideoWriter, read_depth_video
+from gpudepth.video.matroska import DepthVideoWriter, read_depth_video
 from gpudepth.video.reader import read_video
 
 from .measure import Row, coded_map, table

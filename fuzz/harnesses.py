@@ -19,14 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from gpudepth.containers import apple, registry
+from gpudepth.containers import apple, dictionary, registry
 from gpudepth.containers.base import CodedMap, Placement
 from gpudepth.datasets import colmap
 from gpudepth.depth.data import Storage
 from gpudepth.depth.pixel_format import HDIS, stored
 from gpudepth.errors import GpudepthError
-from gpudepth.formats import exif, jpeg, mpf, plist, rdf, tiff, xmp
-from gpudepth.formats.archive.index import read_index
+from gpudepth.formats import exif, jpeg, mpf, rdf, tiff, xmp
+from gpudepth.formats.archive import read_index
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.formats.hevc import nal
 from gpudepth.formats.hevc.depth_sei import DepthRepresentation
@@ -36,13 +36,11 @@ from gpudepth.formats.isobmff.meta import Meta
 from gpudepth.formats.quicktime import metadata as quicktime_metadata
 from gpudepth.formats.quicktime import movie as quicktime
 from gpudepth.limits import Limits
-from gpudepth.maps import arrays, calib, netpbm, recognise
+from gpudepth.maps import arrays, netpbm, recognise
 from gpudepth.pairing import by_time, csv, manifest, templates
 from gpudepth.settings import strict_yaml
 from gpudepth.settings.job import load_job
-from gpudepth.video import checks
-from gpudepth.video.lerobot import metadata as lerobot_metadata
-from gpudepth.video.matroska import depth_video
+from gpudepth.video import checks, lerobot, matroska
 
 Harness = Callable[[bytes], None]
 HARNESSES: dict[str, tuple[Harness, tuple[str, ...]]] = {}
@@ -154,7 +152,7 @@ def tiff_directories(data: bytes) -> None:
 
 @harness(".plist")
 def property_list(data: bytes) -> None:
-    each(data, [lambda s: plist.parse(data, limits=LIMITS)])
+    each(data, [lambda s: dictionary.parse_plist(data, limits=LIMITS)])
 
 
 @harness(".mov", ".mp4")
@@ -171,13 +169,13 @@ def movie(data: bytes) -> None:
 
 
 @harness(".mkv")
-def matroska(data: bytes) -> None:
-    each(data, [checks.check, lambda s: depth_video.whole(data)])
+def depth_video(data: bytes) -> None:
+    each(data, [checks.check, lambda s: matroska.whole(data)])
     text = data.decode("latin-1")
-    version, names = depth_video.VERSION, ("DEPTH_FORMAT", "DEPTH_ACCURACY", "DEPTH_CALIBRATION")
+    version, names = matroska.VERSION, ("DEPTH_FORMAT", "DEPTH_ACCURACY", "DEPTH_CALIBRATION")
     tags = {"GPUDEPTH": version, **dict(zip(names, text.split("\0"), strict=False))}
     sound = {"GPUDEPTH": version, "DEPTH_FORMAT": "hdis", "DEPTH_ACCURACY": "relative", "DEPTH_CALIBRATION": text}
-    each(data, [lambda s: depth_video.meaning(tags, "tags"), lambda s: depth_video.meaning(sound, "tags")])
+    each(data, [lambda s: matroska.meaning(tags, "tags"), lambda s: matroska.meaning(sound, "tags")])
 
 
 @harness(".heic", ".mov")
@@ -219,7 +217,7 @@ def lists(data: bytes) -> None:
                 lambda s: by_time.find_by_time(base, "l.txt", "l.txt")])
 
 
-@harness("cameras.txt", "images.txt", "points3D.txt", "calib.txt")
+@harness("cameras.txt", "images.txt", "points3D.txt", "recognise.txt")
 def models(data: bytes) -> None:
     for suffix in (".txt", ".bin"):
         folder = _folder() / f"model{suffix}"
@@ -228,16 +226,16 @@ def models(data: bytes) -> None:
             (folder / f"{name}{suffix}").write_bytes(data)
     each(data, [lambda s: colmap.read(_folder() / "model.txt", LIMITS),
                 lambda s: colmap.read(_folder() / "model.bin", LIMITS),
-                lambda s: calib.read_calib(_file("calib.txt", data))])
+                lambda s: recognise.read_calib(_file("recognise.txt", data))])
 
 
 @harness(".json")
-def lerobot(data: bytes) -> None:
+def depth_codes(data: bytes) -> None:
     _file("depth.json", data)
     (_folder() / "meta").mkdir(exist_ok=True)
     _file("meta/info.json", data)
-    each(data, [lambda s: lerobot_metadata.of_video(_folder() / "depth.mp4"),
-                lambda s: lerobot_metadata.of_video(_folder() / "videos/d/a.mp4")])
+    each(data, [lambda s: lerobot.of_video(_folder() / "depth.mp4"),
+                lambda s: lerobot.of_video(_folder() / "videos/d/a.mp4")])
 
 
 @harness(".zip", ".tar", ".r3d")

@@ -15,15 +15,15 @@ from gpudepth.attachment.inspection import Inspection
 from gpudepth.attachment.photo import file_guide
 from gpudepth.compute import backend
 from gpudepth.containers import registry
-from gpudepth.datasets import auxiliary, colmap, layers
+from gpudepth.datasets import auxiliary, colmap
 from gpudepth.datasets.dataset import read_photo
 from gpudepth.depth.encoding import Gray
 from gpudepth.errors import GpudepthError
 from gpudepth.formats import rdf, xmp
-from gpudepth.formats.archive.index import read_index
+from gpudepth.formats.archive import read_index
 from gpudepth.formats.bytesource import ByteSource
-from gpudepth.maps import calib, recognise, scene_linear, stacks
 from gpudepth.maps import reader as map_room
+from gpudepth.maps import recognise, scene_linear, stacks
 from gpudepth.maps.raw import RawLayout
 from gpudepth.pairing import by_time, captures, csv, manifest
 from gpudepth.settings.job import load_job
@@ -105,7 +105,7 @@ def _to_android(file: Path, kit: Kit) -> object:
 
 def _extract(file: Path, kit: Kit) -> object:
     photo = read_photo(file)
-    made = layers.encode(photo) if photo else None
+    made = auxiliary.encode(photo) if photo else None
     return made, auxiliary.save(file, kit.out, "out", auxiliary.ALL)
 
 
@@ -179,7 +179,7 @@ def _model(file: Path, kit: Kit) -> object:
             colmap.read(folder)
         except GpudepthError as error:
             errors.append(str(error))
-    return errors, calib.read_calib(file)
+    return errors, recognise.read_calib(file)
 
 
 def _stack(file: Path, kit: Kit) -> object:

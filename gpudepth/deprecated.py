@@ -62,7 +62,7 @@ MODULES = dict(line.split() for line in """
     sources.hdf5 maps.hdf5
     sources.pictures maps.pictures
     sources.colouring maps.pictures
-    sources.calib maps.calib
+    sources.calib maps.recognise
     sources.scene_linear maps.scene_linear
     sources.presets maps.presets
     sources.recognise maps.recognise
@@ -145,7 +145,7 @@ MODULES = dict(line.split() for line in """
     pipeline.sharded batch.sharded
     pipeline.shards batch.shards
     pipeline.tars batch.tars
-    pipeline.views batch.lazy_sequence
+    pipeline.views batch.plan
     pipeline.workers batch.workers
     pipeline.engines batch.engines
     pipeline.datasets datasets

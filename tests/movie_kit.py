@@ -19,7 +19,7 @@ from gpudepth.formats.hevc.nal import join_lengths, nal_type, split_annex_b
 from gpudepth.formats.hevc.parameter_sets import Configuration
 from gpudepth.formats.isobmff.box import make, make_full
 from gpudepth.formats.quicktime import movie
-from gpudepth.formats.quicktime.track import IDENTITY, MATRIX
+from gpudepth.formats.quicktime.movie import IDENTITY, MATRIX
 
 DISC = bytes.fromhex("00000000 01 00000000 00020000")  # version and flags, 1, min 0.0, max 2.0
 

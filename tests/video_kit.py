@@ -12,7 +12,7 @@ import numpy as np
 
 from gpudepth.depth.data import DepthData
 from gpudepth.depth.pixel_format import HDEP
-from gpudepth.video.matroska.depth_video import DepthVideoWriter
+from gpudepth.video.matroska import DepthVideoWriter
 
 WIDTH, HEIGHT = 128, 96
 BITS = 10       # of the bar code

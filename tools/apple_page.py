@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gpudepth.containers.rules import Verdicts
-from gpudepth.mac.report import AppleReport, compare, load
+from gpudepth.mac.kit import AppleReport, compare, load
 
 REPORTS = Path(__file__).parents[1] / "docs" / "apple-reports"
 HEAD = """\

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ..attachment.check import check_file
-from ..attachment.inspection import Inspection
+from ..attachment.inspection import Inspection, check_file
 from ..containers import registry
 from ..containers.rules import Verdicts
 from ..depth.data import DepthData

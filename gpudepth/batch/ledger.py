@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 
 from ..deprecated import renamed_attribute
 from ..errors import FileError, LockedError, OutputError
-from ..formats.archive.member import Member
+from ..formats.archive import Member
 from ..formats.bytesource import Input, VirtualFile
 from ..limits import Limits
 from ..pairing.stores import Facts, RemoteFile, Target, existing_facts

@@ -19,7 +19,7 @@ from typing import Any
 from .. import errors
 from ..compute.threads import available_cores
 from ..errors import GpudepthError
-from ..formats.archive.member import Member
+from ..formats.archive import Member
 from ..formats.bytesource import Input
 from ..pairing.clips import Footage
 from ..pairing.pairs import Refused

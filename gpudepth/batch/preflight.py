@@ -23,7 +23,7 @@ from ..errors import counted, render
 from ..maps.record3d import read_capture
 from ..settings.options import key
 from ..settings.settings import Settings
-from .lazy_sequence import select
+from .plan import select
 from .work_item import PhotoItem
 from .workers import WorkerContext, run_tasks
 

@@ -29,10 +29,9 @@ from ..settings.options import key
 from . import shards as parts
 from .clip_plan import make_clip_plan
 from .job_hash import JobHash, job_hash
-from .lazy_sequence import select
 from .ledger import Ledger, Row, read_rows
 from .part_ledger import PartLedger
-from .plan import Plan, make_plan
+from .plan import Plan, make_plan, select
 from .plan_file import read_plan, write_plan
 from .preflight import SAMPLES, evenly, other_formats, precision_warnings
 from .progress import Progress, Style

@@ -55,6 +55,6 @@ def _verdicts(files: list[Path], profile: str | None, apple_report: Path | None)
         from .. import api
 
         return (api.check(file, profile=profile) for file in files)
-    from ..mac.report import compare, load
+    from ..mac.kit import compare, load
 
     return compare(load(apple_report), apple_report.parent)

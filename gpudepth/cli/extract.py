@@ -119,7 +119,7 @@ def _clip(file: Path, output: Path, quantity: str, choice: Choice, *, coded: boo
 
 def _lerobot(file: Path, output: Path, depth_range: str | None, choice: Choice, *, coded: bool) -> None:
     from ..attachment.clips.files import save_lerobot
-    from ..video.lerobot.metadata import Quantiser
+    from ..video.lerobot import Quantiser
 
     quantiser = Quantiser(*o.pair("depth-range", depth_range)) if depth_range else Quantiser()
     number, notes = save_lerobot(file, output, quantiser, choice, coded=coded)
@@ -180,11 +180,11 @@ def _photo(file: Path, model: Reconstruction | None) -> DepthPhoto:
 
 def _layers(file: Path, output: Path, model: Reconstruction | None) -> None:
     from ..attachment.output import atomic
-    from ..datasets import layers
+    from ..datasets import auxiliary
 
     if output.suffix.lower() != ".exr":
         raise UsageError("--layers writes an .exr file", where=output, hint="-o photo.exr")
-    blob, names, failed = layers.encode(_photo(file, model))
+    blob, names, failed = auxiliary.encode(_photo(file, model))
     with atomic(output) as target:
         target.write(blob)
     print(f"layers: {', '.join(names)}", file=sys.stderr)

@@ -10,18 +10,44 @@
 
 from __future__ import annotations
 
+import plistlib
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 from ..depth.data import DATA, DATA_DESCRIPTION, TYPE_DEPTH, TYPE_DISPARITY, DepthData, Storage, map_from_info
 from ..depth.pixel_format import PixelFormat, Quantity
 from ..errors import MalformedError, UnsupportedError, UsageError, located
-from ..formats import plist
 from ..formats.bytesource import ByteSource
+from ..limits import DEFAULT, Limits
 from .base import DEFAULT_PLACEMENT, PROTOCOL, Capabilities, CodedMap, Contents, Edit, Picture, Placement
 
 TYPE, PACKET = "gpudepthAuxiliaryDataType", "gpudepthMetadataXMP"
 SUFFIXES = (".plist", ".bplist")  # XML and binary; readers distinguish them by their first bytes
 ROW_ALIGNMENT = 64  # as Core Video pads the rows of its buffers
+BINARY = b"bplist00"
+
+
+def sniff(head: bytes) -> bool:
+    """Return whether a file that starts with these bytes may be a property list."""
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    return head.startswith(BINARY) or text.startswith((b"<?xml", b"<!DOCTYPE plist", b"<plist"))
+
+
+def parse_plist(data: bytes, where: str = "plist", limits: Limits = DEFAULT) -> Any:
+    """Parse a property list. Raises MalformedError, LimitError."""
+    limits.check("max_decoded_bytes", len(data), where=where)
+    if not data.startswith(BINARY) and b"<!ENTITY" in data:
+        raise MalformedError("the property list declares an entity, which is not allowed", where=where)
+    try:
+        return plistlib.loads(data)
+    except (plistlib.InvalidFileException, ExpatError, ValueError, TypeError, LookupError, OverflowError,
+            RecursionError, AttributeError, MemoryError, UnicodeError) as error:
+        raise MalformedError(f"not a property list: {error or type(error).__name__}", where=where) from None
+
+
+def serialise_plist(objects: Any, *, binary: bool = False) -> bytes:
+    """Write XML, which people can read, or binary, which is a quarter smaller. Keys keep their order."""
+    return plistlib.dumps(objects, fmt=plistlib.FMT_BINARY if binary else plistlib.FMT_XML, sort_keys=False)
 
 
 def serialise(data: DepthData, *, binary: bool = False) -> bytes:
@@ -32,7 +58,7 @@ def serialise(data: DepthData, *, binary: bool = False) -> bytes:
     from . import apple
 
     info[PACKET] = apple.metadata_packet(data.calibration, data.accuracy, data.quality, filtered=data.filtered)
-    return plist.serialise(info, binary=binary)
+    return serialise_plist(info, binary=binary)
 
 
 def parse(raw: bytes, where: str = "plist") -> DepthData:
@@ -40,7 +66,7 @@ def parse(raw: bytes, where: str = "plist") -> DepthData:
     from ..formats import xmp
     from . import apple
 
-    info = plist.parse(raw, where)
+    info = parse_plist(raw, where)
     if not (isinstance(info, dict) and isinstance(info.get(DATA), bytes)
             and isinstance(info.get(DATA_DESCRIPTION), dict)):
         raise MalformedError(f"not an auxiliary data dictionary with {DATA} and {DATA_DESCRIPTION}", where=where)
@@ -66,7 +92,7 @@ class Dictionary:
     companions: tuple[str, ...] = ()
 
     def sniff(self, head: bytes) -> bool:
-        return plist.sniff(head)
+        return sniff(head)
 
     def storage(self, fmt: PixelFormat, lo: float, hi: float, bits: int | None = None) -> Storage:
         raise self._no_photo()

@@ -27,7 +27,7 @@ from ..attachment.export import encode, picture
 from ..attachment.output import atomic
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData
-from . import layers
+from . import auxiliary
 from .photo import DepthPhoto
 
 
@@ -153,7 +153,7 @@ def point_cloud(depth: DepthData, camera: Calibration, colour: NDArray[np.uint8]
 
 
 def _layers(photo: DepthPhoto, out: Path) -> dict[str, Any]:
-    blob, names, failed = layers.encode(photo)
+    blob, names, failed = auxiliary.encode(photo)
     put(out / f"{photo.name}.exr", blob)
     return {"exr": f"{photo.name}.exr", "layers": names, "unit": photo.unit(), "no_value": "NaN", "lacking": failed}
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..containers.base import Container
 from ..containers.dng.dng import Dng
-from ..containers.heif import still
+from ..containers.heif import photo_encoder
 from ..containers.heif.file import HeifFile
 from ..containers.heif.heif import Heif
 from ..containers.heif.rewrite import Rewriter
@@ -95,7 +95,7 @@ def _plain(pixels: NDArray[np.uint8]) -> bytes:
 
     frame = av.VideoFrame.from_ndarray(_planes(pixels), format="yuv420p")
     hvcc, data = IntraEncoder(_QP, "medium").encode(frame, _COLOUR)
-    return still.heic(hvcc, data, pixels.shape[1], pixels.shape[0], _COLOUR)
+    return photo_encoder.heic(hvcc, data, pixels.shape[1], pixels.shape[0], _COLOUR)
 
 
 def _size(image: NDArray[np.uint8]) -> bytes:

@@ -47,7 +47,7 @@ class Capture:
 def read_capture(file: Input, limits: Limits = DEFAULT) -> Capture:
     """Read a capture's `metadata`. Raises FileError and its subclasses."""
     where = str(file)
-    from ..formats.archive.member import Member
+    from ..formats.archive import Member
 
     if isinstance(file, Member):        # checked before it is unpacked
         limits.check("max_xmp", file.size, where=where)

@@ -15,8 +15,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from ..errors import FileError, GpudepthError, MissingInputError, UsageError, listing
-from ..formats.archive.index import Index, read_index
-from ..formats.archive.member import Member, explain
+from ..formats.archive import Index, Member, explain, read_index
 from ..limits import DEFAULT, Limits
 from .by_name import find_beside, find_pairs
 from .files import FoundFile, list_files

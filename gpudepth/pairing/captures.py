@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 
 from ..errors import FileError, UnsupportedError
-from ..formats.archive.index import Index
-from ..formats.archive.member import Member
+from ..formats.archive import Index, Member
 from ..limits import DEFAULT, Limits
 from ..maps.record3d import read_capture
 from .archive import ARCHIVE, PairCollector, outer_fields

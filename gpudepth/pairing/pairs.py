@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from typing import TypeAlias
 
 from ..errors import GpudepthError, UsageError
-from ..formats.archive.member import Member
+from ..formats.archive import Member
 from ..formats.bytesource import Input
 from .stores import RemoteFile, display_path
 from .templates import Fields, Template, check_placeholders, placeholders

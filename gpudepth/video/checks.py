@@ -8,8 +8,8 @@ from ..containers.rules import Finding, Verdicts
 from ..errors import GpudepthError, UsageError
 from ..formats.bytesource import ByteSource
 from ..formats.quicktime import movie
-from .matroska import check as matroska
-from .matroska.depth_video import MAGIC
+from . import matroska
+from .matroska import MAGIC
 from .mp4at import check as mp4at
 from .mp4at.tracks import find_axte
 from .quicktime import check as quicktime

@@ -18,12 +18,11 @@ from ..errors import FileError, GpudepthError, NoDepthError
 from ..formats.bytesource import ByteSource
 from ..formats.quicktime import movie
 from ..limits import DEFAULT, Limits
-from . import checks
-from .lerobot import depth_video as lerobot_video
-from .lerobot import metadata as lerobot_metadata
+from . import checks, matroska
+from . import lerobot as lerobot_metadata
+from . import lerobot as lerobot_video
 from .matching import ALL, Choice
-from .matroska import depth_video
-from .mp4at import reader as mp4at_reader
+from .mp4at import tracks as mp4at_reader
 from .mp4at.tracks import find_axte
 from .quicktime import depth_track, reader
 from .track_decoder import CodedTrack, VideoFrame
@@ -58,7 +57,7 @@ def kind(path: str | Path, limits: Limits = DEFAULT) -> str:
         MalformedError: A JSON file beside it lacks required entries.
     """
     with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
-        if source.read(0, min(4, source.size)) == depth_video.MAGIC:
+        if source.read(0, min(4, source.size)) == matroska.MAGIC:
             return "matroska"
         with suppress(GpudepthError):       # the clip's reader reports what is wrong
             content = movie.read(source)
@@ -71,7 +70,7 @@ def kind(path: str | Path, limits: Limits = DEFAULT) -> str:
 
 def _video(name: str, path: str | Path, limits: Limits) -> Iterator[VideoFrame]:
     """Read a clip that holds only depth."""
-    read = depth_video.read_depth_video if name == "matroska" else lerobot_video.read_lerobot
+    read = matroska.read_depth_video if name == "matroska" else lerobot_video.read_lerobot
     return read(path, limits=limits)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from ..errors import LimitError, MalformedError, TruncatedError, UnsupportedError, located
 from ..formats.bytesource import ByteSource
-from ..formats.quicktime import track
+from ..formats.quicktime import movie
 from ..formats.quicktime.movie import find_moov
 from ..limits import DEFAULT, Limits
 
@@ -303,5 +303,5 @@ def _orientation(video: Video) -> int:
         if side.type.name == "DISPLAYMATRIX":
             numbers = struct.unpack("=9i", bytes(side)[:36])
             # FFmpeg keeps the numbers of QuickTime's matrix in native byte order.
-            return track.orientation_of(struct.pack(">9i", *numbers), f"{video.path}: display matrix")
+            return movie.orientation_of(struct.pack(">9i", *numbers), f"{video.path}: display matrix")
     return 1

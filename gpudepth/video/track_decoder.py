@@ -13,8 +13,8 @@ import numpy as np
 from ..depth.data import DepthData
 from ..errors import MalformedError, UnsupportedError, UsageError
 from ..formats.hevc.parameter_sets import Configuration
+from ..formats.quicktime.movie import Track
 from ..formats.quicktime.samples import Ints, SampleEntry
-from ..formats.quicktime.track import Track
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

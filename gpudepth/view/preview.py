@@ -8,9 +8,8 @@ import numpy as np
 from PIL import Image
 
 from ..depth.data import DepthData
-from .canvas import FAINT, PAPER, depth_picture, legend, metres, overlay, write
+from .canvas import FAINT, LOOKED_AT, PAPER, Agreement, agreement, depth_picture, legend, metres, overlay, write
 from .depth_view import DepthView, resized
-from .edges import LOOKED_AT, Agreement, agreement
 
 GAP = 12
 HEAD, FOOT = 44, 92

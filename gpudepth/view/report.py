@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import html
+import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +23,7 @@ from ..datasets.dataset import photos_in
 from ..errors import MissingInputError, UsageError
 from ..limits import DEFAULT, Limits
 from ..timing import StageTimes
-from .page import page
+from .canvas import table
 from .thumbnail import Sizes, Thumbnail, ThumbnailRequest, make
 
 BYTES = 18_000_000          # of all pictures; base64 adds a third
@@ -208,3 +212,31 @@ def _size(item: ReportItem) -> int:
 
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+_FILES = {"STYLE": "report.css", "REPORT": "report.js", "VIEWER": "viewer.js"}
+
+
+def page(name: str, facts: dict[str, Any], items: list[dict[str, Any]]) -> str:
+    """Return the page of a run; `report.RunReport` defines facts and items."""
+    parts = {key: _static(file) for key, file in _FILES.items()}
+    parts |= {"TITLE": html.escape(name), "THREE": script(),
+             "DATA": in_script({"name": name, "facts": facts, "items": items, "colours": table().tolist()})}
+    return re.sub("%%([A-Z]+)%%", lambda name: parts[name[1]], _static("report.html"))
+
+
+def in_script(data: Any) -> str:
+    """Return JSON that cannot end the script element, whatever names the files have."""
+    return json.dumps(data, allow_nan=False).replace("<", "\\u003c")
+
+
+def _static(name: str) -> str:
+    return resources.files(__package__).joinpath("static", name).read_text(encoding="utf-8")
+
+
+FILES = ("three-0.140.2.min.js", "three-0.140.2.TrackballControls.js")
+
+
+def script() -> str:
+    """Return three.js with TrackballControls: a script that defines THREE."""
+    return "\n".join(map(_static, FILES))

@@ -12,8 +12,8 @@ from PIL import Image
 
 from ..batch.workers import WorkerContext
 from ..limits import DEFAULT, Limits
+from .canvas import LOOKED_AT
 from .depth_view import DepthView, fitted, load, resized
-from .edges import LOOKED_AT
 from .preview import score
 
 FOCAL = 0.8             # focal length without a calibration, as a share of the long side: about 64 degrees

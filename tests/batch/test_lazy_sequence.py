@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gpudepth.batch.lazy_sequence import LazySequence, select
+from gpudepth.batch.plan import LazySequence, select
 
 
 def test_those_that_are_wanted() -> None:

@@ -13,7 +13,7 @@ from gpudepth.batch.plan_lines import HASH, REFUSED, LineCodec, LineError
 from gpudepth.batch.tars import Tar
 from gpudepth.batch.work_item import ClipItem, PhotoItem
 from gpudepth.errors import LimitError, MalformedError
-from gpudepth.formats.archive.member import Member
+from gpudepth.formats.archive import Member
 from gpudepth.pairing.clips import Footage
 from gpudepth.pairing.pairs import Refused
 from gpudepth.pairing.stores import RemoteFile, Target

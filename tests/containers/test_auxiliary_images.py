@@ -17,7 +17,7 @@ from test_gdepth import FIELDS, coded, packet, photo
 
 import gpudepth
 from gpudepth.containers import registry
-from gpudepth.containers.auxiliary import KINDS, NAMES, AuxiliaryImage, HoldsAuxiliaries, name_of
+from gpudepth.containers.base import KINDS, NAMES, AuxiliaryImage, HoldsAuxiliaries, name_of
 from gpudepth.depth import orientation
 from gpudepth.errors import FileError, MalformedError, UnsupportedError
 from gpudepth.formats import jpeg, mpf

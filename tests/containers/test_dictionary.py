@@ -20,7 +20,6 @@ from gpudepth.depth.calibration import Calibration
 from gpudepth.depth.data import DATA, DATA_DESCRIPTION, DepthData
 from gpudepth.depth.pixel_format import NATIVE
 from gpudepth.errors import GpudepthError, LimitError, MalformedError, UnsupportedError
-from gpudepth.formats import plist
 from gpudepth.limits import Limits
 
 CAMERA = Calibration(np.array([[50.0, 0, 24], [0, 50, 16], [0, 0, 1]]), 48, 32, distortion=tuple(np.arange(8.0)),
@@ -89,7 +88,7 @@ def test_mutations_raise_only_our_errors() -> None:
 
 def test_limits() -> None:
     with pytest.raises(LimitError):
-        plist.parse(bytes(200), limits=Limits(max_decoded_bytes=100))
+        dictionary.parse_plist(bytes(200), limits=Limits(max_decoded_bytes=100))
 
 
 def test_extract_and_attach(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,7 +124,7 @@ def test_bare_rows(tmp_path: Path, fmt: Any) -> None:
 
 
 def test_an_encoding_that_nobody_knows() -> None:
-    from gpudepth.formats import plist
+    from gpudepth.containers import dictionary
 
     with pytest.raises(MalformedError, match="unknown encoding"):
-        plist.parse(b'<?xml version="1.0" encoding="no-such"?><plist></plist>')
+        dictionary.parse_plist(b'<?xml version="1.0" encoding="no-such"?><plist></plist>')

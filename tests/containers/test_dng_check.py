@@ -9,7 +9,7 @@ import pytest
 from dng_kit import BASES, BIG, dng
 from photo_kit import ramp
 
-from gpudepth.attachment.check import check_file
+from gpudepth.attachment.inspection import check_file
 from gpudepth.containers.base import CodedMap
 from gpudepth.containers.dng.dng import Dng
 from gpudepth.containers.dng.file import DngFile

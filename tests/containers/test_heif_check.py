@@ -14,7 +14,7 @@ import pytest
 from heif_kit import attach, coded_map, heic, picture
 
 import gpudepth
-from gpudepth.attachment.check import check_file
+from gpudepth.attachment.inspection import check_file
 from gpudepth.cli.app import run_command
 from gpudepth.containers.heif.file import DEPTH_URNS
 from gpudepth.containers.rules import Verdicts

@@ -9,7 +9,7 @@ import numpy as np
 import pillow_heif
 import pytest
 
-from gpudepth.containers.heif.still import heic, nclx
+from gpudepth.containers.heif.photo_encoder import heic, nclx
 from gpudepth.formats.hevc.codec import Colour, IntraEncoder
 
 

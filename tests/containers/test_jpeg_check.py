@@ -12,7 +12,7 @@ from photo_kit import ramp
 from test_google_writing import CODES, attach, coded, gray, opened, photo
 
 import gpudepth
-from gpudepth.attachment.check import check_file
+from gpudepth.attachment.inspection import check_file
 from gpudepth.containers import registry
 from gpudepth.containers.google import gdepth
 from gpudepth.depth.calibration import Calibration

@@ -15,7 +15,7 @@ from PIL import Image
 
 import gpudepth
 from gpudepth.cli.app import run_command
-from gpudepth.containers.auxiliary import KINDS, NAMES
+from gpudepth.containers.base import KINDS, NAMES
 from gpudepth.datasets import auxiliary, dataset
 from gpudepth.errors import UsageError
 

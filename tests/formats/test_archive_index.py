@@ -23,7 +23,7 @@ from gpudepth.errors import (
     TruncatedError,
     UnsupportedError,
 )
-from gpudepth.formats.archive.index import read_index
+from gpudepth.formats.archive import read_index
 from gpudepth.limits import Limits
 
 

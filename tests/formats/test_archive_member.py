@@ -14,8 +14,7 @@ import pytest
 from archive_kit import tar, zipped
 
 from gpudepth.errors import FileError, LimitError, MalformedError, TruncatedError, UnsupportedError
-from gpudepth.formats.archive.index import read_index
-from gpudepth.formats.archive.member import Member, unsafe
+from gpudepth.formats.archive import Member, read_index, unsafe
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.limits import Limits
 

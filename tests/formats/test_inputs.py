@@ -9,7 +9,7 @@ import pytest
 from archive_kit import zipped
 
 from gpudepth.errors import MissingInputError
-from gpudepth.formats.archive.index import read_index
+from gpudepth.formats.archive import read_index
 from gpudepth.formats.bytesource import ByteSource, as_file, as_input, as_path, read_input
 
 DATA = b"depth " * 40

@@ -12,8 +12,8 @@ from gpudepth.errors import LimitError, MalformedError, TruncatedError
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.formats.isobmff.box import make, make_full, walk
 from gpudepth.formats.quicktime import movie
+from gpudepth.formats.quicktime.movie import EditListEntry
 from gpudepth.formats.quicktime.samples import parse_stsd
-from gpudepth.formats.quicktime.track import EditListEntry
 
 TRAK = """
     0000013c 7472616b                   # 'trak'

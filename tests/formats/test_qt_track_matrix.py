@@ -8,7 +8,7 @@ from movie_kit import hexed, matrix_for
 
 from gpudepth.depth import orientation as exif
 from gpudepth.errors import UnsupportedError
-from gpudepth.formats.quicktime import track
+from gpudepth.formats.quicktime import movie
 
 PORTRAIT = hexed("""
     00000000 00010000 00000000   # a 0, b 1, u 0
@@ -18,19 +18,19 @@ PORTRAIT = hexed("""
 
 
 def test_a_phone_held_upright():
-    assert track.orientation_of(PORTRAIT) == 6
+    assert movie.orientation_of(PORTRAIT) == 6
     assert matrix_for(6, 1920, 1080) == PORTRAIT
 
 
 def test_identity():
-    assert matrix_for(1, 640, 480) == track.IDENTITY
-    assert track.orientation_of(track.IDENTITY) == 1
+    assert matrix_for(1, 640, 480) == movie.IDENTITY
+    assert movie.orientation_of(movie.IDENTITY) == 1
 
 
 @pytest.mark.parametrize("number", range(1, 9))
 def test_all_eight_and_the_picture_stays_where_it_is_seen(number):
     raw = matrix_for(number, 64, 48)
-    assert track.orientation_of(raw) == number
+    assert movie.orientation_of(raw) == number
     a, b, _, c, d, _, tx, ty, _ = np.frombuffer(raw, ">i4") / 65536
     corners = [(a * x + c * y + tx, b * x + d * y + ty) for x in (0, 64) for y in (0, 48)]
     assert np.min(corners, 0).tolist() == [0, 0]
@@ -38,10 +38,10 @@ def test_all_eight_and_the_picture_stays_where_it_is_seen(number):
 
 
 def test_scaled_is_a_turn_still():
-    assert track.orientation_of(PORTRAIT.replace(hexed("00010000"), hexed("00008000"))) == 6
+    assert movie.orientation_of(PORTRAIT.replace(hexed("00010000"), hexed("00008000"))) == 6
 
 
-@pytest.mark.parametrize("raw", [bytes(36), track.IDENTITY[:4] + hexed("00008000") + track.IDENTITY[8:]])
+@pytest.mark.parametrize("raw", [bytes(36), movie.IDENTITY[:4] + hexed("00008000") + movie.IDENTITY[8:]])
 def test_other_matrices_are_refused(raw):
     with pytest.raises(UnsupportedError, match=r'not a rotation by quarter turns \(orientation="coded"'):
-        track.orientation_of(raw, "moov/trak/tkhd")
+        movie.orientation_of(raw, "moov/trak/tkhd")

@@ -28,8 +28,7 @@ from gpudepth.depth.data import DepthData
 from gpudepth.depth.pixel_format import FDEP, HDEP, HDIS
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.maps.netpbm import encode_pfm
-from gpudepth.video.lerobot.depth_video import LerobotWriter
-from gpudepth.video.lerobot.metadata import Quantiser
+from gpudepth.video.lerobot import LerobotWriter, Quantiser
 from gpudepth.video.mp4at import writer as mp4at
 
 Z = np.linspace(0.5, 8, 24 * 32, dtype=np.float32).reshape(24, 32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gpudepth.containers.rules import Finding, Verdicts
-from gpudepth.mac.report import AppleReport
+from gpudepth.mac.kit import AppleReport
 from tools.apple_page import page, page_of
 
 

@@ -13,12 +13,12 @@ import tree_sitter
 import tree_sitter_swift
 from pydantic import BaseModel
 
-from gpudepth.mac import report
+from gpudepth.mac import kit
 from gpudepth.mac.kit import PROBE
 
 SOURCE = PROBE.read_text(encoding="utf-8")
-STRUCTS = {"Report": report.AppleReport, "FileReport": report.FileReport, "AuxiliaryReport": report.AuxiliaryReport,
-           "DepthReport": report.DepthReport, "CalibrationReport": report.CalibrationReport}
+STRUCTS = {"Report": kit.AppleReport, "FileReport": kit.FileReport, "AuxiliaryReport": kit.AuxiliaryReport,
+           "DepthReport": kit.DepthReport, "CalibrationReport": kit.CalibrationReport}
 
 
 def errors(source: str) -> list[str]:

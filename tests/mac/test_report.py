@@ -15,7 +15,7 @@ import gpudepth
 from gpudepth.cli.app import run_command
 from gpudepth.demo.fixtures import write_kit
 from gpudepth.errors import MalformedError, MissingInputError
-from gpudepth.mac.report import compare, load
+from gpudepth.mac.kit import compare, load
 
 FILES = ("good/heif/hdis_o6.heic", "good/heif/calibrated_o6.heic", "good/heif/fdep_o3.heic", "good/jpeg/hdis_o1.jpg",
          "none/heif/photo_o1.heic", "bad/wrong_urn.heic")

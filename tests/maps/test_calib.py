@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gpudepth.errors import FileError, MalformedError
-from gpudepth.maps.calib import read_calib
+from gpudepth.maps.recognise import read_calib
 
 TEXT = """cam0=[994.978 0 311.193; 0 994.978 254.877; 0 0 1]
 cam1=[994.978 0 342.279; 0 994.978 254.877; 0 0 1]

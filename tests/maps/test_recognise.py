@@ -19,7 +19,7 @@ import gpudepth
 from gpudepth.batch.runner import run
 from gpudepth.cli.app import run_command
 from gpudepth.errors import GpudepthError, JobError, UsageError
-from gpudepth.formats.archive.index import read_index
+from gpudepth.formats.archive import read_index
 from gpudepth.maps.netpbm import encode_pfm
 from gpudepth.maps.presets import PRESETS
 from gpudepth.maps.recognise import recognise

@@ -9,7 +9,7 @@ import pytest
 from archive_kit import tar, zipped
 
 from gpudepth.errors import MissingInputError, UsageError
-from gpudepth.formats.archive.member import Member
+from gpudepth.formats.archive import Member
 from gpudepth.pairing.archive import find_in_archives
 from gpudepth.pairing.by_name import find_pairs
 from gpudepth.pairing.pairs import Pairing

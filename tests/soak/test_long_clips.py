@@ -21,7 +21,7 @@ from video_kit import burn, colour, number_of, picture, seconds_of
 import gpudepth
 from gpudepth.depth.data import DepthData
 from gpudepth.depth.pixel_format import HDEP
-from gpudepth.video.matroska.depth_video import DepthVideoWriter, read_depth_video
+from gpudepth.video.matroska import DepthVideoWriter, read_depth_video
 from gpudepth.video.quicktime import reader
 
 SCRIPT = """

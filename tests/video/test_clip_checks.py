@@ -19,7 +19,7 @@ from test_mp4at import written as mp4at
 from test_quicktime_writer import written as quicktime
 
 import gpudepth
-from gpudepth.attachment.check import check_file
+from gpudepth.attachment.inspection import check_file
 from gpudepth.cli.app import run_command
 from gpudepth.depth.calibration import Calibration
 from gpudepth.depth.data import DepthData
@@ -29,7 +29,7 @@ from gpudepth.formats.bytesource import ByteSource
 from gpudepth.formats.isobmff.box import make, make_full
 from gpudepth.limits import Limits
 from gpudepth.video import checks
-from gpudepth.video.matroska.depth_video import DepthVideoWriter
+from gpudepth.video.matroska import DepthVideoWriter
 from gpudepth.video.mp4at.writer import GrayEncoder
 
 

@@ -25,7 +25,7 @@ from gpudepth.errors import (
     UsageError,
 )
 from gpudepth.limits import Limits
-from gpudepth.video.matroska.depth_video import DepthVideoWriter, read_depth_video
+from gpudepth.video.matroska import DepthVideoWriter, read_depth_video
 
 EVERY = np.arange(65536, dtype=np.uint16).reshape(256, 256).view(np.float16)
 TIMES = [Fraction(0), Fraction(1, 30), Fraction(1, 15), Fraction(1, 2), Fraction(7, 2)]     # of no constant rate

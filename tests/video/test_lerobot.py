@@ -25,8 +25,7 @@ from gpudepth.errors import (
     UsageError,
 )
 from gpudepth.limits import Limits
-from gpudepth.video.lerobot.depth_video import LerobotWriter, read_lerobot
-from gpudepth.video.lerobot.metadata import FEATURE, TOP, Quantiser, describe, of_video
+from gpudepth.video.lerobot import FEATURE, TOP, LerobotWriter, Quantiser, describe, of_video, read_lerobot
 
 RANGES = [Quantiser(), Quantiser(0.3, 4.0, 0.5), Quantiser(0.0, 10.0, 3.5), Quantiser(0.2, 8.0, 0.0, use_log=False)]
 EVERY = np.arange(TOP + 1, dtype=np.uint16).reshape(64, 64)

@@ -28,7 +28,7 @@ from gpudepth.formats.bytesource import ByteSource
 from gpudepth.formats.isobmff.box import make, walk
 from gpudepth.formats.quicktime.metadata import metadata_of
 from gpudepth.limits import Limits
-from gpudepth.video.mp4at import reader, writer
+from gpudepth.video.mp4at import tracks, writer
 from gpudepth.video.mp4at.tracks import NearFar
 from gpudepth.video.mp4at.writer import GrayEncoder
 from gpudepth.video.quicktime.writer import colour_times
@@ -190,10 +190,10 @@ def test_ffmpeg_decodes_what_is_cut_out_of_axte(colour: bytes, bits: int) -> Non
 def test_our_reader(colour: bytes, fmt: str, bits: int) -> None:
     ends = ENDS if fmt == "hdis" else (0.5, 4)
     data = written(colour, ends=ends, fmt=fmt, bits=bits)
-    with reader.open_depth(data) as track:
+    with tracks.open_depth(data) as track:
         assert (track.inverse, track.bits, track.frames, track.orientation, track.notes) == (fmt == "hdis", bits, 6, 1, ())
-        found = list(reader.frames(track))
-        assert [f.index for f in reader.frames(track, 1, 6, 2)] == [1, 3, 5]
+        found = list(tracks.frames(track))
+        assert [f.index for f in tracks.frames(track, 1, 6, 2)] == [1, 3, 5]
     step = (ends[1] - ends[0]) / ((1 << bits) - 1)
     for n, frame in enumerate(found):
         want = scene(n, fmt=fmt)
@@ -206,24 +206,24 @@ def test_our_reader(colour: bytes, fmt: str, bits: int) -> None:
 
 def test_absolute_depth_is_said_by_a_key_of_ours(colour: bytes) -> None:
     maps = ((Fraction(n, 30), scene(n, accuracy="absolute")) for n in range(6))
-    with reader.open_depth(written(colour, maps)) as track:
-        assert next(iter(reader.frames(track))).data.accuracy == "absolute"
+    with tracks.open_depth(written(colour, maps)) as track:
+        assert next(iter(tracks.frames(track))).data.accuracy == "absolute"
 
 
 def test_turned_movies() -> None:
     source = build([colour_trak(matrix=matrix_for(6, 96, 64))], brand="isom")
-    with reader.open_depth(written(source)) as track:
+    with tracks.open_depth(written(source)) as track:
         assert track.orientation == 6
-        assert next(iter(reader.frames(track))).data.orientation == 6
-        assert next(iter(reader.frames(track, oriented=False))).data.orientation == 1
+        assert next(iter(tracks.frames(track))).data.orientation == 6
+        assert next(iter(tracks.frames(track, oriented=False))).data.orientation == 1
 
 
 @pytest.mark.parametrize("first", [Fraction(1, 10), Fraction(0)])
 def test_times_of_the_movie(first: Fraction) -> None:
     source = build([colour_trak(edits=[(60, -1), (120, 0)])] if first else [colour_trak()], brand="isom")
     data = written(source)
-    with reader.open_depth(data) as track, ByteSource(source) as opened:
-        assert [f.seconds for f in reader.frames(track)] == colour_times(opened)
+    with tracks.open_depth(data) as track, ByteSource(source) as opened:
+        assert [f.seconds for f in tracks.frames(track)] == colour_times(opened)
     with av.open(io.BytesIO(axte_of(data))) as container:
         assert float(next(container.decode(video=0)).time) == pytest.approx(float(first), abs=1e-3)
 
@@ -233,7 +233,7 @@ def test_moov_first_and_metadata_that_is_there() -> None:
     source = muxed(container="mp4", options={"movflags": "faststart"})
     data = written(source)
     assert "free" in [b.type for b in walk(ByteSource(data), 0, len(data))]
-    with reader.open_depth(data) as track:
+    with tracks.open_depth(data) as track:
         assert track.frames == 6
     for head in (b"", bytes(4)):
         hdlr = make("hdlr", bytes(8) + b"mdta" + bytes(13))
@@ -248,7 +248,7 @@ def test_moov_first_and_metadata_that_is_there() -> None:
         assert values["com.example.x"].data == b"hello"
         assert set(values) == {"com.example.x", "auxiliary.tracks.offset", "auxiliary.tracks.length"}
         assert make("free", b"12") in data
-        with reader.open_depth(data) as track:
+        with tracks.open_depth(data) as track:
             assert track.notes == ()
 
 
@@ -258,7 +258,7 @@ def test_writing_again(movie: bytes) -> None:
         written(movie)
     axte = next(b for b in walk(ByteSource(movie), 0, len(movie)) if b.type == "axte")
     again = written(movie[: axte.start])
-    with reader.open_depth(again) as track:
+    with tracks.open_depth(again) as track:
         assert track.notes == ()
     assert again.count(b"auxiliary.tracks.offset") == 1
 
@@ -361,11 +361,11 @@ def test_h264_with_a_range_for_every_frame(interleaved: bool, keys: bool) -> Non
     """Samples in axte, or in the outer mdat; B-frames; near and far change from frame to frame."""
     ranges = [(0.5, 4.0), (0.25, 8.0), (1.0, 2.0), (0.125, 64.0)]
     data = assembled([h264_trak(), range_trak(2, ranges)], [2, 3], interleaved=interleaved, keys=keys)
-    with reader.open_depth(data) as track:
+    with tracks.open_depth(data) as track:
         assert (track.codec, track.inverse, track.bits) == ("h264", True, 8)
         assert any("full range is assumed" in n for n in track.notes)
         assert any("are not those of the axte box" in n for n in track.notes) == (not keys)
-        found = list(reader.frames(track))
+        found = list(tracks.frames(track))
     for n, (frame, (near, far)) in enumerate(zip(found, ranges, strict=True)):
         v = (40 + 50 * n) / 255
         assert set(np.unique(frame.codes)) == {40 + 50 * n}
@@ -374,8 +374,8 @@ def test_h264_with_a_range_for_every_frame(interleaved: bool, keys: bool) -> Non
 
 def test_linear_depth_and_a_metadata_track_that_says_it_once() -> None:
     data = assembled([range_trak(7, [(0.5, 4.0)]), h264_trak(2)], [3, 1])
-    with reader.open_depth(data) as track:
-        for n, frame in enumerate(reader.frames(track)):
+    with tracks.open_depth(data) as track:
+        for n, frame in enumerate(tracks.frames(track)):
             np.testing.assert_allclose(frame.data.depth(), 0.5 + (40 + 50 * n) / 255 * 3.5, rtol=2e-3)
 
 
@@ -391,21 +391,21 @@ def test_linear_depth_and_a_metadata_track_that_says_it_once() -> None:
     ([Trak(1, "vide", visual_entry("avc1", 48, 32), depth_samples()[1])], [2], {}, MalformedError, "the avcC box is missing"),
 ])
 def test_why_a_file_is_not_read(traks: list[Trak], types: list[int], options: Any, error: type[GpudepthError], words: str) -> None:
-    with pytest.raises(error) as caught, reader.open_depth(assembled(traks, types, **options)) as track:
-        list(reader.frames(track))
+    with pytest.raises(error) as caught, tracks.open_depth(assembled(traks, types, **options)) as track:
+        list(tracks.frames(track))
     assert words in str(caught.value)
 
 
 def test_keys_alone_are_no_proof(movie: bytes) -> None:
     axte = next(b for b in walk(ByteSource(movie), 0, len(movie)) if b.type == "axte")
-    with pytest.raises(NoDepthError, match="has no auxiliary depth track"), reader.open_depth(movie[: axte.start]):
+    with pytest.raises(NoDepthError, match="has no auxiliary depth track"), tracks.open_depth(movie[: axte.start]):
         pass
 
 
 def test_cut_anywhere(movie: bytes) -> None:
     for stop in range(0, len(movie), 61):
-        with pytest.raises(GpudepthError), reader.open_depth(movie[:stop]) as track:
-            list(reader.frames(track))
+        with pytest.raises(GpudepthError), tracks.open_depth(movie[:stop]) as track:
+            list(tracks.frames(track))
 
 
 def test_mutations(movie: bytes) -> None:
@@ -416,8 +416,8 @@ def test_mutations(movie: bytes) -> None:
         blob = bytearray(movie)
         blob[at] = rng.integers(0, 256)
         try:
-            with reader.open_depth(bytes(blob), Limits(max_pixels=1 << 20)) as track:
-                for frame in reader.frames(track, 0, min(2, track.frames) or None):
+            with tracks.open_depth(bytes(blob), Limits(max_pixels=1 << 20)) as track:
+                for frame in tracks.frames(track, 0, min(2, track.frames) or None):
                     assert frame.data.map.shape == frame.codes.shape
         except GpudepthError:
             pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gpudepth.view.edges import agreement, depth_edges, ranks
+from gpudepth.view.canvas import agreement, depth_edges, ranks
 
 
 def scene(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

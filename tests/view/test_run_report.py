@@ -21,8 +21,7 @@ from gpudepth.depth.pixel_format import FDEP
 from gpudepth.errors import MissingInputError, UsageError
 from gpudepth.view import report as room
 from gpudepth.view.depth_view import DepthView
-from gpudepth.view.page import in_script
-from gpudepth.view.report import report
+from gpudepth.view.report import in_script, report
 from gpudepth.view.thumbnail import Sizes, Thumbnail, ThumbnailRequest, _focal
 from gpudepth.view.thumbnail import make as thumbnail
 

@@ -16,7 +16,7 @@ from gpudepth.depth.data import DepthData
 from gpudepth.depth.pixel_format import HDEP
 from gpudepth.errors import LimitError
 from gpudepth.limits import Limits
-from gpudepth.video.matroska.depth_video import DepthVideoWriter
+from gpudepth.video.matroska import DepthVideoWriter
 from gpudepth.view.canvas import BAD, table
 from gpudepth.view.preview import GAP
 from gpudepth.view.sheet import FRAMES, clip_sheet, contact_sheet

@@ -1,11 +1,11 @@
-"""page.js, as its npm package has it."""
+"""report.js, as its npm package has it."""
 
 from __future__ import annotations
 
 import hashlib
 from importlib import resources
 
-from gpudepth.view import page
+from gpudepth.view import report
 
 SHA256 = {
     "three-0.140.2.min.js": "f0216a2121070d14fe51a90dbf9d8a1bc6219b9b55f8e4792aaf3867e613ac6d",
@@ -18,11 +18,11 @@ def test_the_files_are_those_of_version_0_140_2() -> None:
     folder = resources.files("gpudepth.view").joinpath("static")
     for name, digest in SHA256.items():
         assert hashlib.sha256(folder.joinpath(name).read_bytes()).hexdigest() == digest
-    assert set(page.FILES) < set(SHA256)
+    assert set(report.FILES) < set(SHA256)
 
 
 def test_the_script() -> None:
-    code = page.script()
+    code = report.script()
     assert "SPDX-License-Identifier: MIT" in code
     assert "</script" not in code
     for name in ("WebGLRenderer", "TrackballControls", "BufferGeometry", "ShaderMaterial"):

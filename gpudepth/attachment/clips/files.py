@@ -10,11 +10,10 @@ from pathlib import Path
 from ...depth.pixel_format import HDEP, HDIS, Quantity
 from ...errors import UsageError
 from ...limits import DEFAULT, Limits
+from ...video import matroska
 from ...video.frames import frames
-from ...video.lerobot.depth_video import LerobotWriter
-from ...video.lerobot.metadata import Quantiser
+from ...video.lerobot import LerobotWriter, Quantiser
 from ...video.matching import ALL, Choice
-from ...video.matroska import depth_video
 from ..export import SUFFIXES, save
 from ..output import atomic
 
@@ -67,7 +66,7 @@ def save_frames(path: str | Path, out: str | Path, quantity: str | Quantity = Qu
 
 def _video(path: str | Path, out: Path, quantity: Quantity, choice: Choice, *, coded: bool, limits: Limits) -> int:
     fmt, number = HDEP if quantity is Quantity.DEPTH else HDIS, 0
-    with atomic(out, make_folder=True) as file, depth_video.DepthVideoWriter(file) as video:
+    with atomic(out, make_folder=True) as file, matroska.DepthVideoWriter(file) as video:
         for frame in frames(path, choice, oriented=not coded, limits=limits):
             data = frame.data if coded else frame.data.displayed()
             video.write(data.to(fmt), frame.seconds)

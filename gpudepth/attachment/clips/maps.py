@@ -25,7 +25,7 @@ from ...settings.settings import Settings
 from ...video import frames as clip
 from ...video import reader as streams
 from ...video.matching import Choice
-from ...video.mp4at import reader as mp4at_reader
+from ...video.mp4at import tracks as mp4at_reader
 from ...video.quicktime import reader
 from ...video.reader import StreamInfo, Video, read_video
 from ..decode import DepthInput

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ...depth import orientation as exif
+from ...depth.orientation import inverse, size
 from ...depth.data import DepthData
 from ...depth.pixel_format import HDEP, HDIS, Quantity, metre_range, quantity_of
 from ...errors import FileError, HolesError, UnsupportedError, UsageError
 from ...formats.bytesource import ByteSource
 from ...pairing.clips import Footage
 from ...settings.clip import MOVIES
-from ...video.matroska.depth_video import DepthVideoWriter
+from ...video.matroska import DepthVideoWriter
 from ...video.mp4at import writer as mp4at_writer
 from ...video.ordered import ordered_map
 from ...video.quicktime import writer
@@ -141,7 +141,7 @@ class _Maps:
                                           "off")
         width, height = read.picture.width, read.picture.height
         if settings.orientation == "display":
-            width, height = exif.size(orientation, width, height)
+            width, height = size(orientation, width, height)
         guide = frame_guide(lambda: rgb(read.picture), orientation, settings.orientation)
         try:
             return read.frame, prepare_map(read.depth, (width, height), settings, self.context.backend, guide=guide)
@@ -153,7 +153,7 @@ class _Maps:
         turn = 1
         if (settings.orientation == "display") != shown:
             turn = self.streams.pictures.orientation
-            turn = turn if shown else exif.inverse(turn)
+            turn = turn if shown else inverse(turn)
         source, calibration = prepared.source, prepared.calibration if settings.calibration != "none" else None
         return DepthData(self.context.backend.orient(values, turn) if turn != 1 else values, settings.pixel_format,
                          calibration=calibration.oriented(turn) if calibration else None,

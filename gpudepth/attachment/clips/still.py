@@ -10,7 +10,7 @@ import io
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...containers.heif import still
+from ...containers.heif import photo_encoder
 from ...errors import UnsupportedError
 from ...formats.hevc.codec import PIXELS, Colour, IntraEncoder
 
@@ -62,7 +62,7 @@ class StillEncoder:
             else:
                 picture = frame.reformat(format=PIXELS[bits])
         hvcc, data = self._hevc.encode(picture, colour)
-        return still.heic(hvcc, data, frame.width, frame.height, colour, bits=bits, orientation=orientation)
+        return photo_encoder.heic(hvcc, data, frame.width, frame.height, colour, bits=bits, orientation=orientation)
 
     def _jpeg(self, frame: Any, orientation: int) -> bytes:
         from PIL import Image

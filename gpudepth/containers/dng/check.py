@@ -10,8 +10,8 @@ from ...formats.tiff import RATIONAL, SHORT, Ifd
 from ..rules import ONE_MAP, PRESENT, Checklist, Finding, Rule, check_file
 from . import codec
 from . import file as tags
+from .codec import read_depth
 from .file import DEPTH_TAGS, DngFile
-from .reader import read_depth
 
 DNG, SDK = "DNG 1.7.1", "otherwise Adobe's SDK refuses the file"
 DEPTH_VERSION, JPEG_XL_VERSION = (1, 5, 0, 0), (1, 7, 0, 0)

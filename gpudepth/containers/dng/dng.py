@@ -60,8 +60,8 @@ class Dng:
             return DngFile(source).picture()
 
     def read(self, source: ByteSource) -> DepthData | None:
+        from .codec import read_depth
         from .file import DngFile
-        from .reader import read_depth
 
         with located(source.name):
             return read_depth(DngFile(source))

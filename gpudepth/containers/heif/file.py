@@ -13,15 +13,15 @@ from ...formats.hevc.parameter_sets import Configuration
 from ...formats.isobmff.box import Box, Cursor, walk
 from ...formats.isobmff.locations import FILE, IDAT, Extent
 from ...formats.isobmff.meta import Meta
-from .. import auxiliary
+from .. import base
 from ..base import Auxiliary, Picture
 
 # HEVC's own (ISO/IEC 23008-12, B.2.3) and MIAF's codec-independent one; libheif accepts both
 DEPTH_URNS = ("urn:mpeg:hevc:2015:auxid:2", "urn:mpeg:mpegB:cicp:systems:auxiliary:depth")
-GAIN_MAP_URNS = (auxiliary.GAIN_MAP_URN,)
+GAIN_MAP_URNS = (base.GAIN_MAP_URN,)
 KINDS = {
     **dict.fromkeys(DEPTH_URNS, "depth"),
-    **auxiliary.KINDS,
+    **base.KINDS,
     "urn:mpeg:hevc:2015:auxid:1": "alpha",
     "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha": "alpha",
     "tag:apple.com,2023:photo:aux:linearthumbnail": "linear thumbnail",

@@ -11,10 +11,10 @@ from ...depth.data import DepthData, Storage
 from ...depth.pixel_format import PixelFormat
 from ...errors import located
 from ...formats.bytesource import ByteSource
-from ..auxiliary import AuxiliaryImage, name_of
 from ..base import (
     DEFAULT_PLACEMENT,
     PROTOCOL,
+    AuxiliaryImage,
     Capabilities,
     CodedMap,
     Contents,
@@ -22,6 +22,7 @@ from ..base import (
     Edit,
     Picture,
     Placement,
+    name_of,
     read_or_note,
 )
 

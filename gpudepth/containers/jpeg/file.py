@@ -14,10 +14,9 @@ from ...formats import exif, jpeg, mpf, xmp
 from ...formats.bytesource import ByteSource
 from ...formats.jpeg import Stream
 from ...formats.mpf import Mpf
-from .. import apple, auxiliary
+from .. import apple, base
 from ..apple import DepthMetadata
-from ..auxiliary import CONFIDENCE, AuxiliaryImage, name_of
-from ..base import Auxiliary, Picture
+from ..base import CONFIDENCE, Auxiliary, AuxiliaryImage, Picture, name_of
 from ..google import dynamic_depth, gdepth
 from ..google.packets import Packets
 from . import image
@@ -200,7 +199,7 @@ def _describe(index: int, stream: Stream, source: ByteSource) -> FurtherImage:
         return FurtherImage(index, stream, about, "depth", kind)
     if parsed.text(apple.APDI, "AuxiliaryImageSubType") == "portraiteffectsmatte":
         return FurtherImage(index, stream, None, "portrait effects matte", kind)
-    return FurtherImage(index, stream, None, auxiliary.KINDS.get(kind, "unknown"), kind)
+    return FurtherImage(index, stream, None, base.KINDS.get(kind, "unknown"), kind)
 
 
 def images(file: JpegFile) -> list[AuxiliaryImage]:

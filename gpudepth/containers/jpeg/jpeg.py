@@ -12,11 +12,11 @@ from ...errors import GpudepthError, RangeError, UsageError, located
 from ...formats import jpeg
 from ...formats.bytesource import ByteSource
 from .. import apple
-from ..auxiliary import AuxiliaryImage
 from ..base import (
     DEFAULT_PLACEMENT,
     PROTOCOL,
     Auxiliary,
+    AuxiliaryImage,
     Capabilities,
     CodedMap,
     Contents,

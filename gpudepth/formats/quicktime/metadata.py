@@ -15,7 +15,7 @@ from ...limits import DEFAULT, Limits
 from ..bytesource import ByteSource
 from ..isobmff.box import Box, Cursor, make, make_full
 from ..isobmff.items import children
-from .track import children as child_boxes
+from .movie import children as child_boxes
 
 TEXT, UINT8, UINT64, RESERVED = 1, 75, 78, 0       # type indicators
 MDTA = b"mdta"

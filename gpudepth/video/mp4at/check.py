@@ -14,8 +14,7 @@ from ...formats.bytesource import ByteSource
 from ...formats.isobmff.box import walk
 from ...formats.quicktime import movie
 from ...formats.quicktime.metadata import RESERVED, UINT8, UINT64, metadata_of
-from ...formats.quicktime.movie import Movie
-from ...formats.quicktime.track import Track
+from ...formats.quicktime.movie import Movie, Track
 from ..track_decoder import decode_ends
 from . import tracks
 from .tracks import CODECS, INTERLEAVED, INVERSE, KINDS, LENGTH, LINEAR, MAP, METADATA, MIME, OFFSET, Axte, NearFar

@@ -24,8 +24,7 @@ from ...formats.isobmff.box import make, make_full
 from ...formats.isobmff.items import children
 from ...formats.quicktime import movie
 from ...formats.quicktime.metadata import RESERVED, TEXT, UINT8, Metadata, Value, uint64
-from ...formats.quicktime.movie import Movie
-from ...formats.quicktime.track import IDENTITY, Track
+from ...formats.quicktime.movie import IDENTITY, Movie, Track
 from ..quicktime import trak
 from ..quicktime.encoder import Codes, Encoder, Output, encode, level
 from ..quicktime.reader import inside

@@ -16,8 +16,7 @@ from ...formats.bytesource import ByteSource
 from ...formats.hevc.nal import SPS
 from ...formats.hevc.parameter_sets import RANGE_EXTENSIONS, Configuration, ProfileTierLevel
 from ...formats.quicktime import movie
-from ...formats.quicktime.movie import Movie
-from ...formats.quicktime.track import Track
+from ...formats.quicktime.movie import Movie, Track
 from ..track_decoder import decode_ends
 from . import depth_track
 from .depth_track import FORMATS, HANDLER

@@ -9,8 +9,7 @@ from ...depth.pixel_format import HDEP, HDIS, PixelFormat
 from ...errors import FileError, MalformedError, NoDepthError, UnsupportedError, listing, readable
 from ...formats.hevc.parameter_sets import Configuration, SequenceParameters
 from ...formats.quicktime.metadata import metadata_of
-from ...formats.quicktime.movie import Movie
-from ...formats.quicktime.track import Track
+from ...formats.quicktime.movie import Movie, Track
 from ..track_decoder import CodedTrack, only_entry
 from .log_code import LogRange
 

@@ -31,7 +31,7 @@ from ...formats.hevc.parameter_sets import (
     level_idc,
 )
 from ...formats.isobmff.box import Box, walk
-from ...formats.quicktime.track import Track
+from ...formats.quicktime.movie import Track
 from . import trak
 
 MAX_QP = 4

@@ -9,7 +9,7 @@ from fractions import Fraction
 from ...formats.hevc.parameter_sets import Configuration
 from ...formats.isobmff.box import make, make_full
 from ...formats.isobmff.items import children
-from ...formats.quicktime.track import ENABLED, IN_MOVIE, Track
+from ...formats.quicktime.movie import ENABLED, IN_MOVIE, Track
 from .depth_track import HANDLER
 from .log_code import LogRange
 

@@ -21,8 +21,7 @@ from ...formats.bytesource import ByteSource
 from ...formats.isobmff.box import make
 from ...formats.isobmff.items import children
 from ...formats.quicktime import movie
-from ...formats.quicktime.movie import Movie
-from ...formats.quicktime.track import Track
+from ...formats.quicktime.movie import Movie, Track
 from . import trak
 from .depth_track import FORMATS, find
 from .encoder import Codes, Encoder, Output, copy_but_moov, encode

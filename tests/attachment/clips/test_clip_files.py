@@ -17,7 +17,7 @@ from gpudepth.cli.app import run_command
 from gpudepth.depth.pixel_format import HDIS
 from gpudepth.errors import MalformedError, UsageError
 from gpudepth.video import frames as clip
-from gpudepth.video.lerobot.metadata import Quantiser
+from gpudepth.video.lerobot import Quantiser
 from gpudepth.video.quicktime.log_code import LogRange
 
 

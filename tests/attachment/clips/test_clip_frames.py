@@ -24,7 +24,7 @@ from gpudepth.formats.quicktime.metadata import Metadata, Value
 from gpudepth.video import frames as clip
 from gpudepth.video.frames import frames, is_clip
 from gpudepth.video.matching import Choice
-from gpudepth.video.matroska.depth_video import DepthVideoWriter, read_depth_video
+from gpudepth.video.matroska import DepthVideoWriter, read_depth_video
 from gpudepth.video.mp4at import writer
 from gpudepth.video.quicktime.log_code import LogRange
 from gpudepth.video.quicktime.writer import colour_times

@@ -24,7 +24,7 @@ from gpudepth.settings.clip import ClipSettings
 from gpudepth.settings.settings import Settings
 from gpudepth.settings.values import Resize
 from gpudepth.video import frames as clip
-from gpudepth.video.matroska.depth_video import read_depth_video
+from gpudepth.video.matroska import read_depth_video
 from gpudepth.video.quicktime import reader, writer
 
 

@@ -1,1 +1,0 @@
-"""Reads, writes and checks lossless depth video: FFV1 in Matroska."""
