@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...depth.orientation import inverse, size
 from ...depth.data import DepthData
+from ...depth.orientation import inverse, size
 from ...depth.pixel_format import HDEP, HDIS, Quantity, metre_range, quantity_of
 from ...errors import FileError, HolesError, UnsupportedError, UsageError
 from ...formats.bytesource import ByteSource
