@@ -22,7 +22,7 @@ from gpudepth.errors import GpudepthError
 from gpudepth.formats import rdf, xmp
 from gpudepth.formats.archive import read_index
 from gpudepth.formats.bytesource import ByteSource
-from gpudepth.maps import reader as map_room
+from gpudepth.maps import reader as map_reader
 from gpudepth.maps import recognise, scene_linear, stacks
 from gpudepth.maps.raw import RawLayout
 from gpudepth.pairing import by_time, captures, csv, manifest
@@ -145,7 +145,7 @@ def _archive(file: Path, kit: Kit) -> object:
     index = read_index(file)
     errors = []
     for member in (*index.members, *index.unsafe)[:50]:
-        for read in (recognise.recognise, map_room.read_map):
+        for read in (recognise.recognise, map_reader.read_map):
             try:
                 read(member)
             except GpudepthError as error:
@@ -220,8 +220,8 @@ READERS: dict[str, Reader] = {
     "dictionary": _to_dictionary,
     "android": _to_android,
     "extract": _extract,
-    "map": lambda file, kit: map_room.read_map(file),
-    "rows": lambda file, kit: map_room.read_map(file, rows=RawLayout(64, 48, "float32")),
+    "map": lambda file, kit: map_reader.read_map(file),
+    "rows": lambda file, kit: map_reader.read_map(file, rows=RawLayout(64, 48, "float32")),
     "stack": _stack,
     "frames": _frames,
     "video": _video,
@@ -274,4 +274,4 @@ def warm(kit: Kit) -> None:
 
     with contextlib.suppress(GpudepthError), ByteSource(kit.photo) as source:
         registry.find(source)
-    map_room.read_map(kit.depth)
+    map_reader.read_map(kit.depth)

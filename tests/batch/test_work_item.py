@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from photo_kit import gray, plain
 
-from gpudepth.batch import work_item as room
+from gpudepth.batch import work_item as module
 from gpudepth.batch.job_hash import JobHash
 from gpudepth.batch.work_item import ItemContext, PhotoItem, Task
 from gpudepth.depth.encoding import Gray
@@ -26,14 +26,14 @@ def item(tmp_path: Path) -> PhotoItem:
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Any) -> None:
     """Something happens when the output is made, before the ledger's row is."""
-    run_item = room.run_item
+    run_item = module.run_item
 
     def run(*args: Any, **options: Any) -> Any:
         out = run_item(*args, **options)
         happens()
         return out
 
-    monkeypatch.setattr(room, "run_item", run)
+    monkeypatch.setattr(module, "run_item", run)
 
 
 @pytest.mark.parametrize("which", ["photo", "depth"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gpudepth.batch import workers as room
+from gpudepth.batch import workers as module
 from gpudepth.batch.workers import WorkerContext, run_tasks
 from gpudepth.errors import HolesError
 
@@ -97,7 +97,7 @@ def test_tasks_are_taken_as_needed() -> None:
 def test_all_that_hang_are_waited_for_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine of many processors gets no more time to stop than one of two: a cluster waits 30 seconds and kills."""
     clock = [0.0]
-    monkeypatch.setattr(room, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
 
     class Stuck:
         """In a codec, where no signal is heeded."""
@@ -110,9 +110,9 @@ def test_all_that_hang_are_waited_for_together(monkeypatch: pytest.MonkeyPatch) 
         def kill(self) -> None:
             self.exitcode = -9
 
-    pool = room._Pool(len, 64, 0, on_poll=lambda: None, memory=0, isolate=lambda task: task)
+    pool = module._Pool(len, 64, 0, on_poll=lambda: None, memory=0, isolate=lambda task: task)
     stuck: list[Any] = [Stuck() for _ in range(64)]
-    pool.workers = [room._Worker(process, multiprocessing.Pipe()[0]) for process in stuck]
+    pool.workers = [module._Worker(process, multiprocessing.Pipe()[0]) for process in stuck]
     pool.stop()
-    assert clock[0] == room.END_SECONDS
+    assert clock[0] == module.END_SECONDS
     assert {process.exitcode for process in stuck} == {-9}

@@ -167,7 +167,7 @@ def test_holes_are_an_error_there_too(gpu: KernelBackend) -> None:
         gpu.quantise(there(np.array([[1, 2], [np.nan, 3]], np.float32)), 0, 4, L008)
 
 
-def test_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_space(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, module in cupy_on_cpu.modules(room=100).items():
         monkeypatch.setitem(sys.modules, name, module)
     with pytest.raises(BackendError, match="cannot hold another 400 bytes"):

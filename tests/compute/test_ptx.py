@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from kernel_kit import a_map, a_picture, same, without_barriers
 
-from gpudepth.compute import nvrtc as nvrtc_room
+from gpudepth.compute import nvrtc as nvrtc_module
 from gpudepth.compute.cpu import NumpyBackend
 from gpudepth.compute.kernels import KernelBackend
 from gpudepth.depth.numeric import Linear
@@ -17,7 +17,7 @@ from gpudepth.depth.pixel_format import FDIS, HDIS, L008, L012, Quantity
 from gpudepth.errors import BackendError
 
 try:
-    nvrtc_room.nvrtc()
+    nvrtc_module.nvrtc()
 except BackendError as missing:
     if os.environ.get("CI"):
         raise
@@ -119,8 +119,8 @@ def test_short_buffers_and_wrong_widths() -> None:
 
 
 def test_a_missing_barrier_is_a_race(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nvrtc_room, "texts", without_barriers)
-    mutant = KernelBackend(PtxDevice(80, (*nvrtc_room.FLAGS, "-DWITHOUT_BARRIERS")))
+    monkeypatch.setattr(nvrtc_module, "texts", without_barriers)
+    mutant = KernelBackend(PtxDevice(80, (*nvrtc_module.FLAGS, "-DWITHOUT_BARRIERS")))
     with pytest.raises(PtxError, match=r"race|nobody wrote"):
         mutant.orient(np.zeros((33, 34), np.float32), 6)
 
@@ -129,7 +129,7 @@ def test_a_missing_barrier_is_a_race(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_inline_arithmetic_is_proof_against_flags(wrong: str) -> None:
     """CuPy would add -ftz=true behind our back: no result changes even then."""
     option = wrong.partition("=")[0]
-    flags = (*(f for f in nvrtc_room.FLAGS if not f.startswith(option)), wrong)
+    flags = (*(f for f in nvrtc_module.FLAGS if not f.startswith(option)), wrong)
     values = np.array([[1e-40, 3, 0.1, 7]], np.float32)
     try:
         ours = KernelBackend(PtxDevice(80, flags)).affine(values, 0.3, 1e-39)

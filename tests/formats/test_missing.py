@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gpudepth import errors as room
+from gpudepth import errors as module
 from gpudepth.errors import missing_file
 
 
@@ -40,5 +40,5 @@ def test_names_that_are_bytes_and_names_that_cannot_be(folder: Path) -> None:
 
 
 def test_large_folders_are_looked_at_in_part(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "LOOKED_AT", 0)
+    monkeypatch.setattr(module, "LOOKED_AT", 0)
     assert missing_file(folder / "photos/a.pmg").hint is None

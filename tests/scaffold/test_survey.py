@@ -8,7 +8,7 @@ from photo_kit import gray, plain
 from PIL import Image
 
 from gpudepth.errors import MissingInputError
-from gpudepth.scaffold import survey as room
+from gpudepth.scaffold import survey as module
 from gpudepth.scaffold.survey import Group, ending, role_of, survey
 
 
@@ -59,11 +59,11 @@ def test_further_scenes_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.Mo
         (tmp_path / f"{n}/depth").mkdir()
         gray(tmp_path / f"{n}/depth/0.png")
     looked: list[Path] = []
-    monkeypatch.setattr(room, "role_of", lambda path: looked.append(path) or role_of(path))
+    monkeypatch.setattr(module, "role_of", lambda path: looked.append(path) or role_of(path))
     found = survey(tmp_path)
     assert [len(found.role(role)) for role in ("photo", "map")] == [30, 30]
-    assert len(looked) <= room.MANY
-    assert len(found.summary()) == room.MOST_LISTED + 1
+    assert len(looked) <= module.MANY
+    assert len(found.summary()) == module.MOST_LISTED + 1
 
 
 def test_what_is_no_folder(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from gpudepth.depth.calibration import Calibration
 from gpudepth.depth.data import DepthData
 from gpudepth.depth.pixel_format import FDEP
 from gpudepth.errors import MissingInputError, UsageError
-from gpudepth.view import report as room
+from gpudepth.view import report as module
 from gpudepth.view.depth_view import DepthView
 from gpudepth.view.report import in_script, report
 from gpudepth.view.thumbnail import Sizes, Thumbnail, ThumbnailRequest, _focal
@@ -103,7 +103,7 @@ def test_outputs_that_are_gone(job: Path) -> None:
 
 
 def test_pages_have_a_limit(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "BYTES", 5000)
+    monkeypatch.setattr(module, "BYTES", 5000)
     items = data(report(job.parent / "out").html())["items"]
     held = sum(len(base64.b64decode(i.get("picture", ""))) + len(base64.b64decode(i.get("map", ""))) for i in items)
     assert 0 < held <= 5000
@@ -114,10 +114,10 @@ def test_pages_have_a_limit(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_held_meanwhile_has_a_limit_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of any number of items, in any order, the worst keep their pictures."""
-    monkeypatch.setattr(room, "BYTES", 1000)
+    monkeypatch.setattr(module, "BYTES", 1000)
     scores = np.random.default_rng(1).permutation(500) / 500
-    items = [room.ReportItem(Row(f"{n}", "ok", "j"), Path("o"), Thumbnail(bytes(60), bytes(40), 0, 1, 1, float(score), 4, 3, 0)) for n, score in enumerate(scores)]
-    pictured, most = room._Pictured(), 0
+    items = [module.ReportItem(Row(f"{n}", "ok", "j"), Path("o"), Thumbnail(bytes(60), bytes(40), 0, 1, 1, float(score), 4, 3, 0)) for n, score in enumerate(scores)]
+    pictured, most = module._Pictured(), 0
     for item in items:
         pictured.add(item)
         most = max(most, sum(len(i.thumbnail.picture + i.thumbnail.map) for i in items if i.thumbnail) - 100 * (len(items) - items.index(item) - 1))
