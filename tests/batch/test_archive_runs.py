@@ -146,7 +146,7 @@ def test_stop_on_errors(tmp_path: Path) -> None:
 def test_keys_that_collide_are_told_before_anything_runs(tmp_path: Path) -> None:
     for i in range(2):
         tar(tmp_path / f"s/{i}.tar", {"1.jpg": photo(), "1.depth.png": depth()})
-    with pytest.raises(UsageError, match=r"the same file: .*s/0.tar/1.jpg, s/1.tar/1.jpg.*placeholder: \{shard\}"):
+    with pytest.raises(UsageError, match=r"the same file: .*s/0.tar/1.jpg, s/1.tar/1.jpg.*placeholder to output.path: \{shard\}"):
         do(tmp_path, SHARDS.replace("{shard}/", ""))
     assert not (tmp_path / "out").exists()
 
@@ -245,7 +245,7 @@ def test_confidence_and_samples_in_the_archive_or_beside_it(tmp_path: Path) -> N
     assert failures(do(tmp_path, text)) == {}
     assert np.array_equal(np.isnan(np.load(tmp_path / "out/a/1.npy")), trust[:, ::-1] == 0)
     (tmp_path / "conf/1.png").unlink()
-    with pytest.raises(UsageError, match=r"must match exactly one file for each photo: no files for a.zip/rgb/1.jpg"):
+    with pytest.raises(UsageError, match=r"must match exactly one file for each photo: 0 files for a.zip/rgb/1.jpg"):
         do(tmp_path, text)
 
 

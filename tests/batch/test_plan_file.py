@@ -153,9 +153,9 @@ def test_a_run_of_it_lists_nothing(job: Path, written: Path, monkeypatch: pytest
 def test_of_another_job(job: Path, written: Path, tmp_path: Path) -> None:
     for settings, message in [
             ("encoding.far=13", "another job: encoding, refine, map or output have changed"),
-            ("source.depth=depth/{stem}.*", r"source.depth is 'depth/\{stem\}.\*', there it is 'depth/\{stem\}.png'"),
+            ("source.depth=depth/{stem}.*", r"source.depth is 'depth/\{stem\}.\*' but in the plan 'depth/\{stem\}.png'"),
             ("output.path=other/{stem}.heic", "output.path is 'other/"),
-            ("source.allow_missing=true", "source.allow_missing is True, there it is False")]:
+            ("source.allow_missing=true", "source.allow_missing is True but in the plan False")]:
         with pytest.raises(UsageError, match=message) as caught:
             run(job, settings=[settings], plan_file=written)
         assert caught.value.hint == f"write it again: gpudepth plan job.yaml -o {written}"
@@ -226,7 +226,7 @@ def test_deep_and_long_lines(job: Path, written: Path, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="not a plan"):
             read_plan(tmp_path / "bad.jsonl", the_job, tmp_path)
     (tmp_path / "bad.jsonl").write_bytes(written.read_bytes().replace(b'"gpudepth_plan":1', b'"gpudepth_plan":2'))
-    with pytest.raises(UsageError, match="format 2, this gpudepth reads format 1"):
+    with pytest.raises(UsageError, match="format 2; this gpudepth reads format 1"):
         read_plan(tmp_path / "bad.jsonl", the_job, tmp_path)
     (tmp_path / "bad.jsonl").write_bytes(rewritten(written, lambda d: d.update(photo="x" * 300_000)))
     assert len(str(read_plan(tmp_path / "bad.jsonl", the_job, tmp_path).items[0].inputs[0])) > 300_000     # long, and well

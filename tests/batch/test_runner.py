@@ -259,7 +259,7 @@ def test_what_comes_beside_counts_for_resume(refined: Path) -> None:
     Image.fromarray(turned).save(path)
     assert run(refined).describe() == "1 done, 4 already done, 0 failed"
     path.unlink()
-    with pytest.raises(UsageError, match=r"must match exactly one file for each photo: no files for photos/p3\.heic"):
+    with pytest.raises(UsageError, match=r"must match exactly one file for each photo: 0 files for photos/p3\.heic"):
         run(refined)
     with pytest.raises(UsageError, match=r"unknown placeholder|lidar|names"):
         run(refined, settings=["refine.confidence.path=confidence/{lidar}.png"])

@@ -179,14 +179,14 @@ def test_attach_says_what_it_decided(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert np.load(tmp_path / "m.npy") == pytest.approx(1, rel=1e-3)
     gpudepth.attach(tmp_path / "p.jpg", tmp_path / "d.pfm", tmp_path / "o2.jpg", preset="auto")
     assert (tmp_path / "o2.jpg").read_bytes() == (tmp_path / "o.jpg").read_bytes()
-    with pytest.raises(UsageError, match="an array does not say"):
+    with pytest.raises(UsageError, match="preset auto needs a file"):
         gpudepth.attach(tmp_path / "p.jpg", METRES, tmp_path / "o3.jpg", preset="auto")
 
 
 def test_relative_models_still_need_a_range(tmp_path: Path) -> None:
     pixels(64, 48).save(tmp_path / "p.jpg")
     np.savez(tmp_path / "v.npz", depths=METRES[None])
-    with pytest.raises(UsageError, match=r"is of the preset video-depth-anything \(key depths\): the preset video-depth-anything is only"):
+    with pytest.raises(UsageError, match=r"the map has the preset video-depth-anything \(key depths\): the preset video-depth-anything is only"):
         gpudepth.attach(tmp_path / "p.jpg", tmp_path / "v.npz", tmp_path / "o.jpg", preset="auto", key="depths[0]")
     gpudepth.attach(tmp_path / "p.jpg", tmp_path / "v.npz", tmp_path / "o.jpg", preset="auto", key="depths[0]", near=1, far=2)
     data = gpudepth.read(tmp_path / "o.jpg")
