@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.machinery
+import importlib.util
 import inspect
 import types
 import warnings
@@ -127,7 +128,7 @@ MODULES = dict(line.split() for line in """
     pipeline.clips.frames video.frames
     pipeline.clips.ordered video.ordered
     pipeline.clips.item batch.work_item
-    pipeline.clips.plan batch.plan
+    pipeline.clips.plan batch.clip_plan
     pipeline.foresight batch.preflight
     pipeline.item batch.work_item
     pipeline.task batch.work_item
@@ -148,6 +149,7 @@ MODULES = dict(line.split() for line in """
     pipeline.views batch.plan
     pipeline.workers batch.workers
     pipeline.engines batch.engines
+    pipeline.engines.local batch.engines
     pipeline.datasets datasets
     pipeline.scaffold scaffold
 """.strip().splitlines())
@@ -158,7 +160,18 @@ NAMES = {"Recipe": "Settings", "RawRows": "RawLayout", "Held": "VirtualFile", "B
 """Classes of version 0.1, and what they are called now."""
 
 _MOVED = {"Resize": "settings.values", "Smooth": "settings.values", "Confidence": "settings.values",
-          "ClipRecord": "settings.sections", "job_hash": "batch.job_hash"}
+          "job_hash": "batch.job_hash"}
+
+
+def _new_name(old: str) -> str | None:
+    """Return where a module of version 0.1 is now, also in a package that moved as a whole; None if it is unknown."""
+    if old in MODULES:
+        return MODULES[old]
+    parent, _, leaf = old.rpartition(".")
+    moved = MODULES.get(parent)
+    if moved is None or importlib.util.find_spec(f"gpudepth.{moved}.{leaf}") is None:
+        return None
+    return f"{moved}.{leaf}"
 
 
 class _Loader:
@@ -167,12 +180,13 @@ class _Loader:
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
         """Return the view."""
         module = types.ModuleType(spec.name)
-        old = spec.name.removeprefix("gpudepth.")
-        if old in MODULES:
-            new = MODULES[old]
+        new = _new_name(spec.name.removeprefix("gpudepth."))
+        if new is not None:
             warnings.warn(f"{spec.name} is now gpudepth.{new}", DeprecationWarning, stacklevel=2)
 
             def find(name: str) -> Any:
+                if name.startswith("__"):       # __path__ would let submodules be loaded a second time
+                    raise AttributeError(name)
                 home = importlib.import_module("gpudepth." + _MOVED.get(name, new))
                 return getattr(home, NAMES.get(name, name))
 
@@ -186,7 +200,9 @@ class _Loader:
 def find_spec(name: str) -> importlib.machinery.ModuleSpec | None:
     """Return the spec of a module that only version 0.1 had."""
     old = name.removeprefix("gpudepth.")
-    package = any(known.startswith(old + ".") for known in MODULES)
-    if old not in MODULES and not package:
+    new = _new_name(old)
+    package = any(known.startswith(old + ".") for known in MODULES) or (
+        new is not None and hasattr(importlib.import_module(f"gpudepth.{new}"), "__path__"))
+    if new is None and not package:
         return None
     return importlib.machinery.ModuleSpec(name, _Loader(), is_package=package)      # type: ignore[arg-type]

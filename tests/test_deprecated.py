@@ -27,6 +27,19 @@ def test_modules(name: str) -> None:
     assert all(getattr(old, n) is getattr(new, n) for n in public if n not in ("Resize", "Smooth", "Confidence"))
 
 
+def test_packages_that_moved_as_a_whole() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("gpudepth.pipeline.datasets.nothing")
+    for old, new in (("pipeline.datasets.layouts", "datasets.layouts"), ("pipeline.scaffold.draft", "scaffold.draft"), ("pipeline.clips.movie", "attachment.clips.movie"),
+                     ("pipeline.engines.local", "batch.engines")):
+        with pytest.warns(DeprecationWarning):
+            module = _imported("gpudepth." + old)
+        there = importlib.import_module("gpudepth." + new)
+        public = [n for n, value in vars(there).items() if getattr(value, "__module__", "") == there.__name__ and not n.startswith("_")]
+        assert public
+        assert all(getattr(module, name) is getattr(there, name) for name in public)
+
+
 def test_classes() -> None:
     with pytest.warns(DeprecationWarning):
         module = _imported("gpudepth.pipeline.recipe")

@@ -232,8 +232,8 @@ def from_model(depth: Any, near: float | None = None, far: float | None = None, 
     if preset is not None:
         settings = settings.with_preset(preset, near=near, far=far)
     accuracy = settings.accuracy or ("absolute" if near is None else "relative")
-    intake = decode_map(as_map(depth), settings, make_backend(backend), None)
-    return DepthData(intake.values, intake.fmt, accuracy=accuracy)
+    decoded = decode_map(as_map(depth), settings, make_backend(backend), None)
+    return DepthData(decoded.values, decoded.fmt, accuracy=accuracy)
 
 
 @renamed_keywords(method="resize_method")
@@ -305,7 +305,7 @@ def convert(
         filtered: As in `attach`.
         calibration: As in `attach`.
         trailer: As in `attach`.
-        replace_depth: As in `attach`.
+        replace_depth: Accepted, and without effect: depth of the source is always replaced.
         transcode: As in `attach`.
         photo_quality: As in `attach`.
         backend: As in `attach`.

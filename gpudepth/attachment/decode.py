@@ -65,8 +65,9 @@ def decode_map(depth: DepthInput, settings: Settings, backend: Backend, photo_si
         depth: A file, an array (H, W), or depth that is decoded already.
         settings: What its values mean, its orientation and its limits.
         backend: Converts the values.
-        photo_size: Width and height of the photo as displayed, which tell pictures that show photo and map side by
-        side. size: Width and height of the map, where its file does not hold them.
+        photo_size: Width and height of the photo in the orientation of the map, by which pictures that show photo and
+            map side by side are recognised.
+        size: Width and height of the map, where its file does not hold them.
 
     Raises:
         UsageError: Nothing defines what the values mean.

@@ -92,7 +92,7 @@ def run_item(photo: str | Input, depth: DepthInput, out: str | Path, settings: S
         times: Measures the stages.
 
     Raises:
-        GpudepthError: Nothing else, unless there is a bug.
+        GpudepthError: The photo or the map cannot be processed. Other exceptions are bugs.
     """
     photo, out, times = as_input(photo), Path(out), times or StageTimes()
     target = target_of(out)
@@ -105,7 +105,8 @@ def run_item(photo: str | Input, depth: DepthInput, out: str | Path, settings: S
         try:
             prepared = prepare_map(depth, frame, settings, backend, guide=opened.guide(settings.orientation),
                                    side_inputs=side_inputs, times=times)
-            coded, prepared = encode_map(prepared, picture, settings, backend, target)
+            with times.stage("encode"):
+                coded, prepared = encode_map(prepared, picture, settings, backend, target)
         except GpudepthError as error:
             if error.where is None and isinstance(depth, str | Path | VirtualFile):
                 error.where = str(depth)

@@ -1,6 +1,6 @@
 """Bounds the memory that all workers of a run together use for decoded pictures and maps.
 
-Half of the memory is divided among the workers, who use their shares without asking, so that ordinary items cost
+Half of the memory is divided among the workers, which use their shares without asking, so that ordinary items cost
 nothing. A worker that needs more requests the rest from the other half before it decodes, and waits while others hold
 it. An item that is larger than that half is processed while no other worker has more than its share.
 """

@@ -69,7 +69,7 @@ class Plan:
 
     def lines(self) -> Iterator[str]:
         """Yield what a dry run shows."""
-        yield f"{len(self.items)} items, ledger {self.store or self.ledger}"
+        yield f"{counted(len(self.items), 'item')}, ledger {self.store or self.ledger}"
         network = self.settings.network
         estimated = None if network is None else f"depth estimated by {network.model.name}"
         yield from (f"  {i.key} + {estimated or _depth_name(i.depth)} -> {i.output}" for i in self.items)

@@ -61,11 +61,11 @@ def probe_range(task: RangeProbe, worker: WorkerContext) -> ProbedRange:
     frame = (picture.width, picture.height) if settings.orientation == "display" else (
         picture.coded_width, picture.coded_height)
     size = read_capture(item.camera, settings.limits).depth if item.camera else None
-    intake = decode_map(item.depth, settings, backend("numpy"), frame, size)
-    span = intake.span or backend("numpy").span(intake.values)
+    decoded = decode_map(item.depth, settings, backend("numpy"), frame, size)
+    span = decoded.span or backend("numpy").span(decoded.values)
     if not span.valid:
         return ProbedRange(math.nan, math.nan, settings.preset_reason)
-    return ProbedRange(*metre_range(span.lo, span.hi, quantity_of(intake.fmt)), settings.preset_reason)
+    return ProbedRange(*metre_range(span.lo, span.hi, quantity_of(decoded.fmt)), settings.preset_reason)
 
 
 def precision_warnings(items: Sequence[PhotoItem], settings: Settings, seconds: float,

@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..attachment.output import atomic
-from ..errors import GpudepthError, OutputError, PartialRunError
+from ..errors import GpudepthError, OutputError, PartialRunError, counted
 from ..formats.bytesource import Input
 from ..pairing.stores import Target, target
 from ..pairing.templates import INSIDE, NUMBER, tar_of
@@ -53,7 +53,7 @@ class Tar:
     @property
     def depth(self) -> object:
         """See `WorkItem`."""
-        return f"{len(self.items)} photos"
+        return counted(len(self.items), "photo")
 
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
@@ -115,7 +115,7 @@ class Tar:
     def _row(self, rows: list[Row], task: Task, times: StageTimes) -> Row:
         states = [state for row in rows for state in (row.photo, row.depth, *row.beside) if state is not None]
         warnings = [f"{row.key}: {warning}" for row in rows for warning in row.warnings]
-        return Row(self.key, "ok", task.job, states[0], states[1], self.target, summary=f"{len(rows)} photos",
+        return Row(self.key, "ok", task.job, states[0], states[1], self.target, summary=counted(len(rows), "photo"),
                    metres=_range(rows), filled=sum(row.filled for row in rows), warnings=tuple(warnings[:WARNINGS]),
                    members=self.members, beside=tuple(states[2:]), pixels=sum(row.pixels for row in rows),
                    stages=times.rounded())

@@ -235,6 +235,10 @@ class _Pool:
         """End the workers; busy ones get a few seconds to finish their item, so that nothing partial is left."""
         deadline = time.monotonic() + DRAIN_SECONDS
         for worker in self.workers:
+            if worker.waits:        # there is memory, because no new task begins
+                with contextlib.suppress(OSError):
+                    worker.pipe.send(True)
+        for worker in self.workers:
             if worker.busy and not _finished(worker.pipe, deadline):
                 worker.process.terminate()
         for worker in self.workers:

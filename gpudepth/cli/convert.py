@@ -17,7 +17,7 @@ PixelFormat = Annotated[str | None, typer.Option("--format", show_default=False,
 
 
 @o.with_settings("pixel_format", "align_to", "align_scale", "align_in", "confidence", "confidence_highest",
-                 "confidence_least", "color_transform", "turn", "fit", "calibration", "replace_depth")
+                 "confidence_least", "color_transform", "turn", "replace_depth")
 def convert(
     source: Source, output: o.Out = None, pixel_format: PixelFormat = None, *, given: dict[str, Any],
     coded: o.Coded = False, backend: o.Backend = "auto", in_place: o.InPlace = False, as_json: o.Json = False,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import GpudepthError, UsageError
+from ..errors import GpudepthError, UsageError, counted
 from .output import print_message
 
 Folder = Annotated[Path, typer.Argument(help="The folder with photos and maps.")]
@@ -45,7 +45,7 @@ def init(folder: Folder = Path(), output: JobOut = None, force: Force = False) -
     for line in made.checks:
         print_message(f"please check {line}")
     try:
-        print_message(f"{len(runner.plan(job).items)} items to process")
+        print_message(f"{counted(len(runner.plan(job).items), 'item')} to process")
     except GpudepthError as error:
         print_message(f"the job is not ready: {error}")
     print_message(f"next: gpudepth run {job} --dry-run")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import UsageError, readable
+from ..errors import UsageError, counted, readable
 from . import options as o
 from .output import print_message
 
@@ -42,7 +42,7 @@ def plan(job: o.JobFile, settings: o.Set = None, output: Output = None, sample: 
     planned = runner.plan(job, settings=settings, write=output)
     for line in planned.remarks():
         print_message(line)
-    print(f"{len(planned.items)} items, {len(planned.refused)} that cannot be processed", file=sys.stderr)
+    print(f"{counted(len(planned.items), 'item')}, {len(planned.refused)} that cannot be processed", file=sys.stderr)
     print(output)
 
 

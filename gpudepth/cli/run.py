@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -72,15 +73,16 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
     for bug in summary.bugs:
         print(bug, file=sys.stderr)
     if summary.failed and not exit_zero:
-        raise _failure(summary, job, quiet=quiet)
+        raise _failure(summary, job, settings or [], quiet=quiet)
 
 
-def _failure(summary: RunSummary, job: Path, *, quiet: bool) -> PartialRunError:
+def _failure(summary: RunSummary, job: Path, settings: list[str], *, quiet: bool) -> PartialRunError:
     """Return the error for failed items; a quiet run names the first of them, which it has not shown yet."""
     unseen = (row.message for row in summary.iter_rows() if quiet and row.status != "ok")
     first = next((f"; the first: {message}" for message in unseen), "")
+    command = shlex.join(["gpudepth", "run", str(job), *(part for one in settings for part in ("--set", one))])
     return PartialRunError(f"{summary.failed} of {summary.done + summary.failed} items failed{first}", where=job, hint=(
-        f"{_report_command(summary, job)} shows the reasons; gpudepth run {job} retries these items"))
+        f"{_report_command(summary, job)} shows the reasons; {command} retries these items"))
 
 
 def _report_command(summary: RunSummary, job: Path) -> str:

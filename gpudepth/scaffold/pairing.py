@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..containers import registry
-from ..errors import GpudepthError, UsageError
+from ..errors import GpudepthError, UsageError, counted
 from ..formats.bytesource import ByteSource, read_input
 from ..limits import DEFAULT
 from .naming import ENOUGH, Match, confidence_of, matches, photos_of, shared
@@ -115,7 +115,7 @@ def _by_name(found: Survey) -> PairingPlan | None:
         source["allow_missing"] = True
     count = sum(len(g.names) for g in best.scenes or (photos,))
     return PairingPlan(source, _middle(found, maps), _middle(found, photos), best.outputs,
-                       f"{count} photos, and maps with the same names", _notes(found, fitting, missing),
+                       f"{counted(count, 'photo')}, and maps with the same names", _notes(found, fitting, missing),
                        _confidence(found, best))
 
 
@@ -123,7 +123,7 @@ def _notes(found: Survey, fitting: list[Match], missing: list[str]) -> list[str]
     """Return remarks on the files that the best match leaves out."""
     best, notes = fitting[0], []
     if missing:
-        notes.append(f"{len(missing)} photos have no map, for example {missing[0]}")
+        notes.append(f"{counted(len(missing), 'photo')} without a map, for example {missing[0]}")
     others = [other.maps for other in fitting[1:] if other.photos.folder == best.photos.folder
               and other.maps != best.maps
               and (best.scene is None or best.folder(other.maps.folder) != other.maps.folder)]
@@ -177,7 +177,7 @@ def _videos(found: Survey) -> PairingPlan | None:
                 depth = f"{maps.folder}/" if maps.folder else ""
                 return PairingPlan({"video": str(videos), "depth": f"{depth}{before}{{stem}}{after}"},
                            maps.path(found.base, maps.names[0]), None, "{stem}/{frame}",
-                           f"{len(videos.names)} videos, and maps with the same names")
+                           f"{counted(len(videos.names), 'video')}, and maps with the same names")
         numbered = [group for group in found.role("map") if _frames_of(videos, group) is not None]
         frames = _frames_of(videos, numbered[0]) if len(videos.names) == 1 and numbered else None
         if frames is not None:

@@ -81,8 +81,8 @@ class Spec:
             if self.default is None or self.default is dataclasses.MISSING:
                 return value
             raise SettingError(self.name, value, "expected a value")
-        if self.choices is not None and not isinstance(value, tuple | list):
-            return self._choice(value)
+        if hasattr(value, "item") and getattr(value, "ndim", None) == 0:      # a scalar of numpy
+            value = value.item()
         if self.parse is not None:
             try:
                 value = self.parse(value)
@@ -92,8 +92,9 @@ class Spec:
                 raise SettingError(self.name, value, error.message, hint=error.hint) from None
             except (TypeError, ValueError):
                 raise SettingError(self.name, value, f"expected {self.metavar or 'another value'}") from None
-        elif self.choices is not None:
-            value = tuple(self._choice(one) for one in value)
+        if self.choices is not None:
+            several = isinstance(value, tuple | list)
+            return tuple(self._choice(one) for one in value) if several else self._choice(value)
         kinds = _kinds(self.annotation)
         if kinds:
             value = self._number(value, kinds)
@@ -111,8 +112,6 @@ class Spec:
 
     def _number(self, value: Any, kinds: tuple[type, ...]) -> Any:
         expected = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-        if hasattr(value, "item") and getattr(value, "ndim", None) == 0:      # a scalar of numpy
-            value = value.item()
         if float in kinds and type(value) is int:
             value = float(value)
         if type(value) not in kinds:

@@ -68,6 +68,9 @@ class EncodingOptions:
         required = next((name for name in ("focal_px", "baseline_m", "doffs") if getattr(self, name) is not None), None)
         if required is not None:
             raise UsageError(f"‹{required}› requires ‹preset›", hint="gpudepth presets lists the presets")
+        if (self.offset or self.invalid) and named not in ([], ["unit"]):
+            given = "offset" if self.offset else "invalid"
+            raise UsageError(f"‹{given}› requires ‹metric›, ‹values› or ‹scale›")
         if len(named) > 1:
             kinds = " and ".join(_KINDS[kind] for kind in named)
             raise UsageError(f"{kinds} both define what the values mean: give one of them")
@@ -185,7 +188,9 @@ def item_settings(values: Mapping[str, Any], *, encoding: Encoding | None = None
                          hint="leave out ‹near›, ‹preset› and the like")
     encoding = encoding or own
     if floats and encoding is None and meaning.preset is None and options.align_to is None:
-        encoding = Depth()
+        encoding = Depth(offset=meaning.offset, invalid=meaning.invalid)
+    elif own is None and meaning.preset is None and (meaning.offset or meaning.invalid):
+        raise UsageError(f"‹{'offset' if meaning.offset else 'invalid'}› requires ‹metric›, ‹values› or ‹scale›")
     settings = Settings(**_of(Settings, values), encoding=encoding, network=network, donor_white=meaning.white,
                         **options.settings())
     if meaning.preset is None:

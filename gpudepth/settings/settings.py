@@ -25,6 +25,8 @@ from .declare import setting, validate
 from .values import TURNS, Confidence, Fill, Fit, Orientation, Resize, Smooth
 
 AUTO = "auto"
+
+
 @dataclass(frozen=True)
 class Settings:
     """Every setting of one item, declared once.
@@ -46,7 +48,7 @@ class Settings:
         confidence: How a map of confidence is read.
         span: (min, max) in the native quantity that stored codes run over, instead of the map's own.
         resize: The size that the map gets.
-        donor: What the photo of `donor` gives.
+        donor: What a Portrait photo provides.
         donor_white: Which end of a gray map is far, where the donor's range is taken.
         limits: What a file may ask for.
     """
@@ -66,7 +68,7 @@ class Settings:
         help="How a scene-linear photo (OpenEXR) becomes colors.")
     rows: RawLayout | None = None
     turn: Literal[0, 90, 180, 270] = setting(
-        0, key="output.turn", metavar="DEGREES", parse=values.degrees, unit="degrees",
+        0, key="output.turn", metavar="DEGREES", unit="degrees",
         help="Turn picture and map clockwise in their metadata; exports of phones lie on their side.")
     network: Network | None = None
     threads: int = 0

@@ -133,13 +133,6 @@ def distances(value: Any) -> tuple[float, float]:
     return lo, hi
 
 
-def degrees(value: Any) -> int:
-    """Return degrees, clockwise. Raises UsageError."""
-    if isinstance(value, bool) or value not in TURNS:
-        raise UsageError(f"expected {', '.join(map(str, TURNS))} degrees, clockwise")
-    return int(value)
-
-
 def layouts(value: Any) -> tuple[str, ...]:
     """Return the further layouts of a JPEG file. Raises UsageError."""
     names = (value,) if isinstance(value, str) else tuple(value)

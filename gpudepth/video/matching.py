@@ -22,7 +22,6 @@ class Matched:
         pictures_alone: Pictures without a map.
         maps_alone: Maps without a picture.
     """
-    """pairs: (place of the picture, place of the map), both rising. The others belong to nothing."""
 
     pairs: tuple[tuple[int, int], ...]
     pictures_alone: tuple[int, ...] = ()

@@ -236,7 +236,8 @@ def test_runs(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     err = capsys.readouterr().err
     assert "2 of 2 items failed; the first: depth/p" in err
     assert "nothing defines what the values of the map mean" in err
-    assert f"gpudepth report {tmp_path} shows the reasons; gpudepth run nomeaning.yaml retries these items" in err
+    again = shlex.join(["gpudepth", "run", "nomeaning.yaml", *put])
+    assert f"gpudepth report {tmp_path} shows the reasons; {again} retries these items" in err
     with Ledger(tmp_path / "gpudepth-ledger.jsonl"):
         assert run_command(["run", "job.yaml", *put]) == 75
     assert "another run" in capsys.readouterr().err

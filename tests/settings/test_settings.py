@@ -189,6 +189,29 @@ def test_help_lists_every_verb() -> None:
     assert run_command(["--help"]) == 0
 
 
+@pytest.mark.parametrize("given", [{"near": 1, "far": 2, "offset": 3}, {"near": 1, "far": 2, "invalid": [80]}, {"disparity_range": (0, 1), "invalid": [80]},
+                                   {"offset": 3}])
+def test_an_offset_needs_a_unit(tmp_path: Path, given: dict[str, Any]) -> None:
+    """It would be ignored otherwise."""
+    photo, depth = plain(tmp_path / "p.jpg", 32, 24), gray(tmp_path / "d.png", 32, 24)
+    name = "offset" if "offset" in given else "invalid"
+    with pytest.raises(UsageError, match=rf"{name} requires metric, values or scale"):
+        gpudepth.attach(photo, depth, tmp_path / "o.jpg", **given)
+
+
+def test_an_offset_of_floats_is_added(tmp_path: Path) -> None:
+    photo, metres = plain(tmp_path / "p.jpg", 32, 24), np.linspace(1, 4, 24 * 32, dtype=np.float32).reshape(24, 32)
+    moved = gpudepth.attach(photo, metres, tmp_path / "a.jpg", offset=10)
+    assert moved.read_bytes() == gpudepth.attach(photo, metres + 10, tmp_path / "b.jpg").read_bytes()
+
+
+def test_numpy_scalars_and_single_names_are_values(tmp_path: Path) -> None:
+    photo, depth = plain(tmp_path / "p.png", 32, 24), gray(tmp_path / "d.png", 32, 24)
+    one = gpudepth.attach(photo, depth, tmp_path / "a.heic", near=1, far=2, turn=np.int64(90), bits=np.int64(10))
+    assert one.read_bytes() == gpudepth.attach(photo, depth, tmp_path / "b.heic", near=1, far=2, turn=90, bits=10).read_bytes()
+    assert item_settings({"near": 1, "far": 2, "also": "gdepth"}).also == ("gdepth",)
+
+
 def test_a_set_of_values_has_one_order_everywhere() -> None:
     """typing treats Literals of equal sets as one inside a Union, so that a second order would change with imports."""
     orders: dict[frozenset[str], set[tuple[str, ...]]] = {}

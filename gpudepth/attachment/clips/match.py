@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from ...errors import GpudepthError, UsageError
+from ...errors import GpudepthError, UsageError, counted
 from ...pairing.clips import Footage
 from ...settings.clip import ClipSettings
 from ...settings.settings import Settings
@@ -143,7 +143,8 @@ def _first(numbers: Sequence[int], pictures: int) -> int:
 def _wanted(count: int, options: ClipSettings, where: Path) -> range:
     choice = options.choice
     if choice.start >= count:
-        raise UsageError(f"the video has {count} frames, but clip.frames starts at {choice.start}", where=where)
+        raise UsageError(f"the video has {counted(count, 'frame')}, but clip.frames starts at {choice.start}",
+                         where=where)
     return range(choice.start, min(count, choice.stop or count), choice.stride)
 
 

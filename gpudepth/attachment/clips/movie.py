@@ -18,7 +18,7 @@ import numpy as np
 from ...depth.data import DepthData
 from ...depth.orientation import inverse, size
 from ...depth.pixel_format import HDEP, HDIS, Quantity, metre_range, quantity_of
-from ...errors import FileError, HolesError, UnsupportedError, UsageError
+from ...errors import FileError, HolesError, UnsupportedError, UsageError, counted
 from ...formats.bytesource import ByteSource
 from ...pairing.clips import Footage
 from ...settings.clip import MOVIES
@@ -59,7 +59,7 @@ def write(video: Footage, depth: Footage | None, out: Path, context: ClipContext
     _check(video, out, context)
     streams = open_clip(video, depth, context.options, context.settings)
     if streams.lost:
-        raise FileError(f"the video is cut off: {streams.lost} frames are missing", where=video.path,
+        raise FileError(f"the video is cut off: {counted(streams.lost, 'frame')} missing", where=video.path,
                         hint="copy the video again; an output.path with {frame} writes the frames that exist")
     found = find_span(streams.maps, [m for _, m in streams.pairs], replace(context, options=replace(
         context.options, range="clip" if context.options.range == "frame" else context.options.range)))
@@ -89,7 +89,7 @@ def write(video: Footage, depth: Footage | None, out: Path, context: ClipContext
         notes = (EXPERIMENTAL,) if suffix == ".mov" else ()
     metres = metre_range(lo, hi, quantity_of(fmt))
     summary = "" if settings.encoding is None else f"{maps.summary}, "     # otherwise it describes one frame
-    return ClipOutcome(f"{len(streams.pairs)} frames, {summary}{fmt}, {metres[0]:.4g} to {metres[1]:.4g} m",
+    return ClipOutcome(f"{counted(len(streams.pairs), 'frame')}, {summary}{fmt}, {metres[0]:.4g} to {metres[1]:.4g} m",
                    len(streams.pairs), metres, maps.filled, (*streams.notes, *notes, *maps.warnings))
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from ...containers.base import Container, Picture
 from ...depth import orientation
-from ...errors import FileError, GpudepthError, OutputError
+from ...errors import FileError, GpudepthError, OutputError, counted
 from ...formats.bytesource import ByteSource
 from ...pairing.clips import Footage
 from ...settings.clip import MARK
@@ -192,8 +192,8 @@ class _Coder:
         size = (picture.width, picture.height) if display else (frame.width, frame.height)
         guide = frame_guide(lambda: rgb(frame), self.orientation, settings.orientation)
         prepared = prepare_map(depth, size, settings, backend, guide=guide, times=times)
-        coded, prepared = encode_map(prepared, picture, settings, backend, self.container)
         with times.stage("encode"):
+            coded, prepared = encode_map(prepared, picture, settings, backend, self.container)
             photo = self.encoder.encode(frame, path.suffix, orientation.then(self.orientation, settings.exif_turn))
         with ByteSource(photo) as source:
             edit = pipeline.attach_map(self.container, source, coded, replace(settings, turn=0), name=str(path),
@@ -234,12 +234,13 @@ def _outcome(video: Footage, rows: list[FrameRow], streams: Streams, table: Path
         first = "; ".join(f"frame {row.frame}: {row.error}" for row in failed[:_SHOWN])
         raise FileError(f"{len(failed)} of {len(rows)} frames failed; the others were written: {first}", where=table)
     if streams.lost:
-        raise FileError(f"the video is cut off: {streams.lost} frames are missing; the {len(rows)} before them were "
+        raise FileError(f"the video is cut off: {counted(streams.lost, 'frame')} missing; the {len(rows)} before were "
                         "written",
                         where=video.path, hint="copy the video again")
     near, far = _metres(rows)
     warnings = list(dict.fromkeys(w for row in rows for w in row.warnings))
-    summary = f"{len(rows)} frames, {'' if known else rows[0].summary + ', '}{near:.4g} to {far:.4g} m{ranged}"
+    about = "" if known else f"{rows[0].summary}, "
+    summary = f"{counted(len(rows), 'frame')}, {about}{near:.4g} to {far:.4g} m{ranged}"
     times = StageTimes()
     for row in rows:
         times.add(row.stages)

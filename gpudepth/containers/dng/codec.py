@@ -57,7 +57,6 @@ class Strip:
         compression: Value of the tag Compression.
         predictor: Value of the tag Predictor.
     """
-    """All codes in one strip, and the tags that say how."""
 
     data: bytes
     compression: int
