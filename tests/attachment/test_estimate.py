@@ -168,7 +168,7 @@ def test_heic_photos(tmp_path: Path) -> None:
     (["p.jpg", "d.npy", "--estimate", "m.onnx", "--metric"], "pass either"), (["p.jpg", "--estimate", "m.onnx"], "--preset depth-anything-v2"),
     (["p.jpg", "--estimate", "m.onnx", "--near", "1", "--far", "5"], "--preset depth-anything-v2"),
     (["p.jpg", "d.npy", "--network", "size=5", "--metric"], "--estimate"),
-    (["p.jpg", "--estimate", "m.onnx", "--metric", "--coded"], "as they are displayed"),
+    (["p.jpg", "--estimate", "m.onnx", "--metric", "--coded"], "photos in display orientation"),
     (["p.jpg", "--estimate", "m.onnx", "--metric", "--network", "sise=5"], "it takes size"),
     (["p.jpg", "--estimate", "m.onnx", "--metric", "--network", "size=big"], "is not a size"),
     (["p.jpg", "--estimate", "m.onnx", "--metric", "--network", "fit"], "KEY=VALUE")])
@@ -262,7 +262,7 @@ def test_plans_name_the_network(job: Path, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(("setting", "said"), [
     ("source.depth.model=none.onnx", "Apache-2.0"), ("run.workers=2", "source.depth.batch requires run.workers: 1"),
     ("source.depth.size=huge", "source.depth.size"), ("source.depth.sise=5", "did you mean size"), ("source.match=index", "a network requires source.color"),
-    ("source.orientation=coded", "as they are displayed"), ("source.depth.kind=tflite", "onnx")])
+    ("source.orientation=coded", "photos in display orientation"), ("source.depth.kind=tflite", "onnx")])
 def test_jobs_that_are_wrong(job: Path, capsys: pytest.CaptureFixture[str], setting: str, said: str) -> None:
     assert run_command(["run", str(job), "--set", setting]) == 2
     assert said in capsys.readouterr().err
@@ -273,4 +273,4 @@ def test_jobs_that_are_wrong(job: Path, capsys: pytest.CaptureFixture[str], sett
 def test_jobs_say_what_the_network_gives(job: Path, capsys: pytest.CaptureFixture[str], encoding: str) -> None:
     job.write_text(JOB.replace("encoding: {preset: depth-anything-v2, near: 0.5, far: 8}", encoding))
     assert run_command(["run", str(job)]) == 2
-    assert "nothing says what the values of the network mean" in capsys.readouterr().err
+    assert "nothing defines what the values of the network mean" in capsys.readouterr().err

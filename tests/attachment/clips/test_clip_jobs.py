@@ -98,7 +98,7 @@ def test_shards(tmp_path: Path) -> None:
     ("source: {video: 'a', color: 'b'}", "source.video names the pictures already"),
     ("source: {video: 'a', pairs: 'b'}", "names the files already; give one of them"),
     ("source: {color: 'a', depth: 'b', clip: {stride: 2}}", "requires source.video"),
-    ("source: {video: 'a', match: time, depth: 'b'}", "source.clip.match is about frames"),
+    ("source: {video: 'a', match: time, depth: 'b'}", "for frames use source.clip.match"),
     ("source: {video: 'a', clip: {stride: 0}}", "greater than or equal to 1"),
     ("source: {video: 'a', clip: {frames: '5'}}", "is not a range A:B"),
     ("source: {video: 'a', clip: {range: [3, 2]}}", "0 < near < far"),
