@@ -161,12 +161,12 @@ def test_of_another_job(job: Path, written: Path, tmp_path: Path) -> None:
         assert caught.value.hint == f"write it again: gpudepth plan job.yaml -o {written}"
         assert caught.value.exit_code == 2
     assert run(job, settings=["run.workers=1", "limits.max_items=5"], plan_file=written).done == 8
-    with pytest.raises(MissingInputError, match="no such plan"):
+    with pytest.raises(MissingInputError, match="the plan does not exist"):
         run(job, plan_file=tmp_path / "none.jsonl")
-    with pytest.raises(UsageError, match="is no file"):
+    with pytest.raises(UsageError, match="not a regular file"):
         run(job, plan_file=tmp_path)
     os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(UsageError, match="is no file"):
+    with pytest.raises(UsageError, match="not a regular file"):
         run(job, plan_file=tmp_path / "fifo")
 
 
