@@ -73,14 +73,18 @@ class Photo:
         path: The photo; of a scene-linear picture, the photo that its transform makes.
         source: Its bytes.
         container: Its container; None for formats that cannot hold depth.
-        picture: Its size, orientation and focal length, from its header.
     """
 
     def __init__(self, path: Input, source: ByteSource) -> None:
         self.path, self.source = path, source
         self.container: Container | None = registry.find(source)
-        self.picture: Picture = self.container.picture(source) if self.container else photo_encoder.picture(
-            path, source.limits)
+
+    @cached_property
+    def picture(self) -> Picture:
+        """Its size, orientation and focal length, from its header. Raises FileError."""
+        if self.container is not None:
+            return self.container.picture(self.source)
+        return photo_encoder.picture(self.path, self.source.limits)
 
     def guide(self, wanted: Orientation) -> Guide:
         """Return the guide in an orientation. The photo must be open while it is used for the first time."""
