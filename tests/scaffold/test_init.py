@@ -228,7 +228,7 @@ def test_the_job_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str], make: 
     assert run_command(["init", str(tmp_path)]) == 0
     said = capsys.readouterr()
     assert said.out == f"{tmp_path / 'job.yaml'}\n"
-    assert f"{count} items to process" in said.err
+    assert f"{count} item{'s' * (count != 1)} to process" in said.err
     job = load_job(tmp_path / "job.yaml")
     if make is upper:       # of either case, as the folder gives them
         color, map_ = (next(n for n in (text + a, text + a.upper()) if n in (job.source.color, job.source.depth))
