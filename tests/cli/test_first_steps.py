@@ -91,7 +91,7 @@ CASES = [
     (f"attach photo.jpg map.png {MEANT} -o o.heic", 2, "re-encodes the picture", "-o o.jpg", "--transcode"),
     (f"attach picture.png map.png {MEANT} -o o.jpg", 1, "cannot hold depth itself", "-o o.heic"),
     (f"attach has.heic map.png {MEANT} -o o.heic", 1, "already has depth", "--replace-depth"),
-    (f"attach text.jpg map.png {MEANT} -o o.jpg", 1, "not a picture in a supported format"),
+    (f"attach text.jpg map.png {MEANT} -o o.jpg", 1, "the format of this file cannot hold depth"),
     (f"attach empty.jpg map.png {MEANT} -o o.jpg", 1, "the file is empty"),
     (f"attach cut.heic map.png {MEANT} -o o.heic", 1, "cut.heic: mdat", "exceeds the file"),
     (f"attach photo.heic map.png {MEANT} -o f/%06d.heic", 1, "is a still picture", "-o out.heic"),
