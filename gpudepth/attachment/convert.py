@@ -21,7 +21,7 @@ from ..settings.settings import Settings
 from ..timing import StageTimes
 from . import export
 from .decode import DepthInput
-from .photo import Guide, Photo, file_guide, open_photo
+from .photo import Guide, file_guide, open_photo
 from .pipeline import Outcome, run_item, with_preset_reason
 from .prepare import PreparedMap, prepare_map
 from .side_inputs import NO_SIDE_INPUTS, SideInputs
@@ -154,7 +154,8 @@ def export_item(photo: str | Input | None, depth: DepthInput, out: str | Path, s
         data = _upright(prepared, None, settings, backend)
     else:
         with open_photo(photo, settings.limits, settings.color_transform or "srgb") as opened:
-            prepared = prepare_map(depth, _frame(opened, settings), settings, backend,
+            frame = opened.picture.size(display=settings.orientation == "display")
+            prepared = prepare_map(depth, frame, settings, backend,
                                    guide=opened.guide(settings.orientation), side_inputs=side_inputs, times=times)
             data = _upright(prepared, opened.picture, settings, backend)
     settings.limits.charge(data.width * data.height * EXPORTED)
@@ -166,12 +167,6 @@ def export_item(photo: str | Input | None, depth: DepthInput, out: str | Path, s
                 make_folder=make_folder)
     return Outcome(out, with_preset_reason(prepared.summary, settings), settings.pixel_format,
                    Storage(settings.pixel_format, lo, hi), data.width, data.height, prepared.warnings, prepared.filled)
-
-
-def _frame(photo: Photo, settings: Settings) -> tuple[int, int]:
-    picture = photo.picture
-    shown = settings.orientation == "display"
-    return (picture.width, picture.height) if shown else (picture.coded_width, picture.coded_height)
 
 
 def _upright(prepared: PreparedMap, picture: Picture | None, settings: Settings, backend: Backend) -> DepthData:
@@ -198,5 +193,4 @@ def _upright(prepared: PreparedMap, picture: Picture | None, settings: Settings,
 def _exif_calibration(picture: Picture | None, *, shown: bool) -> Calibration | None:
     if picture is None or not picture.focal35:
         return None
-    size = (picture.width, picture.height) if shown else (picture.coded_width, picture.coded_height)
-    return Calibration.from_focal35(picture.focal35, *size)
+    return Calibration.from_focal35(picture.focal35, *picture.size(display=shown))

@@ -100,8 +100,7 @@ def run_item(photo: str | Input, depth: DepthInput, out: str | Path, settings: S
     with open_photo(photo, settings.limits, settings.color_transform) as opened:
         container = _container(opened, target, out, settings)
         picture = opened.picture
-        display = settings.orientation == "display"
-        frame = (picture.width, picture.height) if display else (picture.coded_width, picture.coded_height)
+        frame = picture.size(display=settings.orientation == "display")
         try:
             prepared = prepare_map(depth, frame, settings, backend, guide=opened.guide(settings.orientation),
                                    side_inputs=side_inputs, times=times)

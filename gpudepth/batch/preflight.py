@@ -58,8 +58,7 @@ def probe_range(task: RangeProbe, worker: WorkerContext) -> ProbedRange:
     """Return the range of one item's map, as it would be stored. Raises what reading it raises."""
     item, settings = task.item, task.settings.resolve_preset(task.item.depth)
     picture = read_picture(item.photo, settings.limits)
-    frame = (picture.width, picture.height) if settings.orientation == "display" else (
-        picture.coded_width, picture.coded_height)
+    frame = picture.size(display=settings.orientation == "display")
     size = read_capture(item.camera, settings.limits).depth if item.camera else None
     decoded = decode_map(item.depth, settings, backend("numpy"), frame, size)
     span = decoded.span or backend("numpy").span(decoded.values)

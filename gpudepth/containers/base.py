@@ -136,6 +136,10 @@ class Picture:
     def height(self) -> int:
         return orientation.size(self.orientation, self.coded_width, self.coded_height)[1]
 
+    def size(self, *, display: bool) -> tuple[int, int]:
+        """Return width and height in pixels: as displayed, or as coded."""
+        return (self.width, self.height) if display else (self.coded_width, self.coded_height)
+
 
 @dataclass(frozen=True)
 class Auxiliary:

@@ -188,8 +188,7 @@ class _Coder:
     def attach(self, frame: Any, depth: DepthInput, path: Path, times: StageTimes) -> pipeline.Outcome:
         settings, backend = self.context.settings, self.context.backend
         picture = Picture(frame.width, frame.height, self.orientation)
-        display = settings.orientation == "display"
-        size = (picture.width, picture.height) if display else (frame.width, frame.height)
+        size = picture.size(display=settings.orientation == "display")
         guide = frame_guide(lambda: rgb(frame), self.orientation, settings.orientation)
         prepared = prepare_map(depth, size, settings, backend, guide=guide, times=times)
         with times.stage("encode"):
