@@ -118,11 +118,4 @@ def _storage(span: Span, settings: Settings, container: Container) -> Storage:
 
 def outward(lo: float, hi: float) -> tuple[float, float]:
     """Return [lo, hi] widened to half floats, so that XMP, SEI and quantiser hold the same numbers."""
-    half = np.float16
-    with np.errstate(over="ignore"):
-        low, high = half(lo), half(hi)
-    if float(low) > lo:
-        low = np.nextafter(low, half(-np.inf))
-    if float(high) < hi:
-        high = np.nextafter(high, half(np.inf))
-    return float(low), float(high)
+    return numeric.half_outward(lo, up=False), numeric.half_outward(hi, up=True)

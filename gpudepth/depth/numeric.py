@@ -101,6 +101,17 @@ def pack(v: NDArray[np.float32], fmt: PixelFormat) -> NDArray[Any]:
         return canonical(v.astype(fmt.dtype, copy=True))
 
 
+def half_outward(value: float, *, up: bool) -> float:
+    """Return the nearest half float that is not below (`up`) or not above the value."""
+    with np.errstate(over="ignore"):
+        half = np.float16(value)
+    if up and float(half) < value:     # compared as doubles, because numpy would round `value` to a half
+        half = np.nextafter(half, np.float16(np.inf))
+    elif not up and float(half) > value:
+        half = np.nextafter(half, np.float16(-np.inf))
+    return float(half)
+
+
 def reciprocal(v: NDArray[Any]) -> NDArray[np.float32]:
     """Convert depth to disparity or back: 1/v in float32; 1/0 = inf, 1/inf = 0, NaN stays."""
     with np.errstate(all="ignore"):

@@ -256,7 +256,7 @@ class NearFar:
         if inverse and hi < 1 / 65504:
             raise RangeError(f"{lo:g} to {hi:g} 1/m is farther than a half float can hold")
         near, far = ((1 / hi, 1 / lo if lo else np.inf) if inverse else (lo, hi))
-        near, far = _half(near, up=False), _half(far, up=True)
+        near, far = numeric.half_outward(near, up=False), numeric.half_outward(far, up=True)
         if far == near:
             far = float(np.nextafter(np.float16(near), np.float16(np.inf)))
         return cls(near, far, inverse)
@@ -299,17 +299,6 @@ class NearFar:
         require_values(values)
         stored = numeric.store(values, *self.ends, top)
         return np.asarray(top, stored.dtype) - stored if self.inverse else stored
-
-
-def _half(value: float, *, up: bool) -> float:
-    """Return the nearest half float that is not below (`up`) or not above the value."""
-    with np.errstate(over="ignore"):
-        half = np.float16(value)
-    if up and float(half) < value:     # compared as doubles, because numpy would round `value` to a half
-        half = np.nextafter(half, np.float16(np.inf))
-    elif not up and float(half) > value:
-        half = np.nextafter(half, np.float16(-np.inf))
-    return float(half)
 
 
 @contextlib.contextmanager
