@@ -73,10 +73,10 @@ GD_KERNEL clean(const float *in, float *out, int width, int height) {
     gd_row(out, y, width)[x] = gd_is_finite(v) ? gd_plus(v) : gd_float(GD_NAN32);
 }
 
-// width and height are those of the finer level; `holes` counts the holes of the coarser one.
+// width and height are those of the finer level.
 #define GD_MOST 1e30f    // values are clamped to this in sums, so that nothing overflows
 
-GD_KERNEL shrink(const float *fine, float *coarse, int width, int height, gd_u32 *holes) {
+GD_KERNEL shrink(const float *fine, float *coarse, int width, int height) {
     const int x = gd_x(), y = gd_y(), w = (width + 1) / 2, h = (height + 1) / 2;
     if (x >= w || y >= h) return;
     float total = 0.0f, count = 0.0f;
@@ -89,9 +89,7 @@ GD_KERNEL shrink(const float *fine, float *coarse, int width, int height, gd_u32
             total = gd_add(total, gd_min(gd_max(child, -GD_MOST), GD_MOST));
             count = gd_add(count, 1.0f);
         }
-    const bool hole = gd_bits(count) == 0u;
-    gd_row(coarse, y, w)[x] = hole ? gd_float(GD_NAN32) : gd_div(total, count);
-    if (hole) atomicAdd(holes, 1u);
+    gd_row(coarse, y, w)[x] = gd_bits(count) ? gd_div(total, count) : gd_float(GD_NAN32);
 }
 
 GD_KERNEL shrink_guide(const gd_u8 *fine, gd_u8 *coarse, int width, int height) {

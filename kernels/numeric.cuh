@@ -15,6 +15,13 @@
 #define GD_FN static __device__ __forceinline__
 #endif
 
+// Unrolls the loop that follows, so that an array that it indexes stays in registers.
+#ifdef GD_HOST
+#define GD_UNROLL
+#else
+#define GD_UNROLL _Pragma("unroll")
+#endif
+
 typedef unsigned int gd_u32;
 typedef unsigned short gd_u16;
 
@@ -70,8 +77,8 @@ struct GdRule {
 // Implements numeric.values for one code, which float32 holds exactly. `factor` points to one number or is null.
 GD_FN float gd_value(float code, const GdRule &rule, const float *factor) {
     if (!gd_is_finite(code) || (rule.positive && !gd_is_positive(code))) return gd_float(GD_NAN32);
-    for (int i = 0; i < rule.invalid_count; ++i)
-        if (gd_same(code, rule.invalid[i])) return gd_float(GD_NAN32);
+    GD_UNROLL for (int i = 0; i < GD_MAX_INVALID; ++i)
+        if (i < rule.invalid_count && gd_same(code, rule.invalid[i])) return gd_float(GD_NAN32);
     const float g = gd_div(code, rule.divisor);
     float v = gd_add(gd_mul(rule.a, gd_sub(1.0f, g)), gd_mul(rule.b, g));
     if (factor) v = gd_mul(v, *factor);

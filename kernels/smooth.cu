@@ -1,29 +1,46 @@
 // Smooths a map as `compute/refine/smooth.py` and `temporal.py` define.
 #include "grid.cuh"
+#include "sort.cuh"
 
-constexpr int GD_LARGEST = 25;
+// Values are sorted by their keys. A hole, or a pixel outside the map, has the largest key.
+constexpr gd_u32 GD_LAST = 0xffffffffu;
 
-GD_KERNEL median(const float *in, float *out, int width, int height, int size) {
-    const int x = gd_x(), y = gd_y(), reach = size / 2;
-    if (x >= width || y >= height) return;
-    float *to = gd_row(out, y, width) + x;
-    if (!gd_is_finite(gd_row(in, y, width)[x])) {
-        *to = gd_float(GD_NAN32);
-        return;
-    }
-    float sorted[GD_LARGEST];
-    int n = 0;
-    for (int v = y - reach; v <= y + reach; ++v)
-        for (int u = x - reach; u <= x + reach; ++u) {
-            if (v < 0 || v >= height || u < 0 || u >= width) continue;
-            const float tap = gd_row(in, v, width)[u];
-            if (!gd_is_finite(tap)) continue;
-            int at = n++;
-            for (; at && gd_less(gd_plus(tap), sorted[at - 1]); --at) sorted[at] = sorted[at - 1];
-            sorted[at] = gd_plus(tap);
-        }
-    *to = sorted[(n - 1) / 2];
+GD_FN void gd_swap(gd_u32 &a, gd_u32 &b) {
+    const gd_u32 less = b < a ? b : a;
+    b = b < a ? a : b;
+    a = less;
 }
+GD_FN float gd_of_key(gd_u32 key) { return gd_float(key >> 31 ? key & GD_MAGNITUDE : ~key); }
+
+#define GD_SWAP(A, B) gd_swap(sorted[A], sorted[B]);
+
+#define GD_MEDIAN(SIZE, COUNT)                                                                                         \
+    GD_KERNEL median_##SIZE(const float *in, float *out, int width, int height) {                                      \
+        constexpr int reach = SIZE / 2;                                                                                \
+        const int x = gd_x(), y = gd_y();                                                                              \
+        if (x >= width || y >= height) return;                                                                         \
+        float *to = gd_row(out, y, width) + x;                                                                         \
+        if (!gd_is_finite(gd_row(in, y, width)[x])) {                                                                  \
+            *to = gd_float(GD_NAN32);                                                                                  \
+            return;                                                                                                    \
+        }                                                                                                              \
+        gd_u32 sorted[COUNT];                                                                                          \
+        int n = 0;                                                                                                     \
+        GD_UNROLL for (int i = 0; i < COUNT; ++i) {                                                                    \
+            const int v = y - reach + i / SIZE, u = x - reach + i % SIZE;                                              \
+            const bool inside = v >= 0 && v < height && u >= 0 && u < width;                                           \
+            const float tap = inside ? gd_row(in, v, width)[u] : gd_float(GD_NAN32);                                   \
+            const bool valid = gd_is_finite(tap);                                                                      \
+            sorted[i] = valid ? gd_key(tap) : GD_LAST;                                                                 \
+            n += valid;                                                                                                \
+        }                                                                                                              \
+        GD_SORT_##COUNT(GD_SWAP)                                                                                       \
+        gd_u32 middle = sorted[0];                                                                                     \
+        GD_UNROLL for (int i = 1; i < (COUNT + 1) / 2; ++i) middle = n > 2 * i ? sorted[i] : middle;                          \
+        *to = gd_of_key(middle);                                                                                       \
+    }
+GD_MEDIAN(3, 9)
+GD_MEDIAN(5, 25)
 
 // bell is (2·radius + 1,), colour is (766,); guide is null without a picture
 GD_KERNEL bilateral(const float *in, const gd_u8 *guide, float *out, int width, int height, int radius, const int *bell,

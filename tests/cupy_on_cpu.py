@@ -205,17 +205,26 @@ def modules(*, capability: str = "80", room: int = 1 << 40) -> dict[str, ModuleT
             raise OutOfMemoryError(f"Out of memory allocating {out.nbytes:,} bytes")
         return out
 
+    def zeros(shape: Any, dtype: Any) -> ndarray:
+        out = empty(shape, dtype)
+        now().add(lambda memory=out.memory: memory.fill(0))
+        return out
+
+    def synchronize() -> None:
+        for stream in Stream.every:
+            stream.synchronize()
+
     cupy, cupyx = ModuleType("cupy"), ModuleType("cupyx")
     runtime = SimpleNamespace(
         CUDARuntimeError=CUDARuntimeError, getDeviceCount=lambda: 1, driverGetVersion=lambda: 12090,
         getDeviceProperties=lambda _: {"name": b"Paper tiger", "totalGlobalMem": 8 << 30})
     cuda = SimpleNamespace(
-        Device=lambda: SimpleNamespace(compute_capability=capability, id=0), Stream=Stream, Event=Event,
+        Device=lambda: SimpleNamespace(compute_capability=capability, id=0, synchronize=synchronize), Stream=Stream, Event=Event,
         get_current_stream=now, runtime=runtime, memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError))
     vars(cupy).update(
-        __version__="stand-in", ndarray=ndarray, array=array, empty=empty, asnumpy=lambda a: a.get(), RawModule=RawModule,
+        __version__="stand-in", ndarray=ndarray, array=array, empty=empty, zeros=zeros, asnumpy=lambda a: a.get(), RawModule=RawModule,
         asarray=lambda a: ndarray(a.__cuda_array_interface__["memory"]), from_dlpack=lambda a: ndarray(a.memory),
-        ascontiguousarray=lambda a: a if a.memory.flags.c_contiguous else ndarray(np.ascontiguousarray(a.memory)),
+        ascontiguousarray=lambda a: a if a.memory.flags.c_contiguous else a.copy(),
         get_default_memory_pool=lambda: SimpleNamespace(free_all_blocks=lambda: None), cuda=cuda)
     vars(cupyx).update(empty_pinned=lambda shape, dtype: np.full(shape, 99, dtype))
     return {"cupy": cupy, "cupyx": cupyx}

@@ -107,8 +107,18 @@ def cases(rng: np.random.Generator) -> Iterator[tuple[str, tuple[Any, ...]]]:
                       reciprocal=bool(rng.integers(2)), positive=bool(rng.integers(2)), invalid=[(), (0,), (0, 255)][rng.integers(3)])
         for fmt in (HDIS, FDIS):
             yield "convert_span", (codes, rule, fmt)
+    confidence = rng.integers(0, 3, shape).astype(np.uint8) * np.uint8(100)
+    box = int(rng.integers(shape[1])), int(rng.integers(shape[0]))
     for native in (values, halves):
         yield "span", (native,)
+        yield "clip", (native, 0.7, 3.3)
+        yield "clip", (native, -1.0, 0.0)
+        yield "mask", (native, confidence)
+        yield "positive", (native,)
+        yield "crop", (native, (*box, int(rng.integers(1, 1 + shape[1] - box[0])), int(rng.integers(1, 1 + shape[0] - box[1]))))
+        yield "sample", (native, int(rng.integers(1, 40)))
+        for fmt in (HDIS, FDIS):
+            yield "cast", (native, fmt)
         yield "reciprocal_to", (native, HDIS)
         for how in ("nearest", "far", "near"):
             yield "fill", (native, how, Quantity.DISPARITY)

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from support.hostcc import HostDevice
 
 from gpudepth.compute.nvrtc import FLAGS, nvrtc
 
@@ -63,7 +64,7 @@ def parse(ptx: str) -> dict[str, Entry]:
         entry = Entry([(w[-1], w[1].lstrip(".")) for w in words], shared=dict(common))
         for kind, prefix in re.findall(r"\.reg\s+\.(\w+)\s+(%\w+?)<\d+>;", body):
             entry.registers[prefix] = REGISTERS[kind]
-        for kind, one in re.findall(r"\.reg\s+\.(\w+)\s+(%\w+);", body):
+        for kind, one in re.findall(r"\.reg\s+\.(\w+)\s+(%?\w+);", body):
             entry.registers[one] = REGISTERS[kind]
         entry.local = {n: int(s) for n, s in re.findall(r"\.local\s+\.align\s+\d+\s+\.b8\s+(\w+)\[(\d+)\];", body)}
         for line in re.split(r"[;\n]", re.sub(r"\{([^{}\n]*)\}", lambda m: "<" + m[1].replace(",", "!") + ">", body)):
@@ -273,6 +274,10 @@ class Launch:
 
         if name in ("ld", "st", "atom", "red"):
             self._memory(i, lanes)
+        elif name == "mov" and isinstance(args[0], list):    # a register is taken apart, its low end first
+            parts = get(1).view(np.uint64)[:, None] >> np.arange(0, 64, 64 // len(args[0]), dtype=np.uint64)
+            for part, register in zip(parts.T, args[0], strict=True):
+                self._put(register, lanes, part.astype(self._register(register).dtype))
         elif name in ("mov", "cvta"):
             self._put(args[0], lanes, get(1))
         elif name in ARITHMETIC and op[1:2] != ["wide"]:
@@ -451,29 +456,19 @@ def entries(module: str, capability: int, flags: tuple[str, ...] = FLAGS) -> dic
     return parse(nvrtc().compile(module, f"compute_{capability}", flags).decode())
 
 
-class PtxDevice:
+class PtxDevice(HostDevice):
     """`compute.launch.KernelDevice` on this machine."""
 
     def __init__(self, capability: int, flags: tuple[str, ...] = FLAGS) -> None:
-        self.name, self.capability, self.flags = f"ptx-{capability}", capability, flags
-
-    def array(self, values: Any) -> Any:
-        return np.array(values, order="C")
+        super().__init__(flags=flags)
+        self.name, self.capability = f"ptx-{capability}", capability  # type: ignore[misc]
 
     def empty(self, shape: Any, dtype: Any) -> Any:
-        out = np.empty(shape, dtype)
-        out.reshape(-1).view(np.uint8)[:] = 0xA5  # nobody may count on zeros
+        out = super().empty(shape, dtype)
+        out.view(np.ndarray).reshape(-1).view(np.uint8)[:] = 0xA5  # nobody may count on zeros
         return out
 
-    def host(self, values: Any) -> Any:
-        return values
-
-    def owns(self, values: Any) -> bool:
-        return False
-
-    def own(self, values: Any) -> Any:
-        return values
-
     def launch(self, module: str, kernel: str, grid: tuple[int, int], block: tuple[int, int], *args: Any) -> None:
-        whole = tuple(np.ascontiguousarray(a) if isinstance(a, np.ndarray) and not a.flags.c_contiguous else a for a in args)
+        plain = (a.view(np.ndarray) if isinstance(a, np.ndarray) else a for a in args)
+        whole = tuple(np.ascontiguousarray(a) if isinstance(a, np.ndarray) and not a.flags.c_contiguous else a for a in plain)
         Launch(entries(module, self.capability, self.flags)[kernel], grid, block, whole).run()

@@ -166,7 +166,7 @@ def attach(
                          network=estimate if isinstance(estimate, Network | None) else Network(Path(estimate)))
     if estimate is not None:
         depth = _estimator().estimate(photo, settings)
-    outcome = run_item(photo, depth, photo if out is None else out, settings, make_backend(backend),
+    outcome = run_item(photo, depth, photo if out is None else out, settings, make_backend(backend, values=depth),
                        side_inputs=SideInputs(given["align_to"], confidence))
     _warn(outcome.notices())
     return outcome.output
@@ -232,8 +232,10 @@ def from_model(depth: Any, near: float | None = None, far: float | None = None, 
     if preset is not None:
         settings = settings.with_preset(preset, near=near, far=far)
     accuracy = settings.accuracy or ("absolute" if near is None else "relative")
-    decoded = decode_map(as_map(depth), settings, make_backend(backend), None)
-    return DepthData(decoded.values, decoded.fmt, accuracy=accuracy)
+    values = as_map(depth)
+    engine = make_backend(backend, values=values)
+    decoded = decode_map(values, settings, engine, None)
+    return DepthData(engine.host(decoded.values), decoded.fmt, accuracy=accuracy)
 
 
 @renamed_keywords(method="resize_method")

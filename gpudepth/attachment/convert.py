@@ -178,7 +178,7 @@ def _upright(prepared: PreparedMap, picture: Picture | None, settings: Settings,
     if picture is not None and shown != wanted_shown:
         turn = orientation.then(orientation.inverse(picture.orientation) if shown else picture.orientation, turn)
     if turn != 1:
-        values = backend.orient(values, turn)
+        values = backend.orient(backend.put(values), turn)
         calibration = calibration.oriented(turn) if calibration else None
     if settings.calibration != "source":
         calibration = _exif_calibration(picture, shown=wanted_shown) if settings.calibration == "exif" else None
@@ -186,7 +186,7 @@ def _upright(prepared: PreparedMap, picture: Picture | None, settings: Settings,
     if not wanted_shown:
         origin = picture or prepared.source
         stored = origin.orientation if origin else 1
-    return DepthData(values, settings.pixel_format, orientation=stored, calibration=calibration,
+    return DepthData(backend.host(values), settings.pixel_format, orientation=stored, calibration=calibration,
                      **prepared.declared(settings))
 
 

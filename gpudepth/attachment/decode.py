@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..compute import Backend, Span
-from ..compute.interface import on_gpu
+from ..compute.interface import Array, on_gpu
 from ..containers import registry
 from ..containers.base import HoldsCodes, capabilities
 from ..depth.data import DepthData
@@ -34,14 +34,15 @@ class DecodedMap:
     """A map and what came with it.
 
     Attributes:
-        values: Values (H, W) in `fmt`, in the orientation that the settings name.
+        values: Values (H, W) in `fmt`, in the orientation that the settings name: where the back end computes, or on
+            the host for depth data.
         fmt: Their pixel format: the native format, or float32 where values are refined first.
         summary: What was understood, for people.
         data: The depth data that the map came from, if its file or array held depth.
         span: Range of the values, if the conversion found it.
     """
 
-    values: NDArray[Any]
+    values: Array
     fmt: PixelFormat
     summary: str
     data: DepthData | None = None
@@ -125,7 +126,7 @@ def _from_data(data: DepthData, settings: Settings, name: str) -> DecodedMap:
 
 def _adopt(array: Any, backend: Backend) -> Any:
     """Return an array on a GPU for a back end that works there."""
-    if backend.name not in ("auto", "cupy"):
+    if backend.name == "numpy":
         raise BackendError(f"the map is on a GPU, but the back end {backend.name} works on the host",
                            hint="use ‹backend=cupy›, or copy the map to the host first")
     from ..compute.cuda import adopt
@@ -167,11 +168,11 @@ def _convert_codes(source: SourceMap, settings: Settings, backend: Backend) -> D
         rule = replace(rule, positive=False)
     _check_gray(source, encoding, backend)
     factor, span = factor_of(encoding, width, height), None
+    codes = backend.put(source.codes)
     if factor is None and fmt == settings.pixel_format:   # nothing else changes the values: one pass finds their range
-        values, span = backend.convert_span(source.codes, rule, fmt)
+        values, span = backend.convert_span(codes, rule, fmt)
     else:
-        values = backend.convert(source.codes, rule, fmt, factor=factor)
-    values = backend.host(values)
+        values = backend.convert(codes, rule, fmt, factor=factor)
     if source.orientation != 1:
         values = backend.orient(values, source.orientation)
     summary = f"relative {settings.align}" if relative else encoding.describe(source.max_code)

@@ -39,26 +39,27 @@ def encode_map(prepared: PreparedMap, picture: Picture, settings: Settings, back
         HolesError: Pixels have no value, and codes cannot express that.
         RangeError: The range does not fit the format.
     """
-    values, codes, calibration, data = prepared.values, prepared.codes, prepared.calibration, prepared.source
-    if settings.orientation == "display" and picture.orientation != 1:
-        turn = orientation.inverse(picture.orientation)
-        values = backend.orient(values, turn)
-        codes = None if codes is None else orientation.apply(turn, codes)
-        calibration = calibration.oriented(turn) if calibration else None
+    codes, calibration, data = prepared.codes, prepared.calibration, prepared.source
+    turn = orientation.inverse(picture.orientation) if settings.orientation == "display" else 1
+    calibration = calibration.oriented(turn) if calibration and turn != 1 else calibration
     warnings: list[str] = []
     if codes is not None and data is not None and data.storage is not None:
+        codes = codes if turn == 1 else orientation.apply(turn, codes)
         storage, codes, exact = keep_codes(codes, data.storage, settings, backend, container)
         if not exact and storage.format.bits < data.storage.format.bits:
             warnings = [f"codes of {data.storage.format.bits} bits are stored with {storage.format.bits} bits"]
     else:
+        values = backend.put(prepared.values)
         storage = _storage(prepared.span or backend.span(values), settings, container)
-        codes = backend.quantise(values, storage.lo, storage.hi, storage.format)
-        warnings = warn_if_coarse(values, codes, storage, settings.pixel_format, max(container.bits))
-    coded = CodedMap(
+        coded = backend.quantise(values, storage.lo, storage.hi, storage.format)
+        codes = backend.host(coded if turn == 1 else backend.orient(coded, turn))
+        warnings = warn_if_coarse(codes, storage, settings.pixel_format, max(container.bits),
+                                  lambda every: backend.sample(values, every))
+    result = CodedMap(
         codes, storage, settings.pixel_format, _calibration(calibration, picture, settings),
         crf=settings.crf, jpeg_quality=settings.jpeg_quality, compression=settings.compression,
         **prepared.declared(settings))
-    return coded, replace(prepared, warnings=(*prepared.warnings, *warnings))
+    return result, replace(prepared, warnings=(*prepared.warnings, *warnings))
 
 
 def keep_codes(codes: NDArray[np.uint8 | np.uint16], old: Storage, settings: Settings, backend: Backend,
@@ -84,7 +85,7 @@ def keep_codes(codes: NDArray[np.uint8 | np.uint16], old: Storage, settings: Set
         if top % new_top == 0 and not (codes % (top // new_top)).any():
             return new, (codes // (top // new_top)).astype(new.format.dtype), True
     table = numeric.code_values(numeric.Linear(top, old.lo, old.hi), top)
-    return new, backend.quantise(table.reshape(1, -1), new.lo, new.hi, new.format).ravel()[codes], False
+    return new, numeric.store(table, new.lo, new.hi, new.format.max_code or 0)[codes], False
 
 
 def _calibration(source: Calibration | None, picture: Picture, settings: Settings) -> Calibration | None:

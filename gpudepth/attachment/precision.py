@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,16 +18,16 @@ MIDDLE = 0.98
 SAMPLE = 100_000
 
 
-def warn_if_coarse(values: NDArray[Any], codes: NDArray[Any], storage: Storage, fmt: PixelFormat,
-                   most_bits: int) -> list[str]:
+def warn_if_coarse(codes: NDArray[Any], storage: Storage, fmt: PixelFormat, most_bits: int,
+                   sample: Callable[[int], NDArray[Any]]) -> list[str]:
     """Return a warning if the middle 98 % of the values use fewer than 64 codes.
 
     Args:
-        values: The native map (H, W), with finite pixels; about a hundred thousand of them are examined.
-        codes: Its codes (H, W).
+        codes: The codes of a map (H, W); about a hundred thousand of them are examined.
         storage: Stored format and range.
         fmt: Native format.
         most_bits: The most bits that the container can store.
+        sample: Returns each n-th native value of the map, in any order.
     """
     top = storage.format.max_code or 0
     if storage.hi <= storage.lo:
@@ -37,7 +38,7 @@ def warn_if_coarse(values: NDArray[Any], codes: NDArray[Any], storage: Storage, 
     used = int(last - first) + 1
     if used >= FEW_CODES:
         return []
-    some = values.ravel()[::every].astype(np.float32)
+    some = sample(every).astype(np.float32)
     low, middle, high = (float(q) for q in np.quantile(some, (edge, 0.5, 1 - edge), method="nearest"))
     step = (storage.hi - storage.lo) / top
     if quantity_of(fmt) is Quantity.DISPARITY:

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..compute import Backend, Span
+from ..compute.interface import Array
 from ..depth.aspect import compare
 from ..depth.calibration import Calibration
 from ..depth.data import DepthData
-from ..depth.pixel_format import FDIS, Quantity, quantity_of
+from ..depth.pixel_format import FDIS, PixelFormat, Quantity, quantity_of
 from ..errors import AspectError, UsageError
 from ..formats.bytesource import VirtualFile
 from ..settings.settings import Settings
@@ -31,7 +31,8 @@ class PreparedMap:
     """A map that is ready to be encoded.
 
     Attributes:
-        values: Values (H, W) in the native format of the settings, in the orientation in which they take maps.
+        values: Values (H, W) in the native format of the settings, in the orientation in which they take maps: where
+            the back end computes, or on the host for depth data that nothing changed.
         summary: What was understood, for people.
         calibration: The camera of the map, in any resolution.
         source: The depth data that the map came from, if its file or array held depth.
@@ -41,7 +42,7 @@ class PreparedMap:
         warnings: Problems, for people.
     """
 
-    values: NDArray[Any]
+    values: Array
     summary: str
     calibration: Calibration | None = None
     source: DepthData | None = None
@@ -88,9 +89,8 @@ def prepare_map(depth: DepthInput, frame: tuple[int, int] | None, settings: Sett
         x, y, width, height = box
         if calibration is not None:
             calibration = calibration.scaled(*_size(current.values)[::-1]).cropped(x, y, width, height)
-        part = slice(y, y + height), slice(x, x + width)
-        current = replace(current, values=np.ascontiguousarray(current.values[part]))
-        confidence = confidence if confidence is None else confidence[part]
+        current = replace(current, values=backend.crop(backend.put(current.values), box))
+        confidence = confidence if confidence is None else backend.crop(confidence, box)
     with times.stage("refine"):
         current, filled = refine(current, settings, backend, guide=guide, confidence=confidence)
     untouched = current.values is decoded.values
@@ -100,32 +100,31 @@ def prepare_map(depth: DepthInput, frame: tuple[int, int] | None, settings: Sett
 
 
 def _with_side_inputs(decoded: DecodedMap, side_inputs: SideInputs, settings: Settings,
-                      backend: Backend) -> tuple[DecodedMap, NDArray[np.uint8] | None, tuple[str, ...]]:
+                      backend: Backend) -> tuple[DecodedMap, Array | None, tuple[str, ...]]:
     """Return a map aligned to samples, or without the pixels that have no confidence; the confidence; warnings."""
     if settings.align is not None:  # before anything is cut off, because the samples cover the whole field of view
-        aligned = align_to(decoded.values, side_inputs, settings, backend)
+        aligned = align_to(backend.put(decoded.values), side_inputs, settings, backend)
         values = aligned.values if decoded.fmt == FDIS else backend.reciprocal_to(aligned.values, FDIS)
         metric = replace(decoded, values=values, fmt=FDIS, summary=f"{decoded.summary}, {aligned.found}")
         return metric, None, (aligned.warning,) if aligned.warning else ()
-    confidence = read_confidence(side_inputs, settings, _size(decoded.values))
-    if confidence is None:
+    codes = read_confidence(side_inputs, settings, _size(decoded.values))
+    if codes is None:
         return decoded, None, ()
-    values = decoded.values
-    return replace(decoded, values=np.where(confidence > 0, values, values.dtype.type(np.nan))), confidence, ()
+    confidence = backend.put(codes)
+    return replace(decoded, values=backend.mask(backend.put(decoded.values), confidence)), confidence, ()
 
 
-def _size(values: NDArray[Any]) -> tuple[int, int]:
+def _size(values: Array) -> tuple[int, int]:
     return values.shape[0], values.shape[1]
 
 
-def _native(current: DecodedMap, settings: Settings, backend: Backend) -> NDArray[Any]:
+def _native(current: DecodedMap, settings: Settings, backend: Backend) -> Array:
     """Return the values in the native format."""
     if quantity_of(current.fmt) is not quantity_of(settings.pixel_format):
-        return backend.reciprocal_to(current.values, settings.pixel_format)
+        return backend.reciprocal_to(backend.put(current.values), settings.pixel_format)
     if current.fmt == settings.pixel_format:
         return current.values
-    with np.errstate(over="ignore"):
-        return current.values.astype(settings.pixel_format.dtype)
+    return backend.cast(backend.put(current.values), settings.pixel_format)
 
 
 def _box(shape: tuple[int, ...], frame: tuple[int, int], settings: Settings,
@@ -153,7 +152,7 @@ def _box(shape: tuple[int, ...], frame: tuple[int, int], settings: Settings,
 
 
 def refine(current: DecodedMap, settings: Settings, backend: Backend, *, guide: Guide | None = None,
-           confidence: NDArray[np.uint8] | None = None) -> tuple[DecodedMap, int]:
+           confidence: Array | None = None) -> tuple[DecodedMap, int]:
     """Clamp, smooth, resize and fill a map, in this order.
 
     Args:
@@ -161,7 +160,7 @@ def refine(current: DecodedMap, settings: Settings, backend: Backend, *, guide: 
         settings: Which steps to take.
         backend: Computes.
         guide: The pixels of the photo.
-        confidence: (H, W) uint8, of the values.
+        confidence: (H, W) uint8, of the values, where the back end computes.
 
     Returns:
         The map, and the number of pixels that were filled.
@@ -171,34 +170,60 @@ def refine(current: DecodedMap, settings: Settings, backend: Backend, *, guide: 
         HolesError: There is no value to fill from.
         LimitError: The map would become larger than the limits allow.
     """
-    values, fmt = current.values, current.fmt
+    values, fmt, pictures = current.values, current.fmt, _Pictures(guide, backend)
     if settings.clamp is not None:
-        values = clamp(values, quantity_of(fmt), settings.clamp)
+        values = backend.clip(backend.put(values), *clamp_ends(quantity_of(fmt), settings.clamp))
     if settings.smooth is not None:
+        values = backend.put(values)
         if settings.smooth.method == "median":
             values = backend.median(values, settings.smooth.size)
         else:
-            values = backend.bilateral(values, settings.smooth.size, _picture(guide, values.shape,
-                                                                              "bilateral smoothing"))
+            values = backend.bilateral(values, settings.smooth.size, pictures.at(values.shape, "bilateral smoothing"))
     resize, note = _resize(values, settings)
     if resize is not None:
-        values = _resized(values, resize, settings, backend, guide=guide, confidence=confidence)
-    if settings.fill is not None and quantity_of(fmt) is not quantity_of(settings.pixel_format):
-        # infinite distance is a value of disparity but not of depth; as in a map of depth, it is a hole
-        values = np.where(values > 0, values, values.dtype.type(np.nan))
-    filled = 0
-    if settings.fill == "inpaint":
-        complete = bool(np.isfinite(values).all())
-        picture = None if complete or guide is None else guide.at(values.shape[1], values.shape[0])
-        values, report = backend.inpaint(values, picture)
-        filled = report.count
-    elif settings.fill is not None:
-        values, report = backend.fill(values, settings.fill, quantity_of(fmt))
-        filled = report.count
-    return replace(current, values=values, summary=current.summary + note), filled
+        values = _resized(backend.put(values), resize, settings, backend, pictures=pictures, confidence=confidence)
+    if settings.fill is not None:
+        values = backend.put(values)
+        if quantity_of(fmt) is not quantity_of(settings.pixel_format):
+            # infinite distance is a value of disparity but not of depth; as in a map of depth, it is a hole
+            values = backend.positive(values)
+        values, filled = _filled(values, settings, backend, fmt, pictures)
+        return replace(current, values=values, summary=current.summary + note), filled
+    return replace(current, values=values, summary=current.summary + note), 0
 
 
-def _resize(values: NDArray[Any], settings: Settings) -> tuple[Resize | None, str]:
+def _filled(values: Array, settings: Settings, backend: Backend, fmt: PixelFormat,
+            pictures: _Pictures) -> tuple[Array, int]:
+    """Return a map without holes, and their number."""
+    if settings.fill != "inpaint":
+        values, report = backend.fill(values, settings.fill or "", quantity_of(fmt))
+        return values, report.count
+    picture = None
+    if pictures.guide is not None:
+        span = backend.span(values)     # a photo is decoded only if a hole needs its colours
+        picture = pictures.at(values.shape, "inpainting") if span.valid < span.total else None
+    values, report = backend.inpaint(values, picture)
+    return values, report.count
+
+
+class _Pictures:
+    """The photo at the sizes at which it guides a map, where the back end computes, each copied there once."""
+
+    def __init__(self, guide: Guide | None, backend: Backend) -> None:
+        self.guide, self.backend = guide, backend
+        self._made: dict[tuple[int, ...], Array] = {}
+
+    def at(self, shape: tuple[int, ...], step: str) -> Array:
+        """Return the picture at the size of a map (H, W). Raises UsageError without a photo."""
+        if self.guide is None:
+            raise UsageError(f"{step} follows the edges of a photo, but there is no photo",
+                             hint="attach the map to a photo, or choose another method")
+        if shape not in self._made:
+            self._made[shape] = self.backend.put(self.guide.at(shape[1], shape[0]))
+        return self._made[shape]
+
+
+def _resize(values: Array, settings: Settings) -> tuple[Resize | None, str]:
     """Return how to resize a map, and a note for people where the profile requires it."""
     longest = settings.longest_side
     if settings.resize is not None or not longest or max(values.shape) <= longest:
@@ -207,24 +232,15 @@ def _resize(values: NDArray[Any], settings: Settings) -> tuple[Resize | None, st
                                        f"allows {longest} pixels at most")
 
 
-def _resized(values: NDArray[Any], resize: Resize, settings: Settings, backend: Backend, *, guide: Guide | None,
-             confidence: NDArray[np.uint8] | None) -> NDArray[Any]:
+def _resized(values: Array, resize: Resize, settings: Settings, backend: Backend, *, pictures: _Pictures,
+             confidence: Array | None) -> Array:
     width, height = resize.target(values.shape[1], values.shape[0])
     settings.limits.check_decode(width, height, RESIZED, where="resize")
     if resize.method == "guided":
-        return backend.upsample(values, _picture(guide, (height, width), "guided resizing"), confidence)
+        return backend.upsample(values, pictures.at((height, width), "guided resizing"), confidence)
     return backend.resize(values, width, height, resize.method)
 
 
-def _picture(guide: Guide | None, shape: tuple[int, ...], step: str) -> NDArray[np.uint8]:
-    if guide is None:
-        raise UsageError(f"{step} follows the edges of a photo, but there is no photo",
-                         hint="attach the map to a photo, or choose another method")
-    return guide.at(shape[1], shape[0])
-
-
-def clamp(values: NDArray[Any], quantity: Quantity, metres: tuple[float, float]) -> NDArray[Any]:
-    """Return values of a quantity limited to [min, max] in metres; NaN stays NaN."""
-    lo, hi = metres if quantity is Quantity.DEPTH else (1 / metres[1], 1 / metres[0])
-    clamped: NDArray[Any] = np.clip(values, values.dtype.type(lo), values.dtype.type(hi))
-    return clamped
+def clamp_ends(quantity: Quantity, metres: tuple[float, float]) -> tuple[float, float]:
+    """Return the least and the greatest value of a quantity for a clamp [min, max] in metres."""
+    return metres if quantity is Quantity.DEPTH else (1 / metres[1], 1 / metres[0])

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..compute import Backend
+from ..compute.cpu import NumpyBackend
+from ..compute.interface import Array
 from ..depth import orientation
 from ..depth.aspect import compare
 from ..depth.pixel_format import FDEP, FDIS
@@ -100,13 +102,12 @@ class Aligned:
         warning: Why the alignment is doubtful, or an empty text.
     """
 
-
-    values: NDArray[np.float32]
+    values: Array
     found: Alignment
     warning: str = ""
 
 
-def align_to(values: NDArray[np.float32], side_inputs: SideInputs, settings: Settings, backend: Backend) -> Aligned:
+def align_to(values: Array, side_inputs: SideInputs, settings: Settings, backend: Backend) -> Aligned:
     """Fit a relative map, in the quantity that `settings.align` names, to metric samples of the same field of view.
 
     Raises:
@@ -119,7 +120,7 @@ def align_to(values: NDArray[np.float32], side_inputs: SideInputs, settings: Set
     fmt = FDEP if settings.align == "depth" else FDIS
     reading = Settings(encoding=settings.metric_encoding, floats_are_metres=True, pixel_format=fmt,
                      orientation=settings.orientation, limits=settings.limits)
-    metric = decode_map(side_inputs.metric, reading, backend, None).values
+    metric = decode_map(side_inputs.metric, reading, NumpyBackend(), None).values     # the fit is made on the host
     name = str(side_inputs.metric) if isinstance(side_inputs.metric, str | Path | VirtualFile) else "metric"
     _check_aspect(metric.shape, values.shape, name)
     confidence = read_confidence(side_inputs, settings, (metric.shape[0], metric.shape[1]))
@@ -127,11 +128,13 @@ def align_to(values: NDArray[np.float32], side_inputs: SideInputs, settings: Set
     if metric.shape[0] > values.shape[0] or metric.shape[1] > values.shape[1]:
         height, width = max(metric.shape[0], values.shape[0]), max(metric.shape[1], values.shape[1])
         sampled = backend.resize(values, width, height, "bilinear")
+    if sampled.shape != metric.shape:       # of a large map, only its values at the samples leave the device
+        sampled = backend.resize(sampled, metric.shape[1], metric.shape[0], "nearest")
     weights = None if confidence is None else confidence.astype(np.float32)
     from ..compute.refine.align import align
 
     try:
-        found = align(sampled, metric, weights)
+        found = align(backend.host(sampled), metric, weights)
     except GpudepthError as error:
         raise error.within(name) from None
     return Aligned(backend.affine(values, found.scale, found.shift), found, _doubt(found, metric))

@@ -19,7 +19,6 @@ from typing import cast
 
 from ..attachment.output import remove_stale
 from ..compute import backend as make_backend
-from ..compute.auto import AutoBackend
 from ..compute.threads import available_cores
 from ..deprecated import renamed_attribute
 from ..errors import AccessError, GpudepthError, Interrupted, OutputError, UsageError
@@ -255,8 +254,7 @@ def sample(plan_: Plan, count: int) -> Estimate:
 
 def _backend(job: Job) -> str:
     """Return the name of the back end. An unusable one fails here, not at each item; a fallback is reported here."""
-    backend = make_backend(job.run.backend)
-    return (backend.settled() if isinstance(backend, AutoBackend) else backend).name
+    return make_backend(job.run.backend).name
 
 
 def _todo(plan_: Plan, ledger: Ledger, settings_hash: JobHash, summary: RunSummary) -> Sequence[WorkItem]:

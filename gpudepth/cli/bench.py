@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterable
@@ -69,9 +70,7 @@ def _columns(gpu: KernelBackend | None) -> list[Column]:
 
     columns: list[Column] = [("numpy", NumpyBackend(), HOST)]
     if gpu is not None:
-        def wait() -> None:
-            gpu.device.mark(None).synchronize()
-
+        wait = gpu.device.synchronize
         columns += [(f"{gpu.name}, there", gpu, Device(gpu.device.array, wait, time.perf_counter)),
                     (f"{gpu.name}, trip", gpu, Device(lambda values: values, wait, time.perf_counter))]
     return columns
@@ -102,4 +101,5 @@ def _gpu(backend: str) -> KernelBackend | None:
     chosen = make_backend(backend)
     if isinstance(chosen, KernelBackend):
         return chosen
-    return probe.kernels() if chosen.name == "auto" and probe.failed() is None else None
+    usable = backend == "auto" and not os.environ.get(probe.VARIABLE) and probe.failed() is None
+    return probe.kernels() if usable else None

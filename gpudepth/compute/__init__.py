@@ -6,28 +6,28 @@ numbers faster.
 
 from __future__ import annotations
 
-import logging
 import os
 from importlib import import_module
 
 from ..errors import UsageError
-from .interface import Backend, Filled, Span
+from .interface import Backend, Filled, Span, on_gpu
 
 __all__ = ["Backend", "Filled", "Span", "backend"]
 
 NAMES = ("auto", "numpy", "cupy")
 
 
-def backend(name: str = "auto", *, threads: int = 1) -> Backend:
+def backend(name: str = "auto", *, threads: int = 1, values: object = None) -> Backend:
     """Return the back end called `name`; every back end produces the same bits.
 
     Args:
-        name: "auto" takes the value of GPUDEPTH_BACKEND if it is set; otherwise the GPU for the calls that gain from it
-            and numpy for the rest. If no GPU can be used, the logger "gpudepth" warns once and names the reason.
+        name: "auto" takes the value of GPUDEPTH_BACKEND if it is set. Otherwise it is the GPU for `values` that are on
+            one, and numpy for all others: starting a GPU takes longer than a photo. Runs choose for all of their items.
             "numpy" computes on the CPU, on `threads` threads that share one map.
             "cupy" computes on an NVIDIA GPU.
             "module:function" calls a function that returns a back end.
         threads: The number of threads of the back end "numpy".
+        values: The map that is to be processed, if it is an array.
 
     Returns:
         The back end. It holds no state of a map and may serve any number of them.
@@ -46,20 +46,8 @@ def backend(name: str = "auto", *, threads: int = 1) -> Backend:
         return made
     if name not in NAMES:
         raise UsageError(f"the back end {name!r} is unknown", hint="choose one of " + ", ".join(NAMES))
-    numpy = NumpyBackend(threads)
-    if name == "numpy":
-        return numpy
+    if name == "numpy" or (name == "auto" and not on_gpu(values)):
+        return NumpyBackend(threads)
     from . import probe
 
-    if name == "cupy":
-        return probe.kernels()
-    missing = probe.failed_early()
-    if missing is None:
-        from .auto import AutoBackend
-
-        return AutoBackend(numpy)
-    if missing.name == "device":
-        probe.fallback(f"{missing.name}: {missing.message}")
-    else:   # without CuPy the user did not ask for a GPU, so this is no warning
-        logging.getLogger(__name__).info("numpy: %s: %s", missing.name, missing.message)
-    return numpy
+    return probe.kernels()

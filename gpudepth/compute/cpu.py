@@ -6,7 +6,7 @@ leave out a step only where it cannot change a bit, which a comment at that plac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from math import nan
 from typing import Any
@@ -39,6 +39,10 @@ class NumpyBackend:
             raise UsageError(f"a back end cannot have {threads} threads", hint="use 1 or more")
         self.threads = threads
 
+    def put(self, values: Array) -> Array:
+        """See `Backend.put`."""
+        return values
+
     def host(self, values: Array) -> NDArray[Any]:
         """See `Backend.host`."""
         return values
@@ -64,10 +68,6 @@ class NumpyBackend:
             map_chunks(lambda scratch, part, to, times: _convert_floats(scratch, part, rule, times, to), codes, out,
                        factor, threads=self.threads)
         return out
-
-    def convert_many(self, maps: Iterable[Array], rule: Linear, fmt: PixelFormat) -> Iterator[Array]:
-        """See `Backend.convert_many`."""
-        return (self.convert(codes, rule, fmt) for codes in maps)
 
     def convert_span(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span]:
         """See `Backend.convert_span`."""
@@ -110,6 +110,60 @@ class NumpyBackend:
         """See `Backend.load`."""
         expect(codes, "u1 u2")
         return self.convert(codes, Linear(max_code_of(stored), lo, hi), native)
+
+    def cast(self, values: Array, fmt: PixelFormat) -> Array:
+        """See `Backend.cast`."""
+        expect(values, "f2 f4")
+        out = _destination(values, native(fmt).dtype, None)
+
+        def stage(scratch: Scratch, part: Array, to: Array) -> None:
+            v = scratch.like(part, F32, "v")
+            np.copyto(v, part)
+            bits.pack(scratch, v, to)
+
+        map_chunks(stage, values, out, threads=self.threads)
+        return out
+
+    def clip(self, values: Array, lo: float, hi: float) -> Array:
+        """See `Backend.clip`."""
+        expect(values, "f2 f4")
+        kind = values.dtype.type
+        out = _destination(values, values.dtype.newbyteorder("="), None)
+
+        def stage(_: Scratch, part: Array, to: Array) -> None:
+            np.clip(part, kind(lo), kind(hi), out=to)
+            np.add(to, kind(0), out=to)
+            bits.put_nan(to, np.isnan(to))
+
+        map_chunks(stage, values, out, threads=self.threads)
+        return out
+
+    def mask(self, values: Array, confidence: Array) -> Array:
+        """See `Backend.mask`."""
+        expect(values, "f2 f4")
+        expect_confidence(confidence, values.shape)
+        return self._without(values, confidence == 0)
+
+    def positive(self, values: Array) -> Array:
+        """See `Backend.positive`."""
+        expect(values, "f2 f4")
+        return self._without(values, ~(values > 0))
+
+    def _without(self, values: Array, gone: NDArray[np.bool_]) -> Array:
+        out = values.astype(values.dtype.newbyteorder("="), order="C", copy=True)
+        bits.put_nan(out, gone)
+        return out
+
+    def crop(self, values: Array, box: tuple[int, int, int, int]) -> Array:
+        """See `Backend.crop`."""
+        expect(values)
+        x, y, width, height = expect_box(box, values.shape)
+        return values[y:y + height, x:x + width].copy(order="C")
+
+    def sample(self, values: Array, every: int) -> NDArray[Any]:
+        """See `Backend.sample`."""
+        expect(values, "f2 f4")
+        return values.ravel()[::every]
 
     def reciprocal_to(self, values: Array, fmt: PixelFormat) -> Array:
         """See `Backend.reciprocal_to`."""
@@ -298,6 +352,21 @@ def expect_factor(factor: Array, codes: Array) -> None:
     expect(factor, "f4")
     if factor.shape != codes.shape:
         raise ValueError(f"factor has the shape {factor.shape}, but the codes have {codes.shape}")
+
+
+def expect_confidence(confidence: Array, shape: tuple[int, ...]) -> None:
+    """Raise TypeError unless a confidence is uint8, ValueError unless it has the shape of its map."""
+    expect(confidence, "u1")
+    if confidence.shape != shape:
+        raise ValueError(f"the confidence has the shape {confidence.shape}, but the map has {shape}")
+
+
+def expect_box(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Return a box; raise ValueError unless it lies inside a map."""
+    x, y, width, height = box
+    if min(box) < 0 or x + width > shape[1] or y + height > shape[0]:
+        raise ValueError(f"the box {box} does not lie inside a map of {shape[1]}×{shape[0]}")
+    return box
 
 
 def _destination(values: Array, dtype: np.dtype[Any], out: Array | None) -> Array:

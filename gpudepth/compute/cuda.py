@@ -59,10 +59,9 @@ class CudaDevice:
     def __init__(self) -> None:
         try:
             import cupy
-            import cupyx
         except ImportError as error:
             raise BackendError(f"CuPy is not installed: {error}", hint="pip install 'gpudepth[gpu]'") from None
-        self.cupy, self.cupyx = cupy, cupyx
+        self.cupy = cupy
         try:
             self.capability = int(cupy.cuda.Device().compute_capability)
         except cupy.cuda.runtime.CUDARuntimeError as error:
@@ -74,6 +73,9 @@ class CudaDevice:
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
         return self._allocate(lambda: self.cupy.empty(shape, dtype), int(np.prod(shape)) * np.dtype(dtype).itemsize)
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        return self._allocate(lambda: self.cupy.zeros(shape, dtype), int(np.prod(shape)) * np.dtype(dtype).itemsize)
 
     def host(self, values: Any) -> NDArray[Any]:
         result: NDArray[Any] = self.cupy.asnumpy(values)
@@ -98,28 +100,8 @@ class CudaDevice:
         # None stands for a null pointer, which is eight bytes of zeros.
         function(grid, block, tuple(np.uintp(0) if a is None else a for a in args))
 
-    def pinned(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """Return page-locked memory of the host: only copies from such memory run beside other work."""
-        memory: NDArray[Any] = self.cupyx.empty_pinned(shape, dtype)
-        return memory
-
-    def stream(self) -> Any:
-        """Return a stream; launches and copies inside its `with` are queued on it."""
-        return self.cupy.cuda.Stream(non_blocking=True)
-
-    def upload(self, source: NDArray[Any], to: Any, stream: Any) -> None:
-        """Queue a copy from pinned memory to the device."""
-        to.set(source, stream=stream)
-
-    def download(self, source: Any, to: NDArray[Any], stream: Any) -> None:
-        """Queue a copy from the device into pinned memory."""
-        source.get(stream=stream, out=to, blocking=False)
-
-    def mark(self, stream: Any) -> Any:
-        """Return an event behind all work queued on the stream, or on the current one for None."""
-        event = self.cupy.cuda.Event(disable_timing=True)
-        event.record(stream if stream is not None else self.cupy.cuda.get_current_stream())
-        return event
+    def synchronize(self) -> None:
+        self.cupy.cuda.Device().synchronize()
 
     def _allocate(self, allocate: Any, size: int) -> Any:
         """Allocate memory; if that fails, free what CuPy's pool holds and try again."""

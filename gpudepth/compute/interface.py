@@ -12,7 +12,6 @@ mistakes in the calling code. Errors that come from a user's data or settings ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -67,11 +66,14 @@ class Backend(Protocol):
     def name(self) -> str:
         """Return the name that users select it by, such as "numpy"."""
 
-    def host(self, values: Array) -> NDArray[Any]:
-        """Return a result as a numpy array; a numpy array comes back itself.
+    def put(self, values: Array) -> Array:
+        """Return an array where this back end computes: numpy's is the array itself, on a GPU it is a copy.
 
-        Results of maps on a GPU are on the GPU.
+        Results of maps on a GPU are on the GPU, so that a map is copied once and its codes come back once.
         """
+
+    def host(self, values: Array) -> NDArray[Any]:
+        """Return a result as a numpy array; a numpy array comes back itself."""
 
     def convert(self, codes: Array, rule: Linear, fmt: PixelFormat, *, factor: NDArray[np.float32] | None = None,
                 out: Array | None = None) -> Array:
@@ -83,12 +85,6 @@ class Backend(Protocol):
             fmt: The native format of the result.
             factor: float32 of the same shape that turns distance along the ray into depth along the axis.
             out: The array for the result: same shape, `fmt.dtype`. Its rows may be padded, as Core Video's are.
-        """
-
-    def convert_many(self, maps: Iterable[Array], rule: Linear, fmt: PixelFormat) -> Iterator[Array]:
-        """Convert each map, in order; on a GPU the copies of one map run beside the kernels of another.
-
-        Up to three maps may be taken from `maps` before the results of those ahead of them are yielded.
         """
 
     def convert_span(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span]:
@@ -112,6 +108,24 @@ class Backend(Protocol):
 
     def load(self, codes: Array, lo: float, hi: float, stored: PixelFormat, native: PixelFormat) -> Array:
         """Restore a native map from stored codes, with the bits of `numeric.pack(numeric.load(…), native)`."""
+
+    def cast(self, values: Array, fmt: PixelFormat) -> Array:
+        """Round a native map to the dtype of `fmt`: the bits of `numeric.pack(values, fmt)`."""
+
+    def clip(self, values: Array, lo: float, hi: float) -> Array:
+        """Limit a native map to [lo, hi], rounded to its dtype, infinities included; zeros become +0, NaN stays NaN."""
+
+    def mask(self, values: Array, confidence: Array) -> Array:
+        """Make the pixels of a native map holes where `confidence`, uint8 of the same shape, is 0."""
+
+    def positive(self, values: Array) -> Array:
+        """Make the pixels of a native map holes where they are not above 0."""
+
+    def crop(self, values: Array, box: tuple[int, int, int, int]) -> Array:
+        """Return the part of a map at x, y with a width and height, which lies inside the map."""
+
+    def sample(self, values: Array, every: int) -> NDArray[Any]:
+        """Return each `every`-th pixel of a native map in raster order, on the host: a 1-D array."""
 
     def reciprocal_to(self, values: Array, fmt: PixelFormat) -> Array:
         """Convert a native map to the other quantity: the bits of `numeric.pack(numeric.reciprocal(values), fmt)`."""

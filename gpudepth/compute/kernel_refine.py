@@ -60,8 +60,7 @@ class RefineKernels(Launcher):
         out = self.device.empty((height, width), source.dtype)
         view = source.view(f"u{size}")
         if method == "nearest":
-            picks = [self.device.array(resize.picks(n, m).astype(I32))
-                     for n, m in ((rows, height), (columns, width))]
+            picks = [self._constant(resize.picks(n, m)) for n, m in ((rows, height), (columns, width))]
             self._pixels("resize", f"nearest_{size}", out, view, I32(columns), out.view(f"u{size}"), I32(width),
                          I32(height), *picks)
             return self._out(out, values)
@@ -81,17 +80,13 @@ class RefineKernels(Launcher):
         down, across = guided.axis(values.shape[0], height), guided.axis(values.shape[1], width)
         if height > MAX_ROWS:
             return self._on_cpu(self.cpu.upsample, values, guide, confidence)
-        there = np.isfinite(self._on_host(values))
-        trust = np.full(values.shape, tables.TRUST, np.uint8)
-        if confidence is not None:
-            trust = tables.of_trust(self._on_host(confidence)).astype(np.uint8)
-        trust[~there] = 0
-        tables_ = [self.device.array(np.ascontiguousarray(t)) for axis in (down, across) for t in (
-            axis.first.astype(I32), axis.linear, axis.space, axis.centre.astype(I32))]
+        axes = [self._constant(table) for axis in (down, across)
+                for table in (axis.first, axis.linear, axis.space, axis.centre)]
         out = self.device.empty((height, width), F32)
-        self._pixels("guided", "guided", out, self._in(values), self.device.array(trust), I32(values.shape[1]),
-                     I32(values.shape[0]), self._in(guide), out, I32(width), I32(height), *tables_,
-                     self.device.array(tables.of_colour(guided.SIGMA_COLOUR)), guided.TAU)
+        self._pixels("guided", "guided", out, self._in(values), None if confidence is None else self._in(confidence),
+                     self._constant(tables.of_trust()), I32(values.shape[1]), I32(values.shape[0]), self._in(guide),
+                     out, I32(width), I32(height), *axes, self._constant(tables.of_colour(guided.SIGMA_COLOUR)),
+                     guided.TAU)
         return self._out(out, values)
 
     @on_device("f4")
@@ -102,20 +97,19 @@ class RefineKernels(Launcher):
         if not span.valid:
             raise HolesError(inpaint.no_values(span.total))
         levels = [self._level(values, guide)]
-        holes = span.total - span.valid
-        colour = self.device.array(tables.of_colour(inpaint.SIGMA_COLOUR))
-        while holes:
-            (fine, picture), counter = levels[-1], self.device.array(np.zeros(1, U32))
+        colour = self._constant(tables.of_colour(inpaint.SIGMA_COLOUR))
+        # Levels beyond the first without holes change nothing; asking whether there is one would wait for the device.
+        while span.valid < span.total and max(levels[-1][0].shape) > 1:
+            fine, picture = levels[-1]
             height, width = fine.shape
             half = (height + 1) // 2, (width + 1) // 2
             coarse = self.device.empty(half, F32)
-            self._pixels("fill", "shrink", coarse, fine, coarse, I32(width), I32(height), counter)
+            self._pixels("fill", "shrink", coarse, fine, coarse, I32(width), I32(height))
             above = None
             if picture is not None:
                 above = self.device.empty((*half, 3), np.uint8)
                 self._pixels("fill", "shrink_guide", coarse, picture, above, I32(width), I32(height))
             levels.append((coarse, above))
-            holes = int(self.device.host(counter)[0])
         for (fine, picture), (coarse, above) in zip(levels[-2::-1], levels[:0:-1], strict=True):
             height, width = fine.shape
             self._pixels("fill", "pull", fine, fine, picture, coarse, above, colour, I32(width), I32(height))
@@ -132,8 +126,8 @@ class RefineKernels(Launcher):
         """See `Backend.median`."""
         check_size(size)
         out = self.device.empty(values.shape, F32)
-        self._pixels("smooth", "median", out, self._in(values), out, I32(values.shape[1]), I32(values.shape[0]),
-                     I32(size))
+        self._pixels("smooth", f"median_{size}", out, self._in(values), out, I32(values.shape[1]),
+                     I32(values.shape[0]))
         return self._out(out, values)
 
     @on_device("f4")
@@ -144,8 +138,8 @@ class RefineKernels(Launcher):
         out = self.device.empty(values.shape, F32)
         self._pixels("smooth", "bilateral", out, self._in(values), None if guide is None else self._in(guide), out,
                      I32(values.shape[1]), I32(values.shape[0]), I32(radius),
-                     self.device.array(tables.of_distance(radius, radius / 2)),
-                     self.device.array(tables.of_colour(smooth.SIGMA_COLOUR)), smooth.TAU)
+                     self._constant(tables.of_distance(radius, radius / 2)),
+                     self._constant(tables.of_colour(smooth.SIGMA_COLOUR)), smooth.TAU)
         return self._out(out, values)
 
     @on_device("f4")
@@ -167,4 +161,4 @@ class RefineKernels(Launcher):
         return self._out(out, values)
 
     def _taps(self, taps: Taps) -> tuple[Any, Any]:
-        return self.device.array(taps.index.astype(I32)), self.device.array(taps.weight)
+        return self._constant(taps.index), self._constant(taps.weight)

@@ -6,9 +6,6 @@ are on the device stay there, and so do their results.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import partial
-from itertools import groupby
 from math import nan
 from typing import Any
 
@@ -19,19 +16,16 @@ from ..depth import orientation as orientations
 from ..depth.numeric import Linear
 from ..depth.pixel_format import PixelFormat, native
 from . import tables
-from .cpu import expect, expect_factor, holes_error, max_code_of
+from .cpu import expect_box, expect_confidence, expect_factor, holes_error, max_code_of
 from .interface import Array, Span
 from .kernel_refine import RefineKernels
-from .launch import F32, I32, MAX_ROWS, U32, Ring, on_device
+from .launch import F32, I32, MAX_ROWS, U32, on_device
 
 MAX_INVALID = 4     # the same number as in kernels/numeric.cuh
-RULE = np.dtype([("divisor", "<f4"), ("a", "<f4"), ("b", "<f4"), ("reciprocal", "<i4"), ("positive", "<i4"),
-                 ("invalid_count", "<i4"), ("invalid", "<f4", (MAX_INVALID,))])
-STATS = np.array([0xFFFFFFFF, 0, 0], U32)   # lo, hi and valid of no pixels
 
 
 class KernelBackend(RefineKernels):
-    """The complete back end of kernels. It holds no state except the device."""
+    """The complete back end of kernels. It holds no state of a map."""
 
     @property
     def name(self) -> str:
@@ -44,7 +38,7 @@ class KernelBackend(RefineKernels):
     def convert(self, codes: Array, rule: Linear, fmt: PixelFormat, *, factor: NDArray[np.float32] | None = None,
                 out: Array | None = None) -> Array:
         """See `Backend.convert`."""
-        result = self._convert(codes, rule, fmt, factor, None, 0)
+        result = self._convert(codes, rule, fmt, factor, None)
         if out is None:
             return result
         if out.dtype != fmt.dtype or out.shape != codes.shape:
@@ -52,79 +46,112 @@ class KernelBackend(RefineKernels):
         out[...] = result
         return out
 
-    def convert_many(self, maps: Iterable[Array], rule: Linear, fmt: PixelFormat) -> Iterator[Array]:
-        """See `Backend.convert_many`: maps on the host pass through a ring of three slots."""
-        def fits(codes: Array) -> bool:
-            if self.device.owns(codes):
-                return False
-            expect(codes, "u1 u2 f2 f4 f8")
-            return not (self._too_tall(codes) or self._too_many(codes, rule))
-
-        ring = Ring(self.device, lambda codes: self._convert(codes, rule, fmt, None, None, 0))
-        for ringed, some in groupby(maps, fits):
-            if ringed:
-                yield from ring.run(some)
-            else:
-                yield from map(partial(self.convert, rule=rule, fmt=fmt), some)
-
     def convert_span(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span]:
         """See `Backend.convert_span`: it takes one pass over the codes."""
         codes = self._taken(codes, "u1 u2 f2 f4 f8")
         if self._too_tall(codes) or self._too_many(codes, rule):
             return self._on_cpu(self.cpu.convert_span, codes, rule, fmt)
-        stats = self.device.array(STATS)
-        values = self._convert(codes, rule, fmt, None, stats, codes.shape[0])
-        return values, _spans(self.device.host(stats), codes.size)[0]
+        stats = self.device.zeros((3,), U32)
+        values = self._convert(codes, rule, fmt, None, stats)
+        return values, self._span(stats, codes.size)
 
-    def convert_batch(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, list[Span]]:
-        """Convert (N, H, W) codes to native maps and return the span of each, in one launch: for many small maps."""
-        number, height, width = codes.shape
-        flat = codes.reshape(number * height, width)
-        if self._too_tall(flat) or self._too_many(codes, rule):
-            maps, spans = zip(*(self.cpu.convert_span(c, rule, fmt) for c in self._on_host(codes)), strict=True)
-            stacked = np.stack(maps)
-            return self.device.array(stacked) if self.device.owns(codes) else stacked, list(spans)
-        stats = self.device.array(np.tile(STATS, number))
-        values = self._convert(flat, rule, fmt, None, stats, height)
-        return values.reshape(codes.shape), _spans(self.device.host(stats), height * width)
-
-    def _convert(self, codes: Array, rule: Linear, fmt: PixelFormat, factor: Any, stats: Any,  # noqa: PLR0917
-                 rows: int) -> Array:
+    def _convert(self, codes: Array, rule: Linear, fmt: PixelFormat, factor: Any, stats: Any) -> Array:
         codes = self._taken(codes, "u1 u2 f2 f4 f8")
         if self._too_tall(codes) or self._too_many(codes, rule, factor):
             return self._on_cpu(self.cpu.convert, codes, rule, fmt, factor=factor)
         kind, size = codes.dtype.kind, codes.dtype.itemsize
-        source = self._in(codes)
+        source = self._in(self._narrow(codes))
         height, width = source.shape
         out = self.device.empty(source.shape, native(fmt).dtype)
         bits = f"f{8 * out.dtype.itemsize}"
+        last = out, I32(width), I32(width), I32(height), I32(width % 4 == 0)
         if factor is None and size <= 2:
-            table = self.device.array(tables.of_codes(rule, fmt, np.dtype(f"{kind}{size}")))
-            lead: tuple[Any, ...]
-            name, lead = f"look_up_u{8 * size}_{bits}", (source.view(f"u{size}"), I32(width))
-            tail: tuple[Any, ...] = (table,)
+            table = self._constant(tables.of_codes(rule, fmt, np.dtype(f"{kind}{size}")))
+            self._quads("convert", f"look_up_u{8 * size}_{bits}", source, out, source.view(f"u{size}"), I32(width),
+                        *last, table, stats)
         else:
-            if size > 2 or kind == "f":
-                source = source if source.dtype == F32 else self._as_floats(source)
             if factor is not None:
                 expect_factor(factor, codes)
+            source = self._as_floats(source) if kind == "f" else source
             times = None if factor is None else self._in(factor)
-            name = f"compute_{'f32' if source.dtype.kind == 'f' else f'u{8 * size}'}_{bits}"
-            lead, tail = (source, I32(width), times, I32(width)), (self._rule(rule, floats=kind == "f"),)
-        self._quads("convert", name, source, out, *lead, out, I32(width), I32(width), I32(height),
-                    I32(rows or height), I32(width % 4 == 0), *tail, stats)
+            name = f"compute_{'f32' if kind == 'f' else f'u{8 * size}'}_{bits}"
+            self._quads("convert", name, source, out, source, I32(width), times, I32(width), *last,
+                        *_arguments(rule, floats=kind == "f"), stats)
         return self._out(out, codes)
 
     @on_device("f2 f4")
     def span(self, values: Array) -> Span:
         """See `Backend.span`."""
-        stats = self.device.array(STATS)
+        stats = self.device.zeros((3,), U32)
         source = self._in(values)
         height, width = source.shape
         size = source.dtype.itemsize
         self._quads("convert", f"span_f{8 * size}", source, None, source.view(f"u{size}"), I32(width), I32(width),
-                    I32(height), I32(height), I32(width % 4 == 0), stats)
-        return _spans(self.device.host(stats), height * width)[0]
+                    I32(height), I32(width % 4 == 0), stats)
+        return self._span(stats, height * width)
+
+    def _span(self, stats: Any, total: int) -> Span:
+        below, above, valid = self._on_host(stats).tolist()
+        return Span(_number(~below & 0xFFFFFFFF), _number(above), valid, total) if valid else Span(nan, nan, 0, total)
+
+    @on_device("f2 f4")
+    def cast(self, values: Array, fmt: PixelFormat) -> Array:
+        """See `Backend.cast`."""
+        source, dtype = self._in(values), native(fmt).dtype
+        height, width = source.shape
+        out = self.device.empty(source.shape, dtype)
+        name = f"cast_f{8 * source.dtype.itemsize}_f{8 * dtype.itemsize}"
+        self._pixels("convert", name, out, source, out, I32(width), I32(height))
+        return self._out(out, values)
+
+    @on_device("f2 f4")
+    def clip(self, values: Array, lo: float, hi: float) -> Array:
+        """See `Backend.clip`."""
+        kind = values.dtype.type
+        return self._adjusted("clip", values, F32(kind(lo)), F32(kind(hi)))
+
+    @on_device("f2 f4")
+    def mask(self, values: Array, confidence: Array) -> Array:
+        """See `Backend.mask`."""
+        confidence = self._taken(confidence)
+        expect_confidence(confidence, values.shape)
+        return self._adjusted("mask", values, before=(self._in(confidence),))
+
+    @on_device("f2 f4")
+    def positive(self, values: Array) -> Array:
+        """See `Backend.positive`."""
+        return self._adjusted("positive", values)
+
+    def _adjusted(self, kernel: str, values: Array, *args: Any, before: tuple[Any, ...] = ()) -> Array:
+        source, bits = self._in(values), 8 * values.dtype.itemsize
+        height, width = source.shape
+        out = self.device.empty(source.shape, source.dtype)
+        self._pixels("adjust", f"{kernel}_f{bits}", out, source, *before, out, I32(width), I32(height), *args)
+        return self._out(out, values)
+
+    def crop(self, values: Array, box: tuple[int, int, int, int]) -> Array:
+        """See `Backend.crop`."""
+        values = self._taken(values)
+        x, y, width, height = expect_box(box, values.shape)
+        if self._too_tall(values) or not width * height or values.dtype.itemsize not in (1, 2, 4):
+            return self._on_cpu(self.cpu.crop, values, box)
+        source, size = self._in(values), values.dtype.itemsize
+        out = self.device.empty((height, width), source.dtype)
+        self._pixels("adjust", f"crop_{size}", out, source.view(f"u{size}"), I32(source.shape[1]), out.view(f"u{size}"),
+                     I32(width), I32(height), I32(x), I32(y))
+        return self._out(out, values)
+
+    def sample(self, values: Array, every: int) -> NDArray[Any]:
+        """See `Backend.sample`."""
+        values = self._taken(values, "f2 f4")
+        if not self.device.owns(values) or not values.size:
+            return self.cpu.sample(self._on_host(values), every)
+        size, count = values.dtype.itemsize, -(-values.size // every)
+        width = min(count, 1024)
+        out = self.device.empty((-(-count // width), width), values.dtype)
+        self._pixels("adjust", f"sample_{size}", out, values.view(f"u{size}"), out.view(f"u{size}"), I32(width),
+                     I32(out.shape[0]), I32(count), I32(every))
+        return self._on_host(out).reshape(-1)[:count]
 
     @on_device("f2 f4")
     def quantise(self, values: Array, lo: float, hi: float, fmt: PixelFormat) -> Array:
@@ -133,11 +160,11 @@ class KernelBackend(RefineKernels):
         source = self._in(values)
         height, width = source.shape
         size = source.dtype.itemsize
-        out, holes = self.device.empty(source.shape, fmt.dtype), self.device.array(np.zeros(1, U32))
+        out, holes = self.device.empty(source.shape, fmt.dtype), self.device.zeros((1,), U32)
         self._quads("store", f"quantise_f{8 * size}_u{8 * out.dtype.itemsize}", source, out, source.view(f"u{size}"),
                     I32(width), out, I32(width), I32(width), I32(height), I32(width % 4 == 0), F32(lo), F32(hi),
                     F32(top), holes)
-        missing = int(self.device.host(holes)[0])
+        missing = int(self._on_host(holes)[0])
         if missing:
             raise holes_error(missing, int(np.prod(values.shape)), fmt)
         return self._out(out, values)
@@ -156,8 +183,7 @@ class KernelBackend(RefineKernels):
         bits = f"f{8 * out.dtype.itemsize}"
         if source.dtype.itemsize == 2:
             self._quads("convert", f"look_up_u16_{bits}", source, out, source.view("u2"), I32(width), out, I32(width),
-                        I32(width), I32(height), I32(height), I32(width % 4 == 0),
-                        self.device.array(tables.of_reciprocals(fmt)), None)
+                        I32(width), I32(height), I32(width % 4 == 0), self._constant(tables.of_reciprocals(fmt)), None)
         else:
             self._pixels("convert", f"reciprocal_{bits}", out, source, I32(width), out, I32(width), I32(width),
                          I32(height))
@@ -189,20 +215,22 @@ class KernelBackend(RefineKernels):
         return len(rule.invalid) > MAX_INVALID and computed
 
     def _as_floats(self, source: Any) -> Any:
-        with np.errstate(over="ignore"):
-            return source.astype(F32)
+        """Return an array of floats on the device as float32."""
+        if source.dtype == F32:
+            return source
+        if source.dtype.itemsize == 8:      # another library's array, for copies from the host are float32 already
+            with np.errstate(over="ignore"):
+                return source.astype(F32)
+        out = self.device.empty(source.shape, F32)
+        self._pixels("convert", "cast_f16_f32", out, source, out, I32(source.shape[1]), I32(source.shape[0]))
+        return out
 
-    def _rule(self, rule: Linear, *, floats: bool) -> Any:
-        record = np.zeros(1, RULE)
-        record[0] = (rule.divisor, rule.a, rule.b, rule.reciprocal, rule.positive and floats, len(rule.invalid),
-                     (*rule.invalid, *(0,) * (MAX_INVALID - len(rule.invalid))))
-        return self.device.array(record.view(np.uint8))
 
-
-def _spans(stats: NDArray[np.uint32], total: int) -> list[Span]:
-    """Return the span of each image."""
-    return [Span(_number(lo), _number(hi), valid, total) if valid else Span(nan, nan, 0, total)
-            for lo, hi, valid in stats.reshape(-1, 3).tolist()]
+def _arguments(rule: Linear, *, floats: bool) -> tuple[Any, ...]:
+    """Return the parameters of a kernel that are the fields of a rule."""
+    invalid = (*rule.invalid, *(0,) * (MAX_INVALID - len(rule.invalid)))
+    return (F32(rule.divisor), F32(rule.a), F32(rule.b), I32(rule.reciprocal), I32(rule.positive and floats),
+            I32(len(rule.invalid)), *map(F32, invalid))
 
 
 def _number(key: int) -> float:

@@ -1,15 +1,10 @@
-"""Defines the device that kernels run on, launches them, and overlaps copies with kernels in a ring of slots.
-
-While one map is computed, the next is copied to the device and the one before is copied back. A slot is a stream with
-a pinned buffer for each direction and the device's copy of the input. Its work is queued in order on its stream, and
-nothing waits until the slot is needed again. So a slot's buffers are written only after the event behind its last copy,
-and the caller receives a copy of its own.
-"""
+"""Defines the device that kernels run on, moves arrays to it and back, and launches kernels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
@@ -24,32 +19,11 @@ P = ParamSpec("P")
 L = TypeVar("L", bound="Launcher")
 I32, U32, F32 = np.int32, np.uint32, np.float32
 MAX_ROWS = 65535    # the most rows of a grid
-SLOTS = 3           # of a ring
+MAX_CONSTANTS = 64  # tables that stay on a device
 
 
-class Event(Protocol):
-    def synchronize(self) -> None:
-        """Wait until all work queued before this event is done."""
-
-
-class Lanes(Protocol):
-    """What a ring needs of a device besides its arrays: memory, streams, copies and events."""
-
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> Any: ...
-
-    def pinned(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]: ...
-
-    def stream(self) -> AbstractContextManager[Any]: ...
-
-    def upload(self, source: NDArray[Any], to: Any, stream: Any) -> None: ...
-
-    def download(self, source: Any, to: NDArray[Any], stream: Any) -> None: ...
-
-    def mark(self, stream: Any) -> Event: ...
-
-
-class KernelDevice(Lanes, Protocol):
-    """Arrays, launches and the lanes of a ring. Its arrays have shape, dtype, strides and view() as in numpy."""
+class KernelDevice(Protocol):
+    """Arrays and launches. Its arrays have shape, dtype, strides and view() as in numpy."""
 
     name: str
 
@@ -58,6 +32,9 @@ class KernelDevice(Lanes, Protocol):
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
         """Return a new, uninitialised array on the device."""
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """Return a new array of zeros on the device, without a copy from the host."""
 
     def host(self, values: Any) -> NDArray[Any]:
         """Return a copy of a device array on the host."""
@@ -71,23 +48,78 @@ class KernelDevice(Lanes, Protocol):
     def launch(self, module: str, kernel: str, grid: tuple[int, int], block: tuple[int, int], *args: Any) -> None:
         """Run a kernel. Arguments are arrays (None is a null pointer) and numpy's int32, uint32 and float32."""
 
+    def synchronize(self) -> None:
+        """Wait until everything that was queued on the device is done."""
+
+
+@dataclass
+class Transfers:
+    """Copies between the host and a device.
+
+    Attributes:
+        uploads: Number of copies to the device.
+        upload_bytes: Their bytes.
+        downloads: Number of copies from the device, those of single numbers included.
+        download_bytes: Their bytes.
+    """
+
+    uploads: int = 0
+    upload_bytes: int = 0
+    downloads: int = 0
+    download_bytes: int = 0
+
 
 class Launcher:
-    """Moves maps to a device and back, and launches kernels. `cpu` computes what exceeds the limits of a launch."""
+    """Moves maps to a device and back, and launches kernels. `cpu` computes what exceeds the limits of a launch.
+
+    Attributes:
+        transfers: The copies so far.
+    """
 
     def __init__(self, device: KernelDevice) -> None:
         self.device = device
         self.cpu = NumpyBackend()
+        self.transfers = Transfers()
+        self._constants: OrderedDict[int, tuple[NDArray[Any], Any]] = OrderedDict()
+
+    def put(self, values: Array) -> Array:
+        """See `Backend.put`. Of float64, which kernels do not compute with, the float32 values are copied."""
+        there: Array = self._in(self._narrow(values))
+        return there
+
+    def _narrow(self, values: Any) -> Any:
+        """Return a float64 array of the host as float32, and any other array as it is."""
+        if self.device.owns(values) or values.dtype.kind != "f" or values.dtype.itemsize != 8:
+            return values
+        with np.errstate(over="ignore"):
+            return values.astype(F32)
 
     def _in(self, values: Any) -> Any:
         """Return an array on the device, contiguous and in its byte order."""
         if self.device.owns(values):
             return self.device.own(values)
-        return self.device.array(np.ascontiguousarray(values, values.dtype.newbyteorder("=")))
+        values = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
+        self.transfers.uploads += 1
+        self.transfers.upload_bytes += values.nbytes
+        return self.device.array(values)
+
+    def _constant(self, table: NDArray[Any]) -> Any:
+        """Return a table on the device, where it stays. Nobody may change the table."""
+        held = self._constants.get(id(table))
+        if held is None:
+            there = self._in(table)
+            self.device.synchronize()       # other streams use it as well
+            self._constants[id(table)] = table, there
+            if len(self._constants) > MAX_CONSTANTS:
+                self.device.synchronize()   # kernels that use the oldest one may still be running
+                self._constants.popitem(last=False)
+            return there
+        self._constants.move_to_end(id(table))
+        return held[1]
 
     def _out(self, result: Any, like: Any) -> Array:
         """Move a result to where `like` is: it stays on the device, or is copied to the host."""
-        there: Array = result if self.device.owns(like) else self.device.host(result)
+        there: Array = result if self.device.owns(like) else self._on_host(result)
         return there
 
     def _taken(self, values: Any, kinds: str = "") -> Any:
@@ -100,7 +132,7 @@ class Launcher:
         """Compute on the CPU what exceeds the limits of a launch, and move the result to where the map is."""
         def there(result: Any) -> Any:
             on_device = isinstance(result, np.ndarray) and self.device.owns(values)
-            return self.device.array(result) if on_device else result
+            return self._in(result) if on_device else result
 
         result: Any = method(self._on_host(values), *map(self._on_host, args),
                              **{k: self._on_host(v) for k, v in named.items()})
@@ -108,7 +140,13 @@ class Launcher:
         return cast(T, moved)
 
     def _on_host(self, values: Any) -> NDArray[Any]:
-        return self.device.host(values) if self.device.owns(values) else values
+        if not self.device.owns(values):
+            there: NDArray[Any] = values
+            return there
+        copy = self.device.host(values)
+        self.transfers.downloads += 1
+        self.transfers.download_bytes += copy.nbytes
+        return copy
 
     def _too_tall(self, values: Any) -> bool:
         return bool(values.shape[0] > MAX_ROWS or not values.size)
@@ -139,76 +177,3 @@ def on_device(kinds: str) -> Callable[[Callable[Concatenate[L, Array, P], T]], C
         return run
 
     return decorate
-
-
-class _Slot:
-    def __init__(self, device: Lanes) -> None:
-        self.device, self.stream = device, device.stream()
-        self.lent: NDArray[Any] | None = None       # pinned memory for the input
-        self.there: Any = None                      # the input on the device
-        self.back: NDArray[Any] | None = None       # pinned memory for the result
-        self.result: Any = None                     # the result on the device, kept until its copy is done
-        self.done: Event | None = None
-
-    def start(self, source: NDArray[Any], work: Callable[[Any], Any]) -> None:
-        if self.lent is None or self.lent.shape != source.shape or self.lent.dtype != source.dtype:
-            self.lent, self.there = self.device.pinned(source.shape, source.dtype.newbyteorder("=")), None
-        np.copyto(self.lent, source)
-        with self.stream as stream:
-            # Memory belongs to the stream that asks for it, because other streams may still use what it held before.
-            if self.there is None:
-                self.there = self.device.empty(self.lent.shape, self.lent.dtype)
-            try:
-                self.device.upload(self.lent, self.there, stream)
-                self.result = work(self.there)
-                if self.back is None or self.back.shape != self.result.shape or self.back.dtype != self.result.dtype:
-                    self.back = self.device.pinned(self.result.shape, self.result.dtype)
-                self.device.download(self.result, self.back, stream)
-            finally:
-                self.done = self.device.mark(stream)
-
-    def finish(self) -> NDArray[Any]:
-        assert self.done is not None
-        assert self.back is not None
-        self.done.synchronize()
-        self.done = self.result = None
-        return self.back.copy()
-
-    def stop(self) -> None:
-        """Wait for the copies of this slot, which must not run into memory that is freed."""
-        if self.done is not None:
-            self.done.synchronize()
-            self.done = None
-
-
-class Ring:
-    """Runs work on a device for many maps, with the copies of one beside the work of another.
-
-    Args:
-        device: The device.
-        work: Turns an array on the device into another by launches only; it must not wait for the device.
-        slots: The number of maps that are under way at once.
-    """
-
-    def __init__(self, device: Lanes, work: Callable[[Any], Any], slots: int = SLOTS) -> None:
-        self.work = work
-        self._slots = [_Slot(device) for _ in range(slots)]
-
-    def run(self, sources: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-        """Yield work(source) for each source, in order.
-
-        Sources are taken as slots become free; the caller may reuse a source as soon as the next one is requested.
-        """
-        waiting: list[_Slot] = []
-        try:
-            for number, source in enumerate(sources):
-                slot = self._slots[number % len(self._slots)]
-                if len(waiting) == len(self._slots):
-                    yield waiting.pop(0).finish()
-                slot.start(source, self.work)
-                waiting.append(slot)
-            while waiting:
-                yield waiting.pop(0).finish()
-        finally:
-            for slot in self._slots:
-                slot.stop()

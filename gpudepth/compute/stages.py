@@ -155,6 +155,10 @@ def _conversions(backend: Backend, gray: Floats, _: Picture, put: Put) -> Iterat
     yield _stage("quantise f32 → L008", n, n, backend.quantise, single, lo, hi, L008)
     yield _stage("load L008 → hdis", n, 2 * n, backend.load, codes8, lo, hi, L008, HDIS)
     yield _stage("load L016 → hdis", n, 2 * n, backend.load, codes16, lo, hi, L016, HDIS)
+    yield _stage("cast f32 → f16", n, 2 * n, backend.cast, single, HDIS)
+    yield _stage("clip f32", n, 4 * n, backend.clip, single, lo, hi)
+    yield _stage("mask f32", n, 4 * n, backend.mask, single, codes8)
+    yield _stage("positive f32", n, 4 * n, backend.positive, single)
     yield _stage("reciprocal_to f16 → hdep", n, 2 * n, backend.reciprocal_to, half, HDEP)
     yield _stage("reciprocal_to f32 → fdep", n, 4 * n, backend.reciprocal_to, single, FDEP)
 
@@ -164,6 +168,8 @@ def _shapes(backend: Backend, gray: Floats, _: Picture, put: Put) -> Iterator[St
     half, holed = put(_disparity(gray).astype(np.float16)), put(_holed(gray).astype(np.float16))
     yield _stage("orient f16, mirrored", n, 2 * n, backend.orient, half, 2)
     yield _stage("orient f16, turned by 90°", n, 2 * n, backend.orient, half, 6)
+    part = width // 8, height // 8, width * 3 // 4, height * 3 // 4
+    yield _stage("crop f16", n, 2 * part[2] * part[3], backend.crop, half, part)
     yield _stage("fill f16 nearest, 10 % holes", n, 2 * n, backend.fill, holed, "nearest", Quantity.DISPARITY)
     yield _stage("fill f16 far, 10 % holes", n, 2 * n, backend.fill, holed, "far", Quantity.DISPARITY)
     rows, columns = _smaller(NETWORK, gray)

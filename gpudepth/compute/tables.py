@@ -37,7 +37,7 @@ def of_code_pairs(rule: Linear, fmt: PixelFormat) -> NDArray[Any]:
 @lru_cache(maxsize=8)
 def of_reciprocals(fmt: PixelFormat) -> NDArray[Any]:
     """Return the reciprocal in `fmt` of every float16, indexed by its bits."""
-    return _sealed(numeric.pack(numeric.reciprocal(_every(np.dtype(np.float16))), fmt))
+    return sealed(numeric.pack(numeric.reciprocal(_every(np.dtype(np.float16))), fmt))
 
 
 @lru_cache(maxsize=8)
@@ -45,19 +45,19 @@ def of_stored(lo: float, hi: float, fmt: PixelFormat) -> NDArray[Any]:
     """Return the code in the stored format `fmt` of every float16, indexed by its bits; 0 for NaN and infinities."""
     halves = _every(np.dtype(np.float16))
     halves[~np.isfinite(halves)] = 0
-    return _sealed(numeric.store(halves, lo, hi, fmt.max_code or 0))
+    return sealed(numeric.store(halves, lo, hi, fmt.max_code or 0))
 
 
 @lru_cache(maxsize=16)
 def _of_codes(rule: Linear, exact: bytes, fmt: PixelFormat, kind: str, size: int) -> NDArray[Any]:
-    return _sealed(numeric.pack(numeric.values(_every(np.dtype(f"{kind}{size}")), rule), fmt))
+    return sealed(numeric.pack(numeric.values(_every(np.dtype(f"{kind}{size}")), rule), fmt))
 
 
 @lru_cache(maxsize=8)
 def _of_code_pairs(rule: Linear, exact: bytes, fmt: PixelFormat) -> NDArray[Any]:
     single = _of_codes(rule, exact, fmt, "u", 1)
     both = single[np.arange(65536, dtype=np.uint16).view(np.uint8)]
-    return _sealed(both.view(f"u{2 * single.itemsize}"))
+    return sealed(both.view(f"u{2 * single.itemsize}"))
 
 
 def _exact(rule: Linear) -> bytes:
@@ -70,7 +70,8 @@ def _every(dtype: np.dtype[Any]) -> NDArray[Any]:
     return bits.view(dtype)
 
 
-def _sealed(table: NDArray[T]) -> NDArray[T]:
+def sealed(table: NDArray[T]) -> NDArray[T]:
+    """Return a table that cannot be written to."""
     table.flags.writeable = False
     return table
 
@@ -83,17 +84,18 @@ MOST = 3 * 255  # the largest difference of two colours: |ΔR| + |ΔG| + |ΔB|
 def of_colour(sigma: float) -> NDArray[np.int32]:
     """Return (766,) int32, 1…1024: the weight of a tap whose colour differs by 0…765, falling by e each 3·sigma."""
     table = np.rint(COLOUR * np.exp(-np.arange(MOST + 1) / (3 * sigma)))
-    return _sealed(np.maximum(table, 1).astype(np.int32))
+    return sealed(np.maximum(table, 1).astype(np.int32))
 
 
 @lru_cache(maxsize=16)
 def of_distance(radius: int, sigma: float) -> NDArray[np.int32]:
     """Return (2·radius + 1,) int32, 1…64: the weights along one axis, a bell of that sigma in pixels."""
     table = np.rint(SPACE * np.exp(-np.arange(-radius, radius + 1) ** 2 / (2 * sigma * sigma)))
-    return _sealed(np.maximum(table, 1).astype(np.int32))
+    return sealed(np.maximum(table, 1).astype(np.int32))
 
 
-def of_trust(confidence: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """Map a confidence of 0…255 to a weight of 0…16, which is 0 only for 0."""
-    c = confidence.astype(np.int32)
-    return np.where(c > 0, np.maximum((c * TRUST + 127) // 255, 1), 0).astype(np.int32)
+@lru_cache(maxsize=1)
+def of_trust() -> NDArray[np.int32]:
+    """Return (256,) int32: the weight 0…16 of each confidence, which is 0 only for 0."""
+    c = np.arange(256, dtype=np.int32)
+    return sealed(np.where(c > 0, np.maximum((c * TRUST + 127) // 255, 1), 0).astype(np.int32))

@@ -15,7 +15,7 @@ def warned(metres: np.ndarray, fmt: PixelFormat, stored: PixelFormat = L008) -> 
     values = numeric.pack(metres.astype(np.float32) if fmt is HDEP else (1 / metres).astype(np.float32), fmt)
     lo, hi = float(values.min()), float(values.max())
     codes = numeric.store(values.astype(np.float32), lo, hi, stored.max_code or 0)
-    return warn_if_coarse(values, codes, Storage(stored, lo, hi), fmt, 12)
+    return warn_if_coarse(codes, Storage(stored, lo, hi), fmt, 12, lambda every: values.ravel()[::every])
 
 
 METRES = np.linspace(20, 40, 200 * 100).reshape(100, 200)

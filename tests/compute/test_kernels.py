@@ -145,18 +145,6 @@ def test_a_missing_barrier_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert any((r != values.T).any() for r in results)
 
 
-def test_many_small_maps_are_one_launch() -> None:
-    """Rows of images follow each other; each has its own range."""
-    kernels, rng = host(), np.random.default_rng(3)
-    codes = rng.integers(0, 65536, (9, 7, 20)).astype(np.uint16)
-    rule = Linear(65535, 0.5, 12, reciprocal=True)
-    maps, spans = kernels.convert_batch(codes, rule, HDIS)
-    for i in range(9):
-        both(kernels, "convert_span", codes[i], rule, HDIS)
-        same(maps[i], TWIN.convert(codes[i], rule, HDIS))
-        assert spans[i] == TWIN.span(maps[i])
-
-
 def test_padded_rows(kernels: KernelBackend) -> None:
     rng = np.random.default_rng(4)
     codes = rng.integers(0, 256, (5, 13), np.uint8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from kernel_kit import a_map, a_picture, same, without_barriers
 from gpudepth.compute import nvrtc as nvrtc_module
 from gpudepth.compute.cpu import NumpyBackend
 from gpudepth.compute.kernels import KernelBackend
+from gpudepth.compute.refine.smooth import _network
 from gpudepth.depth.numeric import Linear
 from gpudepth.depth.pixel_format import FDIS, HDIS, L008, L012, Quantity
 from gpudepth.errors import BackendError
+from gpudepth.resources import folder
 
 try:
     nvrtc_module.nvrtc()
@@ -37,7 +40,7 @@ def ptx(request: pytest.FixtureRequest) -> KernelBackend:
 def both(ptx: KernelBackend, name: str, *args: Any, **options: Any) -> None:
     ours, theirs = (getattr(b, name)(*args, **options) for b in (ptx, TWIN))
     if isinstance(theirs, tuple):
-        same(ours[0], theirs[0])
+        same(ptx.host(ours[0]), theirs[0])
         assert repr(ours[1]) == repr(theirs[1])
     elif isinstance(theirs, np.ndarray):
         same(ours, theirs)
@@ -61,6 +64,13 @@ def test_codes_and_ranges(ptx: KernelBackend, shape: tuple[int, int]) -> None:
         both(ptx, "span", a_map(rng, shape, kind, holes=0.4))
         both(ptx, "quantise", values, 0.2, 4.1, L008)
         both(ptx, "quantise", values, 0.2, 4.1, L012)
+        holed = a_map(rng, shape, kind, holes=0.3)
+        both(ptx, "clip", holed, 0.3, 2.5)
+        both(ptx, "positive", holed)
+        both(ptx, "mask", holed, rng.integers(0, 2, shape).astype(np.uint8))
+        both(ptx, "crop", holed, (shape[1] // 2, shape[0] // 2, shape[1] - shape[1] // 2, shape[0] - shape[0] // 2))
+        for fmt in (HDIS, FDIS):
+            both(ptx, "cast", holed, fmt)
 
 
 def test_orientation(ptx: KernelBackend) -> None:
@@ -221,9 +231,27 @@ st.global.f32 [%rd3], %f2;""")
     assert out.tolist() == list(range(32, 0, -1))
 
 
+MODULES = [path.stem for path in folder("kernels").glob("*.cu")]
+
+
+def test_arrays_of_a_thread_are_registers() -> None:
+    """None lies in local memory, which is as slow as the device's: the sorts of median and guided would."""
+    for module in MODULES:
+        for capability in ARCHITECTURES:
+            assert not [name for name, entry in entries(module, capability).items() if entry.local], (module, capability)
+
+
+def test_the_networks_of_the_kernels_are_numpy_s() -> None:
+    text = (folder("kernels") / "sort.cuh").read_text().replace("\\\n", " ")
+    for count in (9, 16, 25):
+        line = re.search(rf"#define GD_SORT_{count}\(SWAP\)(.*)", text)
+        assert line is not None
+        assert [(int(a), int(b)) for a, b in re.findall(r"SWAP\((\d+), (\d+)\)", line[1])] == _network(count)
+
+
 def test_no_instruction_of_ours_is_inexact() -> None:
     """All that is emitted, not only what the tests above run through."""
-    for module in ("convert", "store", "orient", "resize", "fill", "guided", "smooth"):
+    for module in MODULES:
         for capability in ARCHITECTURES:
             for entry in entries(module, capability).values():
                 for i in entry.code:

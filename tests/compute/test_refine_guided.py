@@ -30,7 +30,7 @@ def by_the_text(values: Any, guide: Any, confidence: Any = None) -> Any:
                     if not (0 <= v < h and 0 <= u < w and np.isfinite(values[v, u])):
                         continue
                     there = guide[(2 * v + 1) * height // (2 * h), (2 * u + 1) * width // (2 * w)].astype(int)
-                    trust = 16 if confidence is None else tables.of_trust(confidence)[v, u]
+                    trust = 16 if confidence is None else tables.of_trust()[confidence[v, u]]
                     weight = (int(colour[np.abs(there - guide[y, x].astype(int)).sum()]) * int(trust)
                               * int(down.space[y, v - down.first[y] + 1]) * int(across.space[x, u - across.first[x] + 1]))
                     if weight:

@@ -13,7 +13,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -54,37 +53,27 @@ class HostDevice:
         self.schedule = schedule
         self.flags = flags
 
-    def array(self, values: NDArray[Any]) -> NDArray[Any]:
-        return np.array(values, order="C")
+    def array(self, values: NDArray[Any]) -> Any:
+        return _there(np.array(values, order="C"))
 
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        return np.empty(shape, dtype)
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        return _there(np.empty(shape, dtype))
 
-    def host(self, values: NDArray[Any]) -> NDArray[Any]:
-        return values
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        return _there(np.zeros(shape, dtype))
+
+    def host(self, values: Any) -> NDArray[Any]:
+        copy: NDArray[Any] = values.view(np.ndarray).copy()
+        return copy
 
     def owns(self, values: Any) -> bool:
-        return False
+        return isinstance(values, DeviceArray)
 
-    def own(self, values: Any) -> NDArray[Any]:
-        return np.ascontiguousarray(values)
+    def own(self, values: Any) -> Any:
+        return values if values.flags.c_contiguous else _there(np.ascontiguousarray(values.view(np.ndarray)))
 
-    # These are the lanes of `compute.launch`. Every call is done when it returns, so there is nothing to wait for.
-
-    def pinned(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        return np.empty(shape, dtype)
-
-    def stream(self) -> AbstractContextManager[Any]:
-        return nullcontext()
-
-    def upload(self, source: NDArray[Any], to: Any, stream: Any) -> None:
-        np.copyto(to, source)
-
-    def download(self, source: Any, to: NDArray[Any], stream: Any) -> None:
-        np.copyto(to, source)
-
-    def mark(self, stream: Any) -> Any:
-        return _Done()
+    def synchronize(self) -> None:
+        """Return at once, because every call is done when it returns."""
 
     def launch(self, module: str, kernel: str, grid: tuple[int, int], block: tuple[int, int], *args: Any) -> None:
         """Run a kernel.
@@ -105,9 +94,20 @@ class HostDevice:
         del keep
 
 
-class _Done:
-    def synchronize(self) -> None:
-        """Return at once, because nothing is queued."""
+class DeviceArray(np.ndarray):
+    """An array of a `HostDevice`: numpy's functions refuse it, as they refuse an array on a GPU."""
+
+    __array_ufunc__ = None
+
+    def __array_function__(self, *_: Any) -> Any:
+        raise TypeError("this array is on a device")
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(key, value.view(np.ndarray) if isinstance(value, DeviceArray) else value)
+
+
+def _there(values: NDArray[Any]) -> DeviceArray:
+    return values.view(DeviceArray)
 
 
 class Library:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -123,17 +124,17 @@ class _Maps:
 
     def read(self, *, shown: bool) -> Iterator[DepthData]:
         """Yield the maps, in display orientation or as the frames are stored. Raises as the first bad frame does."""
-        with closing(ordered_map(self.one, self.streams.read(), self.context.threads)) as results:  # type: ignore[type-var]
-            for number, (frame, prepared) in enumerate(results, 1):
-                if not shown and not np.isfinite(prepared.values).all():
+        with closing(ordered_map(partial(self.one, shown=shown), self.streams.read(), self.context.threads)) as results:  # type: ignore[type-var]
+            for number, (frame, prepared, data) in enumerate(results, 1):
+                if not shown and not np.isfinite(data.map).all():
                     raise HolesError(f"frame {frame}: some pixels have no finite value, which codes of a depth track "
                                      "cannot express", hint="‹fill=nearest›, far, near or inpaint fills them")
                 self.summary, self.filled = prepared.summary, self.filled + prepared.filled
                 self.warnings = tuple(dict.fromkeys((*self.warnings, *prepared.warnings)))
                 self.context.heartbeat(number)
-                yield self.data(prepared, shown=shown)
+                yield data
 
-    def one(self, read: Read) -> tuple[int, PreparedMap]:
+    def one(self, read: Read, *, shown: bool) -> tuple[int, PreparedMap, DepthData]:
         settings, orientation = self.context.settings, self.streams.pictures.orientation
         if read.picture is None or read.depth is None:
             side = "the picture" if read.picture is None else f"its map, number {read.map},"
@@ -144,17 +145,18 @@ class _Maps:
             width, height = size(orientation, width, height)
         guide = frame_guide(lambda: rgb(read.picture), orientation, settings.orientation)
         try:
-            return read.frame, prepare_map(read.depth, (width, height), settings, self.context.backend, guide=guide)
+            prepared = prepare_map(read.depth, (width, height), settings, self.context.backend, guide=guide)
+            return read.frame, prepared, self.data(prepared, shown=shown)
         except UnsupportedError as error:
             raise error.within(f"frame {read.frame}") from None
 
     def data(self, prepared: PreparedMap, *, shown: bool) -> DepthData:
-        settings, values = self.context.settings, self.context.backend.host(prepared.values)
-        turn = 1
+        settings, backend, turn = self.context.settings, self.context.backend, 1
         if (settings.orientation == "display") != shown:
             turn = self.streams.pictures.orientation
             turn = turn if shown else inverse(turn)
+        values = prepared.values if turn == 1 else backend.orient(backend.put(prepared.values), turn)
         source, calibration = prepared.source, prepared.calibration if settings.calibration != "none" else None
-        return DepthData(self.context.backend.orient(values, turn) if turn != 1 else values, settings.pixel_format,
+        return DepthData(backend.host(values), settings.pixel_format,
                          calibration=calibration.oriented(turn) if calibration else None,
                          accuracy=settings.accuracy or (source.accuracy if source else "relative"))

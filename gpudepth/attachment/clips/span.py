@@ -24,7 +24,7 @@ from ...settings.settings import Settings
 from ...video.ordered import ordered_map, prefetch
 from ..decode import DepthInput, decode_map, finite_ends
 from ..encode import outward
-from ..prepare import clamp
+from ..prepare import clamp_ends
 from .maps import MapStream
 
 
@@ -84,10 +84,10 @@ def find_span(maps: MapStream, places: Sequence[int], context: ClipContext) -> C
 
     def span(entry: tuple[int, DepthInput]) -> tuple[float, float]:
         taken = decode_map(entry[1], settings, backend, None)
-        found = taken.span or backend.span(taken.values)
+        found = taken.span or backend.span(backend.put(taken.values))
         ends = np.array([found.lo, found.hi], taken.fmt.dtype)
         if settings.clamp is not None:
-            ends = clamp(ends, quantity_of(taken.fmt), settings.clamp)
+            ends = np.clip(ends, *map(ends.dtype.type, clamp_ends(quantity_of(taken.fmt), settings.clamp)))
         if taken.fmt != fmt:
             same = quantity_of(taken.fmt) is quantity_of(fmt)
             ends = numeric.pack(ends.astype(np.float32) if same else numeric.reciprocal(ends), fmt)

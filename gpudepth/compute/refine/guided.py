@@ -22,6 +22,7 @@ alone smears an edge over the width of a sample, whatever the guide shows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -52,14 +53,15 @@ class Axis:
     """
 
     n: int
-    first: NDArray[np.intp]
+    first: NDArray[np.int32]
     linear: NDArray[np.float32]
     space: NDArray[np.int32]
-    centre: NDArray[np.intp]
+    centre: NDArray[np.int32]
 
 
+@lru_cache(maxsize=32)
 def axis(n: int, m: int) -> Axis:
-    """Return the taps from n samples to m pixels; raise UsageError if m < n."""
+    """Return the taps from n samples to m pixels, which cannot be written to; raise UsageError if m < n."""
     if m < n:
         raise UsageError(f"a guide enlarges maps, so {n} pixels cannot become {m}",
                          hint="use ‹resize_method=area› to shrink a map")
@@ -72,7 +74,8 @@ def axis(n: int, m: int) -> Axis:
     space = np.maximum(np.rint(tables.SPACE * np.exp(-(distance**2) / (2 * SIGMA * SIGMA))), 1)
     space = np.where((tap >= 0) & (tap < n), space, 0)
     centre = (2 * np.arange(n, dtype=np.int64) + 1) * m // (2 * n)
-    return Axis(n, first.astype(np.intp), linear.astype(F32), space.astype(np.int32), centre.astype(np.intp))
+    return Axis(n, tables.sealed(first.astype(np.int32)), tables.sealed(linear.astype(F32)),
+                tables.sealed(space.astype(np.int32)), tables.sealed(centre.astype(np.int32)))
 
 
 def check(shape: tuple[int, int], guide: NDArray[Any], confidence: NDArray[Any] | None) -> None:
@@ -95,7 +98,7 @@ def guided(values: NDArray[np.float32], guide: NDArray[np.uint8], confidence: ND
     source = np.pad(np.where(np.isfinite(values), values + F32(0), F32(np.nan)), ((1, 2), (1, 2)),
                     constant_values=np.nan)
     colours = np.pad(guide[down.centre[:, None], across.centre].astype(np.int16), ((1, 2), (1, 2), (0, 0)))
-    trust = np.full(values.shape, tables.TRUST, np.int32) if confidence is None else tables.of_trust(confidence)
+    trust = np.full(values.shape, tables.TRUST, np.int32) if confidence is None else tables.of_trust()[confidence]
     trust = np.pad(trust, ((1, 2), (1, 2)))
     trust[np.isnan(source)] = 0
     out = np.empty((out_height, out_width), F32)

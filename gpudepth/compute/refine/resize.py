@@ -1,6 +1,5 @@
 """Resizes a map in float32, in such a way that holes do not grow.
 
-Pixel centres lie at x + ½. Along an axis from n to m pixels, output pixel x reads these taps, weights computed exactly
 Pixel centres are at x + ½. Along an axis from n to m pixels, output pixel x reads these taps, weights computed exactly
 
     area       the pixels that [x·n/m, (x+1)·n/m] covers, each weighted with the covered part · m/n. For shrinking;
@@ -22,6 +21,7 @@ resized map never leaves the range of the original.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from ...errors import UsageError
 from .. import bits
+from ..tables import sealed
 from ..threads import CHUNK, Scratch, parallel_map
 
 F32 = np.float32
@@ -46,12 +47,13 @@ class Taps:
         weight: Their weights, (k, m).
     """
 
-    index: NDArray[np.intp]
+    index: NDArray[np.int32]
     weight: NDArray[np.float32]
 
 
+@lru_cache(maxsize=32)
 def taps(n: int, m: int, method: str) -> Taps:
-    """Return the taps from n to m pixels by the method "area" or "bilinear"."""
+    """Return the taps from n to m pixels by the method "area" or "bilinear"; they cannot be written to."""
     x = np.arange(m, dtype=np.int64)
     if method == "area" and m <= n:
         first, last = x * n // m, ((x + 1) * n - 1) // m
@@ -65,7 +67,7 @@ def taps(n: int, m: int, method: str) -> Taps:
         first, rest = position // (2 * m), position % (2 * m)
         index = np.stack([first, np.where(rest > 0, first + 1, first)])
         weight = np.stack([2 * m - rest, rest]) / (2 * m)
-    return Taps(index.astype(np.intp), weight.astype(F32))
+    return Taps(sealed(index.astype(np.int32)), sealed(weight.astype(F32)))
 
 
 def resize(values: NDArray[Any], width: int, height: int, method: str = "area", *, threads: int = 1) -> NDArray[Any]:
@@ -102,9 +104,10 @@ def check(shape: tuple[int, ...], width: int, height: int, method: str) -> None:
         raise UsageError(f"a map of {shape[1]}×{shape[0]} cannot be resized to {width}×{height}")
 
 
-def picks(n: int, m: int) -> NDArray[np.intp]:
-    """Return the pixel of n that each of m pixels takes by "nearest"."""
-    return ((2 * np.arange(m, dtype=np.int64) + 1) * n // (2 * m)).astype(np.intp)
+@lru_cache(maxsize=32)
+def picks(n: int, m: int) -> NDArray[np.int32]:
+    """Return the pixel of n that each of m pixels takes by "nearest"; the array cannot be written to."""
+    return sealed(((2 * np.arange(m, dtype=np.int64) + 1) * n // (2 * m)).astype(np.int32))
 
 
 @dataclass
