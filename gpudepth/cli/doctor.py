@@ -116,7 +116,8 @@ def _gpu() -> list[Finding]:
     found: list[Finding] = [(s.name, s.ok, s.message) for s in probe.steps()]
     usable = probe.failed() is None
     try:
-        taken: Finding = ("back end", True, backend().name + ("; runs use the GPU where it is faster" if usable else ""))
+        more = "; runs use the GPU where it is faster" if usable else ""
+        taken: Finding = ("back end", True, backend().name + more)
     except GpudepthError as error:
         taken = ("back end", False, str(error))
     return [*found, taken]
