@@ -17,6 +17,8 @@
     │   ├── RangeError               exit 1   the range is constant, missing or not finite
     │   └── AspectError              exit 1   map and photo show different fields of view
     ├── BackendError                 exit 1   a back end that was named explicitly cannot be used
+    │   ├── DeviceError              exit 1   a GPU, or the process that owns it, failed
+    │   └── DeviceMemoryError        exit 1   the memory of a GPU is full
     ├── PartialRunError              exit 3   a run finished and some items failed
     ├── OutputError                  exit 74  the disk is full or not writable, or fails
     └── LockedError                  exit 75  another run uses the output folder
@@ -231,6 +233,14 @@ class AspectError(DepthError):
 
 class BackendError(GpudepthError):
     """A back end that was named explicitly cannot be used."""
+
+
+class DeviceError(BackendError):
+    """A GPU, or the process that owns it, failed."""
+
+
+class DeviceMemoryError(BackendError):
+    """The memory of a GPU is full."""
 
 
 class PartialRunError(GpudepthError):

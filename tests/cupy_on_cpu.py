@@ -5,12 +5,16 @@ between the work of other streams, in order on its own stream, and reads pinned 
 reused too early, or a result that is read before its event, gives wrong numbers. Memory comes from a pool with an arena
 for each stream, as CuPy's does: a block that Python has dropped is handed out again at once, to who asks on the stream
 that it was made on, though other streams may still use it.
+
+It can be a bad GPU: `Faults` makes one that fails after a number of launches, for good, or that is full.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict, deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -19,13 +23,72 @@ import numpy as np
 from support.hostcc import HostDevice
 
 _HOST = HostDevice()
+_LOCK = threading.RLock()       # what is queued runs in whichever thread comes by
+_OWN = threading.local()        # a thread's streams and its device
+
+
+class OutOfMemoryError(MemoryError):
+    pass
+
+
+class CUDARuntimeError(RuntimeError):
+    pass
+
+
+class CUDADriverError(RuntimeError):
+    pass
+
+
+@dataclass
+class Faults:
+    """How bad the GPU is.
+
+    Attributes:
+        launches: Number of launches after which it fails for good; 0 is never.
+        token: A file without which it does not fail, and which it deletes: so many processes fail as files are made.
+        memory: Its bytes.
+        devices: How many there are.
+        capability: Its compute capability, times ten.
+        largest: The largest array in bytes.
+    """
+
+    launches: int = 0
+    token: str = ""
+    memory: int = 1 << 40
+    devices: int = 1
+    capability: str = "80"
+    largest: int = 1 << 40
+    broken: bool = False
+    done: int = 0
+    taken: int = 0
+
+    def launch(self) -> None:
+        self.done += 1
+        if self.launches and self.done == self.launches:
+            try:
+                if self.token:
+                    Path(self.token).unlink()
+                self.broken = True
+            except FileNotFoundError:
+                pass
+
+    def check(self) -> None:
+        if self.broken:
+            raise CUDARuntimeError("cudaErrorIllegalAddress: an illegal memory access was encountered")
+
+    def take(self, size: int) -> None:
+        if size > self.largest or self.taken + size > self.memory:
+            raise OutOfMemoryError(f"Out of memory allocating {size:,} bytes")
+        self.taken += size
+
+
+FAULTS = Faults()
 
 
 class Stream:
     """A queue of things to do."""
 
     every: list[Stream] = []  # noqa: RUF012
-    stack: list[Stream] = []  # noqa: RUF012
     chance = np.random.default_rng(0)
 
     def __init__(self, non_blocking: bool = False) -> None:
@@ -33,28 +96,62 @@ class Stream:
         Stream.every.append(self)
 
     def __enter__(self) -> Stream:
-        Stream.stack.append(self)
+        _stack().append(self)
         return self
 
     def __exit__(self, *error: object) -> None:
-        Stream.stack.pop()
+        _stack().pop()
 
     def add(self, what: Callable[[], None]) -> None:
-        self.queue.append(what)
-        for stream in Stream.every:
-            while stream.queue and Stream.chance.random() < 0.2:
-                stream.queue.popleft()()
+        FAULTS.check()
+        with _LOCK:
+            self.queue.append(what)
+            for stream in list(Stream.every):
+                while stream.queue and Stream.chance.random() < 0.2:
+                    stream.queue.popleft()()
 
     def synchronize(self) -> None:
-        while self.queue:
-            self.queue.popleft()()
+        FAULTS.check()
+        with _LOCK:
+            while self.queue:
+                self.queue.popleft()()
 
 
 NULL = Stream()
 
 
+def _stack() -> list[Stream]:
+    if not hasattr(_OWN, "stack"):
+        _OWN.stack = []
+    found: list[Stream] = _OWN.stack
+    return found
+
+
 def now() -> Stream:
-    return Stream.stack[-1] if Stream.stack else NULL
+    return _stack()[-1] if _stack() else NULL
+
+
+class Device:
+    """cupy.cuda.Device."""
+
+    def __init__(self, number: int | None = None) -> None:
+        self.id = getattr(_OWN, "device", 0) if number is None else number
+        self.compute_capability = FAULTS.capability
+
+    def use(self) -> None:
+        _OWN.device = self.id
+
+    def __enter__(self) -> Device:
+        self.before = getattr(_OWN, "device", 0)
+        self.use()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _OWN.device = self.before
+
+    def synchronize(self) -> None:
+        for stream in list(Stream.every):
+            stream.synchronize()
 
 
 class Event:
@@ -80,6 +177,7 @@ class ndarray:  # noqa: N801 - CuPy's name
 
     def __init__(self, memory: Any, home: Stream | None = None) -> None:
         self.memory, self.home = memory, home
+        self.device = Device()
 
     def __del__(self) -> None:
         if self.home is not None:
@@ -87,10 +185,6 @@ class ndarray:  # noqa: N801 - CuPy's name
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise TypeError("Implicit conversion to a NumPy array is not allowed.")
-
-    @property
-    def device(self) -> Any:
-        return SimpleNamespace(id=0)
 
     @property
     def data(self) -> Any:
@@ -172,17 +266,15 @@ def block(shape: Any, dtype: Any) -> ndarray:
     if free:
         return ndarray(free.pop(), home)
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    FAULTS.take(size)
     raw = np.full(size + 16, 77, np.uint8)
     start = -raw.ctypes.data % 16
     return ndarray(raw[start : start + size].view(dtype).reshape(shape), home)
 
 
-class OutOfMemoryError(MemoryError):
-    pass
-
-
-class CUDARuntimeError(RuntimeError):
-    pass
+def free_all_blocks() -> None:
+    FAULTS.taken -= sum(memory.nbytes for free in ARENAS.values() for memory in free)
+    ARENAS.clear()
 
 
 class RawModule:
@@ -192,39 +284,34 @@ class RawModule:
 
     def get_function(self, kernel: str) -> Callable[..., None]:
         def launch(grid: Any, block: Any, args: tuple[Any, ...]) -> None:
+            FAULTS.launch()
+            FAULTS.check()
             taken = tuple(a.memory if isinstance(a, ndarray) else None if type(a) is np.uintp else a for a in args)
             now().add(lambda: _HOST.launch(self.name, kernel, grid, block, *taken))
         return launch
 
 
-def modules(*, capability: str = "80", room: int = 1 << 40) -> dict[str, ModuleType]:
-    """cupy and cupyx, for sys.modules. room: the largest array in bytes."""
-    def empty(shape: Any, dtype: Any) -> ndarray:
-        out = block(shape, dtype)
-        if out.nbytes > room:
-            raise OutOfMemoryError(f"Out of memory allocating {out.nbytes:,} bytes")
-        return out
+def modules(**faults: Any) -> dict[str, ModuleType]:
+    """cupy, for sys.modules, on a GPU with these `Faults`."""
+    FAULTS.__dict__.update(Faults(**faults).__dict__)
 
     def zeros(shape: Any, dtype: Any) -> ndarray:
-        out = empty(shape, dtype)
+        out = block(shape, dtype)
         now().add(lambda memory=out.memory: memory.fill(0))
         return out
 
-    def synchronize() -> None:
-        for stream in Stream.every:
-            stream.synchronize()
-
-    cupy, cupyx = ModuleType("cupy"), ModuleType("cupyx")
+    cupy = ModuleType("cupy")
     runtime = SimpleNamespace(
-        CUDARuntimeError=CUDARuntimeError, getDeviceCount=lambda: 1, driverGetVersion=lambda: 12090,
-        getDeviceProperties=lambda _: {"name": b"Paper tiger", "totalGlobalMem": 8 << 30})
+        CUDARuntimeError=CUDARuntimeError, getDeviceCount=lambda: FAULTS.devices, driverGetVersion=lambda: 12090,
+        getDeviceProperties=lambda _: {"name": b"Paper tiger", "totalGlobalMem": 8 << 30},
+        hostRegister=lambda address, size, flags: None, hostUnregister=lambda address: None)
     cuda = SimpleNamespace(
-        Device=lambda: SimpleNamespace(compute_capability=capability, id=0, synchronize=synchronize), Stream=Stream, Event=Event,
-        get_current_stream=now, runtime=runtime, memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError))
+        Device=Device, Stream=Stream, Event=Event, get_current_stream=now, runtime=runtime,
+        driver=SimpleNamespace(CUDADriverError=CUDADriverError), memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError))
     vars(cupy).update(
-        __version__="stand-in", ndarray=ndarray, array=array, empty=empty, zeros=zeros, asnumpy=lambda a: a.get(), RawModule=RawModule,
-        asarray=lambda a: ndarray(a.__cuda_array_interface__["memory"]), from_dlpack=lambda a: ndarray(a.memory),
+        __version__="stand-in", ndarray=ndarray, array=array, empty=block, zeros=zeros, asnumpy=lambda a: a.get(),
+        RawModule=RawModule, asarray=lambda a: ndarray(a.__cuda_array_interface__["memory"]),
+        from_dlpack=lambda a: ndarray(a.memory),
         ascontiguousarray=lambda a: a if a.memory.flags.c_contiguous else a.copy(),
-        get_default_memory_pool=lambda: SimpleNamespace(free_all_blocks=lambda: None), cuda=cuda)
-    vars(cupyx).update(empty_pinned=lambda shape, dtype: np.full(shape, 99, dtype))
-    return {"cupy": cupy, "cupyx": cupyx}
+        get_default_memory_pool=lambda: SimpleNamespace(free_all_blocks=free_all_blocks), cuda=cuda)
+    return {"cupy": cupy}

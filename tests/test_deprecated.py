@@ -62,7 +62,7 @@ def test_keywords() -> None:
 
 def test_attributes_of_a_run() -> None:
     from gpudepth.batch.ledger import Row
-    from gpudepth.batch.runner import RunSummary
+    from gpudepth.batch.summary import RunSummary
 
     with pytest.warns(DeprecationWarning, match=r"Row\.said is now summary"):
         assert Row("k", "ok", "job", summary="black = 1 m").said == "black = 1 m"

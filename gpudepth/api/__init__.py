@@ -19,7 +19,7 @@ from .photos import attach, convert, from_model, remove
 from .reading import check, inspect, read
 
 if TYPE_CHECKING:
-    from ..batch.runner import RunSummary
+    from ..batch.summary import RunSummary
 
 __all__ = ["attach", "check", "convert", "from_model", "inspect", "read", "remove", "run"]
 

@@ -115,6 +115,15 @@ class Progress:
         """Show a warning, with the key of its item."""
         self._say("warning", key, message)
 
+    def note(self, message: str) -> None:
+        """Show a remark about the run."""
+        self._say("note", "", message)
+
+    def end(self, results: dict[str, Any]) -> None:
+        """Write the last object of the style "json": the results of the run."""
+        if self.style == "json":
+            self._event("end", **self.figures() | results)
+
     def error(self, message: str, key: str = "") -> None:
         """Show an error, with the key of its item."""
         self._say("error", key, message)

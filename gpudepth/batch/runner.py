@@ -12,78 +12,35 @@ import signal
 import tempfile
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
 from typing import cast
 
 from ..attachment.output import remove_stale
-from ..compute import backend as make_backend
 from ..compute.threads import available_cores
-from ..deprecated import renamed_attribute
-from ..errors import AccessError, GpudepthError, Interrupted, OutputError, UsageError
+from ..errors import AccessError, DeviceError, GpudepthError, Interrupted, OutputError, UsageError
 from ..pairing.stores import Facts, RemoteFile, display_path, facts_of, is_url, target
 from ..settings.job import Job, load_job
 from ..settings.options import key
 from . import shards as parts
+from .choice import Choice, choose, choose_named, named_backend
 from .clip_plan import make_clip_plan
+from .devices.owners import Owners
 from .job_hash import JobHash, job_hash
-from .ledger import Ledger, Row, read_rows
+from .ledger import Ledger, Row
 from .part_ledger import PartLedger
 from .plan import Plan, make_plan, select
 from .plan_file import read_plan, write_plan
 from .preflight import SAMPLES, evenly, other_formats, precision_warnings
 from .progress import Progress, Style
 from .sample import Estimate, estimate
+from .summary import RunSummary
 from .tars import Tar
 from .work_item import ItemWorker, PhotoItem, Task, WorkItem, in_batches, isolated
 from .workers import Done, run_tasks
 
 MOST_BUGS = 20
-
-
-@dataclass
-class RunSummary:
-    """The result of a run.
-
-    Attributes:
-        plan: The plan.
-        ledger: The file with the rows of the run, which are not held in memory. For a run into an object store it is
-            deleted with the summary; its parts stay in the store.
-        start: The byte at which the rows of this run begin.
-        done: Number of items that were done.
-        failed: Number of items that failed.
-        skipped: Number of items that were done before.
-        bugs: Tracebacks, some of them if there are many.
-        shards: Ledgers and starts of the shards that an engine ran.
-    """
-
-
-    plan: Plan
-    ledger: Path
-    start: int = 0
-    done: int = 0
-    failed: int = 0
-    skipped: int = 0
-    bugs: list[str] = field(default_factory=list)
-    shards: list[tuple[Path, int]] = field(default_factory=list)
-
-    line, each = renamed_attribute("line", "describe"), renamed_attribute("each", "iter_rows")
-
-    @property
-    def rows(self) -> list[Row]:
-        """The rows of this run in the order in which they finished, read from the ledger at each call."""
-        return list(self.iter_rows())
-
-    def iter_rows(self) -> Iterator[Row]:
-        """Yield the rows of this run, one in memory at a time."""
-        for path, start in self.shards or [(self.ledger, self.start)]:
-            if path.exists():
-                yield from read_rows(path, start)
-
-    def describe(self) -> str:
-        """Return the counts, such as `5 done, 0 already done, 0 failed`."""
-        return f"{self.done} done, {self.skipped} already done, {self.failed} failed"
 
 
 def plan(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
@@ -180,7 +137,15 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
     """
     the_plan, base = pair_files(job, base, settings, shard, plan_file)
     settings_hash = job_hash(the_plan.job, the_plan.settings)
-    backend = _backend(the_plan.job)
+    named = choose_named(the_plan.job)      # one that cannot be used fails before anything is written
+    with contextlib.ExitStack() as stack:
+        if named is not None and named.owners is not None:
+            stack.callback(named.owners.stop)
+        return _run(the_plan, base, settings_hash, stack, named, shard=shard, quiet=quiet, log_format=log_format)
+
+
+def _run(the_plan: Plan, base: Path, settings_hash: JobHash, stack: contextlib.ExitStack, named: Choice | None, *,
+         shard: tuple[int, int] | None, quiet: bool, log_format: Style) -> RunSummary:
     whole = ledger_path(the_plan, base)
     path = whole if shard is None else parts.shard_path(whole, shard)
     summary = RunSummary(the_plan, path)
@@ -201,12 +166,15 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
         if shard is None:
             for folder in folders_of(the_plan.items):
                 remove_stale(folder)
+        choice = named or (choose(replace(the_plan, items=todo)) if todo else Choice("numpy"))
+        owners = choice.owners or Owners()
+        stack.callback(owners.stop)
         verbose = logging.getLogger("gpudepth").getEffectiveLevel() <= logging.INFO
         there = None if scratch is None else str(scratch)
         network, item_settings = the_plan.settings.network, the_plan.settings
         if network is not None:
             item_settings = replace(item_settings, threads=max(1, available_cores() // the_plan.job.processes))
-        tasks = (Task(item, item_settings, backend, settings_hash.value, verbose, there)
+        tasks = (Task(item, item_settings, choice.name, settings_hash.value, verbose, there)
                  for item in in_batches(todo, network.batch if network is not None else 1))
         run_ = the_plan.job.run
         heartbeat = base / run_.heartbeat if run_.heartbeat else None
@@ -215,7 +183,12 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
         progress = Progress(len(todo), quiet=quiet, every=run_.progress_seconds, style=log_format,
                             heartbeat=heartbeat)
         with progress:
-            _work(tasks, ledger, settings_hash, summary, progress)
+            if choice.line:
+                progress.note(choice.line)
+            _work(tasks, ledger, settings_hash, summary, progress=progress, owners=owners)
+            summary.transfers = dict(owners.transfers())
+            progress.end(summary.counts() | {"backend": choice.name, "transfers": {
+                device: asdict(copies) for device, copies in summary.transfers.items()}})
     return summary
 
 
@@ -246,15 +219,10 @@ def folders_of(items: Sequence[WorkItem]) -> set[Path]:
 
 def sample(plan_: Plan, count: int) -> Estimate:
     """Process `count` items of a plan into a temporary folder and estimate the whole run."""
-    backend = _backend(plan_.job)
+    backend = named_backend(plan_.job)
     plan_ = replace(plan_, items=tuple(photo for item in plan_.items
                                        for photo in (item.items if isinstance(item, Tar) else (item,))))
     return estimate(plan_, lambda item: Task(item, plan_.settings, backend, "sample"), count)
-
-
-def _backend(job: Job) -> str:
-    """Return the name of the back end. An unusable one fails here, not at each item; a fallback is reported here."""
-    return make_backend(job.run.backend).name
 
 
 def _todo(plan_: Plan, ledger: Ledger, settings_hash: JobHash, summary: RunSummary) -> Sequence[WorkItem]:
@@ -281,8 +249,8 @@ def _todo(plan_: Plan, ledger: Ledger, settings_hash: JobHash, summary: RunSumma
     return select(plan_.items, is_left)
 
 
-def _work(tasks: Iterable[Task], ledger: Ledger, settings_hash: JobHash, summary: RunSummary,
-          progress: Progress) -> None:
+def _work(tasks: Iterable[Task], ledger: Ledger, settings_hash: JobHash, summary: RunSummary, *, progress: Progress,
+          owners: Owners) -> None:
     job = summary.plan.job
     for warning in summary.plan.warnings:
         progress.warn(warning)
@@ -293,8 +261,12 @@ def _work(tasks: Iterable[Task], ledger: Ledger, settings_hash: JobHash, summary
         progress.error(row.message, row.key)
     if summary.failed and job.run.on_error == "stop":
         return
-    results = run_tasks(ItemWorker(), tasks, min(job.processes, max(1, progress.total)), job.limits.seconds_per_item,
-                        on_poll=progress.beat, memory=job.run.memory, isolate=isolated)
+    def poll() -> None:
+        progress.beat()
+        owners.watch(progress.warn)
+
+    results = run_tasks(ItemWorker(owners.links), tasks, min(job.processes, max(1, progress.total)),
+                        job.limits.seconds_per_item, on_poll=poll, memory=job.run.memory, isolate=isolated)
     with contextlib.closing(results):  # type: ignore[type-var]
         for done in results:
             row = replace(done.result, seconds=round(done.seconds, 3)) if done.error is None else _failure(
@@ -307,7 +279,7 @@ def _work(tasks: Iterable[Task], ledger: Ledger, settings_hash: JobHash, summary
                 progress.error(row.message, row.key)
                 if done.bug and len(summary.bugs) < MOST_BUGS:
                     summary.bugs.append(done.bug)
-                if isinstance(done.error, OutputError | AccessError):
+                if isinstance(done.error, OutputError | AccessError | DeviceError):
                     raise done.error
                 if job.run.on_error == "stop":
                     return

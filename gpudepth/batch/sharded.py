@@ -21,6 +21,7 @@ from .ledger import read_rows
 from .merge import merge
 from .progress import Progress, Style
 from .shards import Shard, ShardResult, ShardTask
+from .summary import RunSummary
 from .workers import attempt
 
 
@@ -45,7 +46,7 @@ def _run(task: ShardTask) -> ShardResult:
 
 
 def run(job: str | Path | Job, *, engine: str = "local", shards: int | None = None,
-        **options: Any) -> runner.RunSummary:
+        **options: Any) -> RunSummary:
     """Run a job on this machine with `runner.run`, or in shards with `run_sharded`; options are those of either."""
     if engine == "local" and shards is None:
         return runner.run(job, **options)
@@ -55,7 +56,7 @@ def run(job: str | Path | Job, *, engine: str = "local", shards: int | None = No
 def run_sharded(job: str | Path | Job, *, base: Path | None = None, settings: list[str] | None = None,
                 shard: Shard | None = None, engine_name: str = "local", shards: int | None = None,
                 quiet: bool = True, log_format: Style = "text",
-                plan_file: str | Path | None = None) -> runner.RunSummary:
+                plan_file: str | Path | None = None) -> RunSummary:
     """Run a job in shards and merge their ledgers.
 
     Raises:
@@ -73,7 +74,7 @@ def run_sharded(job: str | Path | Job, *, base: Path | None = None, settings: li
     workers = the_job.run.processes(where.auto_workers)
     needs = Needs(workers, int(the_job.run.backend == "cupy"))
     tasks = [ShardTask(the_job, base, (i, shards), workers, plan_file) for i in range(shards)]
-    summary = runner.RunSummary(plan, runner.ledger_path(plan, base))
+    summary = RunSummary(plan, runner.ledger_path(plan, base))
     progress = Progress(len(plan.items), quiet=quiet, every=the_job.run.progress_seconds, style=log_format,
                         heartbeat=base / the_job.run.heartbeat if the_job.run.heartbeat else None)
     errors: list[GpudepthError] = []
@@ -98,7 +99,7 @@ def absolute(path: str | Path) -> Path:
     return Path(os.path.abspath(path))      # noqa: PTH100
 
 
-def _take(result: ShardResult, summary: runner.RunSummary, progress: Progress) -> None:
+def _take(result: ShardResult, summary: RunSummary, progress: Progress) -> None:
     summary.done += result.done
     summary.failed += result.failed
     summary.skipped += result.skipped

@@ -20,7 +20,9 @@ from ..attachment.estimate import Estimator
 from ..attachment.export import MAPS_ALONE
 from ..attachment.pipeline import run_item
 from ..attachment.side_inputs import SideInputs
-from ..compute import backend
+from ..compute import Backend
+from ..compute import backend as make_backend
+from ..compute.cpu import NumpyBackend
 from ..errors import GpudepthError, OutputError, render
 from ..formats.bytesource import Input
 from ..pairing.clips import Footage
@@ -29,6 +31,7 @@ from ..settings.clip import MARK, ClipSettings
 from ..settings.options import key
 from ..settings.settings import Settings
 from ..timing import StageTimes
+from .devices.remote import DeviceLink, RemoteBackend
 from .ledger import FileState, Row, stat_signature, states
 from .workers import WorkerContext
 
@@ -63,17 +66,24 @@ class ItemContext:
     Attributes:
         worker: The connection to the run.
         estimator: Keeps a depth network loaded.
+        backend: Computes.
     """
 
     worker: WorkerContext = field(default_factory=WorkerContext)
     estimator: Estimator = field(default_factory=Estimator)
+    backend: Backend = field(default_factory=NumpyBackend)
 
 
 class ItemWorker:
-    """Processes the items of a run in one worker; what it loads for one item stays loaded for the next."""
+    """Processes the items of a run in one worker; what it loads for one item stays loaded for the next.
 
-    def __init__(self) -> None:
-        self.estimator = Estimator()
+    Args:
+        links: How the worker reaches the processes that own devices, of which it uses one.
+    """
+
+    def __init__(self, links: Sequence[DeviceLink] = ()) -> None:
+        self.links, self.estimator = links, Estimator()
+        self.backend: Backend | None = None
 
     def __call__(self, task: Task, worker: WorkerContext) -> Row:
         """Process an item and return its row of the ledger. Raises GpudepthError."""
@@ -82,7 +92,10 @@ class ItemWorker:
             logger.addHandler(logging.StreamHandler())
             logger.setLevel(logging.INFO)
         settings = replace(task.settings, limits=worker.lease.limits(task.settings.limits))
-        return task.item.run(replace(task, settings=settings), ItemContext(worker, self.estimator))
+        if self.backend is None:
+            self.backend = (RemoteBackend(self.links[worker.number % len(self.links)]) if self.links
+                            else make_backend(task.backend))
+        return task.item.run(replace(task, settings=settings), ItemContext(worker, self.estimator, self.backend))
 
 
 class WorkItem(Protocol):
@@ -165,12 +178,13 @@ class PhotoItem:
         """See `WorkItem`."""
         if not isinstance(self.output, Path) or any(isinstance(file, RemoteFile) for file in self.inputs):
             return _run_remote(self, task, context)
-        times, before = StageTimes(), [stat_signature(path) for path in self.inputs]
+        times, before, output = StageTimes(), [stat_signature(path) for path in self.inputs], self.output
         make = export_item if self.output.suffix.lower() in MAPS_ALONE else run_item
         depth = self.depth if task.settings.network is None else context.estimator.estimate(
             self.photo, task.settings, self.ahead, heartbeat=context.worker.heartbeat, times=times)
-        outcome = make(self.photo, depth, self.output, task.settings, backend(task.backend),
-                       side_inputs=self.side_inputs, make_folder=True, times=times)
+        outcome = context.backend.attempt(lambda backend: make(
+            self.photo, depth, output, task.settings, backend, side_inputs=self.side_inputs, make_folder=True,
+            times=times))
         with times.stage("hash"):
             written, (photo, depth_state, *side_inputs) = FileState.of(self.output), states(self.inputs, before)
         return Row(self.key, "ok", task.job, photo, depth_state, self.target, written.size, written.sha256,
@@ -319,7 +333,7 @@ class ClipItem:
     def run(self, task: Task, context: ItemContext) -> Row:
         """See `WorkItem`."""
         before = [stat_signature(path) for path in self.inputs]
-        clip = ClipContext(self.options, task.settings, backend(task.backend), self.threads, context.worker.heartbeat)
+        clip = ClipContext(self.options, task.settings, context.backend, self.threads, context.worker.heartbeat)
         if MARK in self.pattern:
             outcome = photos.write(self.video, self.depth, self.pattern, clip)
         else:

@@ -42,10 +42,12 @@ class WorkerContext:
         heartbeat: Reports that a long task goes on, with the number of parts that are done, so that its time limit
             starts again. It may be called often.
         lease: The memory that the task may use for pixels.
+        number: The number of the worker in its run, from 0.
     """
 
     heartbeat: Callable[[int], None] = lambda done: None
     lease: MemoryLease = field(default_factory=MemoryLease)
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -142,13 +144,16 @@ class _Pool:
         self.context = multiprocessing.get_context("spawn")
         self.function, self.count, self.seconds, self.on_poll, self.isolate = function, count, seconds, on_poll, isolate
         self.workers: list[_Worker] = []
+        self.started = 0
         self.share = memory // 2 // max(1, count) if memory else None
         self.budget = MemoryBudget[_Worker](memory // 2)
 
     def start(self) -> _Worker:
         ours, theirs = self.context.Pipe()
-        process = self.context.Process(target=_serve, args=(theirs, self.function, self.share), daemon=True)
-        with _without_main():
+        process = self.context.Process(target=_serve, args=(theirs, self.function, self.share, self.started),
+                                       daemon=True)
+        self.started += 1
+        with without_main():
             process.start()
         theirs.close()
         worker = _Worker(process, ours)
@@ -266,7 +271,7 @@ def _finished(pipe: Connection, deadline: float) -> bool:
 
 
 @contextlib.contextmanager
-def _without_main() -> Iterator[None]:
+def without_main() -> Iterator[None]:
     """Hide the program's main module while a worker is spawned, because multiprocessing would import it in the worker.
 
     Workers need nothing from it. They start sooner, and a script may call `gpudepth.run` without a `__main__` guard.
@@ -316,13 +321,13 @@ class _RunLink:
             sys.exit(1)
 
 
-def _serve(pipe: Connection, function: Callable[[Any, WorkerContext], Any], share: int | None) -> None:
+def _serve(pipe: Connection, function: Callable[[Any, WorkerContext], Any], share: int | None, number: int) -> None:
     """Run a worker: receive a task, send its end, until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides what an interrupt means
     signal.signal(signal.SIGTERM, _exit)
     _end_with_the_run()
     link = _RunLink(pipe)
-    context = WorkerContext(link.heartbeat, MemoryLease(share, link.request))
+    context = WorkerContext(link.heartbeat, MemoryLease(share, link.request), number)
     while True:
         try:
             task = pipe.recv()

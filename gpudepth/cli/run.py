@@ -16,7 +16,7 @@ from . import options as o
 from .output import print_message
 
 if TYPE_CHECKING:
-    from ..batch.runner import RunSummary
+    from ..batch.summary import RunSummary
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")]
 Sample = Annotated[int | None, typer.Option(metavar="N", show_default=False, help=(
@@ -68,8 +68,12 @@ def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample:
     for note in summary.plan.notes:
         print_message(f"note: {note}")
     if as_json:
-        print(json.dumps({"done": summary.done, "skipped": summary.skipped, "failed": summary.failed}))
-    print(summary.describe(), file=sys.stderr)
+        print(json.dumps(summary.counts()))
+    if log_format == "text":
+        print(summary.describe(), file=sys.stderr)
+        if verbose:
+            for device, copies in summary.transfers.items():
+                print(f"{device}: {copies.describe()}", file=sys.stderr)
     for bug in summary.bugs:
         print(bug, file=sys.stderr)
     if summary.failed and not exit_zero:

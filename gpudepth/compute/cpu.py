@@ -19,7 +19,7 @@ from ..depth.numeric import Linear
 from ..depth.pixel_format import PixelFormat, Quantity, native
 from ..errors import HolesError, UsageError
 from . import bits, tables
-from .interface import Array, Filled, Span
+from .interface import Array, Backend, Filled, Span, T
 from .threads import CHUNK, Scratch, map_chunks, parallel_map
 
 F32 = np.float32
@@ -38,6 +38,10 @@ class NumpyBackend:
         if threads < 1:
             raise UsageError(f"a back end cannot have {threads} threads", hint="use 1 or more")
         self.threads = threads
+
+    def attempt(self, work: Callable[[Backend], T]) -> T:
+        """See `Backend.attempt`."""
+        return work(self)
 
     def put(self, values: Array) -> Array:
         """See `Backend.put`."""

@@ -12,8 +12,9 @@ mistakes in the calling code. Errors that come from a user's data or settings ar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from ..depth.pixel_format import PixelFormat, Quantity
 from ..errors import UsageError
 
 Array: TypeAlias = NDArray[Any]
+T = TypeVar("T")
 
 DLPACK_CUDA = (2, 13)   # device types kDLCUDA and kDLCUDAManaged
 MEDIANS = (3, 5)        # sizes
@@ -65,6 +67,9 @@ class Backend(Protocol):
     @property
     def name(self) -> str:
         """Return the name that users select it by, such as "numpy"."""
+
+    def attempt(self, work: Callable[[Backend], T]) -> T:
+        """Return work(backend) with this back end; one that can fail calls it again, with another one if need be."""
 
     def put(self, values: Array) -> Array:
         """Return an array where this back end computes: numpy's is the array itself, on a GPU it is a copy.

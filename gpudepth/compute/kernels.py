@@ -6,6 +6,7 @@ are on the device stay there, and so do their results.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import nan
 from typing import Any
 
@@ -17,7 +18,7 @@ from ..depth.numeric import Linear
 from ..depth.pixel_format import PixelFormat, native
 from . import tables
 from .cpu import expect_box, expect_confidence, expect_factor, holes_error, max_code_of
-from .interface import Array, Span
+from .interface import Array, Backend, Span, T
 from .kernel_refine import RefineKernels
 from .launch import F32, I32, MAX_ROWS, U32, on_device
 
@@ -30,6 +31,14 @@ class KernelBackend(RefineKernels):
     @property
     def name(self) -> str:
         return self.device.name
+
+    def sibling(self) -> KernelBackend:
+        """Return a back end on the same device, with the same tables and transfers of its own: for another thread."""
+        return KernelBackend(self.device, self.constants)
+
+    def attempt(self, work: Callable[[Backend], T]) -> T:
+        """See `Backend.attempt`."""
+        return work(self)
 
     def host(self, values: Array) -> NDArray[Any]:
         """See `Backend.host`."""

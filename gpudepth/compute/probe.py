@@ -82,15 +82,24 @@ def failed_early() -> Step | None:
     return None
 
 
+def check_early() -> None:
+    """Raise the BackendError of a step that fails already without importing CuPy."""
+    if (step := failed_early()) is not None:
+        raise _unusable(step.name, step.message)
+
+
 def kernels() -> KernelBackend:
     """Return the back end on the GPU; raise BackendError with the step that failed."""
     step, found = failed(), _steps()[1]
     if step is not None or found is None:
-        name, message = (step.name, step.message) if step else ("trial", "failed")
-        raise BackendError(f"{UNUSABLE}{name}: {message}",
-                           hint=(f"run {INSTALL}; " if name == "cupy" else "")
-                           + "gpudepth doctor shows all steps; ‹backend=numpy› gives the same results")
+        raise _unusable(step.name, step.message) if step else _unusable("trial", "failed")
     return found
+
+
+def _unusable(name: str, message: str) -> BackendError:
+    return BackendError(f"{UNUSABLE}{name}: {message}",
+                        hint=(f"run {INSTALL}; " if name == "cupy" else "")
+                        + "gpudepth doctor shows all steps; ‹backend=numpy› gives the same results")
 
 
 @lru_cache(maxsize=1)

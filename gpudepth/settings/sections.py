@@ -94,7 +94,10 @@ class OutputConfig(section(Settings, "output")):  # type: ignore[misc]
 class RunConfig(Config):
     """How a run is done. Nothing here decides the bytes of outputs."""
 
-    backend: Literal["auto", "numpy", "cupy"] = Field("auto", description="auto takes a GPU where it pays.")
+    backend: Literal["auto", "numpy", "cupy"] = Field(
+        "auto", description="auto decides once per run, by the operations and sizes of its items.")
+    devices: Literal["auto"] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = Field(
+        "auto", description="Numbers of the GPUs, each with a process that owns it; auto: all that CUDA shows.")
     workers: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
         "auto", description="Processes, each with one item in flight; auto: one per core.")
     memory: ByteSize = Field(2 << 30,
@@ -113,6 +116,11 @@ class RunConfig(Config):
                                     "terminal.")
     heartbeat: str | None = Field(None, description="A file, relative to the job file, that is replaced every few "
                                   "seconds while the run is alive, and says how far it is.")
+
+    @property
+    def device_numbers(self) -> list[int] | None:
+        """The numbers of the GPUs; None for all."""
+        return None if self.devices == "auto" else self.devices
 
     def processes(self, auto: int | None = None) -> int:
         """Return how many workers there are; auto: what that word means, all cores without."""

@@ -19,7 +19,8 @@ from photo_kit import heic
 import gpudepth
 from gpudepth import resources
 from gpudepth.batch.plan import make_plan
-from gpudepth.batch.runner import RunSummary, run
+from gpudepth.batch.runner import run
+from gpudepth.batch.summary import RunSummary
 from gpudepth.errors import JobError, UsageError
 from gpudepth.settings.job import parse_job
 

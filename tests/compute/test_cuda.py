@@ -133,11 +133,10 @@ def test_arrays_that_cannot_be_taken(gpu: KernelBackend, monkeypatch: pytest.Mon
     with pytest.raises(BackendError, match=r"cannot be used.*detach"):
         gpu.convert(Tensor(), RULE, HDIS)    # type: ignore[arg-type]
 
-    class Elsewhere(cupy_on_cpu.ndarray):
-        device = SimpleNamespace(id=1)
-
+    with cupy_on_cpu.Device(1):
+        elsewhere = there(np.ones((2, 2), np.float32))
     with pytest.raises(BackendError, match="is on GPU 1, but GPU 0 computes"):
-        gpu.span(Elsewhere(np.ones((2, 2), np.float32)))    # type: ignore[arg-type]
+        gpu.span(elsewhere)    # type: ignore[arg-type]
 
 
 def test_what_no_launch_has_room_for(gpu: KernelBackend) -> None:
@@ -168,7 +167,7 @@ def test_holes_are_an_error_there_too(gpu: KernelBackend) -> None:
 
 
 def test_no_space(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, module in cupy_on_cpu.modules(room=100).items():
+    for name, module in cupy_on_cpu.modules(largest=100).items():
         monkeypatch.setitem(sys.modules, name, module)
     with pytest.raises(BackendError, match="cannot hold another 400 bytes"):
         CudaDevice().empty((10, 10), np.float32)

@@ -13,6 +13,9 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,7 @@ HEADER = Path(__file__).with_name("host.h")
 NAME = "support.hostcc:backend"
 _LETTERS: dict[str, Any] = {"i": np.int32, "I": np.uint32, "f": np.float32}
 MAX_THREADS, MAX_GRID = 1024, 65535
+_LAUNCHING = threading.Lock()
 
 
 def backend() -> KernelBackend:
@@ -75,6 +79,20 @@ class HostDevice:
     def synchronize(self) -> None:
         """Return at once, because every call is done when it returns."""
 
+    finish = synchronize
+
+    def stream(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def lock_pages(self, memory: NDArray[Any]) -> Callable[[], None]:
+        return lambda: None
+
+    def upload(self, source: NDArray[Any]) -> Any:
+        return self.array(source)
+
+    def download(self, values: Any, to: NDArray[Any]) -> None:
+        np.copyto(to, values.view(np.ndarray))
+
     def launch(self, module: str, kernel: str, grid: tuple[int, int], block: tuple[int, int], *args: Any) -> None:
         """Run a kernel.
 
@@ -89,7 +107,9 @@ class HostDevice:
         pointers, keep = _arguments(library, kernel, args)
         run = getattr(library.loaded, f"gd_launch_{kernel}")
         sizes = [(ctypes.c_uint * 3)(*pair, 1) for pair in (grid, block)]
-        if run(*sizes, pointers, self.schedule, int(library.barriers)):
+        with _LAUNCHING:        # threadIdx and its like are variables of the library
+            wrong = run(*sizes, pointers, self.schedule, int(library.barriers))
+        if wrong:
             raise RuntimeError(f"{kernel}: not all threads of a block reach a barrier")
         del keep
 

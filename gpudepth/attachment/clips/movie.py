@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...compute import Backend
 from ...depth.data import DepthData
 from ...depth.orientation import inverse, size
 from ...depth.pixel_format import HDEP, HDIS, Quantity, metre_range, quantity_of
@@ -27,8 +28,9 @@ from ...video.matroska import DepthVideoWriter
 from ...video.mp4at import writer as mp4at_writer
 from ...video.ordered import ordered_map
 from ...video.quicktime import writer
+from ..decode import DepthInput
 from ..output import atomic
-from ..photo import frame_guide
+from ..photo import Guide, frame_guide
 from ..prepare import PreparedMap, prepare_map
 from .match import Read, Streams, open_clip
 from .photos import ClipOutcome
@@ -145,18 +147,22 @@ class _Maps:
             width, height = size(orientation, width, height)
         guide = frame_guide(lambda: rgb(read.picture), orientation, settings.orientation)
         try:
-            prepared = prepare_map(read.depth, (width, height), settings, self.context.backend, guide=guide)
-            return read.frame, prepared, self.data(prepared, shown=shown)
+            return read.frame, *self.context.backend.attempt(partial(
+                self.prepare, read.depth, (width, height), guide, shown=shown))
         except UnsupportedError as error:
             raise error.within(f"frame {read.frame}") from None
 
-    def data(self, prepared: PreparedMap, *, shown: bool) -> DepthData:
-        settings, backend, turn = self.context.settings, self.context.backend, 1
+    def prepare(self, depth: DepthInput, frame: tuple[int, int], guide: Guide, backend: Backend, *,
+                shown: bool) -> tuple[PreparedMap, DepthData]:
+        """Return a map, and its values on the host in the orientation in which they are written."""
+        settings, turn = self.context.settings, 1
+        prepared = prepare_map(depth, frame, settings, backend, guide=guide)
         if (settings.orientation == "display") != shown:
             turn = self.streams.pictures.orientation
             turn = turn if shown else inverse(turn)
         values = prepared.values if turn == 1 else backend.orient(backend.put(prepared.values), turn)
         source, calibration = prepared.source, prepared.calibration if settings.calibration != "none" else None
-        return DepthData(backend.host(values), settings.pixel_format,
+        data = DepthData(backend.host(values), settings.pixel_format,
                          calibration=calibration.oriented(turn) if calibration else None,
                          accuracy=settings.accuracy or (source.accuracy if source else "relative"))
+        return prepared, data

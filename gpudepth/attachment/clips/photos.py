@@ -17,6 +17,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from ...compute import Backend
 from ...containers.base import Container, Picture
 from ...depth import orientation
 from ...errors import FileError, GpudepthError, OutputError, counted
@@ -173,20 +174,23 @@ class _Coder:
             if read.depth is None:
                 raise read.error or FileError(f"its map, number {read.map}, cannot be decoded: the file is damaged "
                                               "or cut off")
-            if isinstance(read.picture, Path):
-                outcome = pipeline.run_item(read.picture, read.depth, path, self.context.settings, self.context.backend,
-                                            make_folder=True, times=times)
+            picture, depth = read.picture, read.depth
+            if isinstance(picture, Path):
+                outcome = self.context.backend.attempt(lambda backend: pipeline.run_item(
+                    picture, depth, path, self.context.settings, backend, make_folder=True, times=times))
                 warnings = outcome.notices()
             else:
-                outcome = self.attach(read.picture, read.depth, path, times)
-                warnings = (*outcome.notices(), *warnings_of(read.picture, path.suffix))
+                outcome = self.context.backend.attempt(lambda backend: self.attach(picture, depth, path, times,
+                                                                                   backend))
+                warnings = (*outcome.notices(), *warnings_of(picture, path.suffix))
         except GpudepthError as error:
             return FrameRow(read.frame, read.map, error=error)
         return FrameRow(read.frame, read.map, path.name, path.stat().st_size, outcome.metres, outcome.filled,
                         outcome.describe(), warnings, pixels=outcome.width * outcome.height, stages=times.seconds)
 
-    def attach(self, frame: Any, depth: DepthInput, path: Path, times: StageTimes) -> pipeline.Outcome:
-        settings, backend = self.context.settings, self.context.backend
+    def attach(self, frame: Any, depth: DepthInput, path: Path, times: StageTimes,
+               backend: Backend) -> pipeline.Outcome:
+        settings = self.context.settings
         picture = Picture(frame.width, frame.height, self.orientation)
         size = picture.size(display=settings.orientation == "display")
         guide = frame_guide(lambda: rgb(frame), self.orientation, settings.orientation)

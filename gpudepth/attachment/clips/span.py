@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isfinite
 
 import numpy as np
@@ -68,7 +69,7 @@ class ClipSpan:
 
 def find_span(maps: MapStream, places: Sequence[int], context: ClipContext) -> ClipSpan:
     """Find the range of a clip. Raises UsageError for an alignment, RangeError when no frame holds a value."""
-    options, settings, backend = context.options, context.settings, context.backend
+    options, settings = context.options, context.settings
     if settings.align is not None:
         raise UsageError("a clip cannot be aligned, because each frame would get its own scale",
                          hint="use ‹near› and ‹far› for the clip, or align single frames with gpudepth attach")
@@ -83,6 +84,9 @@ def find_span(maps: MapStream, places: Sequence[int], context: ClipContext) -> C
     fmt = settings.pixel_format
 
     def span(entry: tuple[int, DepthInput]) -> tuple[float, float]:
+        return context.backend.attempt(partial(ends_of, entry))
+
+    def ends_of(entry: tuple[int, DepthInput], backend: Backend) -> tuple[float, float]:
         taken = decode_map(entry[1], settings, backend, None)
         found = taken.span or backend.span(backend.put(taken.values))
         ends = np.array([found.lo, found.hi], taken.fmt.dtype)

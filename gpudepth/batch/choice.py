@@ -1,0 +1,215 @@
+"""Decides once for a run whether its maps are computed on a GPU or by numpy.
+
+Converting and quantising take milliseconds beside decoding and encoding, so those jobs run on the CPU and no process
+imports CuPy. Refining takes seconds for large maps: numpy is measured at a small size, then one item of the run's size
+makes a trip to the device, and the GPU is taken if the whole run gains more than it costs to start.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..attachment.photo import read_picture
+from ..compute import Backend, backend, probe
+from ..compute.cpu import NumpyBackend
+from ..compute.stages import sampled, scene
+from ..depth.pixel_format import L008, Quantity
+from ..errors import GpudepthError
+from ..maps.reader import read_map
+from ..settings.job import Job
+from ..settings.settings import Settings
+from ..video.reader import read_video
+from .devices.owners import Owners
+from .devices.remote import RemoteBackend
+from .plan import Plan
+from .work_item import ClipItem, PhotoItem, WorkItem
+from .workers import WorkerContext, run_tasks
+
+Size = tuple[int, int]
+
+LEAST_GAIN = 5.0        # seconds of numpy in a run, below which no GPU is started
+MEASURED = (144, 192)   # rows and columns of the maps on which numpy is measured
+FACTOR = 2              # of a guide's side to that of the map in this measurement
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Where a run computes.
+
+    Attributes:
+        name: The name of the back end.
+        owners: The processes that own devices; None if each worker computes by numpy.
+        line: What was decided and why, for people; empty if there was nothing to decide.
+    """
+
+    name: str
+    owners: Owners | None = None
+    line: str = ""
+
+
+@dataclass(frozen=True)
+class SizeProbe:
+    """The task of a worker: to find the sizes of one item."""
+
+    item: WorkItem
+    settings: Settings
+
+
+def choose_named(job: Job) -> Choice | None:
+    """Return the back end that a job or GPUDEPTH_BACKEND names, with the owners of its devices; None for auto.
+
+    Raises:
+        BackendError: It cannot be used.
+    """
+    name = os.environ.get(probe.VARIABLE) or "auto" if job.run.backend == "auto" else job.run.backend
+    if name == "numpy":
+        return Choice("numpy")
+    if name != "auto":
+        required = job.run.backend != "auto" or name == "cupy"
+        if name == "cupy":
+            probe.check_early()
+        if not hasattr(os, "memfd_create"):     # each worker has the back end itself
+            return Choice(backend(name).name)
+        return Choice(name, Owners.start(name, job.run.device_numbers, required=required))
+    return None
+
+
+def choose(plan: Plan) -> Choice:
+    """Decide for a run with the back end auto; start the owners of its devices if it is the GPU."""
+    missing = probe.failed_early()
+    operations = heavy_operations(plan.settings)
+    if missing is not None:
+        if operations and missing.name == "device":     # CuPy is installed, so a GPU was expected
+            probe.fallback(f"{missing.name}: {missing.message}")
+        return Choice("numpy")
+    if not operations:
+        return Choice("numpy", line="numpy computes: converting takes less time than copying maps to a GPU")
+    sizes = _sizes(plan)
+    if sizes is None:
+        return Choice("numpy")
+    what, count = f"{' and '.join(operations)} of {_named(sizes)}", len(plan.items)
+    numpy_seconds = _estimate(plan.settings, sizes[0])
+    if numpy_seconds * count < LEAST_GAIN:
+        return Choice("numpy", line=f"numpy computes: {what} take about {numpy_seconds:.2g} s an item, too little in "
+                                    "all to start a GPU")
+    started = time.monotonic()
+    try:
+        owners = Owners.start("cupy", plan.job.run.device_numbers)
+        device_seconds = _trip(RemoteBackend(owners.links[0]), plan.settings, sizes[0])
+    except GpudepthError as error:
+        probe.fallback(error.message)
+        return Choice("numpy")
+    start = time.monotonic() - started
+    gain = (numpy_seconds - device_seconds) * count
+    line = f"{what} take about {numpy_seconds:.2g} s an item on numpy and {device_seconds:.2g} s on the GPU"
+    if gain < start:
+        owners.stop()
+        return Choice("numpy", line=f"numpy computes: {line}")
+    return Choice("cupy", owners, f"{', '.join(link.device for link in owners.links)}: {line}")
+
+
+def heavy_operations(settings: Settings) -> list[str]:
+    """Return the operations of a recipe that numpy needs long for, in words."""
+    found = []
+    if settings.smooth is not None:
+        found.append(f"{settings.smooth.method} smoothing")
+    if settings.resize is not None and settings.resize.method == "guided":
+        found.append("guided upsampling")
+    if settings.fill == "inpaint":
+        found.append("inpainting")
+    elif settings.fill == "nearest":
+        found.append("filling from the nearest pixel")
+    return found
+
+
+def probe_sizes(task: SizeProbe, _: WorkerContext) -> tuple[Size, Size]:
+    """Return width and height of an item's map and of its photo. Raises what reading them raises."""
+    item, limits = task.item, task.settings.limits
+    if isinstance(item, ClipItem):
+        video = read_video(item.video.path, limits=limits)
+        return (video.width, video.height), (video.width, video.height)
+    assert isinstance(item, PhotoItem)
+    picture = read_picture(item.photo, limits).size(display=True)
+    if task.settings.network is not None:
+        return picture, picture
+    source = read_map(item.depth, limits=limits, key=task.settings.key, photo_size=picture, rows=task.settings.rows)
+    return (source.codes.shape[1], source.codes.shape[0]), picture
+
+
+def _sizes(plan: Plan) -> tuple[Size, Size] | None:
+    """Return the sizes of the first item whose files can be read."""
+    items = [item for item in plan.items[:1] if isinstance(item, PhotoItem | ClipItem)]
+    for done in run_tasks(probe_sizes, [SizeProbe(item, plan.settings) for item in items], 1, 60):
+        if done.error is None:
+            found: tuple[Size, Size] = done.result
+            return found
+    return None
+
+
+def _named(sizes: tuple[Size, Size]) -> str:
+    return " for ".join(f"{width}×{height}" for width, height in sizes)
+
+
+def _estimate(settings: Settings, map_size: Size) -> float:
+    """Return the seconds that numpy needs for an item, from a measurement at a small size."""
+    rows, columns = MEASURED
+    small = replace(settings, resize=settings.resize and replace(
+        settings.resize, width=FACTOR * columns, height=FACTOR * rows, long_side=0))
+    run = _recipe(NumpyBackend(), small, (columns, rows))
+    run()       # tables are made once per run
+    start = time.thread_time()
+    run()
+    spent = time.thread_time() - start
+    there = prod(_target(small, (columns, rows)))
+    return spent * prod(_target(settings, map_size)) / there
+
+
+def _trip(device: Backend, settings: Settings, map_size: Size) -> float:
+    """Return the seconds that an item of this size takes on a device, copies included."""
+    run = _recipe(device, settings, map_size)
+    run()       # kernels are compiled once
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def _target(settings: Settings, size: Size) -> Size:
+    return size if settings.resize is None else settings.resize.target(*size)
+
+
+def _recipe(engine: Backend, settings: Settings, size: Size) -> Callable[[], object]:
+    """Return a function that refines a synthetic map of a size as the settings say, and returns its codes."""
+    width, height = _target(settings, size)
+    gray, picture = scene(max(height, size[1]), max(width, size[0]), np.random.default_rng(0))
+    values = 1 / (np.float32(0.5) + sampled(gray, size[1], size[0]))
+    values[::7, ::5] = np.nan
+    guides = {shape: sampled(picture, shape[1], shape[0]) for shape in (size, (width, height))}
+
+    def run() -> object:
+        there: Any = engine.put(values)
+        if settings.smooth is not None:
+            there = engine.median(there, settings.smooth.size) if settings.smooth.method == "median" else (
+                engine.bilateral(there, settings.smooth.size, engine.put(guides[size])))
+        if settings.resize is not None:
+            there = engine.upsample(there, engine.put(guides[width, height])) if (
+                settings.resize.method == "guided") else engine.resize(there, width, height, settings.resize.method)
+        if settings.fill == "inpaint":
+            there = engine.inpaint(there, engine.put(guides[width, height]))[0]
+        else:
+            there = engine.fill(there, settings.fill or "nearest", Quantity.DISPARITY)[0]
+        return engine.host(engine.quantise(there, 0.1, 2.0, L008))
+
+    return run
+
+
+def named_backend(job: Job) -> str:
+    """Return the back end for single items outside a run."""
+    name = os.environ.get(probe.VARIABLE) or "auto" if job.run.backend == "auto" else job.run.backend
+    return "numpy" if name == "auto" else name

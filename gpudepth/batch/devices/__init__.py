@@ -1,0 +1,1 @@
+"""One process owns each GPU of a run; workers, which read and write, send it their maps and get codes back."""

@@ -1,0 +1,347 @@
+"""A worker's side of a device: `compute.interface.Backend` by calls to the process that owns it.
+
+Arrays on the device are `DeviceArray`s, which the owner frees when the worker drops them. A worker that uses several
+threads has a connection for each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Client, Connection
+from multiprocessing.reduction import send_handle
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...compute.cpu import NumpyBackend
+from ...compute.interface import Array, Backend, Filled, Span
+from ...depth.numeric import Linear
+from ...depth.pixel_format import PixelFormat, Quantity
+from ...errors import DeviceError, DeviceMemoryError
+from .owner import Call, Ref, Reply
+from .slot import Slot
+
+T = TypeVar("T")
+RESTART_SECONDS = 60.0      # in which a new owner may start
+RETRY_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class DeviceLink:
+    """How a worker reaches the owner of a device.
+
+    Attributes:
+        name: The name of the back end.
+        device: What the owner owns, for people.
+        address: Where the owner listens.
+        key: The secret by which it recognises workers.
+        lost: A shared number that is not 0 when the owner is not started again.
+        required: Whether numpy must not compute in its place, because the back end was named explicitly.
+        computes: Whether the owner has a device; without one it has a network alone.
+    """
+
+    name: str
+    device: str
+    address: str
+    key: bytes
+    lost: Any
+    required: bool = False
+    computes: bool = True
+
+
+class DeviceArray:
+    """An array on a device, which its owner frees when this object goes.
+
+    Attributes:
+        shape: Its shape.
+        dtype: Its dtype.
+        size: Number of elements.
+        ndim: Number of dimensions.
+        nbytes: Number of bytes.
+    """
+
+    __array_ufunc__ = None      # numpy must not take it for a sequence
+
+    def __init__(self, ref: Ref, freed: deque[int]) -> None:
+        self.ref, self._freed = ref, freed
+        self.shape, self.dtype = ref.shape, np.dtype(ref.dtype)
+        self.ndim, self.size = len(self.shape), int(np.prod(self.shape))
+        self.nbytes = self.size * self.dtype.itemsize
+
+    def __del__(self) -> None:
+        self._freed.append(self.ref.number)
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("the array is on a device: Backend.host copies it to the host")
+
+
+class OwnerConnection:
+    """One connection to an owner, with a slot that grows as needed. Raises DeviceError when the owner is gone."""
+
+    def __init__(self, link: DeviceLink) -> None:
+        self.link, self.freed, self.slot = link, deque[int](), Slot.create(1)
+        self._pipe = self._connect()
+        self._send_slot()
+
+    def _connect(self) -> Connection:
+        """Connect; wait for an owner that is being started again."""
+        deadline = time.monotonic() + RESTART_SECONDS
+        while True:
+            try:
+                return Client(self.link.address, authkey=self.link.key)
+            except (OSError, EOFError):
+                if self.link.lost.value or time.monotonic() > deadline:
+                    raise DeviceError(f"the process that owns {self.link.device} is gone") from None
+                time.sleep(RETRY_SECONDS)
+
+    def call(self, method: str, *args: Any, **named: Any) -> Any:
+        """Return the result of a call. Raises what the owner raises."""
+        freed = tuple(self.freed)
+        for _ in freed:
+            self.freed.popleft()
+        return self._answer(Call(method, args, named, freed))
+
+    def _answer(self, call: Call) -> Any:
+        with self._broken():
+            self._pipe.send(call)
+            reply: Reply = self._pipe.recv()
+        if reply.error is not None:
+            if reply.bug:
+                reply.error.add_note(reply.bug)
+            raise reply.error
+        return reply.result
+
+    @contextlib.contextmanager
+    def _broken(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, EOFError):
+            raise DeviceError(f"the process that owns {self.link.device} stopped") from None
+
+    def _send_slot(self) -> None:
+        with self._broken():
+            self._pipe.send(Call("slot", (self.slot.size,)))
+            send_handle(self._pipe, self.slot.descriptor, os.getpid())
+            reply: Reply = self._pipe.recv()
+        if reply.error is not None:
+            raise reply.error
+
+    def reserve(self, size: int) -> int:
+        """Return where `size` bytes lie in the slot, which grows if it has to."""
+        start = self.slot.reserve(size)
+        if start is None:
+            larger = Slot.create(max(size, 2 * self.slot.size))
+            self.slot.close()
+            self.slot = larger
+            self._send_slot()       # the owner finishes the copies from the old one first
+            start = self.slot.reserve(size)
+        assert start is not None
+        return start
+
+    def reuse(self) -> None:
+        """Reuse the slot from its start, after a call that waited for the device."""
+        self.slot.used = 0
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._pipe.close()
+        self.slot.close()
+
+
+class RemoteBackend:
+    """The back end of a worker that sends its maps to the owner of a device.
+
+    Args:
+        link: How the owner is reached.
+    """
+
+    def __init__(self, link: DeviceLink) -> None:
+        self.link, self._own = link, threading.local()
+
+    @property
+    def name(self) -> str:
+        """See `Backend.name`."""
+        return self.link.name
+
+    @property
+    def connection(self) -> OwnerConnection:
+        """The connection of this thread."""
+        if not hasattr(self._own, "connection"):
+            self._own.connection = OwnerConnection(self.link)
+        found: OwnerConnection = self._own.connection
+        return found
+
+    def attempt(self, work: Callable[[Backend], T]) -> T:
+        """See `Backend.attempt`: an item is tried twice on the device, then on numpy.
+
+        After an error of the device the second try is made with a fresh owner; an item that does not fit into the
+        device's memory is tried again while no other such item is.
+        """
+        try:
+            return work(self)
+        except DeviceMemoryError:
+            again = self._alone
+        except DeviceError:
+            again = self._fresh
+        try:
+            return again(work)
+        except (DeviceError, DeviceMemoryError):
+            self._disconnect()
+            if self.link.required:
+                raise
+        return work(NumpyBackend())
+
+    def _alone(self, work: Callable[[Backend], T]) -> T:
+        self.connection.call("alone", True)
+        try:
+            return work(self)
+        finally:
+            with contextlib.suppress(DeviceError):
+                self.connection.call("alone", False)
+
+    def _fresh(self, work: Callable[[Backend], T]) -> T:
+        self._disconnect()
+        return work(self)
+
+    def _disconnect(self) -> None:
+        if hasattr(self._own, "connection"):
+            self._own.connection.close()
+            del self._own.connection
+
+    def put(self, values: Array) -> Array:
+        """See `Backend.put`."""
+        there: Any = values
+        if isinstance(there, DeviceArray):
+            return values
+        narrow = values.dtype.kind == "f" and values.dtype.itemsize == 8    # as `compute.launch.Launcher.put`
+        dtype = np.dtype(np.float32) if narrow else values.dtype.newbyteorder("=")
+        connection, size = self.connection, int(np.prod(values.shape)) * dtype.itemsize
+        start = connection.reserve(size)
+        with np.errstate(over="ignore"):
+            np.copyto(connection.slot.array(start, values.shape, dtype), values, casting="same_kind")
+        return self._array(connection.call("put", start, values.shape, dtype.str))
+
+    def host(self, values: Array) -> NDArray[Any]:
+        """See `Backend.host`."""
+        there: Any = values
+        if not isinstance(there, DeviceArray):
+            return values
+        connection = self.connection
+        start = connection.reserve(there.nbytes)
+        connection.call("get", there.ref, start)
+        copy = connection.slot.array(start, there.shape, there.dtype).copy()
+        connection.reuse()
+        return copy
+
+    def _array(self, ref: Ref) -> Array:
+        return cast(Array, DeviceArray(ref, self.connection.freed))
+
+    def _run(self, method: str, *args: Any, **named: Any) -> Any:
+        """Call an operation; arrays of the host are put on the device first."""
+        def there(value: Any) -> Any:
+            value = self.put(value) if isinstance(value, np.ndarray) else value
+            keep.append(value)
+            return value.ref if isinstance(value, DeviceArray) else value
+
+        keep: list[Any] = []
+        given = {name: there(value) for name, value in named.items()}
+        result = self.connection.call(method, *map(there, args), **given)
+        parts = result if isinstance(result, tuple) else (result,)
+        if any(not isinstance(part, Ref) for part in parts):    # numbers of the result: the device has finished
+            self.connection.reuse()
+        made = tuple(self._array(part) if isinstance(part, Ref) else part for part in parts)
+        return made if isinstance(result, tuple) else made[0]
+
+    def convert(self, codes: Array, rule: Linear, fmt: PixelFormat, *, factor: NDArray[np.float32] | None = None,
+                out: Array | None = None) -> Array:
+        """See `Backend.convert`; `out` must be None."""
+        assert out is None
+        return cast(Array, self._run("convert", codes, rule, fmt, factor=factor))
+
+    def convert_span(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span]:
+        """See `Backend.convert_span`."""
+        return cast(tuple[Array, Span], self._run("convert_span", codes, rule, fmt))
+
+    def span(self, values: Array) -> Span:
+        """See `Backend.span`."""
+        return cast(Span, self._run("span", values))
+
+    def quantise(self, values: Array, lo: float, hi: float, fmt: PixelFormat) -> Array:
+        """See `Backend.quantise`."""
+        return cast(Array, self._run("quantise", values, lo, hi, fmt))
+
+    def load(self, codes: Array, lo: float, hi: float, stored: PixelFormat, native: PixelFormat) -> Array:
+        """See `Backend.load`."""
+        return cast(Array, self._run("load", codes, lo, hi, stored, native))
+
+    def cast(self, values: Array, fmt: PixelFormat) -> Array:
+        """See `Backend.cast`."""
+        return cast(Array, self._run("cast", values, fmt))
+
+    def clip(self, values: Array, lo: float, hi: float) -> Array:
+        """See `Backend.clip`."""
+        return cast(Array, self._run("clip", values, lo, hi))
+
+    def mask(self, values: Array, confidence: Array) -> Array:
+        """See `Backend.mask`."""
+        return cast(Array, self._run("mask", values, confidence))
+
+    def positive(self, values: Array) -> Array:
+        """See `Backend.positive`."""
+        return cast(Array, self._run("positive", values))
+
+    def crop(self, values: Array, box: tuple[int, int, int, int]) -> Array:
+        """See `Backend.crop`."""
+        return cast(Array, self._run("crop", values, box))
+
+    def sample(self, values: Array, every: int) -> NDArray[Any]:
+        """See `Backend.sample`."""
+        return cast(NDArray[Any], self._run("sample", values, every))
+
+    def reciprocal_to(self, values: Array, fmt: PixelFormat) -> Array:
+        """See `Backend.reciprocal_to`."""
+        return cast(Array, self._run("reciprocal_to", values, fmt))
+
+    def orient(self, values: Array, orientation: int) -> Array:
+        """See `Backend.orient`."""
+        return cast(Array, self._run("orient", values, orientation))
+
+    def fill(self, values: Array, how: str, quantity: Quantity) -> tuple[Array, Filled]:
+        """See `Backend.fill`."""
+        return cast(tuple[Array, Filled], self._run("fill", values, how, quantity))
+
+    def resize(self, values: Array, width: int, height: int, method: str = "area") -> Array:
+        """See `Backend.resize`."""
+        return cast(Array, self._run("resize", values, width, height, method))
+
+    def upsample(self, values: Array, guide: NDArray[np.uint8], confidence: NDArray[np.uint8] | None = None) -> Array:
+        """See `Backend.upsample`."""
+        return cast(Array, self._run("upsample", values, guide, confidence))
+
+    def inpaint(self, values: Array, guide: NDArray[np.uint8] | None = None) -> tuple[Array, Filled]:
+        """See `Backend.inpaint`."""
+        return cast(tuple[Array, Filled], self._run("inpaint", values, guide))
+
+    def median(self, values: Array, size: int) -> Array:
+        """See `Backend.median`."""
+        return cast(Array, self._run("median", values, size))
+
+    def bilateral(self, values: Array, radius: int, guide: NDArray[np.uint8] | None = None) -> Array:
+        """See `Backend.bilateral`."""
+        return cast(Array, self._run("bilateral", values, radius, guide))
+
+    def affine(self, values: Array, scale: float, shift: float) -> Array:
+        """See `Backend.affine`."""
+        return cast(Array, self._run("affine", values, scale, shift))
+
+    def blend(self, values: Array, before: Array, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8],
+              share: float) -> Array:
+        """See `Backend.blend`."""
+        return cast(Array, self._run("blend", values, before, guide, guide_before, share))
