@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from ..compute.threads import available_cores
 from ..errors import GpudepthError
 from ..formats.bytesource import Input, as_input
 from ..limits import Limits
-from ..maps.network import Letterbox, Network, Session
+from ..maps.network import Letterbox, Network, PictureInput, Session
 from ..maps.reader import SourceMap
 from ..maps.scene_linear import displayed
 from ..settings.settings import Settings
@@ -20,16 +20,31 @@ from ..timing import StageTimes
 from .photo import file_guide
 
 
+class PictureSession(Protocol):
+    """A loaded network: `maps.network.Session`, or one in another process."""
+
+    @property
+    def picture_input(self) -> PictureInput:
+        """See `Session.picture_input`."""
+
+    def run(self, pictures: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """See `Session.run`."""
+
+
 class Estimator:
     """Keeps one network loaded, and the maps that it has estimated ahead of their turn.
 
     A photo that cannot be decoded, or that the network fails on, fails alone, when it is its turn.
+
+    Args:
+        session: A network that is loaded already; without one, each network is loaded when it is first used.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, session: PictureSession | None = None) -> None:
+        self._given = session
         self._network: Network | None = None
         self._file: tuple[int, ...] = ()        # the state of the network's file
-        self._session: Session | None = None
+        self._session: PictureSession | None = None
         self._ready: dict[str, SourceMap | GpudepthError] = {}
 
     def estimate(self, photo: str | Input, settings: Settings, ahead: Sequence[Input] = (), *,
@@ -63,7 +78,9 @@ class Estimator:
             raise found
         return found
 
-    def _load(self, network: Network, threads: int, limits: Limits) -> Session:
+    def _load(self, network: Network, threads: int, limits: Limits) -> PictureSession:
+        if self._given is not None:
+            return self._given
         network.check()
         stat = network.model.stat()
         file = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
@@ -74,32 +91,33 @@ class Estimator:
             self._ready.clear()
         return self._session
 
-    def _fill(self, session: Session, photos: Sequence[Input], limits: Limits, transform: str | None,
+    def _fill(self, session: PictureSession, photos: Sequence[Input], limits: Limits, transform: str | None,
               heartbeat: Callable[[int], None]) -> None:
         """Estimate photos, those of one size together."""
         groups: dict[tuple[int, int], list[tuple[Input, Letterbox, tuple[int, int], NDArray[Any]]]] = {}
+        takes = session.picture_input
         for n, photo in enumerate(photos):
             heartbeat(n)        # the time limit is for one photo
             try:
                 guide = file_guide(displayed(photo, transform, limits), "display", limits)
                 size = guide.size
-                box = session.letterbox(size)
-                picture = session.normalised(guide.at(box.inner_width, box.inner_height))
+                box = takes.letterbox(size)
+                picture = takes.normalised(guide.at(box.inner_width, box.inner_height))
             except GpudepthError as error:
                 self._ready[str(photo)] = error
                 continue
             groups.setdefault((box.width, box.height), []).append((photo, box, size, box.fill(picture)))
         for group in groups.values():
-            for start in range(0, len(group), session.batch):
-                part = group[start : start + session.batch]
+            for start in range(0, len(group), takes.batch):
+                part = group[start : start + takes.batch]
                 heartbeat(len(photos))
                 outputs = _outputs(session, [picture for *_, picture in part])
                 for (photo, box, size, _), out in zip(part, outputs, strict=True):
                     self._ready[str(photo)] = out if isinstance(out, GpudepthError) else SourceMap(
-                        np.ascontiguousarray(box.cut(out, size)), None, 1, as_input(session.network.model))
+                        np.ascontiguousarray(box.cut(out, size)), None, 1, as_input(takes.network.model))
 
 
-def _outputs(session: Session, pictures: list[NDArray[Any]]) -> list[NDArray[np.float32] | GpudepthError]:
+def _outputs(session: PictureSession, pictures: list[NDArray[Any]]) -> list[NDArray[np.float32] | GpudepthError]:
     """Run the network. When it fails on several pictures, each goes in alone, and the ones at fault return errors."""
     try:
         return [*session.run(pictures)]

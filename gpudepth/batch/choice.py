@@ -20,6 +20,7 @@ from ..attachment.photo import read_picture
 from ..compute import Backend, backend, probe
 from ..compute.cpu import NumpyBackend
 from ..compute.stages import sampled, scene
+from ..compute.threads import available_cores
 from ..depth.pixel_format import L008, Quantity
 from ..errors import GpudepthError
 from ..maps.reader import read_map
@@ -62,23 +63,37 @@ class SizeProbe:
     settings: Settings
 
 
-def choose_named(job: Job) -> Choice | None:
+def _owners(name: str, plan: Plan, *, required: bool = False) -> Owners:
+    """Start owners of the devices, which load the network as well if there is one."""
+    return Owners.start(name, plan.job.run.device_numbers, required=required, network=plan.settings.network,
+                        threads=max(1, available_cores() // 2), limits=plan.settings.limits)
+
+
+def choose_named(plan: Plan) -> Choice | None:
     """Return the back end that a job or GPUDEPTH_BACKEND names, with the owners of its devices; None for auto.
+
+    numpy needs no owner, except of a network that several workers share.
 
     Raises:
         BackendError: It cannot be used.
     """
+    job = plan.job
     name = os.environ.get(probe.VARIABLE) or "auto" if job.run.backend == "auto" else job.run.backend
     if name == "numpy":
-        return Choice("numpy")
+        return _on_numpy(plan)
     if name != "auto":
         required = job.run.backend != "auto" or name == "cupy"
         if name == "cupy":
             probe.check_early()
         if not hasattr(os, "memfd_create"):     # each worker has the back end itself
             return Choice(backend(name).name)
-        return Choice(name, Owners.start(name, job.run.device_numbers, required=required))
+        return Choice(name, _owners(name, plan, required=required))
     return None
+
+
+def _on_numpy(plan: Plan, line: str = "") -> Choice:
+    shared = plan.settings.network is not None and plan.job.processes > 1 and hasattr(os, "memfd_create")
+    return Choice("numpy", _owners("numpy", plan) if shared else None, line)
 
 
 def choose(plan: Plan) -> Choice:
@@ -88,30 +103,32 @@ def choose(plan: Plan) -> Choice:
     if missing is not None:
         if operations and missing.name == "device":     # CuPy is installed, so a GPU was expected
             probe.fallback(f"{missing.name}: {missing.message}")
-        return Choice("numpy")
+        return _on_numpy(plan)
     if not operations:
-        return Choice("numpy", line="numpy computes: converting takes less time than copying maps to a GPU")
+        return _on_numpy(plan, "numpy computes: converting takes less time than copying maps to a GPU")
     sizes = _sizes(plan)
     if sizes is None:
-        return Choice("numpy")
+        return _on_numpy(plan)
     what, count = f"{' and '.join(operations)} of {_named(sizes)}", len(plan.items)
     numpy_seconds = _estimate(plan.settings, sizes[0])
     if numpy_seconds * count < LEAST_GAIN:
-        return Choice("numpy", line=f"numpy computes: {what} take about {numpy_seconds:.2g} s an item, too little in "
-                                    "all to start a GPU")
-    started = time.monotonic()
+        return _on_numpy(plan, f"numpy computes: {what} take about {numpy_seconds:.2g} s an item, too little in all "
+                               "to start a GPU")
+    started, owners = time.monotonic(), None
     try:
-        owners = Owners.start("cupy", plan.job.run.device_numbers)
+        owners = _owners("cupy", plan)
         device_seconds = _trip(RemoteBackend(owners.links[0]), plan.settings, sizes[0])
     except GpudepthError as error:
+        if owners is not None:
+            owners.stop()
         probe.fallback(error.message)
-        return Choice("numpy")
+        return _on_numpy(plan)
     start = time.monotonic() - started
     gain = (numpy_seconds - device_seconds) * count
     line = f"{what} take about {numpy_seconds:.2g} s an item on numpy and {device_seconds:.2g} s on the GPU"
     if gain < start:
         owners.stop()
-        return Choice("numpy", line=f"numpy computes: {line}")
+        return _on_numpy(plan, f"numpy computes: {line}")
     return Choice("cupy", owners, f"{', '.join(link.device for link in owners.links)}: {line}")
 
 

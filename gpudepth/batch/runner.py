@@ -137,7 +137,7 @@ def run(job: str | Path | Job, *, base: Path | None = None, settings: list[str] 
     """
     the_plan, base = pair_files(job, base, settings, shard, plan_file)
     settings_hash = job_hash(the_plan.job, the_plan.settings)
-    named = choose_named(the_plan.job)      # one that cannot be used fails before anything is written
+    named = choose_named(the_plan)      # one that cannot be used fails before anything is written
     with contextlib.ExitStack() as stack:
         if named is not None and named.owners is not None:
             stack.callback(named.owners.stop)

@@ -31,7 +31,7 @@ from ..settings.clip import MARK, ClipSettings
 from ..settings.options import key
 from ..settings.settings import Settings
 from ..timing import StageTimes
-from .devices.remote import DeviceLink, RemoteBackend
+from .devices.remote import DeviceLink, RemoteBackend, RemoteSession
 from .ledger import FileState, Row, stat_signature, states
 from .workers import WorkerContext
 
@@ -93,8 +93,11 @@ class ItemWorker:
             logger.setLevel(logging.INFO)
         settings = replace(task.settings, limits=worker.lease.limits(task.settings.limits))
         if self.backend is None:
-            self.backend = (RemoteBackend(self.links[worker.number % len(self.links)]) if self.links
-                            else make_backend(task.backend))
+            link = self.links[worker.number % len(self.links)] if self.links else None
+            computes = link is not None and link.computes
+            self.backend = RemoteBackend(link) if link is not None and computes else make_backend(task.backend)
+            if link is not None and link.estimates:
+                self.estimator = Estimator(RemoteSession(link, settings.threads, settings.limits))
         return task.item.run(replace(task, settings=settings), ItemContext(worker, self.estimator, self.backend))
 
 

@@ -117,6 +117,50 @@ def _sha256(path: Path) -> str:
         raise FileError(f"the file cannot be read: {error.strerror}", where=str(path)) from None
 
 
+@dataclass(frozen=True)
+class PictureInput:
+    """What a network takes, known to processes that do not load it.
+
+    Attributes:
+        network: The network.
+        fixed: Its fixed (width, height), if it has one.
+        count: Its fixed number of pictures, if it has one.
+        takes_bytes: Whether its input is bytes.
+    """
+
+    network: Network
+    fixed: tuple[int, int] | None
+    count: int | None
+    takes_bytes: bool
+
+    @property
+    def batch(self) -> int:
+        """Return how many pictures are processed together."""
+        return self.count or self.network.batch
+
+    def letterbox(self, picture: tuple[int, int]) -> Letterbox:
+        """Return the letterbox for a picture of (width, height) as displayed."""
+        size = self.fixed or self.network.size or (ANY_SIZE, ANY_SIZE)
+        fit = self.network.fit or ("letterbox" if self.fixed or self.network.size else "aspect")
+        return Letterbox.of(picture, size, fit, self.network.multiple)
+
+    def normalised(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Normalise a picture.
+
+        Args:
+            picture: (H, W, 3) sRGB bytes.
+
+        Returns:
+            (H, W, 3) float32 in the range the network was trained on; unchanged values for networks that take bytes.
+        """
+        if self.takes_bytes:
+            return (picture[..., ::-1] if self.network.colors == "bgr" else picture).astype(np.float32)
+        mean, std = (np.asarray(v, np.float32) for v in (self.network.mean, self.network.std))
+        scale = np.float32(1 if max(*self.network.mean, *self.network.std) > 1 else 255)
+        out: NDArray[np.float32] = (picture.astype(np.float32) / scale - mean) / std
+        return out[..., ::-1] if self.network.colors == "bgr" else out
+
+
 class Session:
     """A loaded network.
 
@@ -185,32 +229,11 @@ class Session:
         return str(wanted)
 
     @property
-    def batch(self) -> int:
-        """Return how many pictures are processed together."""
+    def picture_input(self) -> PictureInput:
+        """How pictures are made into what the network takes."""
         first = self.input.shape[0]
-        return first if isinstance(first, int) else self.network.batch
-
-    def letterbox(self, picture: tuple[int, int]) -> Letterbox:
-        """Return the letterbox for a picture of (width, height) as displayed."""
-        size = self.fixed or self.network.size or (ANY_SIZE, ANY_SIZE)
-        fit = self.network.fit or ("letterbox" if self.fixed or self.network.size else "aspect")
-        return Letterbox.of(picture, size, fit, self.network.multiple)
-
-    def normalised(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Normalise a picture.
-
-        Args:
-            picture: (H, W, 3) sRGB bytes.
-
-        Returns:
-            (H, W, 3) float32 in the range the network was trained on; unchanged values for networks that take bytes.
-        """
-        if _TYPES[self.input.type] is np.uint8:
-            return (picture[..., ::-1] if self.network.colors == "bgr" else picture).astype(np.float32)
-        mean, std = (np.asarray(v, np.float32) for v in (self.network.mean, self.network.std))
-        scale = np.float32(1 if max(*self.network.mean, *self.network.std) > 1 else 255)
-        out: NDArray[np.float32] = (picture.astype(np.float32) / scale - mean) / std
-        return out[..., ::-1] if self.network.colors == "bgr" else out
+        return PictureInput(self.network, self.fixed, first if isinstance(first, int) else None,
+                            _TYPES[self.input.type] is np.uint8)
 
     def run(self, pictures: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """Run the network.

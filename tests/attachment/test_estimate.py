@@ -13,9 +13,12 @@ from PIL import Image
 
 import gpudepth
 from gpudepth.attachment.estimate import Estimator
+from gpudepth.batch.devices.owners import Owners
+from gpudepth.batch.devices.remote import RemoteSession
 from gpudepth.cli.app import run_command
 from gpudepth.errors import MalformedError, TruncatedError, UsageError
-from gpudepth.maps.network import MEAN, STD, Network
+from gpudepth.limits import DEFAULT
+from gpudepth.maps.network import MEAN, STD, Network, Session
 from gpudepth.settings.settings import Settings
 
 
@@ -274,3 +277,46 @@ def test_jobs_say_what_the_network_gives(job: Path, capsys: pytest.CaptureFixtur
     job.write_text(JOB.replace("encoding: {preset: depth-anything-v2, near: 0.5, far: 8}", encoding))
     assert run_command(["run", str(job)]) == 2
     assert "nothing defines what the values of the network mean" in capsys.readouterr().err
+
+
+def test_two_workers_share_a_network(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is loaded by one process alone, which may be killed; the photos are those of one worker."""
+    assert gpudepth.run(job).done == 6
+    made = files(job.parent / "out")
+    started: list[Owners] = []
+    start, watch, kills = Owners.start.__func__, Owners.watch, list[int]()   # type: ignore[attr-defined]
+
+    def noted(cls: type[Owners], *args: Any, **named: Any) -> Owners:
+        started.append(start(cls, *args, **named))
+        return started[-1]
+
+    def killing(self: Owners, warn: Any) -> None:
+        if not kills and self.found:
+            self.found[0].process.kill()
+            self.found[0].process.join()
+            kills.append(1)
+        watch(self, warn)
+
+    monkeypatch.setattr(Owners, "start", classmethod(noted))
+    monkeypatch.setattr(Owners, "watch", killing)
+    settings = ["source.depth.batch=1", "run.workers=2", "output.path=two/{stem}.jpg"]
+    summary = gpudepth.run(job, settings=settings)
+    assert (summary.done, summary.failed, kills) == (6, 1, [1])
+    assert files(job.parent / "two") == made
+    (owners,) = started
+    assert [(link.computes, link.estimates) for link in owners.links] == [(False, True)]
+    assert summary.transfers == {}
+
+
+def test_a_map_larger_than_its_picture_comes_back(tmp_path: Path) -> None:
+    """It does not fit into the memory that the picture lay in."""
+    owners = Owners.start("numpy", network=Network(kit.write(tmp_path / "m.onnx")), threads=1)
+    try:
+        remote = RemoteSession(owners.links[0], 1, DEFAULT)
+        rng = np.random.default_rng(0)
+        for count, height, width in ((1, 30, 40), (2, 30, 40), (3, 700, 900)):
+            pictures = [rng.random((height, width, 3)).astype(np.float32) for _ in range(count)]
+            for ours, theirs in zip(remote.run(pictures), Session(Network(tmp_path / "m.onnx")).run(pictures), strict=True):
+                assert (ours == theirs).all()
+    finally:
+        owners.stop()

@@ -66,7 +66,7 @@ def on_numpy(path: Path) -> dict[str, str]:
 
 def with_devices(monkeypatch: pytest.MonkeyPatch, path: Path, name: str, *settings: str, **options: Any) -> RunSummary:
     """Run a job whose back end is not named, as `auto` runs it when it has chosen a device."""
-    monkeypatch.setattr(runner, "choose_named", lambda job: Choice(name, Owners.start(name, **options)))
+    monkeypatch.setattr(runner, "choose_named", lambda plan: Choice(name, Owners.start(name, **options)))
     return runner.run(path, settings=list(settings))
 
 
@@ -157,7 +157,7 @@ def test_a_device_that_fails_once(stand_in: Any, tmp_path: Path, monkeypatch: py
     wanted = on_numpy(path)
     (tmp_path / "token").touch()
     stand_in(launches=30, token=str(tmp_path / "token"))
-    monkeypatch.setattr(runner, "choose_named", lambda job: Choice("cupy", Owners.start("cupy")))
+    monkeypatch.setattr(runner, "choose_named", lambda plan: Choice("cupy", Owners.start("cupy")))
     summary = runner.run(path, quiet=False)
     assert (summary.done, summary.failed) == (ITEMS, 0)
     assert digest(tmp_path / "out") == wanted
@@ -221,7 +221,7 @@ def test_an_owner_that_is_killed(name: str, tmp_path: Path, monkeypatch: pytest.
     real = Owners.watch
     monkeypatch.setattr(Owners, "watch", watch)
     monkeypatch.setattr("gpudepth.batch.workers.POLL_SECONDS", 0.05)
-    monkeypatch.setattr(runner, "choose_named", lambda job: Choice(name, owners))
+    monkeypatch.setattr(runner, "choose_named", lambda plan: Choice(name, owners))
     summary = runner.run(path)
     assert kills
     assert (summary.done, summary.failed) == (40, 0)

@@ -36,7 +36,7 @@ def session(path: Path, **options: object) -> Session:
                                      {"batch": 1}, {"batch": 3}, {"batch": 1, "rank": 2}, {"metric": True}])
 def test_as_by_hand(tmp_path: Path, options: dict) -> None:
     ready = session(kit.write(tmp_path / "m.onnx", **options))
-    pixels = [ready.normalised(picture()) for _ in range(1 if options.get("rank") == 2 else 4)]
+    pixels = [ready.picture_input.normalised(picture()) for _ in range(1 if options.get("rank") == 2 else 4)]
     wanted = [(kit.metric_by_hand if options.get("metric") else kit.by_hand)(p) for p in pixels]
     for out, hand in zip(ready.run(pixels), wanted, strict=True):
         assert out.dtype == np.float32
@@ -46,11 +46,11 @@ def test_as_by_hand(tmp_path: Path, options: dict) -> None:
 
 def test_normalisation(tmp_path: Path) -> None:
     path, shown = kit.write(tmp_path / "m.onnx"), picture()
-    assert np.allclose(session(path).normalised(shown), (shown / 255 - np.array(MEAN)) / np.array(STD), atol=1e-6)
-    own = session(path, mean=(0.5,) * 3, std=(0.5,) * 3, colors="bgr").normalised(shown)
+    assert np.allclose(session(path).picture_input.normalised(shown), (shown / 255 - np.array(MEAN)) / np.array(STD), atol=1e-6)
+    own = session(path, mean=(0.5,) * 3, std=(0.5,) * 3, colors="bgr").picture_input.normalised(shown)
     assert np.allclose(own, (shown[..., ::-1] / 255 - 0.5) / 0.5, atol=1e-6)
-    bytes_ = session(path, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)).normalised(shown)
-    assert np.allclose(bytes_, session(path).normalised(shown), atol=1e-4)
+    bytes_ = session(path, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)).picture_input.normalised(shown)
+    assert np.allclose(bytes_, session(path).picture_input.normalised(shown), atol=1e-4)
 
 
 @pytest.mark.parametrize("colors", ["rgb", "bgr"])
@@ -67,18 +67,18 @@ def test_networks_that_take_bytes_get_bytes(tmp_path: Path, colors: str) -> None
                               [helper.make_tensor_value_info("map", TensorProto.FLOAT, ["n", "h", "w2"])], held)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), tmp_path / "m.onnx")
     ready, shown = session(tmp_path / "m.onnx", colors=colors), picture()
-    [out] = ready.run([ready.normalised(shown)])
+    [out] = ready.run([ready.picture_input.normalised(shown)])
     order = shown if colors == "rgb" else shown[..., ::-1]
     assert np.array_equal(out, (order * weights).sum(-1))
 
 
 def test_sizes(tmp_path: Path) -> None:
     free, fixed = kit.write(tmp_path / "free.onnx"), kit.write(tmp_path / "fixed.onnx", size=(64, 32))
-    box = session(free).letterbox((4032, 3024))
+    box = session(free).picture_input.letterbox((4032, 3024))
     assert (box.width, box.height) == (518, 392)
-    box = session(free, size=(256, 256)).letterbox((4032, 3024))
+    box = session(free, size=(256, 256)).picture_input.letterbox((4032, 3024))
     assert (box.width, box.height, box.inner_height) == (256, 256, 192)
-    box = session(fixed).letterbox((100, 100))
+    box = session(fixed).picture_input.letterbox((100, 100))
     assert (box.width, box.height, box.x, box.inner_width) == (64, 32, 16, 32)
     with pytest.raises(UsageError, match="only takes"):
         session(fixed, size=(100, 100))

@@ -226,7 +226,8 @@ class _Client:
         self.retries = False
         self.unlock: Callable[[], None] = lambda: None
         self.requests: dict[str, Callable[..., Any]] = {
-            "slot": self.attach, "put": self.put, "get": self.get, "alone": self.wait_alone, "estimate": self.estimate}
+            "slot": self.attach, "put": self.put, "get": self.get, "alone": self.wait_alone, "estimate": self.estimate,
+            "picture_input": lambda: owner.session.picture_input}
 
     def answer(self, call: Call) -> Reply:
         """Return the reply to a call."""
@@ -300,13 +301,19 @@ class _Client:
             self.owner.alone.release()
             self.retries = False
 
-    def estimate(self, start: int, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-        """Run the network on pictures (N, H, W, 3) in the slot; put its maps there, one after the other."""
+    def estimate(self, start: int, shape: tuple[int, ...]) -> list[Any]:
+        """Run the network on pictures (N, H, W, 3) in the slot; put its maps there, one after the other.
+
+        Returns:
+            For each map its place, height and width; the maps themselves if the slot has no room for them.
+        """
         assert self.slot is not None
         pictures = self.slot.array(start, shape, "f4")
         with self.owner.estimating:
             maps = self.owner.session.run(list(pictures))
-        end, places = start, []
+        if start + sum(values.nbytes for values in maps) > self.slot.size:
+            return list(maps)
+        end, places = start, list[Any]()
         for values in maps:
             self.slot.array(end, values.shape, "f4")[...] = values
             places.append((end, *values.shape))

@@ -134,7 +134,8 @@ class Owners:
     def links(self) -> tuple[DeviceLink, ...]:
         """How workers reach the owners."""
         return tuple(DeviceLink(one.setup.backend or "numpy", one.device, one.setup.address, one.setup.key, one.lost,
-                                self.required, one.setup.backend is not None) for one in self.found)
+                                self.required, one.setup.backend is not None, one.setup.network is not None)
+                     for one in self.found)
 
     def watch(self, warn: Callable[[str], None]) -> None:
         """Start owners again whose processes ended; `warn` receives a line about each."""

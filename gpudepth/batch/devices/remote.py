@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Client, Connection
 from multiprocessing.reduction import send_handle
@@ -25,6 +25,8 @@ from ...compute.interface import Array, Backend, Filled, Span
 from ...depth.numeric import Linear
 from ...depth.pixel_format import PixelFormat, Quantity
 from ...errors import DeviceError, DeviceMemoryError
+from ...limits import Limits
+from ...maps.network import PictureInput, Session
 from .owner import Call, Ref, Reply
 from .slot import Slot
 
@@ -44,7 +46,8 @@ class DeviceLink:
         key: The secret by which it recognises workers.
         lost: A shared number that is not 0 when the owner is not started again.
         required: Whether numpy must not compute in its place, because the back end was named explicitly.
-        computes: Whether the owner has a device; without one it has a network alone.
+        computes: Whether the owner has a device.
+        estimates: Whether the owner has a network.
     """
 
     name: str
@@ -54,6 +57,7 @@ class DeviceLink:
     lost: Any
     required: bool = False
     computes: bool = True
+    estimates: bool = False
 
 
 class DeviceArray:
@@ -153,6 +157,46 @@ class OwnerConnection:
         """Close the connection."""
         self._pipe.close()
         self.slot.close()
+
+
+class RemoteSession:
+    """A depth network that the owner of a device keeps loaded: `attachment.estimate.PictureSession`.
+
+    Args:
+        link: How the owner is reached.
+        threads: Threads of a network that is loaded here, when the owner is gone for good.
+        limits: What the network's file may ask for.
+    """
+
+    def __init__(self, link: DeviceLink, threads: int, limits: Limits) -> None:
+        self.link, self.threads, self.limits = link, threads, limits
+        self._connection = OwnerConnection(link)
+        self.picture_input: PictureInput = self._connection.call("picture_input")
+        self._local: Session | None = None
+
+    def run(self, pictures: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """See `maps.network.Session.run`. A process that ends while it computes is waited for once."""
+        if self._local is not None:
+            return self._local.run(pictures)
+        try:
+            return self._estimate(pictures)
+        except DeviceError:
+            self._connection.close()
+        try:
+            self._connection = OwnerConnection(self.link)
+            return self._estimate(pictures)
+        except DeviceError:
+            self._local = Session(self.picture_input.network, threads=self.threads, limits=self.limits)
+            return self._local.run(pictures)
+
+    def _estimate(self, pictures: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        connection, stack = self._connection, np.stack(pictures)
+        connection.reuse()
+        start = connection.reserve(stack.nbytes)        # a map is usually a third of its picture
+        connection.slot.array(start, stack.shape, np.float32)[...] = stack
+        found = connection.call("estimate", start, stack.shape)
+        return [one if isinstance(one, np.ndarray) else
+                connection.slot.array(one[0], one[1:], np.float32).copy() for one in found]
 
 
 class RemoteBackend:
