@@ -57,7 +57,8 @@ GD_FN void gd_look_up(const In *in, int in_pitch, Out *out, int out_pitch, int w
         In codes[4];
         Out values[4];
         const int n = gd_load(gd_row(in, y, in_pitch), x, width, quads, codes);
-        for (int i = 0; i < n; ++i) {
+        GD_UNROLL for (int i = 0; i < 4; ++i) {
+            if (i >= n) continue;
             values[i] = table[codes[i]];
             if (stats) gd_count(gd_number(values[i]), mine);
         }
@@ -79,7 +80,8 @@ GD_FN void gd_compute(const In *in, int in_pitch, const float *factor, int facto
         In codes[4];
         Out values[4];
         const int n = gd_load(gd_row(in, y, in_pitch), x, width, quads, codes);
-        for (int i = 0; i < n; ++i) {
+        GD_UNROLL for (int i = 0; i < 4; ++i) {
+            if (i >= n) continue;
             const float *times = factor ? gd_row(factor, y, factor_pitch) + x + i : nullptr;
             gd_pack(gd_value(gd_code(codes[i]), rule, times), values[i]);
             if (stats) gd_count(gd_number(values[i]), mine);
@@ -149,7 +151,8 @@ GD_FN void gd_span(const T *in, int in_pitch, int width, int height, int quads, 
     if (x < width && y < height) {
         T values[4];
         const int n = gd_load(gd_row(in, y, in_pitch), x, width, quads, values);
-        for (int i = 0; i < n; ++i) gd_count(gd_number(values[i]), mine);
+        GD_UNROLL for (int i = 0; i < 4; ++i)
+            if (i < n) gd_count(gd_number(values[i]), mine);
     }
     gd_gather(mine, stats);
 }

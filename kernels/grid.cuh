@@ -22,22 +22,24 @@ template <class T> struct alignas(4 * sizeof(T)) GdQuad { T v[4]; };
 template <class T> GD_FN int gd_load(const T *row, int x, int width, int quads, T *v) {
     if (quads && x + 4 <= width) {
         const GdQuad<T> q = *reinterpret_cast<const GdQuad<T> *>(row + x);
-        for (int i = 0; i < 4; ++i) v[i] = q.v[i];
+        GD_UNROLL for (int i = 0; i < 4; ++i) v[i] = q.v[i];
         return 4;
     }
     const int n = width - x < 4 ? width - x : 4;
-    for (int i = 0; i < n; ++i) v[i] = row[x + i];
+    GD_UNROLL for (int i = 0; i < 4; ++i)
+        if (i < n) v[i] = row[x + i];
     return n;
 }
 
 template <class T> GD_FN void gd_put(T *row, int x, int n, int quads, const T *v) {
     if (quads && n == 4) {
         GdQuad<T> q;
-        for (int i = 0; i < 4; ++i) q.v[i] = v[i];
+        GD_UNROLL for (int i = 0; i < 4; ++i) q.v[i] = v[i];
         *reinterpret_cast<GdQuad<T> *>(row + x) = q;
         return;
     }
-    for (int i = 0; i < n; ++i) row[x + i] = v[i];
+    GD_UNROLL for (int i = 0; i < 4; ++i)
+        if (i < n) row[x + i] = v[i];
 }
 
 // Returns the exact value of a native pixel: gd_u16 holds the bits of a half, gd_u32 those of a float.

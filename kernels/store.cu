@@ -10,7 +10,8 @@ GD_FN void gd_quantise(const In *in, int in_pitch, Out *out, int out_pitch, int 
     Out codes[4];
     gd_u32 missing = 0;
     const int n = gd_load(gd_row(in, y, in_pitch), x, width, quads, values);
-    for (int i = 0; i < n; ++i) {
+    GD_UNROLL for (int i = 0; i < 4; ++i) {
+        if (i >= n) continue;
         const float v = gd_number(values[i]);
         const bool there = gd_is_finite(v);
         missing += !there;

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from support.hostcc import HostDevice
 
-from gpudepth.compute.nvrtc import FLAGS, nvrtc
+from gpudepth.compute.nvrtc import FLAGS, Nvrtc, _candidates
+from gpudepth.errors import BackendError
 
 TYPES = {f"{kind}{bits}": np.dtype(f"{'i' if kind == 's' else 'u'}{bits // 8}")
          for kind in "usb" for bits in (8, 16, 32, 64)} | {"f32": np.dtype("f4"), "f16": np.dtype("f2")}
@@ -85,7 +86,10 @@ def _instruction(line: str) -> Instruction:
     for text in (a.strip() for a in tail.replace("\t", " ").split(",")):
         if text:
             args.append([p.strip() for p in text[1:-1].split("!")] if text.startswith("<") else text)
-    return Instruction(line, op.strip().split("."), args, (guard[2], not guard[1]) if guard else None)
+    words = op.strip().split(".")
+    if words[0] in ("atom", "red"):     # that each is visible to the whole device is what the older form means
+        words = [word for word in words if word not in ("relaxed", "gpu")]
+    return Instruction(line, words, args, (guard[2], not guard[1]) if guard else None)
 
 
 class Memory:
@@ -277,7 +281,8 @@ class Launch:
         elif name == "mov" and isinstance(args[0], list):    # a register is taken apart, its low end first
             parts = get(1).view(np.uint64)[:, None] >> np.arange(0, 64, 64 // len(args[0]), dtype=np.uint64)
             for part, register in zip(parts.T, args[0], strict=True):
-                self._put(register, lanes, part.astype(self._register(register).dtype))
+                if register != "_":
+                    self._put(register, lanes, part.astype(self._register(register).dtype))
         elif name in ("mov", "cvta"):
             self._put(args[0], lanes, get(1))
         elif name in ARITHMETIC and op[1:2] != ["wide"]:
@@ -450,17 +455,27 @@ def _permute(a: np.ndarray, b: np.ndarray, selector: np.ndarray) -> np.ndarray:
     return out.astype(np.uint32)
 
 
-@lru_cache(maxsize=64)
-def entries(module: str, capability: int, flags: tuple[str, ...] = FLAGS) -> dict[str, Entry]:
+@lru_cache(maxsize=4)
+def library(major: int) -> Nvrtc:
+    """NVRTC of a major version, of those that are installed."""
+    path = next((c for c in _candidates() if f".so.{major}" in c), None)
+    if path is None:
+        raise BackendError(f"NVRTC {major} is not installed")
+    return Nvrtc(path)
+
+
+@lru_cache(maxsize=128)
+def entries(module: str, capability: int, flags: tuple[str, ...] = FLAGS, major: int = 12) -> dict[str, Entry]:
     """The kernels of kernels/MODULE.cu, as NVRTC compiles them for a compute capability (80: 8.0)."""
-    return parse(nvrtc().compile(module, f"compute_{capability}", flags).decode())
+    return parse(library(major).compile(module, f"compute_{capability}", flags).decode())
 
 
 class PtxDevice(HostDevice):
     """`compute.launch.KernelDevice` on this machine."""
 
-    def __init__(self, capability: int, flags: tuple[str, ...] = FLAGS) -> None:
+    def __init__(self, capability: int, flags: tuple[str, ...] = FLAGS, major: int = 12) -> None:
         super().__init__(flags=flags)
+        self.major = major
         self.name, self.capability = f"ptx-{capability}", capability  # type: ignore[misc]
 
     def empty(self, shape: Any, dtype: Any) -> Any:
@@ -471,4 +486,4 @@ class PtxDevice(HostDevice):
     def launch(self, module: str, kernel: str, grid: tuple[int, int], block: tuple[int, int], *args: Any) -> None:
         plain = (a.view(np.ndarray) if isinstance(a, np.ndarray) else a for a in args)
         whole = tuple(np.ascontiguousarray(a) if isinstance(a, np.ndarray) and not a.flags.c_contiguous else a for a in plain)
-        Launch(entries(module, self.capability, self.flags)[kernel], grid, block, whole).run()
+        Launch(entries(module, self.capability, self.flags, self.major)[kernel], grid, block, whole).run()

@@ -12,7 +12,10 @@ import ctypes.util
 import hashlib
 import importlib.util
 import os
+import re
+import sys
 import tempfile
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,18 +24,24 @@ from ..errors import BackendError
 from ..resources import folder
 
 FLAGS = ("--std=c++17", "--fmad=false", "--ftz=false", "--prec-div=true", "--prec-sqrt=true")
+DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 INSTALL = "run pip install 'gpudepth[gpu]', which includes nvidia-cuda-nvrtc-cu12, or install any CUDA toolkit"
 
 
 class Nvrtc:
-    """The NVRTC library; raises BackendError if it is not found."""
+    """The NVRTC library.
 
-    def __init__(self) -> None:
-        self.path, self.lib = _load()
+    Args:
+        path: Its file; without one, the installed library that fits the driver best.
+
+    Raises:
+        BackendError: None is installed that fits.
+    """
+
+    def __init__(self, path: str | None = None) -> None:
+        self.path, self.lib = _load([path] if path else _candidates())
         self.lib.nvrtcGetErrorString.restype = ctypes.c_char_p
-        major, minor = ctypes.c_int(), ctypes.c_int()
-        self._call("nvrtcVersion", ctypes.byref(major), ctypes.byref(minor))
-        self.version = major.value, minor.value
+        self.version = _version_of(self.lib)
 
     def architectures(self) -> tuple[int, ...]:
         """Return the architectures that it compiles for; 80 stands for sm_80."""
@@ -100,8 +109,10 @@ def cubin(module: str, capability: int) -> Path:
     try:
         library = nvrtc()
     except BackendError:
-        if found:
-            return found[-1]
+        driver = driver_version()
+        fit = [path for path in found if driver is None or int(path.stem.rpartition("-")[2].split(".")[0]) <= driver[0]]
+        if fit:
+            return fit[-1]
         raise
     known = library.architectures()
     older = [k for k in known if k <= capability]
@@ -137,15 +148,61 @@ def _strings(items: list[str]) -> Any:
     return (ctypes.c_char_p * len(items))(*(i.encode() for i in items))
 
 
-def _load() -> tuple[str, Any]:
-    tried = []
-    for candidate in _candidates():
+def _load(candidates: Iterable[str]) -> tuple[str, Any]:
+    """Load the newest library that the driver can take the results of; without a driver, the newest of all."""
+    driver, tried = driver_version(), list[str]()
+    for candidate in by_fitness(candidates, driver):
         try:
-            return candidate, ctypes.CDLL(candidate)
+            _load_builtins(Path(candidate))
+            library = ctypes.CDLL(candidate)
         except OSError as error:
             tried.append(str(error))
+            continue
+        major = _version_of(library)[0]
+        if driver is None or major <= driver[0]:
+            return candidate, library
+        tried.append(f"{candidate} is for CUDA {major}, but the driver is for CUDA {driver[0]}.{driver[1]}")
     raise BackendError("NVRTC, which compiles the kernels, is not installed"
                        + (f": {tried[0]}" if tried else ""), hint=INSTALL)
+
+
+def by_fitness(candidates: Iterable[str], driver: tuple[int, int] | None) -> list[str]:
+    """Sort libraries so that those come first whose major version the driver supports, the newest of them first.
+
+    A library that names no version, as the system's may, comes between those that fit and those that do not.
+    """
+    def fitness(path: str) -> tuple[int, int]:
+        found = re.search(r"nvrtc(?:64_|\.so\.)(\d+)", Path(path).name)
+        major = int(found[1]) if found else 0
+        major //= 10 if major >= 100 else 1         # nvrtc64_120_0.dll
+        fits = driver is None or major <= driver[0]
+        return (1 if not major else 2 if fits else 0), major
+
+    return sorted(dict.fromkeys(candidates), key=fitness, reverse=True)
+
+
+def _load_builtins(library: Path) -> None:
+    """Load what a compilation opens by its name alone, which the system finds only if it is loaded already."""
+    for path in sorted(library.parent.glob("libnvrtc-builtins.so.*")) if library.is_absolute() else []:
+        ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+
+
+def _version_of(library: Any) -> tuple[int, int]:
+    major, minor = ctypes.c_int(), ctypes.c_int()
+    if library.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor)):
+        raise BackendError("nvrtcVersion failed")
+    return major.value, minor.value
+
+
+@lru_cache(maxsize=1)
+def driver_version() -> tuple[int, int] | None:
+    """Return the version of CUDA that the driver supports, such as (12, 9); None without a driver."""
+    try:
+        found = ctypes.c_int()
+        failed = ctypes.CDLL(DRIVER).cuDriverGetVersion(ctypes.byref(found))
+    except (OSError, AttributeError):
+        return None
+    return None if failed else (found.value // 1000, found.value % 1000 // 10)
 
 
 def _candidates() -> list[str]:
@@ -153,8 +210,8 @@ def _candidates() -> list[str]:
     found: list[str] = []
     spec = importlib.util.find_spec("nvidia")
     for root in (spec.submodule_search_locations or []) if spec else []:
-        found += [str(p) for p in sorted(Path(root).glob("*/lib/libnvrtc.so.*")) if "builtins" not in p.name]
-        found += [str(p) for p in sorted(Path(root).glob("*/bin/nvrtc64_*.dll")) if "builtins" not in p.name]
+        found += [str(p) for p in sorted(Path(root).glob("*/lib/libnvrtc.so.*"))]
+        found += [str(p) for p in sorted(Path(root).glob("*/bin/**/nvrtc64_*.dll")) if "builtins" not in p.name]
     for variable in ("CUDA_HOME", "CUDA_PATH"):
         if os.environ.get(variable):
             found += [str(p) for p in sorted(Path(os.environ[variable]).glob("lib64/libnvrtc.so*"))]

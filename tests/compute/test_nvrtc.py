@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +80,33 @@ def test_without_nvrtc_what_is_cached_serves(monkeypatch: pytest.MonkeyPatch) ->
     assert cubin("store", 90) == path
     with pytest.raises(BackendError, match="is not installed"):
         cubin("store", 80)
+
+
+PLACES = ["/v/nvidia/cuda_nvrtc/lib/libnvrtc.so.12", "/v/nvidia/cu13/lib/libnvrtc.so.13", "libnvrtc.so", "/c/lib64/libnvrtc.so.11.2",
+          "/w/nvrtc64_130_0.dll", "/c/lib64/libnvrtc.so.11.2"]
+
+
+@pytest.mark.parametrize(("driver", "order"), [(None, [1, 4, 0, 3, 2]), ((13, 1), [1, 4, 0, 3, 2]), ((12, 4), [0, 3, 2, 1, 4]),
+                                               ((11, 8), [3, 2, 1, 4, 0])])
+def test_the_library_fits_the_driver(driver: tuple[int, int] | None, order: list[int]) -> None:
+    """The newest that the driver supports comes first; those that it does not come last."""
+    assert nvrtc.by_fitness(PLACES, driver) == [PLACES[n] for n in order]
+
+
+def test_a_library_that_the_driver_does_not_support(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvrtc, "driver_version", lambda: (11, 8))
+    with pytest.raises(BackendError, match=r"is for CUDA 1[23], but the driver is for CUDA 11\.8"):
+        Nvrtc()
+
+
+@pytest.mark.parametrize("major", [12, 13])
+def test_both_libraries_compile(major: int) -> None:
+    """In a process that has loaded neither: what NVRTC opens while it compiles lies beside it, where nobody looks."""
+    script = ("from ptx_machine import library; import sys; "
+              f"found = library({major}); print(found.version[0], found.compile('store', 'sm_90')[:4])")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True,
+                          env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])})
+    assert done.stdout == f"{major} {bytes([127])!r}ELF\n".replace("'ELF", "ELF'")
 
 
 def test_errors_say_where(monkeypatch: pytest.MonkeyPatch) -> None:

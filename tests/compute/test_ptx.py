@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from kernel_kit import a_map, a_picture, same, without_barriers
+from ptx_machine import Launch, PtxDevice, PtxError, entries, library, parse
 
 from gpudepth.compute import nvrtc as nvrtc_module
 from gpudepth.compute.cpu import NumpyBackend
@@ -19,22 +20,23 @@ from gpudepth.depth.pixel_format import FDIS, HDIS, L008, L012, Quantity
 from gpudepth.errors import BackendError
 from gpudepth.resources import folder
 
-try:
-    nvrtc_module.nvrtc()
-except BackendError as missing:
-    if os.environ.get("CI"):
-        raise
-    pytest.skip(str(missing), allow_module_level=True)
-
-from ptx_machine import Launch, PtxDevice, PtxError, entries, parse
-
 TWIN = NumpyBackend()
-ARCHITECTURES = [70, 80, 90, 100, 120]
+ARCHITECTURES = [(12, 70), (12, 80), (12, 90), (12, 100), (12, 120), (13, 75), (13, 90), (13, 120)]
+"""Of NVRTC's major versions, one for each of the extras gpu and gpu13."""
+
+for major in (12, 13):
+    try:
+        library(major)
+    except BackendError as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(missing), allow_module_level=True)
 
 
-@pytest.fixture(scope="module", params=ARCHITECTURES)
+@pytest.fixture(scope="module", params=ARCHITECTURES, ids=str)
 def ptx(request: pytest.FixtureRequest) -> KernelBackend:
-    return KernelBackend(PtxDevice(request.param))
+    major, capability = request.param
+    return KernelBackend(PtxDevice(capability, major=major))
 
 
 def both(ptx: KernelBackend, name: str, *args: Any, **options: Any) -> None:
@@ -237,8 +239,9 @@ MODULES = [path.stem for path in folder("kernels").glob("*.cu")]
 def test_arrays_of_a_thread_are_registers() -> None:
     """None lies in local memory, which is as slow as the device's: the sorts of median and guided would."""
     for module in MODULES:
-        for capability in ARCHITECTURES:
-            assert not [name for name, entry in entries(module, capability).items() if entry.local], (module, capability)
+        for major, capability in ARCHITECTURES:
+            found = entries(module, capability, major=major)
+            assert not [name for name, entry in found.items() if entry.local], (module, major, capability)
 
 
 def test_the_networks_of_the_kernels_are_numpy_s() -> None:
@@ -252,7 +255,7 @@ def test_the_networks_of_the_kernels_are_numpy_s() -> None:
 def test_no_instruction_of_ours_is_inexact() -> None:
     """All that is emitted, not only what the tests above run through."""
     for module in MODULES:
-        for capability in ARCHITECTURES:
-            for entry in entries(module, capability).values():
+        for major, capability in ARCHITECTURES:
+            for entry in entries(module, capability, major=major).values():
                 for i in entry.code:
                     assert not {"ftz", "approx", "f64"} & set(i.op) and i.op[0] != "fma", i.text
