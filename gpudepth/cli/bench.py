@@ -56,8 +56,11 @@ def bench(megapixels: Megapixels = 12.2, seconds: Seconds = 0.2, only: Only = No
     print(f"{'stage':42}" + "".join(f"{name + ' ms':>18}{'copies':>8}" for name, _, _ in columns))
     for stage, row in timings.items():
         print(f"{stage:42}" + "".join(f"{row[name].ms:18.2f}{row[name].copies:8.1f}" for name, _, _ in columns))
+    print("copies: of as many bytes in memory of the same place, between buffers that exceed the caches")
     if gpu is None:
         print("GPU: not measured; gpudepth doctor shows the reason")
+    else:
+        print("there: maps that are on the GPU, in turns of at least 500 MB; trip: maps that are copied there and back")
 
 
 Column = tuple[str, "Backend", "Device"]
@@ -66,12 +69,13 @@ Column = tuple[str, "Backend", "Device"]
 def _columns(gpu: KernelBackend | None) -> list[Column]:
     """Return the name, back end and memory of each column."""
     from ..compute.cpu import NumpyBackend
-    from ..compute.stages import HOST, Device
+    from ..compute.stages import BEYOND_DEVICE_CACHES, HOST, Device
 
     columns: list[Column] = [("numpy", NumpyBackend(), HOST)]
     if gpu is not None:
         wait = gpu.device.synchronize
-        columns += [(f"{gpu.name}, there", gpu, Device(gpu.device.array, wait, time.perf_counter)),
+        there = Device(gpu.device.array, wait, time.perf_counter, BEYOND_DEVICE_CACHES)
+        columns += [(f"{gpu.name}, there", gpu, there),
                     (f"{gpu.name}, trip", gpu, Device(lambda values: values, wait, time.perf_counter))]
     return columns
 
