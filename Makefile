@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO ?= demo-out
 
-.PHONY: demo test soak lint bench docs pages pictures clean
+.PHONY: demo test soak lint bench gpu docs pages pictures clean
 
 demo: $(VENV)/.installed
 	$(BIN)/gpudepth demo $(DEMO)
@@ -24,6 +24,10 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks
+
+# On a machine with a GPU that may have no network: it uses the packages that PYTHON has.
+gpu:
+	$(PYTHON) -m tools.gpu_check --budget $(or $(BUDGET),560)
 
 docs: $(VENV)/.installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
