@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from ..errors import NoDepthError, PartialRunError, UsageError
 from . import options as o
+from .command import Argument, Option
 from .output import print_message
 
 if TYPE_CHECKING:
@@ -20,29 +19,29 @@ if TYPE_CHECKING:
     from ..errors import GpudepthError
     from ..video.matching import Choice
 
-File = Annotated[Path, typer.Argument(show_default=False, help=(
+File = Annotated[Path, Argument(help=(
     "A photo or clip that holds depth; with --as also a folder of photos."))]
-Layout = Annotated[str | None, typer.Option("--as", show_default=False, metavar="LAYOUT", help=(
+Layout = Annotated[str | None, Option("--as", show_default=False, metavar="LAYOUT", help=(
     "Write a data set into the folder -o: png16, npz, exr, tum, kitti, nerfstudio, colmap, ply (points in colour) "
     "or exr-layers (one file per photo, as --layers); for a clip lerobot: -o depth.mp4 and a .json."))]
-Layers = Annotated[bool, typer.Option("--layers", help=(
+Layers = Annotated[bool, Option("--layers", help=(
     "Write the photo to -o photo.exr: linear colour, Z, validity and mattes at the size of the picture."))]
-Aux = Annotated[str, typer.Option("--aux", metavar="none|all|KIND,…", help=(
+Aux = Annotated[str, Option("--aux", metavar="none|all|KIND,…", help=(
     "For photos: also write the auxiliary images as upright PNGs: matte (portrait effects), skin, hair, teeth, "
     "glasses, sky, gainmap, confidence."))]
-Target = Annotated[Path, typer.Option("-o", "--output", show_default=False, help=(
+Target = Annotated[Path, Option("-o", "--output", show_default=False, help=(
     ".npy, .npz (with metadata), .pfm, .tiff, .exr: float32; .png: mm; .plist, .bplist (binary): ImageIO's "
     "dictionary; .hdis, .fdis, .hdep, .fdep: rows without a header, and a .json; .ply: points in colour."))]
-What = Annotated[str | None, typer.Option(show_default=False, help=(
+What = Annotated[str | None, Option(show_default=False, help=(
     "depth (metres) or disparity (1/metres). [default: depth; for .plist that of the photo]"))]
-AlignTo = Annotated[Path | None, typer.Option("--align-to", show_default=False, metavar="MODEL", help=(
+AlignTo = Annotated[Path | None, Option("--align-to", show_default=False, metavar="MODEL", help=(
     "For photos: fit scale and shift to the points of a COLMAP model (cameras, images, points3D; .bin or .txt). The "
     "values are then in its units, NOT metres, unless --align-scale is given."))]
-AlignScale = Annotated[float | None, typer.Option("--align-scale", show_default=False, help=(
+AlignScale = Annotated[float | None, Option("--align-scale", show_default=False, help=(
     "Length of one unit of that model in metres."))]
-DepthRange = Annotated[str | None, typer.Option("--depth-range", metavar="MIN,MAX", show_default=False, help=(
+DepthRange = Annotated[str | None, Option("--depth-range", metavar="MIN,MAX", show_default=False, help=(
     "For --as lerobot: the range of its codes in metres. [default: 0.01,10]"))]
-SideCar = Annotated[bool, typer.Option("--side-car", help=(
+SideCar = Annotated[bool, Option("--side-car", help=(
     "Write the 8-bit gray picture (white = near) that some programs want beside a photo: photo_depth.png."))]
 
 

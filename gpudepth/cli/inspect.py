@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from ..errors import readable
 from . import options as o
+from .command import Argument
 
-Files = Annotated[list[Path], typer.Argument(show_default=False, help="Photos and clips.")]
+Files = Annotated[list[Path], Argument(help="Photos and clips.")]
 
 
 def inspect(files: Files, as_json: o.Json = False) -> None:

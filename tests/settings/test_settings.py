@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
 from photo_kit import gray, plain
 
 import gpudepth
@@ -180,7 +179,7 @@ def test_few_frames_lie_between_the_command_line_and_the_pixels(tmp_path: Path, 
 def test_help_lists_every_verb() -> None:
     from gpudepth.cli.app import VERBS, app
 
-    group: Any = typer.main.get_command(app)
+    group: Any = app
     for name, line in VERBS.items():
         command = group.get_command(None, name)
         text = (command.help or "").strip()
