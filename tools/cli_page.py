@@ -90,6 +90,5 @@ def _name(parameter: Any) -> str:
 
 def _default(parameter: Any) -> str:
     value = parameter.default
-    if parameter.param_type_name == "argument" or not parameter.show_default or not isinstance(value, str | int | float):
-        return ""
-    return f" Default: `{value}`."
+    shown = parameter.param_type_name == "option" and parameter.show_default and isinstance(value, str | int | float)
+    return f" Default: `{value}`." if shown else ""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,6 @@ from ..depth import numeric
 from ..depth.data import DATA, DATA_DESCRIPTION, DepthData
 from ..depth.pixel_format import Quantity
 from ..errors import RangeError, UsageError
-from ..maps.netpbm import encode_pfm
 from .output import atomic
 
 MILLIMETRES = 1000
@@ -103,6 +100,8 @@ def _npz(data: DepthData, quantity: Quantity, path: Path) -> bytes:
 
 
 def _pfm(data: DepthData, quantity: Quantity, path: Path) -> bytes:
+    from ..maps.netpbm import encode_pfm
+
     return encode_pfm(data.values(quantity))
 
 
@@ -127,6 +126,8 @@ def exr(channels: dict[str, NDArray[Any]], header: dict[str, Any], path: Path) -
         raise UsageError("OpenEXR files need the package OpenEXR", where=path,
                          hint="install it: pip install 'gpudepth[exr]'") from None
     about = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **header}
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="gpudepth-") as folder:     # the library writes to files only
         draft = Path(folder) / "map.exr"
         OpenEXR.File(about, {name: np.ascontiguousarray(c) for name, c in channels.items()}).write(str(draft))
@@ -164,6 +165,8 @@ def _description(data: DepthData) -> bytes:
     if data.calibration is not None:
         camera = data.calibration.scaled(data.width, data.height)
         about |= {"intrinsics": camera.intrinsics.tolist(), "extrinsics": camera.extrinsics.tolist()}
+    import json
+
     return (json.dumps(about, indent=1) + "\n").encode()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +26,7 @@ def atomic(path: Path, *, like: os.stat_result | None = None, make_folder: bool 
     Raises:
         OutputError: The disk or the folder cannot be written.
     """
-    temp = path.with_name(f"{TEMP_MARK}{path.stem[:40]}-{secrets.token_hex(4)}.tmp")
+    temp = path.with_name(f"{TEMP_MARK}{path.stem[:40]}-{os.urandom(4).hex()}.tmp")
     try:
         if path.is_dir():
             raise OutputError("the output is a folder", where=path, hint="name a file")

@@ -10,7 +10,6 @@ from typing import Any
 from ..compute import Backend
 from ..containers import registry
 from ..containers.base import CodedMap, Container, Edit, Picture, capabilities
-from ..containers.heif import photo_encoder
 from ..depth import orientation
 from ..depth.data import Storage
 from ..depth.pixel_format import PixelFormat, metre_range, quantity_of
@@ -112,6 +111,8 @@ def run_item(photo: str | Input, depth: DepthInput, out: str | Path, settings: S
             raise
         stat = opened.path.stat()
         if container is None:
+            from ..containers.heif import photo_encoder
+
             with times.stage("encode"):
                 data = photo_encoder.encode_photo(opened.path, settings.photo_quality, settings.limits,
                                                   settings.exif_turn)

@@ -98,6 +98,9 @@ app = _Verbs(
 def run_command(arguments: list[str] | None = None) -> int:
     """Run one command line and return the exit code; None is the command line of this process."""
     if arguments is None:
+        # numpy's OpenBLAS starts a thread for each core when it is imported. That costs more than attaching a map, and
+        # nothing here multiplies large matrices.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         # Process 1 of a container receives only signals that it has handlers for. A run installs its own handler.
         signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
     _prepare_streams()

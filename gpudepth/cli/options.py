@@ -9,16 +9,16 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import GenericAlias, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from ..containers import registry
 from ..errors import UsageError
 from ..settings.clip import ClipSettings
 from ..settings.declare import Spec, specs
-from ..settings.options import EncodingOptions, MapOptions, item_settings
-from ..settings.settings import Settings
-from ..settings.values import pair as two_numbers
 from .command import Argument, Option
+
+if TYPE_CHECKING:
+    from ..settings.settings import Settings
 
 
 def _presets() -> list[str]:
@@ -79,6 +79,9 @@ def _parameter(spec: Spec) -> inspect.Parameter:
 
 def with_settings(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Replace the parameter `given` of a command by an option for each setting that has a flag, except `without`."""
+    from ..settings.options import EncodingOptions, MapOptions  # late: few commands have settings
+    from ..settings.settings import Settings
+
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         shared = {name: _parameter(spec) for cls in (EncodingOptions, MapOptions, Settings)
                   for name, spec in specs(cls).items() if spec.flag and name not in without}
@@ -164,6 +167,8 @@ def shard(text: str | None) -> tuple[int, int] | None:
 
 def settings(given: Mapping[str, Any], *, coded: bool) -> Settings:
     """Return the settings of a command's options. Raises UsageError."""
+    from ..settings.options import item_settings
+
     return item_settings({**given, "orientation": "coded" if coded else "display"})
 
 
@@ -186,6 +191,8 @@ def key_values(option: str, texts: Sequence[str] | None) -> dict[str, Any]:
 
 def pair(option: str, text: str) -> tuple[float, float]:
     """Return two numbers that a comma separates. Raises UsageError."""
+    from ..settings.values import pair as two_numbers
+
     try:
         return two_numbers(text)
     except (TypeError, ValueError):

@@ -60,14 +60,14 @@ def _targets(files: list[Path], output: Path | None) -> list[tuple[Path, Path]]:
 
 def _one(file: Path, target: Path, size: int, *, alone: bool) -> bool:
     from ..errors import GpudepthError
-    from ..video.frames import is_clip
+    from ..video.sniff import is_clip_file
     from ..view.depth_view import load
     from ..view.preview import preview as picture
     from ..view.sheet import clip_sheet
     from .output import print_error
 
     try:
-        image = clip_sheet(file, long_side=min(size, CLIP)) if is_clip(file) else picture(load(file, size), size)
+        image = clip_sheet(file, long_side=min(size, CLIP)) if is_clip_file(file) else picture(load(file, size), size)
     except GpudepthError as error:
         if alone:
             raise
