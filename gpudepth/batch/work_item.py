@@ -70,7 +70,14 @@ class ItemContext:
 
 
 class ItemWorker:
-    """Processes the items of a run in one worker; what it loads for one item stays loaded for the next."""
+    """Processes the items of a run in one worker; what it loads for one item stays loaded for the next.
+
+    Attributes:
+        modules: What most items need, for the fork server: nothing that starts threads or initialises a codec.
+    """
+
+    modules = ("gpudepth.compute.cpu", "gpudepth.containers.jpeg.writer", "gpudepth.containers.heif.writer",
+               "gpudepth.maps.pictures", "PIL.PngImagePlugin", "PIL.JpegImagePlugin", "concurrent.futures.thread")
 
     def __init__(self) -> None:
         self.estimator = Estimator()
