@@ -15,7 +15,7 @@ from ..depth import numeric
 from ..depth.data import DATA, DATA_DESCRIPTION, DepthData
 from ..depth.pixel_format import Quantity
 from ..errors import RangeError, UsageError
-from .output import atomic
+from .output import Written, atomic
 
 MILLIMETRES = 1000
 
@@ -26,7 +26,7 @@ def usual_quantity(data: DepthData, path: Path) -> Quantity:
 
 
 def save(data: DepthData, path: str | Path, quantity: str | Quantity = Quantity.DEPTH, *,
-         make_folder: bool = False) -> Path:
+         make_folder: bool = False, written: Written | None = None) -> Path:
     """Write float32 values of `quantity` (H, W) as the suffix says; PNG holds 16-bit millimetres, 0 = no value.
 
     .plist is ImageIO's dictionary in the map's own native format (`quantity` chooses another) as XML, .bplist the same
@@ -37,7 +37,7 @@ def save(data: DepthData, path: str | Path, quantity: str | Quantity = Quantity.
     """
     path, quantity = Path(path), Quantity(quantity)
     blob = encode(data, quantity, path)
-    with atomic(path, make_folder=make_folder) as file:
+    with atomic(path, make_folder=make_folder, written=written) as file:
         file.write(blob)
     if path.suffix.lower() in _RAW:
         with atomic(path.with_name(path.name + ".json")) as file:

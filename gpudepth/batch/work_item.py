@@ -18,6 +18,7 @@ from ..attachment.clips.span import ClipContext
 from ..attachment.convert import export_item
 from ..attachment.estimate import Estimator
 from ..attachment.export import MAPS_ALONE
+from ..attachment.output import Written
 from ..attachment.pipeline import run_item
 from ..attachment.side_inputs import SideInputs
 from ..compute import backend
@@ -172,14 +173,14 @@ class PhotoItem:
         """See `WorkItem`."""
         if not isinstance(self.output, Path) or any(isinstance(file, RemoteFile) for file in self.inputs):
             return _run_remote(self, task, context)
-        times, before = StageTimes(), [stat_signature(path) for path in self.inputs]
+        times, written, before = StageTimes(), Written(), [stat_signature(path) for path in self.inputs]
         make = export_item if self.output.suffix.lower() in MAPS_ALONE else run_item
         depth = self.depth if task.settings.network is None else context.estimator.estimate(
             self.photo, task.settings, self.ahead, heartbeat=context.worker.heartbeat, times=times)
         outcome = make(self.photo, depth, self.output, task.settings, backend(task.backend),
-                       side_inputs=self.side_inputs, make_folder=True, times=times)
+                       side_inputs=self.side_inputs, make_folder=True, times=times, written=written)
         with times.stage("hash"):
-            written, (photo, depth_state, *side_inputs) = FileState.of(self.output), states(self.inputs, before)
+            photo, depth_state, *side_inputs = states(self.inputs, before)
         return Row(self.key, "ok", task.job, photo, depth_state, self.target, written.size, written.sha256,
                    outcome.describe(), (outcome.storage.lo, outcome.storage.hi), _finite(outcome.metres),
                    outcome.filled,
