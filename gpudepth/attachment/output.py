@@ -21,12 +21,17 @@ class Written:
     def __init__(self) -> None:
         import hashlib  # late: only runs need hashes
 
-        self.size, self._digest = 0, hashlib.sha256()
+        self._begin = hashlib.sha256
+        self.begin()
 
     @property
     def sha256(self) -> str:
         """The hash of all bytes so far, as hexadecimal digits."""
         return self._digest.hexdigest()
+
+    def begin(self) -> None:
+        """Forget all bytes: the file is written again after a failure."""
+        self.size, self._digest = 0, self._begin()
 
     def add(self, data: bytes | memoryview) -> None:
         """Add bytes that follow those so far."""
@@ -39,6 +44,7 @@ class _Hashed(io.RawIOBase):
 
     def __init__(self, file: BinaryIO, written: Written) -> None:
         self.file, self.written = file, written
+        written.begin()
 
     def writable(self) -> bool:
         return True

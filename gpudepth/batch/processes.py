@@ -16,7 +16,6 @@ import ctypes
 import itertools
 import multiprocessing
 import os
-import pickle
 import signal
 import socket
 import struct
@@ -29,7 +28,6 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from multiprocessing.reduction import ForkingPickler
 from typing import Any, Protocol
 
 DRAIN_SECONDS = 4.0
@@ -84,7 +82,7 @@ class ForkServer:
     """Forks each worker from a server process. Arguments as for `Spawner`."""
 
     def __init__(self, serve: Serve, *arguments: Any) -> None:
-        self.work = bytes(ForkingPickler.dumps((serve, arguments)))
+        self.serve, self.arguments = serve, arguments
         self.process: BaseProcess | None = None
         self.numbers = itertools.count()
 
@@ -115,8 +113,8 @@ class ForkServer:
         self.stop()
         self.control, theirs = socket.socketpair()
         self.process = multiprocessing.get_context("spawn").Process(
-            target=_run_server, args=(theirs, self.work), daemon=True)
-        with without_main():
+            target=_run_server, args=(theirs, self.serve, *self.arguments), daemon=True)
+        with without_main(), _one_thread_of_blas():
             self.process.start()
         theirs.close()
 
@@ -172,6 +170,19 @@ def without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
+@contextlib.contextmanager
+def _one_thread_of_blas() -> Iterator[None]:
+    """Let OpenBLAS start no threads in the processes that are started: in a fork of theirs they would be missing."""
+    name = "OPENBLAS_NUM_THREADS"
+    named = name in os.environ
+    os.environ.setdefault(name, "1")
+    try:
+        yield
+    finally:
+        if not named:
+            del os.environ[name]
+
+
 def _run_spawned(serve: Serve, pipe: Connection, *arguments: Any) -> None:
     """Run a worker that a thread ends some seconds after its run is killed, as when the run is stopped."""
     def watch(sentinel: int) -> None:
@@ -187,13 +198,10 @@ def _run_spawned(serve: Serve, pipe: Connection, *arguments: Any) -> None:
     serve(pipe, *arguments)
 
 
-def _run_server(control: socket.socket, work: bytes) -> None:
+def _run_server(control: socket.socket, serve: Serve, function: Any, *arguments: Any) -> None:
     """Load what workers need, then fork them and report how they end, until the run closes its end of the socket."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)        # the run decides what an interrupt means
     signal.signal(signal.SIGTERM, unwind)
-    # only the thread that forks exists in a worker: those of OpenBLAS would be missing
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    serve, (function, *arguments) = pickle.loads(work)
     for name in getattr(function, "modules", ()):
         import_module(name)
     workers: set[int] = set()

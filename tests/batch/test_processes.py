@@ -60,7 +60,8 @@ def hang(path: str, worker: WorkerContext) -> None:
 
 
 def facts(task: int, worker: WorkerContext) -> tuple[int, int, int]:
-    """The worker, its parent, and how many threads both have."""
+    """The worker, its parent, and how many threads both have, with numpy loaded."""
+    assert "numpy" in sys.modules
     return os.getpid(), os.getppid(), sum(1 for pid in ("self", os.getppid()) for _ in Path(f"/proc/{pid}/task").iterdir())
 
 
@@ -71,6 +72,17 @@ class Loads:
 
     def __call__(self, task: object, worker: WorkerContext) -> bool:
         return "gpudepth.maps.pictures" in sys.modules
+
+
+class Shares:
+    """Work that shares memory with its run, which may only be inherited."""
+
+    def __init__(self) -> None:
+        self.number = multiprocessing.get_context("spawn").Value("i", 0)
+
+    def __call__(self, task: int, worker: WorkerContext) -> None:
+        with self.number.get_lock():
+            self.number.value += task
 
 
 def kill_server(task: Path, worker: WorkerContext) -> str:
@@ -120,13 +132,15 @@ def test_workers_have_the_state_of_the_process_when_their_run_starts(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no fork server")
-def test_workers_are_forked_from_a_server_with_one_thread() -> None:
+def test_workers_are_forked_from_a_server_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     found = [done.result for done in run_tasks(facts, range(20), 2)]
     assert len({pid for pid, _, _ in found}) <= 2
     (server,) = {parent for _, parent, _ in found}
     assert server != os.getpid()
     assert {threads for _, _, threads in found} == {2}
     assert gone(server)
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
 
 
 def test_what_the_server_loads_starts_no_threads_and_no_codec() -> None:
@@ -141,6 +155,13 @@ def test_what_the_server_loads_starts_no_threads_and_no_codec() -> None:
 
 def test_modules_of_the_work_are_loaded_before_it() -> None:
     assert [done.result for done in run_tasks(Loads(), [1], 1)] == [True]
+
+
+@pytest.mark.usefixtures("start_method")
+def test_work_may_share_memory_with_its_run() -> None:
+    work = Shares()
+    assert all(done.error is None for done in run_tasks(work, range(10), 2))
+    assert work.number.value == 45
 
 
 def test_a_killed_server_costs_one_retry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

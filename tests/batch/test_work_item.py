@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from photo_kit import gray, plain
 
+from gpudepth.attachment.output import Written, atomic
 from gpudepth.batch import ledger
 from gpudepth.batch import work_item as module
 from gpudepth.batch.job_hash import JobHash
@@ -80,3 +81,13 @@ def test_the_output_is_hashed_while_it_is_written(item: PhotoItem, name: str, mo
     content = item.output.read_bytes()
     assert (row.output_size, row.output_sha256) == (len(content), hashlib.sha256(content).hexdigest())
     assert hashed == [item.photo, item.depth]
+
+
+def test_a_file_that_is_written_again_is_hashed_from_its_start(tmp_path: Path) -> None:
+    written = Written()
+    with pytest.raises(RuntimeError), atomic(tmp_path / "a", written=written) as file:
+        file.write(b"a part")
+        raise RuntimeError
+    with atomic(tmp_path / "a", written=written) as file:
+        file.write(b"all of it")
+    assert (written.size, written.sha256) == (9, hashlib.sha256(b"all of it").hexdigest())
