@@ -35,12 +35,14 @@ from gpudepth.formats.isobmff.box import walk
 from gpudepth.formats.isobmff.meta import Meta
 from gpudepth.formats.quicktime import metadata as quicktime_metadata
 from gpudepth.formats.quicktime import movie as quicktime
+from gpudepth.formats.quicktime.brands import is_movie
 from gpudepth.limits import Limits
 from gpudepth.maps import arrays, netpbm, recognise
 from gpudepth.pairing import by_time, csv, manifest, templates
 from gpudepth.settings import strict_yaml
 from gpudepth.settings.job import load_job
 from gpudepth.video import checks, lerobot, matroska
+from gpudepth.video.sniff import is_clip
 
 Harness = Callable[[bytes], None]
 HARNESSES: dict[str, tuple[Harness, tuple[str, ...]]] = {}
@@ -165,7 +167,7 @@ def movie(data: bytes) -> None:
                 with contextlib.suppress(GpudepthError):
                     getattr(table, name)
 
-    each(data, [quicktime.is_movie, read, checks.is_clip, checks.check])
+    each(data, [is_movie, read, is_clip, checks.check])
 
 
 @harness(".mkv")

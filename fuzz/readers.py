@@ -30,6 +30,7 @@ from gpudepth.settings.job import load_job
 from gpudepth.settings.settings import Settings
 from gpudepth.video import frames as clip
 from gpudepth.video.reader import read_video
+from gpudepth.video.sniff import is_clip_file
 
 FRAMES = 3
 
@@ -110,7 +111,7 @@ def _extract(file: Path, kit: Kit) -> object:
 
 
 def _inspect(file: Path, kit: Kit) -> object:
-    if clip.is_clip(file):
+    if is_clip_file(file):
         return clip.about(file)
     return Inspection.to_dict(api.inspect(file)), api.inspect(file).lines()
 

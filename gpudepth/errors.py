@@ -30,7 +30,6 @@ caller's language.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -294,6 +293,8 @@ def _most_similar(folder: Path, wanted: str, *, folders_only: bool) -> Path | No
                      if entry.is_dir() or not folders_only}
     except (OSError, ValueError):
         return None
+    import difflib  # late: most paths are right
+
     for found in difflib.get_close_matches(wanted.casefold(), names, 5, CLOSE):
         stems = Path(found).stem, Path(wanted.casefold()).stem      # a common .png does not make names similar
         if difflib.SequenceMatcher(None, *stems).ratio() >= CLOSE:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
 
 from gpudepth.cli.app import app
@@ -41,6 +40,6 @@ def options_of(command: list[str] | str) -> dict[str, Any]:
     words = shlex.split(command) if isinstance(command, str) else command
     words = words[1:] if words[0] == "gpudepth" else words
     assert words[0] == "run"
-    verb = typer.main.get_command(app).get_command(None, "run")      # type: ignore[attr-defined]
+    verb = app.get_command(None, "run")      # type: ignore[attr-defined]
     parsed: dict[str, Any] = verb.make_context("run", words[1:]).params
     return parsed

@@ -63,7 +63,12 @@ def temporaries(folder: Path) -> list[Path]:
 
 
 def children(pid: int) -> list[int]:
-    """The workers of a run: children that are no resource trackers."""
+    """The workers of a run: children of its fork server."""
+    return [worker for server in _spawned(pid) for worker in _spawned(server)]
+
+
+def _spawned(pid: int) -> list[int]:
+    """The children of a process that are no resource trackers."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

@@ -6,8 +6,6 @@ import inspect
 import re
 from typing import Any
 
-import typer
-
 from gpudepth.cli.app import app
 
 HEAD = """\
@@ -36,7 +34,7 @@ _CELL = str.maketrans({"|": "\\|", "\n": " ", "<": "&lt;"})
 
 def page() -> str:
     """Return the page."""
-    root: Any = typer.main.get_command(app)
+    root: Any = app
     parts = [HEAD]
     for name, command in verbs(root):
         parts.append(_verb(name, command))
@@ -92,6 +90,5 @@ def _name(parameter: Any) -> str:
 
 def _default(parameter: Any) -> str:
     value = parameter.default
-    if not parameter.show_default or value is None or isinstance(value, bool | tuple | list) or callable(value):
-        return ""
-    return f" Default: `{value}`."
+    shown = parameter.param_type_name == "option" and parameter.show_default and isinstance(value, str | int | float)
+    return f" Default: `{value}`." if shown else ""

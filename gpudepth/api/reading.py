@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..attachment.inspection import Inspection, check_file
+from ..attachment.photo import read_depth
 from ..containers import registry
 from ..containers.rules import Verdicts
 from ..depth.data import DepthData
 from ..formats.bytesource import ByteSource
 from ..limits import DEFAULT, Limits
 from ..settings.values import Orientation
-from ..video import checks
+from ..video.sniff import is_clip
 
 
 def read(path: str | Path, *, orientation: Orientation = "display", limits: Limits = DEFAULT) -> DepthData | None:
@@ -33,9 +34,7 @@ def read(path: str | Path, *, orientation: Orientation = "display", limits: Limi
 
     Source: ISO/IEC 23008-12 (HEIF), Apple's AVDepthData and ImageIO, Google's depth map metadata, Adobe's DNG 1.7.
     """
-    with ByteSource(path, limits) as source:
-        data = registry.require(source).read(source)
-    return data if data is None or orientation == "coded" else data.displayed()
+    return read_depth(path, orientation, limits)
 
 
 def inspect(path: str | Path, *, limits: Limits = DEFAULT) -> Inspection:
@@ -81,6 +80,6 @@ def check(path: str | Path, *, profile: str | None = None, limits: Limits = DEFA
     Source: Each finding names the source of its rule.
     """
     with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
-        if not checks.is_clip(source):
+        if not is_clip(source):
             limits.check("max_file", source.size, where=str(path))
         return check_file(source, profile)

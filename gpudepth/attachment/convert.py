@@ -21,6 +21,7 @@ from ..settings.settings import Settings
 from ..timing import StageTimes
 from . import export
 from .decode import DepthInput
+from .output import Written
 from .photo import Guide, file_guide, open_photo
 from .pipeline import Outcome, run_item, with_preset_reason
 from .prepare import PreparedMap, prepare_map
@@ -127,7 +128,7 @@ def _has_depth(container: Container, source: ByteSource) -> bool:
 def export_item(photo: str | Input | None, depth: DepthInput, out: str | Path, settings: Settings, backend: Backend, *,
                 pixel_format: PixelFormat | None = None, guide: Guide | None = None,
                 side_inputs: SideInputs = NO_SIDE_INPUTS,
-                make_folder: bool = False, times: StageTimes | None = None) -> Outcome:
+                make_folder: bool = False, times: StageTimes | None = None, written: Written | None = None) -> Outcome:
     """Write a map alone, as it would be attached to `photo`: cut to its aspect and refined as the settings say.
 
     Pixels without a value stay NaN.
@@ -143,6 +144,7 @@ def export_item(photo: str | Input | None, depth: DepthInput, out: str | Path, s
         side_inputs: What belongs to the map.
         make_folder: Whether to make missing folders of `out`.
         times: Measures the stages.
+        written: As in `run_item`.
 
     Raises:
         RangeError: The map holds no value.
@@ -164,7 +166,7 @@ def export_item(photo: str | Input | None, depth: DepthInput, out: str | Path, s
         raise RangeError("the map holds no finite value", hint="check its scale and its invalid codes",
                          where=str(depth) if isinstance(depth, str | Path | VirtualFile) else None)
     export.save(data, out, quantity_of(pixel_format) if pixel_format else export.usual_quantity(data, out),
-                make_folder=make_folder)
+                make_folder=make_folder, written=written)
     return Outcome(out, with_preset_reason(prepared.summary, settings), settings.pixel_format,
                    Storage(settings.pixel_format, lo, hi), data.width, data.height, prepared.warnings, prepared.filled)
 

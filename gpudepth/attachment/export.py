@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,7 @@ from ..depth import numeric
 from ..depth.data import DATA, DATA_DESCRIPTION, DepthData
 from ..depth.pixel_format import Quantity
 from ..errors import RangeError, UsageError
-from ..maps.netpbm import encode_pfm
-from .output import atomic
+from .output import Written, atomic
 
 MILLIMETRES = 1000
 
@@ -29,7 +26,7 @@ def usual_quantity(data: DepthData, path: Path) -> Quantity:
 
 
 def save(data: DepthData, path: str | Path, quantity: str | Quantity = Quantity.DEPTH, *,
-         make_folder: bool = False) -> Path:
+         make_folder: bool = False, written: Written | None = None) -> Path:
     """Write float32 values of `quantity` (H, W) as the suffix says; PNG holds 16-bit millimetres, 0 = no value.
 
     .plist is ImageIO's dictionary in the map's own native format (`quantity` chooses another) as XML, .bplist the same
@@ -40,7 +37,7 @@ def save(data: DepthData, path: str | Path, quantity: str | Quantity = Quantity.
     """
     path, quantity = Path(path), Quantity(quantity)
     blob = encode(data, quantity, path)
-    with atomic(path, make_folder=make_folder) as file:
+    with atomic(path, make_folder=make_folder, written=written) as file:
         file.write(blob)
     if path.suffix.lower() in _RAW:
         with atomic(path.with_name(path.name + ".json")) as file:
@@ -103,6 +100,8 @@ def _npz(data: DepthData, quantity: Quantity, path: Path) -> bytes:
 
 
 def _pfm(data: DepthData, quantity: Quantity, path: Path) -> bytes:
+    from ..maps.netpbm import encode_pfm
+
     return encode_pfm(data.values(quantity))
 
 
@@ -127,6 +126,8 @@ def exr(channels: dict[str, NDArray[Any]], header: dict[str, Any], path: Path) -
         raise UsageError("OpenEXR files need the package OpenEXR", where=path,
                          hint="install it: pip install 'gpudepth[exr]'") from None
     about = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **header}
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="gpudepth-") as folder:     # the library writes to files only
         draft = Path(folder) / "map.exr"
         OpenEXR.File(about, {name: np.ascontiguousarray(c) for name, c in channels.items()}).write(str(draft))
@@ -164,6 +165,8 @@ def _description(data: DepthData) -> bytes:
     if data.calibration is not None:
         camera = data.calibration.scaled(data.width, data.height)
         about |= {"intrinsics": camera.intrinsics.tolist(), "extrinsics": camera.extrinsics.tolist()}
+    import json
+
     return (json.dumps(about, indent=1) + "\n").encode()
 
 

@@ -13,7 +13,7 @@ from ..depth.data import DepthData
 from ..depth.pixel_format import metre_range
 from ..errors import FileError, GpudepthError, UsageError
 from ..formats.bytesource import ByteSource
-from ..video import checks
+from ..video.sniff import is_clip
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,15 @@ def check_file(source: ByteSource, profile: str | None = None) -> Verdicts:
 
     Raises UsageError for a profile that the file cannot have.
     """
-    if checks.is_clip(source):
+    if is_clip(source):
+        from ..video import checks
+
         return checks.check(source, profile)
-    if profile in checks.PROFILES:
-        raise UsageError(f"{profile!r} is a profile of clips", where=source.name)
+    if profile is not None:
+        from ..video.checks import PROFILES
+
+        if profile in PROFILES:
+            raise UsageError(f"{profile!r} is a profile of clips", where=source.name)
     out = Checklist(profile, source.name)
     try:
         container = require(source)

@@ -3,31 +3,73 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
-import secrets
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from ..errors import OutputError
 
 TEMP_MARK = ".gpudepth-"
 
 
+class Written:
+    """The size and the SHA-256 of a file, computed while it is written."""
+
+    def __init__(self) -> None:
+        import hashlib  # late: only runs need hashes
+
+        self._begin = hashlib.sha256
+        self.begin()
+
+    @property
+    def sha256(self) -> str:
+        """The hash of all bytes so far, as hexadecimal digits."""
+        return self._digest.hexdigest()
+
+    def begin(self) -> None:
+        """Forget all bytes: the file is written again after a failure."""
+        self.size, self._digest = 0, self._begin()
+
+    def add(self, data: bytes | memoryview) -> None:
+        """Add bytes that follow those so far."""
+        self.size += len(data)
+        self._digest.update(data)
+
+
+class _Hashed(io.RawIOBase):
+    """A file whose content is hashed on the way; bytes are only appended."""
+
+    def __init__(self, file: BinaryIO, written: Written) -> None:
+        self.file, self.written = file, written
+        written.begin()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        done = self.file.write(data)
+        self.written.add(memoryview(data)[:done])
+        return done
+
+
 @contextlib.contextmanager
-def atomic(path: Path, *, like: os.stat_result | None = None, make_folder: bool = False) -> Iterator[BinaryIO]:
+def atomic(path: Path, *, like: os.stat_result | None = None, make_folder: bool = False,
+           written: Written | None = None) -> Iterator[BinaryIO]:
     """Open a file that becomes `path` when the block ends, and is deleted when the block raises.
 
     Args:
         path: The file to write.
         like: State of a file whose times are kept.
         make_folder: Whether to make missing folders of `path`.
+        written: Gets the bytes as they are appended.
 
     Raises:
         OutputError: The disk or the folder cannot be written.
     """
-    temp = path.with_name(f"{TEMP_MARK}{path.stem[:40]}-{secrets.token_hex(4)}.tmp")
+    temp = path.with_name(f"{TEMP_MARK}{path.stem[:40]}-{os.urandom(4).hex()}.tmp")
     try:
         if path.is_dir():
             raise OutputError("the output is a folder", where=path, hint="name a file")
@@ -45,7 +87,7 @@ def atomic(path: Path, *, like: os.stat_result | None = None, make_folder: bool 
     try:
         with _held(handle):
             with os.fdopen(handle, "wb") as file:
-                yield file
+                yield file if written is None else cast(BinaryIO, _Hashed(file, written))
                 file.flush()
                 os.fsync(file.fileno())
             if like is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 
 from ..containers import registry
 from ..containers.base import Container, Picture, capabilities
-from ..containers.heif import photo_encoder
 from ..depth import orientation
+from ..depth.data import DepthData
 from ..errors import UnsupportedError
 from ..formats.bytesource import ByteSource, Input, as_file, as_input
 from ..limits import Limits
@@ -84,6 +85,8 @@ class Photo:
         """Its size, orientation and focal length, from its header. Raises FileError."""
         if self.container is not None:
             return self.container.picture(self.source)
+        from ..containers.heif import photo_encoder
+
         return photo_encoder.picture(self.path, self.source.limits)
 
     def guide(self, wanted: Orientation) -> Guide:
@@ -103,12 +106,16 @@ class Photo:
         display = wanted == "display"
         if decoder == "libheif":        # returns the picture as it is displayed
             return self._heif(limits), 1 if display else orientation.inverse(picture.orientation)
+        from ..containers.heif import photo_encoder
+
         with photo_encoder.open_photo(self.path, limits) as image:
             pixels = photo_encoder.decode(image, "RGB", self.path, "the pixels that guide the map")
         return pixels, picture.orientation if display else 1
 
     def _heif(self, limits: Limits) -> Any:
         import pillow_heif
+
+        from ..containers.heif import photo_encoder
 
         file = as_file(self.path, limits)
         with photo_encoder.libheif(self.path, "decode the picture that guides the map"):
@@ -136,6 +143,13 @@ def read_picture(path: str | Input, limits: Limits) -> Picture:
     """Return what the header of a photo of any format holds. Raises FileError."""
     with open_photo(path, limits) as photo:
         return photo.picture
+
+
+def read_depth(path: str | os.PathLike[str], wanted: Orientation, limits: Limits) -> DepthData | None:
+    """Return the depth of a photo in an orientation, or None if it holds none. Raises MissingInputError, FileError."""
+    with ByteSource(path, limits) as source:
+        data = registry.require(source).read(source)
+    return data if data is None or wanted == "coded" else data.displayed()
 
 
 def frame_guide(pixels: Callable[[], NDArray[np.uint8]], stored: int, wanted: Orientation) -> Guide:

@@ -10,7 +10,6 @@ from typing import Any
 from ..compute import Backend
 from ..containers import registry
 from ..containers.base import CodedMap, Container, Edit, Picture, capabilities
-from ..containers.heif import photo_encoder
 from ..depth import orientation
 from ..depth.data import Storage
 from ..depth.pixel_format import PixelFormat, metre_range, quantity_of
@@ -20,7 +19,7 @@ from ..settings.settings import Settings
 from ..timing import StageTimes
 from .decode import DepthInput
 from .encode import encode_map
-from .output import atomic
+from .output import Written, atomic
 from .photo import Photo, open_photo
 from .prepare import PreparedMap, prepare_map
 from .side_inputs import NO_SIDE_INPUTS, SideInputs
@@ -78,7 +77,7 @@ class Outcome:
 
 def run_item(photo: str | Input, depth: DepthInput, out: str | Path, settings: Settings, backend: Backend, *,
              side_inputs: SideInputs = NO_SIDE_INPUTS, make_folder: bool = False,
-             times: StageTimes | None = None) -> Outcome:
+             times: StageTimes | None = None, written: Written | None = None) -> Outcome:
     """Attach one map to one photo and write the result. Nothing is left behind when it fails.
 
     Args:
@@ -90,6 +89,7 @@ def run_item(photo: str | Input, depth: DepthInput, out: str | Path, settings: S
         side_inputs: What belongs to the map: metric samples, confidence, the camera.
         make_folder: Whether to make missing folders of `out`.
         times: Measures the stages.
+        written: Gets the size and the hash of the output.
 
     Raises:
         GpudepthError: The photo or the map cannot be processed. Other exceptions are bugs.
@@ -112,15 +112,17 @@ def run_item(photo: str | Input, depth: DepthInput, out: str | Path, settings: S
             raise
         stat = opened.path.stat()
         if container is None:
+            from ..containers.heif import photo_encoder
+
             with times.stage("encode"):
                 data = photo_encoder.encode_photo(opened.path, settings.photo_quality, settings.limits,
                                                   settings.exif_turn)
             with ByteSource(data) as encoded:
                 edit = attach_map(target, encoded, coded, replace(settings, turn=0), name=str(photo), times=times)
-                write_edit(edit, out, stat, times, make_folder=make_folder)
+                write_edit(edit, out, stat, times, make_folder=make_folder, written=written)
         else:
             edit = attach_map(container, opened.source, coded, settings, name=str(photo), times=times)
-            write_edit(edit, out, stat, times, make_folder=make_folder)
+            write_edit(edit, out, stat, times, make_folder=make_folder, written=written)
     return outcome_of(out, prepared, coded, picture=picture, settings=settings, edit=edit)
 
 
@@ -136,9 +138,10 @@ def attach_map(container: Container, source: ByteSource, coded: CodedMap, settin
         raise
 
 
-def write_edit(edit: Edit, out: Path, stat: os.stat_result, times: StageTimes, *, make_folder: bool) -> None:
+def write_edit(edit: Edit, out: Path, stat: os.stat_result, times: StageTimes, *, make_folder: bool,
+               written: Written | None = None) -> None:
     """Write an edited photo, with the times of `stat`. Raises OutputError."""
-    with times.stage("write"), atomic(out, like=stat, make_folder=make_folder) as file:
+    with times.stage("write"), atomic(out, like=stat, make_folder=make_folder, written=written) as file:
         edit.splice.write(file)
 
 

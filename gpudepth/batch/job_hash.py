@@ -6,10 +6,12 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..settings.job import Job
 from ..settings.settings import Settings
+
+if TYPE_CHECKING:       # workers read ledgers, but no jobs
+    from ..settings.job import Job
 
 _SOURCE = {"key", "orientation", "rows", "clip", "color_transform"}
 _NOT_OUTPUT = {"path", "replace_depth", "donor"}

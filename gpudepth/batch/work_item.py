@@ -18,6 +18,7 @@ from ..attachment.clips.span import ClipContext
 from ..attachment.convert import export_item
 from ..attachment.estimate import Estimator
 from ..attachment.export import MAPS_ALONE
+from ..attachment.output import Written
 from ..attachment.pipeline import run_item
 from ..attachment.side_inputs import SideInputs
 from ..compute import Backend
@@ -77,9 +78,15 @@ class ItemContext:
 class ItemWorker:
     """Processes the items of a run in one worker; what it loads for one item stays loaded for the next.
 
+    Attributes:
+        modules: What most items need, for the fork server: nothing that starts threads or initialises a codec.
+
     Args:
         links: How the worker reaches the processes that own devices, of which it uses one.
     """
+
+    modules = ("gpudepth.compute.cpu", "gpudepth.containers.jpeg.writer", "gpudepth.containers.heif.writer",
+               "gpudepth.maps.pictures", "PIL.PngImagePlugin", "PIL.JpegImagePlugin", "concurrent.futures.thread")
 
     def __init__(self, links: Sequence[DeviceLink] = ()) -> None:
         self.links, self.estimator = links, Estimator()
@@ -181,15 +188,16 @@ class PhotoItem:
         """See `WorkItem`."""
         if not isinstance(self.output, Path) or any(isinstance(file, RemoteFile) for file in self.inputs):
             return _run_remote(self, task, context)
-        times, before, output = StageTimes(), [stat_signature(path) for path in self.inputs], self.output
+        times, written, output = StageTimes(), Written(), self.output
+        before = [stat_signature(path) for path in self.inputs]
         make = export_item if self.output.suffix.lower() in MAPS_ALONE else run_item
         depth = self.depth if task.settings.network is None else context.estimator.estimate(
             self.photo, task.settings, self.ahead, heartbeat=context.worker.heartbeat, times=times)
         outcome = context.backend.attempt(lambda backend: make(
             self.photo, depth, output, task.settings, backend, side_inputs=self.side_inputs, make_folder=True,
-            times=times))
+            times=times, written=written))
         with times.stage("hash"):
-            written, (photo, depth_state, *side_inputs) = FileState.of(self.output), states(self.inputs, before)
+            photo, depth_state, *side_inputs = states(self.inputs, before)
         return Row(self.key, "ok", task.job, photo, depth_state, self.target, written.size, written.sha256,
                    outcome.describe(), (outcome.storage.lo, outcome.storage.hi), _finite(outcome.metres),
                    outcome.filled,

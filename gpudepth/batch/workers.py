@@ -1,4 +1,4 @@
-"""Runs tasks in worker processes: one spawned process takes one task at a time, and pixels stay in that process.
+"""Runs tasks in worker processes: one process takes one task at a time, and pixels stay in that process.
 
 When a worker is killed, its task is retried once; a worker that takes too long is killed. This pool exists because
 `concurrent.futures` ends the whole run when one worker is killed.
@@ -7,29 +7,26 @@ When a worker is killed, its task is retried once; a worker that takes too long 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import multiprocessing
-import os
 import signal
 import sys
-import threading
 import time
 import traceback
-import types
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 from ..errors import GpudepthError
 from .memory import LeaseRequest, MemoryBudget, MemoryLease
+from .processes import DRAIN_SECONDS, Process, launcher, unwind
 
 Task = TypeVar("Task")
 
 RETRIES = 1
 POLL_SECONDS = 0.5
-DRAIN_SECONDS = 4.0
 END_SECONDS = 5.0
 ALIVE_SECONDS = 1.0
 
@@ -97,8 +94,9 @@ def run_tasks(function: Callable[[Task, WorkerContext], Any], tasks: Iterable[Ta
     A single worker is also a process of its own, so that a task that kills or hangs it does not end the run.
 
     Args:
-        function: Called in a worker for each task. It is pickled once for each worker, so that an object can keep what
-            it has loaded; arguments and results are pickled as well.
+        function: Called in a worker for each task. Each worker has its own copy, so that an object can keep what it has
+            loaded; arguments and results are pickled. Its attribute `modules`, if there is one, names modules that are
+            loaded before workers are forked.
         tasks: The tasks, read as workers become free.
         workers: Number of processes.
         seconds_per_task: Time limit of a task; 0 means no limit.
@@ -116,7 +114,7 @@ def run_tasks(function: Callable[[Task, WorkerContext], Any], tasks: Iterable[Ta
 
 @dataclass
 class _Worker:
-    process: BaseProcess
+    process: Process
     pipe: Connection
     task: Any = None
     busy: bool = False
@@ -140,23 +138,18 @@ class _Queue:
 class _Pool:
     def __init__(self, function: Callable[[Any, WorkerContext], Any], count: int, seconds: float, *,
                  on_poll: Callable[[], None], memory: int, isolate: Callable[[Any], Any]) -> None:
-        # spawn: a fork would copy locks, CUDA state and the pipe ends of siblings
-        self.context = multiprocessing.get_context("spawn")
-        self.function, self.count, self.seconds, self.on_poll, self.isolate = function, count, seconds, on_poll, isolate
+        self.count, self.seconds, self.on_poll, self.isolate = count, seconds, on_poll, isolate
         self.workers: list[_Worker] = []
-        self.started = 0
-        self.share = memory // 2 // max(1, count) if memory else None
+        self.launcher = launcher(_serve, function, memory // 2 // max(1, count) if memory else None)
         self.budget = MemoryBudget[_Worker](memory // 2)
+        self.numbers = itertools.count()
 
     def start(self) -> _Worker:
-        ours, theirs = self.context.Pipe()
-        process = self.context.Process(target=_serve, args=(theirs, self.function, self.share, self.started),
-                                       daemon=True)
-        self.started += 1
-        with without_main():
-            process.start()
+        ours, theirs = multiprocessing.Pipe()
+        worker = _Worker(self.launcher.start(theirs), ours)
+        with contextlib.suppress(OSError):      # it was killed at once: the next read from its pipe shows it
+            ours.send(next(self.numbers))
         theirs.close()
-        worker = _Worker(process, ours)
         self.workers.append(worker)
         return worker
 
@@ -254,6 +247,7 @@ class _Pool:
             if worker.process.exitcode is None:
                 worker.process.kill()
                 worker.process.join()
+        self.launcher.stop()
 
 
 def _finished(pipe: Connection, deadline: float) -> bool:
@@ -268,21 +262,6 @@ def _finished(pipe: Connection, deadline: float) -> bool:
         except (EOFError, OSError):
             return True
     return False
-
-
-@contextlib.contextmanager
-def without_main() -> Iterator[None]:
-    """Hide the program's main module while a worker is spawned, because multiprocessing would import it in the worker.
-
-    Workers need nothing from it. They start sooner, and a script may call `gpudepth.run` without a `__main__` guard.
-    multiprocessing has no public option for that.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
 
 
 @dataclass(frozen=True)
@@ -321,13 +300,14 @@ class _RunLink:
             sys.exit(1)
 
 
-def _serve(pipe: Connection, function: Callable[[Any, WorkerContext], Any], share: int | None, number: int) -> None:
+def _serve(pipe: Connection, function: Callable[[Any, WorkerContext], Any], share: int | None) -> None:
     """Run a worker: receive a task, send its end, until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides what an interrupt means
-    signal.signal(signal.SIGTERM, _exit)
-    _end_with_the_run()
+    signal.signal(signal.SIGTERM, unwind)
     link = _RunLink(pipe)
-    context = WorkerContext(link.heartbeat, MemoryLease(share, link.request), number)
+    context = WorkerContext(link.heartbeat, MemoryLease(share, link.request))
+    with contextlib.suppress(EOFError, OSError):
+        context.number = pipe.recv()
     while True:
         try:
             task = pipe.recv()
@@ -339,24 +319,3 @@ def _serve(pipe: Connection, function: Callable[[Any, WorkerContext], Any], shar
             pipe.send(done)
         except OSError:     # the run is gone
             return
-
-
-def _end_with_the_run() -> None:
-    """End this worker some seconds after its run is killed, as when the run is stopped; a hang would last for ever."""
-    run_ = multiprocessing.parent_process()
-    if run_ is None:
-        return
-
-    def watch(sentinel: int) -> None:
-        wait([sentinel])
-        time.sleep(DRAIN_SECONDS)
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(1)
-        os._exit(143)
-
-    threading.Thread(target=watch, args=(run_.sentinel,), daemon=True).start()
-
-
-def _exit(signum: int, frame: types.FrameType | None) -> None:
-    """Unwind the stack, so that temporary files are removed."""
-    sys.exit(128 + signum)

@@ -17,14 +17,11 @@ import traceback
 import warnings
 from typing import Any
 
-import typer
-from typer.core import TyperGroup
+import click
 
 from ..errors import GpudepthError, Interrupted, OutputError, readable
+from .command import command
 from .output import print_error
-
-# The base class of Click's usage errors. Newer versions of typer contain their own Click and do not export this class.
-_CommandLineError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 VERBS = {
     "attach": "Attach a depth map to a photo; the picture is not re-encoded.",
@@ -49,50 +46,61 @@ VERBS = {
 """The commands and their lines in the help, in that order. A command's module is imported when it is used."""
 
 
-class _Verbs(TyperGroup):
+class _Verbs(click.Group):
     """Imports the module of a command when it is used."""
 
-    def __init__(self, **attributes: Any) -> None:
-        super().__init__(**{**attributes, "commands": dict.fromkeys(VERBS)})      # names for suggestions
-
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
         name = cmd_name.replace("-", "_")
         module = importlib.import_module(f".{name}", __package__)
-        verb = getattr(module, "app", None)
-        if verb is None:
-            verb = typer.Typer(add_completion=False, rich_markup_mode=None)
-            verb.command(cmd_name)(getattr(module, name))
-        command = typer.main.get_command(verb)
-        command.name = cmd_name
-        return command
+        verb: click.Command | None = getattr(module, "app", None)
+        return verb or command(getattr(module, name), cmd_name)
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
 
 
-app = typer.Typer(cls=_Verbs, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
-                  context_settings={"help_option_names": ["-h", "--help"]},
-                  help="Attach, read and convert depth maps in photos, stored the way Apple devices store them.")
-
-
-@app.callback(invoke_without_command=True)
-def _root(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
-    if version:
+def _print_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
         from .. import __version__
 
         print(f"gpudepth {__version__}")
-        raise typer.Exit
+        context.exit()
+
+
+def _print_completion(context: click.Context, parameter: click.Parameter, shell: str | None) -> None:
+    if shell is not None:
+        from click.shell_completion import get_completion_class
+
+        script = get_completion_class(shell)
+        assert script is not None
+        print(script(app, {}, "gpudepth", "_GPUDEPTH_COMPLETE").source())
+        context.exit()
+
+
+app = _Verbs(
+    "gpudepth", commands=dict.fromkeys(VERBS, click.Command(None)),      # their names are used in suggestions
+    help="Attach, read and convert depth maps in photos, stored the way Apple devices store them.",
+    context_settings={"help_option_names": ["-h", "--help"]}, params=[
+        click.Option(["--version"], is_flag=True, expose_value=False, is_eager=True, callback=_print_version,
+                     help="Print the version."),
+        click.Option(["--show-completion"], type=click.Choice(("bash", "zsh", "fish")), expose_value=False,
+                     is_eager=True, callback=_print_completion,
+                     help="Print the script that completes commands and options in a shell."),
+    ])
 
 
 def run_command(arguments: list[str] | None = None) -> int:
     """Run one command line and return the exit code; None is the command line of this process."""
     if arguments is None:
+        # numpy's OpenBLAS starts a thread for each core when it is imported. That costs more than attaching a map, and
+        # nothing here multiplies large matrices.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         # Process 1 of a container receives only signals that it has handlers for. A run installs its own handler.
         signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
     _prepare_streams()
@@ -101,18 +109,18 @@ def run_command(arguments: list[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.filterwarnings("default", category=DeprecationWarning, module=r"gpudepth\.")
             warnings.showwarning = _show_warning
-            result = typer.main.get_command(app)(args=arguments, prog_name="gpudepth", standalone_mode=False)
+            result = app(args=arguments, prog_name="gpudepth", standalone_mode=False)
             sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except GpudepthError as error:
         print_error(error)
         return error.exit_code
-    except typer.Exit as error:
+    except click.exceptions.Exit as error:
         return error.exit_code
-    except _CommandLineError as error:
+    except click.ClickException as error:
         error.show()
         return 2
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, click.Abort):
         print("interrupted", file=sys.stderr)
         return 130
     except Interrupted as interrupted:

@@ -11,19 +11,18 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from ..errors import UsageError
 from . import options as o
+from .command import Option
 
 if TYPE_CHECKING:
     from ..compute.interface import Backend
     from ..compute.kernels import KernelBackend
     from ..compute.stages import Device, Timing
 
-Megapixels = Annotated[float, typer.Option(help="Size of the maps, which are 4:3.")]
-Seconds = Annotated[float, typer.Option(help="Least time for each stage; each runs at least once.")]
-Only = Annotated[str | None, typer.Option(show_default=False, help="Measure only stages whose name contains this.")]
+Megapixels = Annotated[float, Option(help="Size of the maps, which are 4:3.")]
+Seconds = Annotated[float, Option(help="Least time for each stage; each runs at least once.")]
+Only = Annotated[str | None, Option(show_default=False, help="Measure only stages whose name contains this.")]
 MOST = 200.0
 
 

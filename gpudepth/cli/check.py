@@ -7,21 +7,22 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
-import typer
+import click
 
 from ..containers.rules import Verdicts
 from ..errors import UsageError, readable
 from . import options as o
+from .command import Argument, Option
 
 NONCONFORMING = 4
 
-Files = Annotated[list[Path] | None, typer.Argument(show_default=False, help="Photos and clips with depth.")]
-AppleReport = Annotated[Path | None, typer.Option("--apple-report", show_default=False, metavar="REPORT.json", help=(
+Files = Annotated[list[Path] | None, Argument(help="Photos and clips with depth.")]
+AppleReport = Annotated[Path | None, Option("--apple-report", show_default=False, metavar="REPORT.json", help=(
     "The output of probe.swift of `gpudepth mac-kit`, to compare with the files beside it."))]
-AgainstProfile = Annotated[str | None, typer.Option("--profile", show_default=False, help=(
+AgainstProfile = Annotated[str | None, Option("--profile", show_default=False, help=(
     "For photos: apple-depth, article, apple-portrait, gdepth, dynamic-depth or dng. For clips: quicktime (Apple's "
     "depth track), mp4-at or depth-video (Matroska). [default: the rules that all profiles of the container share]"))]
-Every = Annotated[bool, typer.Option("--all", help="Also show the rules that the file keeps.")]
+Every = Annotated[bool, Option("--all", help="Also show the rules that the file keeps.")]
 
 
 def check(files: Files = None, profile: AgainstProfile = None, every: Every = False, apple_report: AppleReport = None,
@@ -47,7 +48,7 @@ def check(files: Files = None, profile: AgainstProfile = None, every: Every = Fa
         else:
             print("\n".join(readable(line) for entry in verdicts.lines(every=every) for line in entry.split("\n")))
     if not good:
-        raise typer.Exit(NONCONFORMING)
+        raise click.exceptions.Exit(NONCONFORMING)
 
 
 def _verdicts(files: list[Path], profile: str | None, apple_report: Path | None) -> Iterable[Verdicts]:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 
-import typer
+import click
 
+from .command import command
 from .options import JobFile, Set
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False,
-                  help="Print the schema of job files, check a job file, or print it with its defaults.")
 
-
-@app.command()
 def schema() -> None:
     """Print the JSON schema of job files, for editors that check YAML."""
     from ..settings.job import Job
@@ -20,7 +17,6 @@ def schema() -> None:
     print(json.dumps(Job.model_json_schema(), indent=2))
 
 
-@app.command()
 def validate(job: JobFile, settings: Set = None) -> None:
     """Check a job file and show each mistake with file and line."""
     from ..settings.job import load_job
@@ -29,7 +25,6 @@ def validate(job: JobFile, settings: Set = None) -> None:
     print(f"{job}: valid")
 
 
-@app.command()
 def show(job: JobFile, settings: Set = None) -> None:
     """Print a job with all its defaults."""
     import yaml
@@ -38,3 +33,7 @@ def show(job: JobFile, settings: Set = None) -> None:
 
     record = load_job(job, settings).model_dump(mode="json", exclude_none=True)
     print(yaml.safe_dump(record, sort_keys=False, allow_unicode=True), end="")
+
+
+app = click.Group("config", [command(schema), command(validate), command(show)],
+                  help="Print the schema of job files, check a job file, or print it with its defaults.")

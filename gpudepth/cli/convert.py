@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from . import options as o
+from .command import Argument, Option
 from .output import print_outcome
 
-Source = Annotated[Path, typer.Argument(show_default=False, help=(
+Source = Annotated[Path, Argument(help=(
     "A photo that holds depth, a dictionary, or a map with options for its values."))]
-PixelFormat = Annotated[str | None, typer.Option("--format", show_default=False, help=(
+PixelFormat = Annotated[str | None, Option("--format", show_default=False, help=(
     "Pixel format: hdis, fdis, hdep or fdep. [default: that of the source]"))]
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from ..errors import UsageError
+from .command import Argument, Option
 
-Folder = Annotated[Path | None, typer.Argument(show_default=False, help=(
+Folder = Annotated[Path | None, Argument(help=(
     "Folder for the photos, maps, job and results."))]
-Fixtures = Annotated[Path | None, typer.Option(metavar="DIR", show_default=False, help=(
+Fixtures = Annotated[Path | None, Option(metavar="DIR", show_default=False, help=(
     "Write a kit of small test files for app developers instead."))]
 
 

@@ -59,7 +59,7 @@ def _machine() -> list[Finding]:
 
 def _packages() -> list[Finding]:
     return [_installed(name, needed=True) for name in (
-        "gpudepth", "numpy", "av", "pillow", "pillow-heif", "typer", "pydantic", "PyYAML")]
+        "gpudepth", "numpy", "av", "pillow", "pillow-heif", "click", "pydantic", "PyYAML")]
 
 
 def _extras() -> list[Finding]:

@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from ..errors import NoDepthError, PartialRunError, UsageError
+from ..limits import DEFAULT
 from . import options as o
+from .command import Argument, Option
 from .output import print_message
 
 if TYPE_CHECKING:
     from ..datasets.photo import DepthPhoto
     from ..datasets.reconstruction import Reconstruction
     from ..errors import GpudepthError
-    from ..video.matching import Choice
+    from ..video.choice import Choice
 
-File = Annotated[Path, typer.Argument(show_default=False, help=(
+File = Annotated[Path, Argument(help=(
     "A photo or clip that holds depth; with --as also a folder of photos."))]
-Layout = Annotated[str | None, typer.Option("--as", show_default=False, metavar="LAYOUT", help=(
+Layout = Annotated[str | None, Option("--as", show_default=False, metavar="LAYOUT", help=(
     "Write a data set into the folder -o: png16, npz, exr, tum, kitti, nerfstudio, colmap, ply (points in colour) "
     "or exr-layers (one file per photo, as --layers); for a clip lerobot: -o depth.mp4 and a .json."))]
-Layers = Annotated[bool, typer.Option("--layers", help=(
+Layers = Annotated[bool, Option("--layers", help=(
     "Write the photo to -o photo.exr: linear colour, Z, validity and mattes at the size of the picture."))]
-Aux = Annotated[str, typer.Option("--aux", metavar="none|all|KIND,…", help=(
+Aux = Annotated[str, Option("--aux", metavar="none|all|KIND,…", help=(
     "For photos: also write the auxiliary images as upright PNGs: matte (portrait effects), skin, hair, teeth, "
     "glasses, sky, gainmap, confidence."))]
-Target = Annotated[Path, typer.Option("-o", "--output", show_default=False, help=(
+Target = Annotated[Path, Option("-o", "--output", show_default=False, help=(
     ".npy, .npz (with metadata), .pfm, .tiff, .exr: float32; .png: mm; .plist, .bplist (binary): ImageIO's "
     "dictionary; .hdis, .fdis, .hdep, .fdep: rows without a header, and a .json; .ply: points in colour."))]
-What = Annotated[str | None, typer.Option(show_default=False, help=(
+What = Annotated[str | None, Option(show_default=False, help=(
     "depth (metres) or disparity (1/metres). [default: depth; for .plist that of the photo]"))]
-AlignTo = Annotated[Path | None, typer.Option("--align-to", show_default=False, metavar="MODEL", help=(
+AlignTo = Annotated[Path | None, Option("--align-to", show_default=False, metavar="MODEL", help=(
     "For photos: fit scale and shift to the points of a COLMAP model (cameras, images, points3D; .bin or .txt). The "
     "values are then in its units, NOT metres, unless --align-scale is given."))]
-AlignScale = Annotated[float | None, typer.Option("--align-scale", show_default=False, help=(
+AlignScale = Annotated[float | None, Option("--align-scale", show_default=False, help=(
     "Length of one unit of that model in metres."))]
-DepthRange = Annotated[str | None, typer.Option("--depth-range", metavar="MIN,MAX", show_default=False, help=(
+DepthRange = Annotated[str | None, Option("--depth-range", metavar="MIN,MAX", show_default=False, help=(
     "For --as lerobot: the range of its codes in metres. [default: 0.01,10]"))]
-SideCar = Annotated[bool, typer.Option("--side-car", help=(
+SideCar = Annotated[bool, Option("--side-car", help=(
     "Write the 8-bit gray picture (white = near) that some programs want beside a photo: photo_depth.png."))]
 
 
@@ -70,11 +69,10 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
     gpudepth extract clip.MOV -o depth.mkv
     gpudepth extract clip.MOV --as lerobot -o depth.mp4
     """
-    from ..datasets import auxiliary
-    from ..video.frames import is_clip
-    from ..video.matching import Choice
+    from ..video.choice import Choice
+    from ..video.sniff import is_clip_file
 
-    wanted, model, choice = auxiliary.parse(aux), _model(align_to, align_scale), Choice.parse(frames, stride)
+    wanted, model, choice = _kinds(aux), _model(align_to, align_scale), Choice.parse(frames, stride)
     disparity, some_frames = values == "disparity", frames is not None or stride != 1
     if layout == "lerobot":
         _refuse("a LeRobot clip", values=disparity, side_car=side_car, layers=layers, aux=wanted, align_to=model)
@@ -86,7 +84,7 @@ def extract(file: File, output: Target, values: What = None, coded: o.Coded = Fa
         _refuse("a data set", values=disparity, coded=coded, side_car=side_car, layers=layers, frames=some_frames)
         _data_set(file, layout, output, wanted, model, as_json=as_json)
         return
-    if is_clip(file):
+    if is_clip_file(file):
         _refuse("a clip", side_car=side_car, layers=layers, aux=wanted, align_to=model)
         _clip(file, output, o.choice("values", values or "depth", ("depth", "disparity")), choice, coded=coded)
         return
@@ -130,23 +128,31 @@ def _lerobot(file: Path, output: Path, depth_range: str | None, choice: Choice, 
 
 
 def _model(align_to: Path | None, align_scale: float | None) -> Reconstruction | None:
-    from ..datasets.reconstruction import Reconstruction
-
     if align_to is None:
         if align_scale is not None:
             raise UsageError("‹align_scale› requires ‹align_to›")
         return None
+    from ..datasets.reconstruction import Reconstruction
+
     return Reconstruction(align_to, align_scale)
+
+
+def _kinds(aux: str) -> frozenset[str]:
+    """Return the auxiliary images that --aux names. Raises UsageError."""
+    if aux == "none":
+        return frozenset()
+    from ..datasets import auxiliary
+
+    return auxiliary.parse(aux)
 
 
 def _map(file: Path, output: Path, values: str | None, aux: frozenset[str], model: Reconstruction | None, *,
          coded: bool, side_car: bool) -> None:
     """Write the depth of a photo, and its auxiliary images beside it."""
-    from ..api import read
     from ..attachment.export import save, save_side_car
-    from ..datasets import auxiliary
+    from ..attachment.photo import read_depth
 
-    data = _photo(file, model).depth if model else read(file, orientation="coded" if coded else "display")
+    data = _photo(file, model).depth if model else read_depth(file, "coded" if coded else "display", DEFAULT)
     if data is None:
         raise _no_depth(file)
     default = str(data.quantity) if output.suffix.lower() in (".plist", ".bplist") else "depth"
@@ -158,10 +164,15 @@ def _map(file: Path, output: Path, values: str | None, aux: frozenset[str], mode
     lo, hi = data.range()
     print(f"{data.width}×{data.height}, {data.quantity} {lo:.4g} to {hi:.4g} {data.quantity.unit}, {data.accuracy}",
           file=sys.stderr)
-    saved = auxiliary.save(file, output.parent, output.stem, aux)
-    for path in (output, *(output.with_name(r["file"]) for r in saved.records)):
+    paths, failed = [output], []
+    if aux:
+        from ..datasets import auxiliary
+
+        saved = auxiliary.save(file, output.parent, output.stem, aux)
+        paths, failed = [output, *(output.with_name(record["file"]) for record in saved.records)], saved.failed
+    for path in paths:
         print(path)
-    _report_failed(file, saved.failed)
+    _report_failed(file, failed)
 
 
 def _photo(file: Path, model: Reconstruction | None) -> DepthPhoto:
@@ -216,6 +227,8 @@ def _report_failed(file: Path, failed: Sequence[GpudepthError]) -> None:
 
 def _data_set(source: Path, layout: str | None, out: Path, aux: frozenset[str], model: Reconstruction | None, *,
               as_json: bool) -> None:
+    import json
+
     from ..datasets.dataset import write
     from ..datasets.layouts import LAYOUTS
 

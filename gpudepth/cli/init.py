@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from ..errors import GpudepthError, UsageError, counted
+from .command import Argument, Option
 from .output import print_message
 
-Folder = Annotated[Path, typer.Argument(help="The folder with photos and maps.")]
-JobOut = Annotated[Path | None, typer.Option("-o", "--output", show_default=False, help=(
+Folder = Annotated[Path, Argument(help="The folder with photos and maps. [default: .]")]
+JobOut = Annotated[Path | None, Option("-o", "--output", show_default=False, help=(
     "The job file. [default: job.yaml in the folder]"))]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing job.")]
+Force = Annotated[bool, Option("--force", help="Overwrite an existing job.")]
 
 
 def init(folder: Folder = Path(), output: JobOut = None, force: Force = False) -> None:

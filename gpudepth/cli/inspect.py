@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from ..errors import readable
 from . import options as o
+from .command import Argument
 
-Files = Annotated[list[Path], typer.Argument(show_default=False, help="Photos and clips.")]
+Files = Annotated[list[Path], Argument(help="Photos and clips.")]
 
 
 def inspect(files: Files, as_json: o.Json = False) -> None:
@@ -22,10 +21,12 @@ def inspect(files: Files, as_json: o.Json = False) -> None:
     gpudepth inspect out.heic --json
     """
     from .. import api
-    from ..video import frames
+    from ..video.sniff import is_clip_file
 
     for file in files:
-        if frames.is_clip(file):
+        if is_clip_file(file):
+            from ..video import frames
+
             facts = frames.about(file)
             print(json.dumps({"file": str(file), **facts}) if as_json else "\n".join(readable(line) for line in (
                 f"{file}: {facts.pop('container')}", *(f"  {name}: {value}" for name, value in facts.items()))))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from .command import Argument
 
-Folder = Annotated[Path, typer.Argument(show_default=False, help="Folder for the files.")]
+Folder = Annotated[Path, Argument(help="Folder for the files.")]
 
 
 def mac_kit(folder: Folder) -> None:

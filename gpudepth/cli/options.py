@@ -9,24 +9,16 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import GenericAlias, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
-
-import typer
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from ..containers import registry
 from ..errors import UsageError
 from ..settings.clip import ClipSettings
 from ..settings.declare import Spec, specs
-from ..settings.options import EncodingOptions, MapOptions, item_settings
-from ..settings.settings import Settings
-from ..settings.values import pair as two_numbers
+from .command import Argument, Option
 
-
-def _completion(choices: Callable[[], Sequence[str]]) -> Callable[[str], list[str]]:
-    """Return the function that completes an option's value in a shell."""
-    def complete(typed: str) -> list[str]:
-        return [one for one in choices() if one.startswith(typed)]
-    return complete
+if TYPE_CHECKING:
+    from ..settings.settings import Settings
 
 
 def _presets() -> list[str]:
@@ -41,12 +33,12 @@ def _verbose(on: bool) -> bool:
     return on
 
 
-Photo = Annotated[Path, typer.Argument(show_default=False, help=(
+Photo = Annotated[Path, Argument(help=(
     "The photo: HEIC, JPEG or DNG. PNG, TIFF and WebP are encoded as HEIC."))]
-MaybeDepth = Annotated[Path | None, typer.Argument(show_default=False, help=(
+MaybeDepth = Annotated[Path | None, Argument(help=(
     "The map: PNG, TIFF, PGM, PFM, .npy, .npz; or a photo that holds depth."))]
-Out = Annotated[Path | None, typer.Option("-o", "--output", show_default=False, help="The file to write.")]
-InPlace = Annotated[bool, typer.Option("--in-place", help="Overwrite the photo, completely or not at all.")]
+Out = Annotated[Path | None, Option("-o", "--output", show_default=False, help="The file to write.")]
+InPlace = Annotated[bool, Option("--in-place", help="Overwrite the photo, completely or not at all.")]
 
 
 def _option(spec: Spec) -> Any:
@@ -54,12 +46,12 @@ def _option(spec: Spec) -> Any:
     more: dict[str, Any] = {"metavar": spec.metavar} | _MORE.get(spec.name, {})
     choices = [str(one) for one in spec.choices or ()]
     if choices:
-        more |= {"metavar": "|".join(choices), "autocompletion": _completion(lambda: choices)}
-    return typer.Option(*(spec.flag, *more.pop("also", ())), help=spec.help, show_default=bool(spec.default), **more)
+        more |= {"metavar": "|".join(choices), "completion": lambda: choices}
+    return Option(*(spec.flag, *more.pop("also", ())), help=spec.help, show_default=bool(spec.default), **more)
 
 
 _MORE: dict[str, dict[str, Any]] = {
-    "preset": {"autocompletion": _completion(_presets)}, "profile": {"autocompletion": _completion(registry.profiles)},
+    "preset": {"completion": _presets}, "profile": {"completion": registry.profiles},
     "photo_quality": {"also": ("--quality",)}}
 
 
@@ -87,6 +79,9 @@ def _parameter(spec: Spec) -> inspect.Parameter:
 
 def with_settings(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Replace the parameter `given` of a command by an option for each setting that has a flag, except `without`."""
+    from ..settings.options import EncodingOptions, MapOptions  # late: few commands have settings
+    from ..settings.settings import Settings
+
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         shared = {name: _parameter(spec) for cls in (EncodingOptions, MapOptions, Settings)
                   for name, spec in specs(cls).items() if spec.flag and name not in without}
@@ -105,30 +100,30 @@ def with_settings(*without: str) -> Callable[[Callable[..., None]], Callable[...
     return decorate
 
 
-Coded = Annotated[bool, typer.Option("--coded", help=(
+Coded = Annotated[bool, Option("--coded", help=(
     "The map is oriented as the photo's pixels are stored, before rotation."))]
-Estimate = Annotated[Path | None, typer.Option("--estimate", metavar="MODEL", show_default=False, help=(
+Estimate = Annotated[Path | None, Option("--estimate", metavar="MODEL", show_default=False, help=(
     "Instead of a map: the ONNX file of a depth network (gpudepth[estimate]). --preset (depth-anything-v2 with "
     "--near and --far…) or --metric defines its output."))]
-NetworkSettings = Annotated[list[str] | None, typer.Option("--network", metavar="KEY=VALUE", show_default=False, help=(
+NetworkSettings = Annotated[list[str] | None, Option("--network", metavar="KEY=VALUE", show_default=False, help=(
     "A setting of the network: size, fit, mean, std, colors, output…, as in source.depth of a job; may be repeated."))]
-Backend = Annotated[str, typer.Option(envvar="GPUDEPTH_BACKEND", help=(
+Backend = Annotated[str, Option(envvar="GPUDEPTH_BACKEND", help=(
     "auto (the GPU where it is faster, otherwise numpy), numpy or cupy; the results are the same."))]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", callback=_verbose, help=(
+Verbose = Annotated[bool, Option("-v", "--verbose", callback=_verbose, help=(
     "Show on which device the work runs, and why."))]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
-JobFile = Annotated[Path, typer.Argument(show_default=False, help="A job file (YAML).")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", show_default=False, help=(
+Json = Annotated[bool, Option("--json", help="Print JSON on stdout.")]
+JobFile = Annotated[Path, Argument(help="A job file (YAML).")]
+Set = Annotated[list[str] | None, Option("--set", metavar="KEY=VALUE", show_default=False, help=(
     "Set a key of the job: --set encoding.far=12. May be repeated."))]
 
-PlanFile = Annotated[str | None, typer.Option("--plan", metavar="FILE", show_default=False, help=(
+PlanFile = Annotated[str | None, Option("--plan", metavar="FILE", show_default=False, help=(
     "A plan file written by gpudepth plan; the files are not listed and paired again."))]
-Shard = Annotated[str | None, typer.Option(metavar="I/N", show_default=False, help=(
+Shard = Annotated[str | None, Option(metavar="I/N", show_default=False, help=(
     "Process only the I-th of N parts; I counts from 0."))]
 
 Frames = Annotated[str | None, _option(specs(ClipSettings)["frames"])]
 Stride = Annotated[int, _option(specs(ClipSettings)["stride"])]
-ClipOptions = Annotated[list[str] | None, typer.Option("--clip", metavar="KEY=VALUE", show_default=False, help=(
+ClipOptions = Annotated[list[str] | None, Option("--clip", metavar="KEY=VALUE", show_default=False, help=(
     "For clips: a key of source.clip in a job, such as match=index, fps=15, depth_crop=right; may be repeated."))]
 
 
@@ -172,6 +167,8 @@ def shard(text: str | None) -> tuple[int, int] | None:
 
 def settings(given: Mapping[str, Any], *, coded: bool) -> Settings:
     """Return the settings of a command's options. Raises UsageError."""
+    from ..settings.options import item_settings
+
     return item_settings({**given, "orientation": "coded" if coded else "display"})
 
 
@@ -194,6 +191,8 @@ def key_values(option: str, texts: Sequence[str] | None) -> dict[str, Any]:
 
 def pair(option: str, text: str) -> tuple[float, float]:
     """Return two numbers that a comma separates. Raises UsageError."""
+    from ..settings.values import pair as two_numbers
+
     try:
         return two_numbers(text)
     except (TypeError, ValueError):

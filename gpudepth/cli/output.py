@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -34,6 +33,8 @@ def print_outcome(outcome: Outcome, fill: str | None, *, as_json: bool) -> None:
         share = outcome.filled / (outcome.width * outcome.height)
         print(f"filled {outcome.filled:,} pixels, {share:.2%} of the map ({fill})", file=sys.stderr)
     if as_json:
+        import json
+
         print(json.dumps(outcome.to_dict()))
     else:
         print_message(outcome.describe())
@@ -61,6 +62,8 @@ def print_clip_outcome(outcome: ClipOutcome, output: Path, *, as_json: bool) -> 
     if outcome.filled:
         print(f"filled {outcome.filled:,} pixels of {outcome.frames} frames", file=sys.stderr)
     if as_json:
+        import json
+
         near, far = outcome.metres
         print(json.dumps({"output": str(output), "said": outcome.summary, "frames": outcome.frames, "near": near,
                           "far": far if far != float("inf") else None, "filled": outcome.filled,

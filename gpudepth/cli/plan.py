@@ -5,18 +5,17 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from ..errors import UsageError, counted, readable
 from . import options as o
+from .command import Option
 from .output import print_message
 
 if TYPE_CHECKING:
     from ..batch.plan import Plan
 
-Sample = Annotated[int | None, typer.Option(metavar="N", show_default=False, help=(
+Sample = Annotated[int | None, Option(metavar="N", show_default=False, help=(
     "Process N items into a temporary folder and estimate the full run."))]
-Output = Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", show_default=False, help=(
+Output = Annotated[str | None, Option("-o", "--output", metavar="FILE", show_default=False, help=(
     "Write the plan to a file for gpudepth run --plan."))]
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import Annotated
 
-import typer
-
 from . import options as o
+from .command import Argument
 
-Name = Annotated[str | None, typer.Argument(show_default=False, help="A preset. [default: all]")]
+Name = Annotated[str | None, Argument(help="A preset. [default: all]")]
 
 
 def presets(name: Name = None, as_json: o.Json = False) -> None:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from ..errors import MissingInputError, PartialRunError, UsageError
+from .command import Argument, Option
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Files = Annotated[list[Path], typer.Argument(show_default=False, help=(
+Files = Annotated[list[Path], Argument(help=(
     "Photos and clips that hold depth; with --sheet also folders."))]
-Target = Annotated[Path | None, typer.Option("-o", "--output", show_default=False, metavar="PNG|FOLDER", help=(
+Target = Annotated[Path | None, Option("-o", "--output", show_default=False, metavar="PNG|FOLDER", help=(
     "The file or folder to write. [default: NAME_preview.png beside each file]"))]
-Sheet = Annotated[bool, typer.Option("--sheet", help="Write one picture of all files to -o.")]
-Size = Annotated[int, typer.Option(show_default=False, help=(
+Sheet = Annotated[bool, Option("--sheet", help="Write one picture of all files to -o.")]
+Size = Annotated[int, Option(show_default=False, help=(
     "Long side of each picture in pixels. [default: 640; for a sheet 200]"))]
 
 
@@ -61,14 +60,14 @@ def _targets(files: list[Path], output: Path | None) -> list[tuple[Path, Path]]:
 
 def _one(file: Path, target: Path, size: int, *, alone: bool) -> bool:
     from ..errors import GpudepthError
-    from ..video.frames import is_clip
+    from ..video.sniff import is_clip_file
     from ..view.depth_view import load
     from ..view.preview import preview as picture
     from ..view.sheet import clip_sheet
     from .output import print_error
 
     try:
-        image = clip_sheet(file, long_side=min(size, CLIP)) if is_clip(file) else picture(load(file, size), size)
+        image = clip_sheet(file, long_side=min(size, CLIP)) if is_clip_file(file) else picture(load(file, size), size)
     except GpudepthError as error:
         if alone:
             raise

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from . import options as o
+from .command import Argument
 
-File = Annotated[Path, typer.Argument(show_default=False, help="A photo that holds depth.")]
+File = Annotated[Path, Argument(help="A photo that holds depth.")]
 
 
 def remove(file: File, output: o.Out = None, in_place: o.InPlace = False) -> None:

@@ -6,16 +6,15 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from ..errors import UsageError
+from .command import Argument, Option
 
-Run = Annotated[Path, typer.Argument(metavar="OUT", show_default=False, help=(
+Run = Annotated[Path, Argument(metavar="OUT", help=(
     "The output folder of a run, or its ledger."))]
-Page = Annotated[Path | None, typer.Option("-o", "--output", show_default=False, help=(
+Page = Annotated[Path | None, Option("-o", "--output", show_default=False, help=(
     "The page. [default: OUT/report.html]"))]
 
-Outputs = Annotated[Path | None, typer.Option(show_default=False, metavar="FOLDER", help=(
+Outputs = Annotated[Path | None, Option(show_default=False, metavar="FOLDER", help=(
     "The output folder, if run.ledger names a ledger elsewhere. [default: the ledger's folder]"))]
 
 

@@ -8,28 +8,27 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from ..errors import PartialRunError, UsageError
 from ..pairing.stores import display_path
 from . import options as o
+from .command import Option
 from .output import print_message
 
 if TYPE_CHECKING:
     from ..batch.summary import RunSummary
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")]
-Sample = Annotated[int | None, typer.Option(metavar="N", show_default=False, help=(
+DryRun = Annotated[bool, Option("--dry-run", help="Show the plan and change nothing.")]
+Sample = Annotated[int | None, Option(metavar="N", show_default=False, help=(
     "With --dry-run: process N items into a temporary folder and estimate the full run."))]
-Engine = Annotated[str, typer.Option(help="Where shards run: local, ray or dask.")]
-Shards = Annotated[int | None, typer.Option(metavar="N", show_default=False, help=(
+Engine = Annotated[str, Option(help="Where shards run: local, ray or dask.")]
+Shards = Annotated[int | None, Option(metavar="N", show_default=False, help=(
     "Split the run into N parts for --engine, and merge their ledgers."))]
-ExitZero = Annotated[bool, typer.Option("--exit-zero", help=(
+ExitZero = Annotated[bool, Option("--exit-zero", help=(
     "Exit with 0 when items failed, for schedulers that retry on failure; gpudepth merge and the ledger list failed "
     "items."))]
-LogFormat = Annotated[str, typer.Option(help=(
+LogFormat = Annotated[str, Option(help=(
     "Format of progress, warnings and errors on stderr: text, or json with one object per line."))]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")]
+Quiet = Annotated[bool, Option("-q", "--quiet", help="Show no progress.")]
 
 
 def run(job: o.JobFile, settings: o.Set = None, dry_run: DryRun = False, sample: Sample = None, shard: o.Shard = None,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -52,6 +51,8 @@ def parallel_map(work: Callable[[Scratch, J], T], jobs: Sequence[J], threads: in
     workers = min(threads, len(jobs))
     if workers <= 1:
         return band(jobs)
+    from concurrent.futures import ThreadPoolExecutor  # late: not every map has several pieces
+
     cuts = [len(jobs) * i // workers for i in range(workers + 1)]
     with ThreadPoolExecutor(workers) as pool:
         done = pool.map(band, [jobs[a:b] for a, b in pairwise(cuts)])

@@ -10,9 +10,7 @@
 
 from __future__ import annotations
 
-import plistlib
 from typing import Any
-from xml.parsers.expat import ExpatError
 
 from ..depth.data import DATA, DATA_DESCRIPTION, TYPE_DEPTH, TYPE_DISPARITY, DepthData, Storage, map_from_info
 from ..depth.pixel_format import PixelFormat, Quantity
@@ -35,6 +33,9 @@ def sniff(head: bytes) -> bool:
 
 def parse_plist(data: bytes, where: str = "plist", limits: Limits = DEFAULT) -> Any:
     """Parse a property list. Raises MalformedError, LimitError."""
+    import plistlib
+    from xml.parsers.expat import ExpatError
+
     limits.check("max_decoded_bytes", len(data), where=where)
     if not data.startswith(BINARY) and b"<!ENTITY" in data:
         raise MalformedError("the property list declares an entity, which is not allowed", where=where)
@@ -47,6 +48,8 @@ def parse_plist(data: bytes, where: str = "plist", limits: Limits = DEFAULT) -> 
 
 def serialise_plist(objects: Any, *, binary: bool = False) -> bytes:
     """Write XML, which people can read, or binary, which is a quarter smaller. Keys keep their order."""
+    import plistlib
+
     return plistlib.dumps(objects, fmt=plistlib.FMT_BINARY if binary else plistlib.FMT_XML, sort_keys=False)
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -18,13 +22,46 @@ from .jpeg.jpeg import Jpeg
 GROUP = "gpudepth.containers"
 
 
-@cache
-def containers() -> tuple[Container, ...]:
-    """Return the built-in containers, then those of entry points in the group `gpudepth.containers`."""
-    from importlib.metadata import entry_points  # slow to load, and not needed for --help
+BUILT_IN: tuple[Container, ...] = (Heif(), Jpeg(), Dng(), Dictionary())
 
-    extra = [_plug_in(entry.name, entry.load()()) for entry in entry_points(group=GROUP)]
-    return (Heif(), Jpeg(), Dng(), Dictionary(), *extra)
+
+@cache
+def plug_ins() -> tuple[Container, ...]:
+    """Return the containers of entry points in the group `gpudepth.containers`."""
+    if not _may_exist():
+        return ()
+    from importlib.metadata import entry_points
+
+    return tuple(_plug_in(entry.name, entry.load()()) for entry in entry_points(group=GROUP))
+
+
+def _may_exist() -> bool:
+    """Return whether an installed package may have an entry point of the group.
+
+    Each map that is no photo asks for the plug-ins, and `importlib.metadata` takes longer to load than most maps. This
+    search only looks for the name of the group in the files where entry points are; what it cannot search may have one.
+    """
+    for folder in dict.fromkeys(sys.path):
+        try:
+            with os.scandir(folder or ".") as entries:
+                found = [entry.path for entry in entries if entry.name.endswith(("-info", ".egg"))]
+        except NotADirectoryError:      # a zip file
+            return True
+        except OSError:
+            continue
+        for path in found:
+            if path.endswith(".egg"):
+                return True
+            with suppress(OSError):
+                if GROUP.encode() in Path(path, "entry_points.txt").read_bytes():
+                    return True
+    return False
+
+
+def containers() -> Iterator[Container]:
+    """Yield the built-in containers, then the plug-ins, which are looked for when no earlier container is enough."""
+    yield from BUILT_IN
+    yield from plug_ins()
 
 
 def _plug_in(name: str, container: Any) -> Container:
@@ -50,7 +87,7 @@ def require(source: ByteSource) -> Container:
         known = ", ".join(s for c in containers() for s in c.suffixes)
         if source.size == 0:
             raise TruncatedError("the file is empty", where=source.name)
-        from ..formats.quicktime.movie import is_movie
+        from ..formats.quicktime.brands import is_movie
 
         if is_movie(source):
             raise UnsupportedError("the file is a movie; expected a photo", where=source.name,

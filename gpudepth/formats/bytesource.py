@@ -27,6 +27,9 @@ class ByteSource:
         file: The input.
         limits: What it may ask for.
 
+    Attributes:
+        parsed: What a container has parsed of the file, for its next use of this source.
+
     Raises:
         MissingInputError: It does not exist.
         UnsupportedError: It is not a regular file.
@@ -36,6 +39,7 @@ class ByteSource:
     def __init__(self, file: str | os.PathLike[str] | bytes | VirtualFile, limits: Limits = DEFAULT) -> None:
         self._file: BinaryIO | None = None
         self._data: bytes | None = None
+        self.parsed: object = None
         self.limits = limits
         if isinstance(file, bytes):
             self._data, self.name, self.size = file, "bytes", len(file)
@@ -96,6 +100,7 @@ class ByteSource:
             offset, length = offset + len(part), length - len(part)
 
     def close(self) -> None:
+        self.parsed = None
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -7,7 +7,6 @@ A network has one input, (N, 3, H, W) or (N, H, W, 3), of floats or bytes, and a
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +90,8 @@ class Network:
             MissingInputError: The model does not exist.
             FileError: A file cannot be read.
         """
+        import hashlib
+
         self.check()
         model, *weights = [_sha256(path) for path in (self.model, *self._weights())]
         settings = (self.size, self.fit, self.multiple, self.mean, self.std, self.colors, self.output)
@@ -110,6 +111,8 @@ class Network:
 
 
 def _sha256(path: Path) -> str:
+    import hashlib
+
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

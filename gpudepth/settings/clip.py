@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import UsageError
-from ..video.matching import Choice
+from ..video.choice import Choice
 from .declare import SettingError, setting, validate
 
 Half = Literal["left", "right", "top", "bottom"]

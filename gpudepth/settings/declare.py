@@ -9,7 +9,6 @@ imports pydantic.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import types
 from collections.abc import Callable, Mapping
@@ -104,6 +103,8 @@ class Spec:
         assert self.choices is not None
         if any(value == one and type(value) is type(one) for one in self.choices):
             return value
+        import difflib  # late: most values are right
+
         named = [str(one) for one in self.choices]
         close = difflib.get_close_matches(str(value).lower(), named, 1, 0.6)
         expected = " or ".join(filter(None, [", ".join(named[:-1]), named[-1]]))
@@ -169,6 +170,8 @@ def validate(instance: Any) -> None:
 
 def unknown(name: str, known: list[str], option: str = "") -> UsageError:
     """Return the error for an unknown keyword; `option` is the KEY=VALUE option that it was given to."""
+    import difflib  # late: most names are right
+
     close = difflib.get_close_matches(name, known, 1, 0.6)
     if option:
         where, near = f"{option} {name}: ", f"did you mean {close[0]}? " if close else ""

@@ -1,4 +1,4 @@
-"""Recognises movies and depth videos and checks them against their rules, for the commands that take photos as well."""
+"""Checks movies and depth videos against their rules, for the commands that take photos as well."""
 
 from __future__ import annotations
 
@@ -9,20 +9,15 @@ from ..errors import GpudepthError, UsageError
 from ..formats.bytesource import ByteSource
 from ..formats.quicktime import movie
 from . import matroska
-from .matroska import MAGIC
 from .mp4at import check as mp4at
 from .mp4at.tracks import find_axte
 from .quicktime import check as quicktime
 from .quicktime.depth_track import FORMATS
+from .sniff import is_matroska
 
 _CHECKS: dict[str, Callable[[ByteSource, str | None], list[Finding]]] = {
     "quicktime": quicktime.check, "mp4-at": mp4at.check, "depth-video": matroska.check}
 PROFILES = tuple(_CHECKS)
-
-
-def is_clip(source: ByteSource) -> bool:
-    """Return whether the file is a movie or Matroska, by its first bytes. Raises only errors of reading."""
-    return source.read(0, min(4, source.size)) == MAGIC or movie.is_movie(source)
 
 
 def check(source: ByteSource, profile: str | None = None) -> Verdicts:
@@ -40,7 +35,7 @@ def check(source: ByteSource, profile: str | None = None) -> Verdicts:
 
 def _kinds(source: ByteSource) -> tuple[str, ...]:
     """Return the profiles of a file; a movie without depth is checked against Apple's."""
-    if source.read(0, min(4, source.size)) == MAGIC:
+    if is_matroska(source):
         return ("depth-video",)
     try:
         content = movie.read(source)

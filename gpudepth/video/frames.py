@@ -18,13 +18,14 @@ from ..errors import FileError, GpudepthError, NoDepthError
 from ..formats.bytesource import ByteSource
 from ..formats.quicktime import movie
 from ..limits import DEFAULT, Limits
-from . import checks, matroska
 from . import lerobot as lerobot_metadata
 from . import lerobot as lerobot_video
-from .matching import ALL, Choice
+from . import matroska
+from .choice import ALL, Choice
 from .mp4at import tracks as mp4at_reader
 from .mp4at.tracks import find_axte
 from .quicktime import depth_track, reader
+from .sniff import is_matroska
 from .track_decoder import CodedTrack, VideoFrame
 
 
@@ -43,12 +44,6 @@ class ClipFrame:
     data: DepthData
 
 
-def is_clip(path: str | Path, limits: Limits = DEFAULT) -> bool:
-    """Return whether the file is a movie or Matroska. Raises MissingInputError."""
-    with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
-        return checks.is_clip(source)
-
-
 def kind(path: str | Path, limits: Limits = DEFAULT) -> str:
     """Return the kind of a clip's depth: "matroska", "mp4-at", "lerobot", or "quicktime", also for clips without depth.
 
@@ -57,7 +52,7 @@ def kind(path: str | Path, limits: Limits = DEFAULT) -> str:
         MalformedError: A JSON file beside it lacks required entries.
     """
     with ByteSource(path, replace(limits, max_file=limits.max_movie)) as source:
-        if source.read(0, min(4, source.size)) == matroska.MAGIC:
+        if is_matroska(source):
             return "matroska"
         with suppress(GpudepthError):       # the clip's reader reports what is wrong
             content = movie.read(source)

@@ -38,7 +38,6 @@ from .track_decoder import VideoFrame
 
 FORMATS = {fmt.name: fmt for fmt in (HDIS, HDEP)}
 VERSION = "1"
-MAGIC = b"\x1a\x45\xdf\xa3"    # begins every EBML file
 TICK = Fraction(1, 1000)
 FOOTER = 8      # bytes at the end of a slice
 _REVERSED = bytes(int(f"{i:08b}"[::-1], 2) for i in range(256))

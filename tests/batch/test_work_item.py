@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from photo_kit import gray, plain
 
+from gpudepth.attachment.output import Written, atomic
+from gpudepth.batch import ledger
 from gpudepth.batch import work_item as module
 from gpudepth.batch.job_hash import JobHash
 from gpudepth.batch.work_item import ItemContext, PhotoItem, Task
@@ -64,3 +68,26 @@ def test_what_is_read_alone_is_done(item: PhotoItem, monkeypatch: pytest.MonkeyP
     meanwhile(monkeypatch, lambda: None)
     row = item.run(Task(item, RECIPE, "numpy", "job"), ItemContext())
     assert row.done(JobHash("job"), item.inputs, item.output) and item.is_complete(row)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.npy", "a.pfm", "a.hdis"])
+def test_the_output_is_hashed_while_it_is_written(item: PhotoItem, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not read again. The row has the size and the hash of the file."""
+    assert isinstance(item.output, Path)
+    item, hashed, original = replace(item, output=item.output.with_name(name)), [], ledger.sha256
+    monkeypatch.setattr(ledger, "sha256", lambda path: (hashed.append(path), original(path))[1])
+    row = item.run(Task(item, RECIPE, "numpy", "job"), ItemContext())
+    assert isinstance(item.output, Path)
+    content = item.output.read_bytes()
+    assert (row.output_size, row.output_sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert hashed == [item.photo, item.depth]
+
+
+def test_a_file_that_is_written_again_is_hashed_from_its_start(tmp_path: Path) -> None:
+    written = Written()
+    with pytest.raises(RuntimeError), atomic(tmp_path / "a", written=written) as file:
+        file.write(b"a part")
+        raise RuntimeError
+    with atomic(tmp_path / "a", written=written) as file:
+        file.write(b"all of it")
+    assert (written.size, written.sha256) == (9, hashlib.sha256(b"all of it").hexdigest())

@@ -378,6 +378,6 @@ def test_sigterm_ends_any_verb(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("words", "wanted"), [("gpudepth pre", {"presets", "preview"}), ("gpudepth config sch", {"schema"}),
                                                ("gpudepth attach --preset kitti", {"kitti-depth", "kitti-disparity"})])
 def test_shells_complete(words: str, wanted: set[str]) -> None:
-    environment = {**os.environ, "_GPUDEPTH_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    environment = {**os.environ, "_GPUDEPTH_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
     done = subprocess.run([Path(sys.executable).with_name("gpudepth")], env=environment, capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) == wanted
+    assert {line.removeprefix("plain,") for line in done.stdout.split()} == wanted

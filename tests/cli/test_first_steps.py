@@ -99,7 +99,7 @@ CASES = [
     ("attach photo.heic map.png -o o.heic", 2, "nothing defines what the values of the map mean", MEANT, "--metric", "--scale mm", "gpudepth presets"),
     ("attach photo.heic map.png --near 12 --far 0.5 -o o.heic", 2, "must be smaller than far", "--white near"),
     ("attach photo.heic map.png --near 0.5 -o o.heic", 2, "go together", MEANT),
-    ("attach photo.heic map.png --near 0,5 --far 12 -o o.heic", 2, "'--near'", "valid number"),
+    ("attach photo.heic map.png --near 0,5 --far 12 -o o.heic", 2, "'--near'", "'0,5' is not a valid float"),
     (f"attach photo.heic metres.npy {MEANT} -o o.heic", 2, "holds floats from 2 to 8", "--metric"),
     ("attach photo.heic relative.npy --metric -o o.heic", 1, "no finite value", "--fill nearest", "the values may not be metres, which are never negative"),
     (f"attach photo.heic coloured.png {MEANT} -o o.heic", 1, "coloured with a palette", "--grayscale"),

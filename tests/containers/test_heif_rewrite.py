@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import photo_kit
 import pytest
 from heif_kit import HEIF, Layout, attach, box, coded_map, heic, libheif, main_item, tool, u32
 
+import gpudepth
 from gpudepth.containers import registry
+from gpudepth.containers.heif.file import HeifFile
 from gpudepth.containers.heif.rewrite import header, subtract
 from gpudepth.depth.pixel_format import HDIS
 from gpudepth.errors import FileError, UnsupportedError, UsageError
@@ -69,3 +72,26 @@ def test_older_libheif_opens_the_result_too(tmp_path, bits):
     path.write_bytes(attach(heic(), coded_map(48, 32, bits=bits)))
     assert "(48x32)" in tool("heif-info", path)
     assert libheif(path.read_bytes()).depth.shape == (32, 48)
+
+
+def test_the_meta_box_is_parsed_once_for_an_open_file(tmp_path, monkeypatch):
+    """The picture is asked for first, then depth is read or added. An edited file is not used again."""
+    parsed = []
+    opened = HeifFile._open
+    monkeypatch.setattr(HeifFile, "_open", lambda file: (parsed.append(file.source.name), opened(file)))
+    photo, depth = photo_kit.heic(tmp_path / "p.heic", 64, 48), photo_kit.gray(tmp_path / "d.png", 64, 48)
+    parsed.clear()
+    with_depth = gpudepth.attach(photo, depth, tmp_path / "o.heic", near=0.5, far=12)
+    assert parsed == [str(photo)]
+    for use in (gpudepth.read, gpudepth.inspect, gpudepth.check):
+        parsed.clear()
+        use(with_depth)
+        assert parsed == [str(with_depth)], use
+    parsed.clear()
+    gpudepth.attach(photo, with_depth, tmp_path / "again.heic")
+    assert parsed == [str(photo), str(with_depth)]
+    with ByteSource(photo) as source:
+        container = registry.require(source)
+        first = container.attach(source, coded_map()).splice.to_bytes()
+        assert container.read(source) is None
+        assert container.attach(source, coded_map()).splice.to_bytes() == first

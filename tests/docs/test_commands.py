@@ -11,7 +11,6 @@ from pathlib import Path
 
 import page_files
 import pytest
-import typer
 from page_kit import PAGES, ROOT, Command, commands
 
 from gpudepth.cli.app import app, run_command
@@ -121,13 +120,13 @@ def test_what_is_not_typed_is_known_and_there() -> None:
 
 def test_every_verb_is_typed_somewhere() -> None:
     text = "\n".join(command.text for found in TYPED.values() for command in found)
-    for verb, _ in verbs(typer.main.get_command(app)):
+    for verb, _ in verbs(app):
         if verb not in ("gpudepth config validate", "gpudepth config show"):
             assert f"{verb} " in f"{text} ".replace("\n", " "), verb
 
 
 def test_verbs_in_sentences_are_verbs() -> None:
-    known = {verb.split()[1] for verb, _ in verbs(typer.main.get_command(app))} | {"COMMAND", "--help", "--version", "test"}
+    known = {verb.split()[1] for verb, _ in verbs(app)} | {"COMMAND", "--help", "--version", "test"}
     for page in PAGES:
         for said in re.findall(r"`gpudepth ([\w-]+)", page.read_text(encoding="utf-8")):
             assert said in known, (page.name, said)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import tree_sitter
 import tree_sitter_swift
-import typer
 from pydantic import BaseModel
 
 from gpudepth.cli.app import app
@@ -59,7 +58,7 @@ def test_a_key_that_nothing_describes_is_an_error() -> None:
 
 def test_every_option_of_every_verb_is_on_its_page() -> None:
     page = cli_page.page()
-    root: Any = typer.main.get_command(app)
+    root: Any = app
     verbs = cli_page.verbs(root)
     assert len(verbs) >= 20 and len({name for name, _ in verbs}) == len(verbs)
     for name, command in verbs:

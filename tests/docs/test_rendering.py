@@ -11,7 +11,6 @@ from typing import Any
 
 import markdown
 import pytest
-import typer
 import yaml
 from page_kit import PAGES, ROOT
 
@@ -65,7 +64,7 @@ def extensions() -> tuple[list[str], dict[str, Any]]:
 @pytest.fixture(scope="module")
 def typed() -> re.Pattern[str]:
     """What a command line looks like: a verb, a target of the Makefile, an installation."""
-    known = "|".join(re.escape(name.split()[1]) for name, _ in verbs(typer.main.get_command(app)))
+    known = "|".join(re.escape(name.split()[1]) for name, _ in verbs(app))
     targets = "|".join(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     return re.compile(rf"\bgpudepth (?:{known}) |\bpip install \S|\bmake (?:{targets})\b")
 

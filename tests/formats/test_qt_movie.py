@@ -12,6 +12,7 @@ from gpudepth.errors import LimitError, MalformedError, TruncatedError
 from gpudepth.formats.bytesource import ByteSource
 from gpudepth.formats.isobmff.box import make, make_full, walk
 from gpudepth.formats.quicktime import movie
+from gpudepth.formats.quicktime.brands import is_movie
 from gpudepth.formats.quicktime.movie import EditListEntry
 from gpudepth.formats.quicktime.samples import parse_stsd
 
@@ -139,11 +140,11 @@ def test_ids():
 
 def test_top_level():
     data = depth_movie()
-    assert movie.is_movie(ByteSource(data))
+    assert is_movie(ByteSource(data))
     at = data.index(b"mdat") - 4
-    assert movie.is_movie(ByteSource(data[at:]))        # QuickTime before ftyp
-    assert not movie.is_movie(ByteSource(hexed("00000018 66747970 68656963")))
-    assert not movie.is_movie(ByteSource(b""))
+    assert is_movie(ByteSource(data[at:]))        # QuickTime before ftyp
+    assert not is_movie(ByteSource(hexed("00000018 66747970 68656963")))
+    assert not is_movie(ByteSource(b""))
     with pytest.raises(TruncatedError, match="moov: the file ends before its moov box"):
         parse(data[: data.index(b"moov") - 4])
     with pytest.raises(LimitError, match="boxes are side by side;"):

@@ -11,9 +11,9 @@ from ...depth.pixel_format import HDEP, HDIS, Quantity
 from ...errors import UsageError
 from ...limits import DEFAULT, Limits
 from ...video import matroska
+from ...video.choice import ALL, Choice
 from ...video.frames import frames
 from ...video.lerobot import LerobotWriter, Quantiser
-from ...video.matching import ALL, Choice
 from ..export import SUFFIXES, save
 from ..output import atomic
 

@@ -24,10 +24,11 @@ from ...settings.clip import Box, ClipSettings
 from ...settings.settings import Settings
 from ...video import frames as clip
 from ...video import reader as streams
-from ...video.matching import Choice
+from ...video.choice import Choice
 from ...video.mp4at import tracks as mp4at_reader
 from ...video.quicktime import reader
 from ...video.reader import StreamInfo, Video, read_video
+from ...video.sniff import is_clip_file
 from ..decode import DepthInput
 
 LOSSY = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mpeg2video", "mjpeg", "theora")
@@ -111,7 +112,7 @@ def steady(numbers: Sequence[int], fps: Fraction | None) -> tuple[Fraction, ...]
 
 def _known(path: Path, settings: Settings) -> MapStream | None:
     """Return the maps of a depth video in metres, or None for other videos."""
-    if not clip.is_clip(path, settings.limits):
+    if not is_clip_file(path, settings.limits):
         return None
     try:
         about = clip.about(path, limits=settings.limits)

@@ -19,7 +19,7 @@ from ...compute.launch import Transfers
 from ...errors import BackendError, DeviceError, GpudepthError
 from ...limits import DEFAULT, Limits
 from ...maps.network import Network
-from ..workers import without_main
+from ..processes import without_main
 from .owner import Ready, Setup, serve
 from .remote import DeviceLink
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from ...depth.data import DepthData, Storage
 from ...depth.pixel_format import PixelFormat
 from ...errors import GpudepthError, located
-from ...formats import tiff
 from ...formats.bytesource import ByteSource
 from ..base import (
     DEFAULT_PLACEMENT,
@@ -37,6 +36,10 @@ class Dng:
     companions: tuple[str, ...] = ()
 
     def sniff(self, head: bytes) -> bool:
+        if head[:2] not in (b"II", b"MM"):
+            return False
+        from ...formats import tiff
+
         return tiff.sniff(head)
 
     def recognises(self, source: ByteSource) -> bool:

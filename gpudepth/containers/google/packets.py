@@ -7,7 +7,6 @@ names), u32 length of the whole, u32 offset of the piece, the piece.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +16,7 @@ from ...formats.jpeg import Segment, Stream
 from ...limits import DEFAULT, Limits
 
 NOTE = "http://ns.adobe.com/xmp/note/"
+GOOGLE = "http://ns.google.com/photos/"     # how the names of GDepth and Dynamic Depth begin
 GUID, HEAD = 32, 40  # of an extended segment: MD5 in hex, then length and offset
 PIECE = 65_458  # bytes of the packet in an extended segment, as in known files
 MAIN = jpeg.MAX_PAYLOAD - len(jpeg.XMP)
@@ -77,6 +77,11 @@ class Packets:
         """Return whether a packet mentions one of these namespaces; that does not imply a property."""
         return any(n.encode() in data for n in namespaces for data in (self.main, self.extended))
 
+    @property
+    def are_googles(self) -> bool:
+        """Whether there may be GDepth or Dynamic Depth, whose modules are not loaded for other photos."""
+        return self.names([GOOGLE])
+
     def without(self, namespaces: Iterable[str], limits: Limits = DEFAULT) -> Packets:
         """Remove every property in these namespaces and keep every other byte."""
         wanted = tuple(namespaces)
@@ -120,6 +125,8 @@ class Packets:
             main = tree.without(tree.properties((), (NOTE, "HasExtendedXMP")))
             main = main if _says_anything(main, limits) else b""
         if self.extended:
+            import hashlib  # late: few packets are longer than a segment
+
             guid = hashlib.md5(self.extended, usedforsecurity=False).hexdigest().upper()
             note = rdf.description(self.about(), {"xmpNote": NOTE}, {"xmpNote:HasExtendedXMP": guid})
             main = Packets(main).adding(note).main

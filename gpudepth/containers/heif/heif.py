@@ -84,7 +84,7 @@ class Heif:
         from . import writer
 
         with located(source.name):
-            file, profile = _parsed(source), placement.profile_of(self)
+            file, profile = _taken(source), placement.profile_of(self)
             placement.refuse_turn("HEIF")
             return writer.attach(file, coded, profile, placement)
 
@@ -104,13 +104,22 @@ class Heif:
         from . import writer
 
         with located(source.name):
-            return writer.remove(_parsed(source))
+            return writer.remove(_taken(source))
 
 
 def _parsed(source: ByteSource) -> HeifFile:
+    """Return the parsed file, which is kept: its picture is asked for, then its depth."""
     from .file import HeifFile
 
-    return HeifFile(source)
+    if not isinstance(source.parsed, HeifFile):
+        source.parsed = HeifFile(source)
+    return source.parsed
+
+
+def _taken(source: ByteSource) -> HeifFile:
+    """Return the parsed file for an edit, which changes it, so that it is not kept."""
+    file, source.parsed = _parsed(source), None
+    return file
 
 
 def _decode(file: HeifFile, item: int) -> tuple[NDArray[Any], int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -17,9 +17,11 @@ from ...formats.mpf import Mpf
 from .. import apple, base
 from ..apple import DepthMetadata
 from ..base import CONFIDENCE, Auxiliary, AuxiliaryImage, Picture, name_of
-from ..google import dynamic_depth, gdepth
 from ..google.packets import Packets
 from . import image
+
+if TYPE_CHECKING:
+    from ..google.dynamic_depth import DynamicDepth
 
 READ_IN_VAIN = 4  # multiple of the file size that may be read for images that turn out to be damaged
 
@@ -116,13 +118,19 @@ class JpegFile:
 
     def _find_google(self) -> None:
         """Read the primary's XMP and the items that follow the primary image according to it."""
-        self.packets, self.dynamic = Packets(self.primary.xmp() or b""), None
+        self.packets = Packets(self.primary.xmp() or b"")
+        self.dynamic: DynamicDepth | None = None
         self.damage: GpudepthError | None = None
         self.missing_items: list[str] = []
         try:
             self.packets = Packets.of(self.primary, self.source.limits)
-            self.dynamic = dynamic_depth.parse(self.packets, self.source.limits)
+            if self.packets.are_googles:
+                from ..google import dynamic_depth
+
+                self.dynamic = dynamic_depth.parse(self.packets, self.source.limits)
         except GpudepthError as error:
+            from ..google import dynamic_depth, gdepth
+
             self.packets = replace(self.packets, lost=str(error))
             if self.packets.names([gdepth.NAMESPACE, dynamic_depth.BASE]):
                 self.damage = error  # other programs' damaged XMP is ignored
@@ -141,6 +149,10 @@ class JpegFile:
         return max([self.items_end, *(i.stream.end for i in self.images)])
 
     def has_gdepth(self) -> bool:
+        if not self.packets.are_googles:
+            return False
+        from ..google import gdepth
+
         return gdepth.present(self.packets, self.source.limits)
 
     def has_dynamic_depth(self) -> bool:
@@ -207,6 +219,10 @@ def images(file: JpegFile) -> list[AuxiliaryImage]:
     turn = file.exif().orientation
     found = [AuxiliaryImage(name, i.kind, i.type, turn, partial(_further, file, i))
              for i in file.images if (name := name_of(i.kind))]
+    if not file.packets.are_googles:
+        return found
+    from ..google import dynamic_depth, gdepth
+
     limits = file.source.limits
     if file.damage is None and file.dynamic is not None and dynamic_depth.has_confidence(file.dynamic):
         found.append(AuxiliaryImage(CONFIDENCE, CONFIDENCE, "Dynamic Depth", turn, partial(_dynamic, file)))
@@ -221,6 +237,8 @@ def _further(file: JpegFile, found: FurtherImage) -> tuple[NDArray[Any], int]:
 
 
 def _dynamic(file: JpegFile) -> tuple[NDArray[Any], int]:
+    from ..google import dynamic_depth
+
     assert file.dynamic is not None
     with located(file.source.name):
         codes = dynamic_depth.confidence(file.dynamic, file.source, file.primary.end)
@@ -228,6 +246,8 @@ def _dynamic(file: JpegFile) -> tuple[NDArray[Any], int]:
 
 
 def _gdepth(file: JpegFile) -> tuple[NDArray[Any], int]:
+    from ..google import gdepth
+
     with located(file.source.name):
         codes = gdepth.confidence(file.packets, file.source.limits)
     return codes, 8 * codes.itemsize

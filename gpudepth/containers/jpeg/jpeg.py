@@ -1,4 +1,4 @@
-"""Implements the JPEG container."""
+"""Implements the JPEG container. Modules that parse and write files are imported when a file is opened."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 from ...depth.data import DepthData, Storage
 from ...depth.pixel_format import PixelFormat, stored
 from ...errors import GpudepthError, RangeError, UsageError, located
-from ...formats import jpeg
 from ...formats.bytesource import ByteSource
-from .. import apple
 from ..base import (
     DEFAULT_PLACEMENT,
     PROTOCOL,
@@ -27,12 +25,10 @@ from ..base import (
     VendorMap,
     read_or_note,
 )
-from ..google import dynamic_depth, gdepth
-from . import image, trailer
-from .file import JpegFile, images, picture_of
 
 if TYPE_CHECKING:
     from ..rules import Finding
+    from .file import JpegFile
 
 
 class Jpeg:
@@ -55,19 +51,24 @@ class Jpeg:
         return Storage(stored(bits or 8), lo, hi)
 
     def picture(self, source: ByteSource) -> Picture:
+        from ...formats import jpeg
+        from .file import picture_of
+
         with located(source.name):
             return picture_of(jpeg.parse(source, whole=False))
 
     def read(self, source: ByteSource) -> DepthData | None:
         with located(source.name):
-            return self._read(JpegFile(source))
+            return self._read(_parsed(source))
 
     def inspect(self, source: ByteSource) -> Contents:
+        from ...formats.jpeg import LOSSLESS
+
         with located(source.name):
-            file = JpegFile(source)
+            file = _parsed(source)
         notes = [*file.missing, *file.missing_items]
         depth = read_or_note(lambda: self._read(file), notes)
-        if any(i.stream.frame.marker == jpeg.LOSSLESS for i in file.depth_images()):
+        if any(i.stream.frame.marker == LOSSLESS for i in file.depth_images()):
             notes.append("the map is lossless JPEG, as Apple reportedly stores holes; reading such files is not "
                          "verified on real ones")
         return Contents(self.name, file.picture(), [*file.describe_auxiliaries(), *_google(file), *_vendor(file)],
@@ -75,18 +76,22 @@ class Jpeg:
 
     def codes(self, source: ByteSource) -> VendorMap | None:
         """Return the map of a vendor's trailer in coded orientation; its codes have no metres."""
+        from . import trailer
+
         with located(source.name):
-            return trailer.vendor_map(source, JpegFile(source).tail)
+            return trailer.vendor_map(source, _parsed(source).tail)
 
     def auxiliary_images(self, source: ByteSource) -> list[AuxiliaryImage]:
+        from .file import images
+
         with located(source.name):
-            return images(JpegFile(source))
+            return images(_parsed(source))
 
     def attach(self, source: ByteSource, coded: CodedMap, placement: Placement = DEFAULT_PLACEMENT) -> Edit:
         from . import writer
 
         with located(source.name):
-            return writer.attach(JpegFile(source), coded, placement.profile_of(self), placement)
+            return writer.attach(_parsed(source), coded, placement.profile_of(self), placement)
 
     def check(self, source: ByteSource, profile: str | None = None) -> list[Finding]:
         from .check import check
@@ -98,13 +103,13 @@ class Jpeg:
         from . import writer
 
         with located(source.name):
-            return writer.read_donor(JpegFile(source))
+            return writer.read_donor(_parsed(source))
 
     def remove(self, source: ByteSource) -> Edit:
         from . import writer
 
         with located(source.name):
-            return writer.remove(JpegFile(source))
+            return writer.remove(_parsed(source))
 
     @staticmethod
     def _read(file: JpegFile) -> DepthData | None:
@@ -117,6 +122,9 @@ class Jpeg:
         if about.float_min is None or about.float_max is None:
             raise RangeError("the XMP does not define what the codes mean in metres", where=where,
                              hint="attach the depth again with its range: ‹near=0.5› ‹far=12›")
+        from .. import apple
+        from . import image
+
         codes, bits = image.decode(file.source, found[0].stream, file.source.limits)
         frame = file.primary.frame
         assert about.native is not None
@@ -124,8 +132,17 @@ class Jpeg:
                                 orientation=file.exif().orientation, frame=(frame.width, frame.height))
 
 
+def _parsed(source: ByteSource) -> JpegFile:
+    from .file import JpegFile
+
+    return JpegFile(source)
+
+
 def _read_others(file: JpegFile) -> DepthData | None:
     """Read Dynamic Depth, then GDepth; a vendor's map raises RangeError because it has no metres."""
+    from ..google import dynamic_depth, gdepth
+    from . import trailer
+
     if file.damage is not None:
         raise file.damage
     orientation, limits = file.exif().orientation, file.source.limits
@@ -133,7 +150,7 @@ def _read_others(file: JpegFile) -> DepthData | None:
         data = dynamic_depth.read(file.dynamic, file.source, file.primary.end, orientation)
         if data is not None:
             return data
-    data = gdepth.read(file.packets, orientation, limits)
+    data = gdepth.read(file.packets, orientation, limits) if file.packets.are_googles else None
     if data is None and (found := trailer.vendor_map(file.source, file.tail)) is not None:
         height, width = found.codes.shape
         raise RangeError(f"the {found.vendor} map of {width}×{height} codes has no metres", where="trailer",
@@ -143,6 +160,8 @@ def _read_others(file: JpegFile) -> DepthData | None:
 
 
 def _google(file: JpegFile) -> list[Auxiliary]:
+    from ..google import dynamic_depth, gdepth
+
     def dynamic() -> DepthData | None:
         return dynamic_depth.read(file.dynamic, file.source, file.primary.end, 1) if file.dynamic else None
 
@@ -163,6 +182,8 @@ def _google(file: JpegFile) -> list[Auxiliary]:
 
 
 def _vendor(file: JpegFile) -> list[Auxiliary]:
+    from . import trailer
+
     try:
         found = trailer.vendor_map(file.source, file.tail)
     except GpudepthError:

@@ -14,7 +14,6 @@ from ...errors import ExistingDepthError, MalformedError, NoDepthError, Unsuppor
 from ...formats import exif, jpeg
 from .. import apple
 from ..base import C2PA_BROKEN, DEFAULT_PLACEMENT, REPLACE, CodedMap, Donor, Edit, Placement
-from ..google import dynamic_depth, gdepth
 from ..google.packets import Packets
 from . import image, trailer
 from .file import FurtherImage, JpegFile
@@ -32,6 +31,8 @@ def attach(file: JpegFile, coded: CodedMap, profile: str, placement: Placement =
     plan, packets, others = _without_depth(file)
     warnings: list[str] = []
     if "dynamic-depth" in layouts:
+        from ..google import dynamic_depth
+
         if others:
             raise UnsupportedError("the photo has other Dynamic Depth items, which a new directory would need to list",
                                    where="XMP Container:Directory", hint="‹profile=gdepth› can be added")
@@ -39,6 +40,8 @@ def attach(file: JpegFile, coded: CodedMap, profile: str, placement: Placement =
         packets, plan.items = written.packets, [*written.items]
         warnings += written.warnings
     if "gdepth" in layouts:
+        from ..google import gdepth
+
         packets = gdepth.write(packets, coded)
     if packets != file.packets:
         plan.xmp = packets.segments(file.source.limits)
@@ -114,6 +117,10 @@ def _apart(listed: FurtherImage, span: Span, others: list[Span]) -> None:
 
 def _without_google(file: JpegFile) -> tuple[Packets, list[Span], list[Span]]:
     """Return the primary's XMP without depth, the items that are depth, and those that are not."""
+    if not file.packets.are_googles:
+        return file.packets, [], []
+    from ..google import dynamic_depth, gdepth
+
     packets = file.packets.without([gdepth.NAMESPACE], file.source.limits) if file.has_gdepth() else file.packets
     found = file.dynamic
     if found is None:

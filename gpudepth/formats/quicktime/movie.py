@@ -17,10 +17,6 @@ from ..bytesource import ByteSource
 from ..isobmff.box import Box, Cursor, Readable, walk
 from .samples import SampleEntry, SampleTable, parse_stsd
 
-# How major brands of movies start; still pictures have others (heic, mif1, avif).
-_BRANDS = (b"qt  ", b"iso", b"mp4", b"M4V", b"3g", b"avc1", b"dash", b"MSNV", b"f4v", b"XAVC")
-_CLASSIC = (b"moov", b"mdat", b"wide", b"pnot")  # QuickTime files without ftyp
-
 
 @dataclass(frozen=True)
 class Movie:
@@ -50,12 +46,6 @@ class Movie:
 
     def of_handler(self, *handlers: str) -> list[Track]:
         return [t for t in self.tracks if t.handler in handlers]
-
-
-def is_movie(source: ByteSource) -> bool:
-    """Return whether the file starts like a movie. Raises only errors of reading."""
-    head = source.read(0, min(16, source.size))
-    return head[4:8] in _CLASSIC or (head[4:8] == b"ftyp" and head[8:12].startswith(_BRANDS))
 
 
 def find_moov(source: ByteSource) -> Box:

@@ -16,6 +16,7 @@ from ...depth.pixel_format import PixelFormat, native
 from ...errors import GpudepthError, UnsupportedError, UsageError
 from ...formats.bytesource import ByteSource
 from ...formats.quicktime import movie
+from ...formats.quicktime.brands import is_movie
 from ...limits import DEFAULT, Limits
 from ..track_decoder import decode
 from .depth_track import DepthTrack, require
@@ -51,7 +52,7 @@ def open_depth(file: str | PathLike[str] | bytes, limits: Limits = DEFAULT) -> I
         FileError: It is damaged.
     """
     with ByteSource(file, replace(limits, max_file=limits.max_movie)) as source, inside(source):
-        if not movie.is_movie(source):
+        if not is_movie(source):
             raise UnsupportedError("not a QuickTime or MP4 movie", where=source.name)
         yield require(movie.read(source))
 

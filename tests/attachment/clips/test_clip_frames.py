@@ -22,12 +22,13 @@ from gpudepth.formats.bytesource import ByteSource
 from gpudepth.formats.isobmff.box import make
 from gpudepth.formats.quicktime.metadata import Metadata, Value
 from gpudepth.video import frames as clip
-from gpudepth.video.frames import frames, is_clip
-from gpudepth.video.matching import Choice
+from gpudepth.video.choice import Choice
+from gpudepth.video.frames import frames
 from gpudepth.video.matroska import DepthVideoWriter, read_depth_video
 from gpudepth.video.mp4at import writer
 from gpudepth.video.quicktime.log_code import LogRange
 from gpudepth.video.quicktime.writer import colour_times
+from gpudepth.video.sniff import is_clip_file
 
 
 @pytest.fixture
@@ -136,9 +137,9 @@ def test_names(mov: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_a_clip(mov: Path, mkv: Path, tmp_path: Path) -> None:
-    assert is_clip(mov)
-    assert is_clip(mkv)
-    assert not is_clip(heic(tmp_path / "p.heic"))
+    assert is_clip_file(mov)
+    assert is_clip_file(mkv)
+    assert not is_clip_file(heic(tmp_path / "p.heic"))
     with pytest.raises(NoDepthError, match="has no depth track") as caught:
         list(frames(_no_depth(tmp_path)))
     assert "All Photos Data" in str(caught.value)
