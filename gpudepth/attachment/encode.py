@@ -56,7 +56,8 @@ def encode_map(prepared: PreparedMap, picture: Picture, settings: Settings, back
         warnings = warn_if_coarse(values, codes, storage, settings.pixel_format, max(container.bits))
     coded = CodedMap(
         codes, storage, settings.pixel_format, _calibration(calibration, picture, settings),
-        crf=settings.crf, jpeg_quality=settings.jpeg_quality, compression=settings.compression,
+        crf=settings.crf, effort=settings.effort, jpeg_quality=settings.jpeg_quality,
+        compression=settings.compression,
         **prepared.declared(settings))
     return coded, replace(prepared, warnings=(*prepared.warnings, *warnings))
 
