@@ -132,8 +132,8 @@ class Settings:
         PHOTO_QUALITY, key="output.photo_quality", low=-1, high=100,
         help="HEIC quality of a photo that has to be encoded; -1 is lossless.")
     photo_effort: Effort = setting(
-        "balanced", key="output.photo_effort", help="Of a HEIC photo or frame that has to be encoded: small, balanced "
-        "or fast.")
+        "balanced", key="output.photo_effort", help="Of a HEIC photo or frame that has to be encoded: small compresses "
+        "best, fast takes the least time.")
     transcode: bool = setting(False, key="output.transcode", help="Allow a JPEG photo to be re-encoded as HEIC.")
     limits: Limits = DEFAULT
 
