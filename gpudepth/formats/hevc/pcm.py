@@ -12,6 +12,7 @@ Source: H.265 7.3.8 (syntax of a slice), 7.3.8.7 (pcm_sample), 9.3 (CABAC), A.4 
 
 from __future__ import annotations
 
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -58,10 +59,8 @@ def encode_pcm(codes: NDArray[Any], bits: int = 8) -> tuple[bytes, bytes]:
     coded = -(-width // BLOCK) * BLOCK, -(-height // BLOCK) * BLOCK
     level_idc(coded[0] * coded[1])      # refuses a picture that is too large before its samples are packed
     nal = escape(_slice(_packed(_blocks(codes), bits)))
-    profile = ProfileTierLevel(RANGE_EXTENSIONS, _COMPATIBILITY, MONOCHROME[bits],
-                               level_idc(coded[0] * coded[1], len(nal), bits))
-    sets = [_video_parameters(profile), _sequence_parameters(profile, (width, height), coded, bits), _PICTURE]
-    return Configuration.of(sets).serialise(), join_lengths([nal])
+    level = level_idc(coded[0] * coded[1], len(nal), bits)
+    return _configuration((width, height), coded, bits, level), join_lengths([nal])
 
 
 def _blocks(codes: NDArray[Any]) -> NDArray[Any]:
@@ -106,13 +105,27 @@ def _bins(count: int) -> NDArray[np.uint8]:
     of part_mode, which starts at 0, grows by 1 with each block until 62. The value is 9 bits, and 10 where the range
     was doubled after part_mode; its last bit is 1, and zeros follow (9.3.4.3.5).
     """
+    return _first_bins()[np.minimum(np.arange(count), len(_LPS))]
+
+
+@cache
+def _first_bins() -> NDArray[np.uint8]:
+    """Return the bins before the first 64 blocks (64, 2); those of later ones are equal to the last."""
     table = []
-    for block in range(min(count, len(_LPS) + 1)):
+    for block in range(len(_LPS) + 1):
         span = (508 if block else 510) - _LPS[min(block, len(_LPS) - 1)]
         doubled = span < 256
         value = ((span << doubled) - 2 | 1) << 7 - doubled
         table.append((value >> 8, value & 255))
-    return np.array(table, np.uint8)[np.minimum(np.arange(count), len(_LPS))]
+    return np.array(table, np.uint8)
+
+
+@lru_cache(64)
+def _configuration(size: tuple[int, int], coded: tuple[int, int], bits: int, level: int) -> bytes:
+    """Return the hvcC box, which the pictures of a size share."""
+    profile = ProfileTierLevel(RANGE_EXTENSIONS, _COMPATIBILITY, MONOCHROME[bits], level)
+    sets = [_video_parameters(profile), _sequence_parameters(profile, size, coded, bits), _PICTURE]
+    return Configuration.of(sets).serialise()
 
 
 def _video_parameters(profile: ProfileTierLevel) -> bytes:
