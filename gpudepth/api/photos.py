@@ -22,6 +22,7 @@ from ..depth.encoding import Depth, Encoding, Relative
 from ..depth.pixel_format import PixelFormat, native
 from ..errors import UsageError, render
 from ..formats.bytesource import ByteSource
+from ..formats.hevc.effort import Effort
 from ..limits import DEFAULT, Limits
 from ..maps.network import Network
 from ..maps.tensors import as_map, is_map
@@ -54,12 +55,14 @@ def attach(
     dtype: str | None = None, bytes_per_row: int | None = None, orientation: Orientation = "display",
     turn: Literal[0, 90, 180, 270] = 0, color_transform: str | None = None,
     pixel_format: str | PixelFormat = "hdis", bits: Literal[8, 10, 12, 16] | None = None, crf: int | None = None,
-    jpeg_quality: int | None = None, compression: Literal["none", "deflate", "ljpeg", "jpegxl"] | None = None,
+    effort: Effort = "balanced", jpeg_quality: int | None = None,
+    compression: Literal["none", "deflate", "ljpeg", "jpegxl"] | None = None,
     accuracy: Literal["relative", "absolute"] | None = None, quality: Literal["high", "low"] | None = None,
     filtered: bool | None = None, calibration: Literal["source", "exif", "none"] = "source",
     profile: str | None = None, also: Sequence[str] = (), donor: str | Path | None = None,
     trailer: Literal["keep", "drop", "refuse"] = "keep", replace_depth: bool = False, transcode: bool = False,
-    photo_quality: int = PHOTO_QUALITY, in_place: bool = False, backend: str = "auto", limits: Limits = DEFAULT,
+    photo_quality: int = PHOTO_QUALITY, photo_effort: Effort = "balanced", in_place: bool = False,
+    backend: str = "auto", limits: Limits = DEFAULT,
 ) -> Path:
     """Attach a depth map to a photo without re-encoding the picture.
 
@@ -114,6 +117,8 @@ def attach(
         pixel_format: "hdis", "fdis" (disparity, 1/metres), "hdep" or "fdep" (depth, metres).
         bits: Bits per stored value. The default depends on the container.
         crf: The rate factor of lossy HEVC. The default is lossless.
+        effort: The effort of lossless HEVC: "small" makes smaller files and takes longer; "fast" stores the codes
+            uncompressed, and whether hardware decoders accept such maps is unknown.
         jpeg_quality: The quality of a map in a JPEG photo. The default is Apple's quantization table.
         compression: The compression of a map in a DNG file. The default is "deflate".
         accuracy: The accuracy to store. The default is that of the map, or "relative".
@@ -127,6 +132,7 @@ def attach(
         replace_depth: Whether to replace depth that the photo holds already.
         transcode: Whether a JPEG photo may be re-encoded as HEIC.
         photo_quality: The HEIC quality of a photo that has to be encoded; -1 is lossless.
+        photo_effort: The effort of encoding such a photo: "small" compresses best, "fast" takes the least time.
         in_place: Whether to overwrite the photo. The file is replaced completely or not at all.
         backend: "auto", "numpy" or "cupy". All give the same bits.
         limits: The limits for input files.
@@ -252,11 +258,13 @@ def convert(
     fit: Fit = "error", key: str | None = None, shape: str | None = None, dtype: str | None = None,
     bytes_per_row: int | None = None, orientation: Orientation = "display",
     export_orientation: Orientation = "display", bits: Literal[8, 10, 12, 16] | None = None, crf: int | None = None,
-    jpeg_quality: int | None = None, compression: Literal["none", "deflate", "ljpeg", "jpegxl"] | None = None,
+    effort: Effort = "balanced", jpeg_quality: int | None = None,
+    compression: Literal["none", "deflate", "ljpeg", "jpegxl"] | None = None,
     accuracy: Literal["relative", "absolute"] | None = None, quality: Literal["high", "low"] | None = None,
     filtered: bool | None = None, calibration: Literal["source", "exif", "none"] = "source",
     trailer: Literal["keep", "drop", "refuse"] = "keep", replace_depth: bool = False, transcode: bool = False,
-    photo_quality: int = PHOTO_QUALITY, backend: str = "auto", limits: Limits = DEFAULT,
+    photo_quality: int = PHOTO_QUALITY, photo_effort: Effort = "balanced",
+    backend: str = "auto", limits: Limits = DEFAULT,
 ) -> Path:
     """Convert depth from one kind of file into another.
 
@@ -300,6 +308,7 @@ def convert(
         export_orientation: The orientation of maps that are written without a photo.
         bits: As in `attach`.
         crf: As in `attach`.
+        effort: As in `attach`.
         jpeg_quality: As in `attach`.
         compression: As in `attach`.
         accuracy: As in `attach`.
@@ -310,6 +319,7 @@ def convert(
         replace_depth: Accepted, and without effect: depth of the source is always replaced.
         transcode: As in `attach`.
         photo_quality: As in `attach`.
+        photo_effort: As in `attach`.
         backend: As in `attach`.
         limits: As in `attach`.
 

@@ -57,7 +57,8 @@ def encode_map(prepared: PreparedMap, picture: Picture, settings: Settings, back
                                   lambda every: backend.sample(values, every))
     result = CodedMap(
         codes, storage, settings.pixel_format, _calibration(calibration, picture, settings),
-        crf=settings.crf, jpeg_quality=settings.jpeg_quality, compression=settings.compression,
+        crf=settings.crf, effort=settings.effort, jpeg_quality=settings.jpeg_quality,
+        compression=settings.compression,
         **prepared.declared(settings))
     return result, replace(prepared, warnings=(*prepared.warnings, *warnings))
 

@@ -116,7 +116,7 @@ def run_item(photo: str | Input, depth: DepthInput, out: str | Path, settings: S
 
             with times.stage("encode"):
                 data = photo_encoder.encode_photo(opened.path, settings.photo_quality, settings.limits,
-                                                  settings.exif_turn)
+                                                  settings.exif_turn, settings.photo_effort)
             with ByteSource(data) as encoded:
                 edit = attach_map(target, encoded, coded, replace(settings, turn=0), name=str(photo), times=times)
                 write_edit(edit, out, stat, times, make_folder=make_folder, written=written)

@@ -60,7 +60,7 @@ def clip_options(job: Job) -> ClipSettings:
     """Return the settings of all clips of a job."""
     named = job.source.clip.model_dump() if job.source.clip else {}
     return ClipSettings(**named, allow_missing=job.source.allow_missing, quality=job.output.photo_quality,
-                        deterministic=job.run.deterministic)
+                        effort=job.output.photo_effort, deterministic=job.run.deterministic)
 
 
 def _item(clip: Clip, root: Path, options: ClipSettings) -> ClipItem:

@@ -18,6 +18,7 @@ from ..depth.data import DepthData, Storage
 from ..depth.pixel_format import PixelFormat
 from ..errors import GpudepthError, UnsupportedError, UsageError
 from ..formats.bytesource import ByteSource, Splice
+from ..formats.hevc.effort import Effort
 
 REPLACE = "‹replace_depth=True› replaces it"      # hint for photos that have depth
 C2PA_BROKEN = "the file's C2PA provenance signature does not cover the change and will not verify"
@@ -96,6 +97,7 @@ class CodedMap:
         quality: Quality of the map.
         filtered: Whether holes are filled.
         crf: Rate factor of HEVC; None is lossless.
+        effort: Effort of lossless HEVC.
         jpeg_quality: Quality of libjpeg; None uses Apple's table.
         compression: Name of a compression that the container knows; None is its default.
     """
@@ -108,6 +110,7 @@ class CodedMap:
     quality: Literal["high", "low"] = "high"
     filtered: bool = True
     crf: int | None = None
+    effort: Effort = "balanced"
     jpeg_quality: int | None = None
     compression: str | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,6 +18,7 @@ from ..demo.pattern import Truth
 from ..depth.data import TYPE_DEPTH, TYPE_DISPARITY, DepthData
 from ..depth.pixel_format import HDEP, HDIS, NATIVE, Quantity
 from ..errors import FileError, GpudepthError, MalformedError, UnsupportedError, UsageError, missing_file
+from ..formats.hevc.effort import Effort
 
 PROBE = Path(__file__).with_name("probe.swift")
 
@@ -32,6 +33,7 @@ prints what ImageIO and AVFoundation find in each file. Send report.json back, o
 
 good/, none/, odd/, bad/      the kit of `gpudepth demo --fixtures`; expected.json has the expected results
 profiles/<container>/         a map in each profile, and with each further layout
+efforts/                      a lossless HEVC map of each effort; fast is uncompressed (I_PCM)
 dictionaries/                 ImageIO's auxiliary data dictionary as property lists
 
 The files of this kit are dedicated to the public domain (CC0 1.0). No rights reserved.
@@ -41,11 +43,12 @@ The files of this kit are dedicated to the public domain (CC0 1.0). No rights re
 def write_mac_kit(folder: Path) -> str:
     """Write the kit, overwriting an older one, and return a summary. Raises OutputError."""
     summary, kit = write_kit(folder), Kit(folder)
-    profiles = _profiles(kit)
+    profiles, efforts = _profiles(kit), _efforts(kit)
     dictionaries = _dictionaries(kit)
     kit.write(PROBE.name, PROBE.read_bytes())
     kit.write("README.txt", README.encode())
-    return f"{summary}; {profiles} files with profiles, {dictionaries} property lists, {PROBE.name}"
+    return (f"{summary}; {profiles} files with profiles, {efforts} with efforts, {dictionaries} property lists, "
+            f"{PROBE.name}")
 
 
 def _profiles(kit: Kit) -> int:
@@ -72,6 +75,13 @@ def _profiles(kit: Kit) -> int:
                         continue
                 count += 1
     return count
+
+
+def _efforts(kit: Kit) -> int:
+    photo, efforts = kit.folder / "none/heif/focal_o6.heic", get_args(Effort)
+    for effort in efforts:
+        api.attach(photo, Truth.of(HDIS, 6).data(), kit.path(f"efforts/{effort}.heic"), effort=effort)
+    return len(efforts)
 
 
 def _dictionaries(kit: Kit) -> int:

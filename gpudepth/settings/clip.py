@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import UsageError
+from ..formats.hevc.effort import Effort
 from ..video.choice import Choice
 from .declare import SettingError, setting, validate
 
@@ -59,6 +60,7 @@ class ClipSettings:
     Attributes:
         allow_missing: Frames without a map are left out, and are no error.
         quality: The quality of coded frames.
+        effort: The effort of coding frames as HEIC.
         deterministic: The same input gives the same bytes.
     """
 
@@ -96,6 +98,7 @@ class ClipSettings:
                              help="Quantizer of depth in movies. [default: lossless]")
     allow_missing: bool = False
     quality: int = 90
+    effort: Effort = "balanced"
     deterministic: bool = True
 
     def __post_init__(self) -> None:

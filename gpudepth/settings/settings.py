@@ -15,13 +15,14 @@ from ..depth.encoding import DisparityRange, Encoding, Gray
 from ..depth.pixel_format import HDIS, PixelFormat
 from ..errors import UsageError
 from ..formats.bytesource import VirtualFile, as_input
+from ..formats.hevc.effort import Effort
 from ..limits import DEFAULT, Limits
 from ..maps import presets
 from ..maps.network import Network
 from ..maps.raw import RawLayout
 from ..maps.scene_linear import TRANSFORMS
 from . import values
-from .declare import setting, validate
+from .declare import SettingError, setting, validate
 from .values import TURNS, Confidence, Fill, Fit, Orientation, Resize, Smooth
 
 AUTO = "auto"
@@ -105,6 +106,9 @@ class Settings:
         "DNG]")
     crf: int | None = setting(None, key="map.crf", low=0, high=51,
                               help="Lossy HEVC with this rate factor. [default: lossless]")
+    effort: Effort = setting(
+        "balanced", key="map.effort", help="Of lossless HEVC: small makes smaller files and takes longer; fast stores "
+        "the codes uncompressed, and whether hardware decoders accept such maps is unknown.")
     jpeg_quality: int | None = setting(
         None, key="map.jpeg_quality", low=1, high=100, help="Of a map in a JPEG photo. [default: Apple's quantization "
         "table; 100 in convert]")
@@ -127,11 +131,17 @@ class Settings:
     photo_quality: int = setting(
         PHOTO_QUALITY, key="output.photo_quality", low=-1, high=100,
         help="HEIC quality of a photo that has to be encoded; -1 is lossless.")
+    photo_effort: Effort = setting(
+        "balanced", key="output.photo_effort", help="Of a HEIC photo or frame that has to be encoded: small compresses "
+        "best, fast takes the least time.")
     transcode: bool = setting(False, key="output.transcode", help="Allow a JPEG photo to be re-encoded as HEIC.")
     limits: Limits = DEFAULT
 
     def __post_init__(self) -> None:
         validate(self)
+        if self.crf is not None and self.effort != "balanced":
+            raise SettingError("effort", self.effort, f"applies to lossless HEVC, and ‹crf={self.crf}› is lossy",
+                               hint="leave out one of them")
 
     @property
     def exif_turn(self) -> int:

@@ -323,6 +323,7 @@ def test_article_profile_and_disparity_range(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fields", [
     {"clamp": (5, 2)}, {"clamp": (0, 2)}, {"clamp": (float("nan"), 2)}, {"profile": "x"}, {"bits": 9}, {"crf": 99},
     {"photo_quality": 101},
+    {"crf": 20, "effort": "fast"}, {"crf": 20, "effort": "small"},
 ])
 def test_recipes_check_themselves(fields: dict[str, Any]) -> None:
     with pytest.raises(UsageError):

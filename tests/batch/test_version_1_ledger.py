@@ -27,8 +27,22 @@ def test_resumed(tmp_path: Path, name: str, count: int) -> None:
     assert changed.done == count
 
 
+@pytest.mark.parametrize(("setting", "done"), [
+    ("map.effort=balanced", 0), ("map.effort=small", 6), ("map.effort=fast", 6),
+    ("output.photo_effort=balanced", 0), ("output.photo_effort=small", 6)])
+def test_the_default_efforts_repeat_nothing(tmp_path: Path, setting: str, done: int) -> None:
+    """Maps of version 0.1 hold the same codes as those of the default effort, in other bytes: they are still right."""
+    shutil.copytree(DATA, tmp_path / "job")
+    summary = run(tmp_path / "job" / "job_gray.yaml", settings=[setting], quiet=True)
+    assert (summary.done, summary.skipped, summary.failed) == (done, 6 - done, 0)
+
+
 def test_keys_that_version_1_did_not_have_have_no_hash_of_it() -> None:
     job = load_job(DATA / "job_gray.yaml")
     found = job_hash(job)
     assert found.covers(found.version_1)
     assert not found.covers("")
+    for key in ("map.effort=small", "output.photo_effort=fast"):
+        changed = job_hash(load_job(DATA / "job_gray.yaml", [key]))
+        assert changed.version_1 == ""
+        assert changed.value != found.value

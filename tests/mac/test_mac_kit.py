@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import gpudepth
@@ -36,6 +37,18 @@ def test_every_profile_conforms(folder: Path) -> None:
         assert verdicts.conforms, (path.name, [f for f in verdicts.findings if f.verdict == "fail"])
         data = gpudepth.read(path)
         assert data is not None and data.pixel_format.name[1:] in path.name
+
+
+def test_every_effort_is_in_it_and_conforms(folder: Path) -> None:
+    paths = {path.stem: path for path in (folder / "efforts").iterdir()}
+    assert set(paths) == {"small", "balanced", "fast"}
+    for path in paths.values():
+        verdicts = gpudepth.check(path)
+        assert verdicts.conforms, (path.name, [f for f in verdicts.findings if f.verdict == "fail"])
+        data, first = gpudepth.read(path), gpudepth.read(paths["balanced"])
+        assert data is not None and first is not None
+        assert np.array_equal(data.map, first.map)
+    assert paths["fast"].stat().st_size > paths["balanced"].stat().st_size
 
 
 def test_dictionaries_and_probe(folder: Path) -> None:

@@ -100,6 +100,8 @@ def test_the_hash_follows_what_decides_the_bytes() -> None:
     assert job_hash(parse_job(BASE, ["run.workers=7", "output.path=other/{stem}.heic", "limits.max_pixels=5"])) == base
     assert job_hash(parse_job(BASE, ["encoding.far=13"])) != base
     assert job_hash(parse_job(BASE, ["map.bits=10"])) != base
+    efforts = [job_hash(parse_job(BASE, [f"map.effort={e}"])).value for e in ("small", "balanced", "fast")]
+    assert len(set(efforts)) == 3 and efforts[1] == base.value
 
 
 def test_mistakes_in_refine_have_their_line() -> None:

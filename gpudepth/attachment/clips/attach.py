@@ -38,7 +38,7 @@ def attach_clip(video: str | Path, depth: str | Path, out: str | Path, settings:
     for name in options:
         if name not in known:
             raise unknown(name, known, "--clip")
-    clip = ClipSettings(**options, quality=settings.photo_quality)
+    clip = ClipSettings(**options, quality=settings.photo_quality, effort=settings.photo_effort)
     pictures, maps = footage(_template(video)), footage(_template(depth))
     target, own = _template(out), maps == pictures
     if writes_over(target, {*pictures.files, *maps.files}):

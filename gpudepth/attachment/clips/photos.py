@@ -208,7 +208,7 @@ class _Coder:
     def encoder(self) -> StillEncoder:
         if not hasattr(self.own, "encoder"):
             options = self.context.options
-            self.own.encoder = StillEncoder(options.quality, reuse=not options.deterministic)
+            self.own.encoder = StillEncoder(options.quality, options.effort, reuse=not options.deterministic)
         encoder: StillEncoder = self.own.encoder
         return encoder
 

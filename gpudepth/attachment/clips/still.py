@@ -13,11 +13,14 @@ from typing import Any
 from ...containers.heif import photo_encoder
 from ...errors import UnsupportedError
 from ...formats.hevc.codec import PIXELS, Colour, IntraEncoder
+from ...formats.hevc.effort import Effort
 
 # swscale's flags: bilinear chroma, rounded, with equal results on every processor
 _EXACT = 2 | 0x2000 | 0x40000 | 0x80000
 _UNSPECIFIED = 2    # in every table of H.273
 _HD = 720           # a video without code points is taken for BT.709 from this number of rows, for BT.601 below
+# Presets of x265. With a fixed quantiser those between "ultrafast" and "slow" do not make smaller files.
+_PRESETS: dict[Effort, str] = {"small": "slow", "balanced": "ultrafast", "fast": "ultrafast"}
 _HDR = {16: "PQ", 18: "HLG"}
 _WIDE = {9: "BT.2020", 11: "P3", 12: "P3"}
 
@@ -28,18 +31,21 @@ class StillEncoder:
 
     Attributes:
         quality: 0 to 100, as for any photo that is encoded; -1 is the best.
+        effort: Effort of HEIC files.
         reuse: As in `IntraEncoder`.
     """
 
 
     quality: int = 90
+    effort: Effort = "balanced"
     reuse: bool = False
     _hevc: IntraEncoder = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         best = self.quality < 0
         # libheif's rule for x265: half of the difference to 100
-        self._hevc = IntraEncoder(0 if best else min(51, (100 - self.quality + 1) // 2), reuse=self.reuse)
+        quantiser = 0 if best else min(51, (100 - self.quality + 1) // 2)
+        self._hevc = IntraEncoder(quantiser, _PRESETS[self.effort], self.reuse)
 
     def encode(self, frame: Any, suffix: str, orientation: int = 1) -> bytes:
         """Return an av.VideoFrame as a file with a suffix and an Exif orientation. Raises UnsupportedError."""

@@ -39,7 +39,8 @@ SEI_RANGE = Rule("sei-range", "SEI and XMP agree on the range", f"{FILES}; reade
 HEVC = Rule("hevc", "the map is one HEVC image (hvc1)", FILES)
 MONOCHROME = Rule("monochrome", "it is coded 4:0:0, in the Range Extensions profile", FILES)
 BITS = Rule("bits", "values have 8 bits", f"{FILES}; libheif and FFmpeg read more", must=())
-LEVEL = Rule("level", "the HEVC level is the smallest that holds the picture", FILES, must=())
+LEVEL = Rule("level", "the HEVC level is the smallest that holds the picture, or that also admits its data",
+             f"H.265 A.4; {FILES}", must=())
 FULL_RANGE = Rule("full-range", "video_full_range_flag is set", f"{FILES}; otherwise readers may stretch the codes")
 PIXI = Rule("pixi", "pixi declares one channel with the coded bits", f"{HEIF} 6.5.6; {FILES}")
 TURNED = Rule("orientation", "irot and imir are those of the picture", f"{HEIF} 6.5.10; {FILES}")
@@ -146,15 +147,18 @@ class _Check:
             configuration = Configuration.parse(box.payload, box.path)
             sequence, sps = configuration.sequence(), configuration.first(SPS)
             tier = ProfileTierLevel.of(sps or b"")
-            full = is_full_range(configuration, file.coded(item, configuration), file.source.limits, f"item {item}")
+            data = file.coded(item, configuration)
+            full = is_full_range(configuration, data, file.source.limits, f"item {item}")
         except GpudepthError as error:
             out.broken(DECODES, error, box.path)
             return None, size
         out.test(MONOCHROME, sequence.chroma_format == 0 and tier.profile & 31 == RANGE_EXTENSIONS, box.path,
                  f"chroma format {sequence.chroma_format}, profile {tier.profile & 31}")
         out.test(BITS, sequence.bit_depth == 8, box.path, f"{sequence.bit_depth}")
-        level = level_idc(sequence.coded_width * sequence.coded_height)
-        out.test(LEVEL, tier.level == level, box.path, f"{tier.level}; {level} would suffice")
+        samples = sequence.coded_width * sequence.coded_height
+        level = level_idc(samples)
+        out.test(LEVEL, tier.level in (level, level_idc(samples, len(data), sequence.bit_depth)), box.path,
+                 f"{tier.level}; {level} would suffice")
         out.test(FULL_RANGE, full, f"{box.path}/SPS", "the codes are declared as limited range")
         pixi = file.meta.properties.first(item, "pixi")
         out.test(PIXI, pixi is not None and pixi.payload[4:] == bytes([1, sequence.bit_depth]),

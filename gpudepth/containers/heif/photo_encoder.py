@@ -16,6 +16,7 @@ from ...errors import FileError, LimitError, MalformedError, UnsupportedError
 from ...formats import exif
 from ...formats.bytesource import ByteSource, Input, as_file
 from ...formats.hevc.codec import Colour
+from ...formats.hevc.effort import Effort
 from ...formats.isobmff.box import make, make_full
 from ...formats.isobmff.items import ItemInfo
 from ...formats.isobmff.locations import Extent, Locations
@@ -25,6 +26,12 @@ from ...limits import DEFAULT, Limits
 from ..base import PHOTO_QUALITY, Picture
 
 ENCODED = 30        # bytes of memory per pixel to decode a photo and encode it with libx265, as measured
+# Parameters of the encoder of libheif, whose own preset is "slow". Most of its time goes into decisions that save 1 to
+# 5 % of the file (benchmarks/RESULTS.md).
+_PARAMETERS: dict[Effort, dict[str, Any]] = {
+    "small": {},
+    "balanced": {"preset": "veryfast", "tu-intra-depth": 1, "x265:ctu": 32, "x265:max-tu-size": 16},
+    "fast": {"preset": "ultrafast"}}
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
 
 
@@ -98,7 +105,8 @@ def _exif(image: Any) -> exif.Exif:
     return exif.Exif()
 
 
-def encode_photo(path: str | Input, quality: int = PHOTO_QUALITY, limits: Limits = DEFAULT, turn: int = 1) -> bytes:
+def encode_photo(path: str | Input, quality: int = PHOTO_QUALITY, limits: Limits = DEFAULT, turn: int = 1,
+                 effort: Effort = "balanced") -> bytes:
     """Encode a photo as a HEIC file.
 
     Args:
@@ -106,6 +114,7 @@ def encode_photo(path: str | Input, quality: int = PHOTO_QUALITY, limits: Limits
         quality: libheif's 0–100; -1 is lossless.
         limits: What the photo may ask for.
         turn: Exif orientation that is applied in addition to the photo's own.
+        effort: Effort of encoding.
 
     Raises:
         FileError: The errors of `open_photo`, or the photo cannot be encoded.
@@ -118,11 +127,11 @@ def encode_photo(path: str | Input, quality: int = PHOTO_QUALITY, limits: Limits
     turned, block = then(about.orientation, turn), info.get("exif")
     if turn != 1 and block:
         block = exif.with_orientation(block.removeprefix(exif.HEADING), turned)
-    return encode_pixels(pixels, quality=quality, orientation=turned, exif_block=block,
+    return encode_pixels(pixels, quality=quality, effort=effort, orientation=turned, exif_block=block,
                          xmp_packet=info.get("xmp"), icc_profile=info.get("icc_profile"), where=str(path))
 
 
-def encode_pixels(pixels: Any, *, quality: int = PHOTO_QUALITY, orientation: int = 1,
+def encode_pixels(pixels: Any, *, quality: int = PHOTO_QUALITY, effort: Effort = "balanced", orientation: int = 1,
                   exif_block: bytes | None = None, xmp_packet: bytes | None = None,
                   icc_profile: bytes | None = None, where: str = "photo") -> bytes:
     """Encode a Pillow image (RGB or RGBA) in stored orientation as HEIC that is displayed with `orientation`.
@@ -139,7 +148,7 @@ def encode_pixels(pixels: Any, *, quality: int = PHOTO_QUALITY, orientation: int
     try:
         heif = pillow_heif.from_pillow(pixels)
         extra = {"icc_profile": icc_profile} if icc_profile else {}
-        heif.save(buffer, quality=quality, **extra)
+        heif.save(buffer, quality=quality, enc_params=dict(_PARAMETERS[effort]), **extra)
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
         raise FileError(f"libheif could not encode the picture: {error}", where=where) from None
     with ByteSource(buffer.getvalue()) as source:

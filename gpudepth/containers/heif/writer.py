@@ -52,7 +52,7 @@ def attach(file: HeifFile, coded: CodedMap, profile: str, placement: Placement =
         raise UnsupportedError(f"primary item {primary} is a thumbnail or a predicted picture of another item, where "
                                "readers do not look for depth", where=f"{name}: meta/iref")
     file.source.limits.charge(coded.codes.size * ENCODED)
-    hvcc, data = encode_monochrome(coded.codes, coded.storage.format.bits, coded.crf)
+    hvcc, data = encode_monochrome(coded.codes, coded.storage.format.bits, coded.crf, coded.effort)
     packet = apple.serialise(coded, profile, placement.donor, file.source.limits)
     depth = edit.add("hvc1", data)
     about = edit.add("mime", packet, content_type=XMP_TYPE)  # in mdat, as ImageIO reportedly ignores XMP in idat

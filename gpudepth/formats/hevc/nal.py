@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...errors import MalformedError
 from ...limits import DEFAULT, Limits
 
 VPS, SPS, PPS, PREFIX_SEI, SUFFIX_SEI = 32, 33, 34, 39, 40
+_PART = 1 << 18     # bytes that are escaped at a time, so that positions of zeros take little memory
 
 
 def nal_type(nal: bytes) -> int:
@@ -47,15 +51,32 @@ def unescape(nal: bytes) -> bytes:
 
 def escape(rbsp: bytes) -> bytes:
     """Insert emulation prevention bytes: 00 00 0x → 00 00 03 0x for x ≤ 3."""
-    out = bytearray()
-    zeros = 0
-    for byte in rbsp:
-        if zeros >= 2 and byte <= 3:
-            out.append(3)
-            zeros = 0
-        out.append(byte)
-        zeros = zeros + 1 if byte == 0 else 0
-    return bytes(out)
+    parts, start = [], 0
+    while start < len(rbsp):
+        end = start + _PART
+        while end < len(rbsp) and rbsp[end - 1] == 0:   # no run of zeros goes on in the next part
+            end += 1
+        parts.append(_escape_part(np.frombuffer(rbsp[start:end], np.uint8)))
+        start = end
+    return b"".join(parts)
+
+
+def _escape_part(raw: NDArray[np.uint8]) -> bytes:
+    zero = raw == 0
+    follows = zero[:-2] & zero[1:-1] & (raw[2:] <= 3)
+    at = np.flatnonzero(follows)
+    if len(at) == 0:
+        return raw.tobytes()
+    # An inserted byte interrupts its run of zeros. So among neighbours that each follow two zeros, the first, the
+    # third and so on get one.
+    starts = np.flatnonzero(np.diff(at, prepend=-2) != 1)
+    place = at - np.repeat(at[starts], np.diff(starts, append=len(at)))
+    at = at[place % 2 == 0]
+    out = np.full(len(raw) + len(at), 3, np.uint8)
+    kept = np.ones(len(out), bool)
+    kept[at + 2 + np.arange(len(at))] = False
+    out[kept] = raw
+    return out.tobytes()
 
 
 class Bits:

@@ -9,9 +9,12 @@ from ...limits import DEFAULT, Limits
 from ..isobmff.box import Cursor, make
 from .nal import PPS, SPS, VPS, Bits, escape, nal_type, unescape
 
-# MaxLumaPs of table A.8 → general_level_idc: 2, 2.1, 3, 3.1, 4, 5, 6
-LEVELS = ((122_880, 60), (245_760, 63), (552_960, 90), (983_040, 93), (2_228_224, 120), (8_912_896, 150),
-          (35_651_584, 180))
+# Main tier: general_level_idc, MaxLumaPs and MaxLumaSr of tables A.8 and A.9, and MinCrBase of table A.9
+LEVELS = ((60, 122_880, 3_686_400, 2), (63, 245_760, 7_372_800, 2), (90, 552_960, 16_588_800, 2),
+          (93, 983_040, 33_177_600, 2), (120, 2_228_224, 66_846_720, 4), (123, 2_228_224, 133_693_440, 4),
+          (150, 8_912_896, 267_386_880, 6), (153, 8_912_896, 534_773_760, 8), (156, 8_912_896, 1_069_547_520, 8),
+          (180, 35_651_584, 1_069_547_520, 8), (183, 35_651_584, 2_139_095_040, 8), (186, 35_651_584, 4_278_190_080, 6))
+_SETS = 256     # bytes of the parameter sets of one picture, at most
 
 RANGE_EXTENSIONS = 4
 # progressive, not packed, frames only; max 12, 10, 8 bit; max 4:2:2, 4:2:0, monochrome; lower bit rate (A.3.5):
@@ -22,16 +25,29 @@ MONOCHROME = {8: bytes.fromhex("bfc800000000"), 10: bytes.fromhex("bdc800000000"
 _PTL = {VPS: 6, SPS: 3}
 
 
-def level_idc(luma_samples: int) -> int:
-    """Return the smallest level whose MaxLumaPs holds the coded picture, as Apple writes it.
+def level_idc(luma_samples: int, data: int = 0, bits: int = 8) -> int:
+    """Return the smallest level that admits a monochrome picture.
 
-    Raises MalformedError above level 6's 35,651,584 samples.
+    Without `data`, only MaxLumaPs counts, as in Apple's files. The size of the data is limited by MinCr, the smallest
+    compression ratio, of the samples that a level decodes in 1/300 s (A.4.2, the first access unit); this limit is
+    lower than that of the buffer (MaxCPB). Data beyond the limit of level 6.2 gets level 6.2: level 8.5, which has no
+    limits, may be refused by hardware.
+
+    Args:
+        luma_samples: Samples of the coded picture.
+        data: Bytes of its slices, if they must be admitted.
+        bits: Bits per sample.
+
+    Raises:
+        MalformedError: The picture exceeds level 6.2's 35,651,584 samples.
     """
-    for limit, level in LEVELS:
-        if luma_samples <= limit:
-            return level
-    raise MalformedError(f"{luma_samples:,} luma samples exceed HEVC level 6.2",
-                         hint="make the map smaller: ‹resize=768›")
+    allowed = [(level, max(luma_samples, rate // 300) * bits // (8 * ratio))
+               for level, samples, rate, ratio in LEVELS if luma_samples <= samples]
+    if not allowed:
+        raise MalformedError(f"{luma_samples:,} luma samples exceed HEVC level 6.2",
+                             hint="make the map smaller: ‹resize=768›")
+    needed = data + _SETS if data else 0
+    return next((level for level, size in allowed if needed <= size), allowed[-1][0])
 
 
 @dataclass(frozen=True)
