@@ -23,7 +23,7 @@ from ..maps.raw import RawLayout
 from ..maps.scene_linear import TRANSFORMS
 from . import values
 from .declare import SettingError, setting, validate
-from .values import TURNS, Confidence, Fill, Fit, Orientation, Resize, Smooth
+from .values import TURNS, Compression, Confidence, Fill, Fit, Orientation, Resize, Smooth
 
 AUTO = "auto"
 
@@ -112,7 +112,7 @@ class Settings:
     jpeg_quality: int | None = setting(
         None, key="map.jpeg_quality", low=1, high=100, help="Of a map in a JPEG photo. [default: Apple's quantization "
         "table; 100 in convert]")
-    compression: Literal["none", "deflate", "ljpeg", "jpegxl"] | None = setting(
+    compression: Compression | None = setting(
         None, key="map.compression", help="Of a map in a DNG. [default: deflate]")
     profile: str | None = setting(
         None, key="output.profile", parse=values.profile, metavar="PROFILE",
