@@ -29,7 +29,7 @@ from ..maps.tensors import as_map, is_map
 from ..settings.declare import unknown
 from ..settings.options import item_settings, names
 from ..settings.settings import Settings
-from ..settings.values import Compression, Fill, Fit, Method, Orientation
+from ..settings.values import Bits, Compression, Fill, Fit, Method, Orientation
 
 if TYPE_CHECKING:
     from ..attachment.estimate import Estimator
@@ -53,13 +53,13 @@ def attach(
     estimate: str | Path | Network | None = None, key: str | None = None, shape: str | None = None,
     dtype: str | None = None, bytes_per_row: int | None = None, orientation: Orientation = "display",
     turn: Literal[0, 90, 180, 270] = 0, color_transform: str | None = None, pixel_format: str | PixelFormat = "hdis",
-    bits: Literal[8, 10, 12, 16] | None = None, crf: int | None = None, effort: Effort = "balanced",
-    jpeg_quality: int | None = None, compression: Compression | None = None,
-    accuracy: Literal["relative", "absolute"] | None = None, quality: Literal["high", "low"] | None = None,
-    filtered: bool | None = None, calibration: Literal["source", "exif", "none"] = "source", profile: str | None = None,
-    also: Sequence[str] = (), donor: str | Path | None = None, trailer: Literal["keep", "drop", "refuse"] = "keep",
-    replace_depth: bool = False, transcode: bool = False, photo_quality: int = PHOTO_QUALITY,
-    photo_effort: Effort = "balanced", in_place: bool = False, backend: str = "auto", limits: Limits = DEFAULT,
+    bits: Bits | None = None, crf: int | None = None, effort: Effort = "balanced", jpeg_quality: int | None = None,
+    compression: Compression | None = None, accuracy: Literal["relative", "absolute"] | None = None,
+    quality: Literal["high", "low"] | None = None, filtered: bool | None = None,
+    calibration: Literal["source", "exif", "none"] = "source", profile: str | None = None, also: Sequence[str] = (),
+    donor: str | Path | None = None, trailer: Literal["keep", "drop", "refuse"] = "keep", replace_depth: bool = False,
+    transcode: bool = False, photo_quality: int = PHOTO_QUALITY, photo_effort: Effort = "balanced",
+    in_place: bool = False, backend: str = "auto", limits: Limits = DEFAULT,
 ) -> Path:
     """Attach a depth map to a photo without re-encoding the picture.
 
@@ -251,13 +251,12 @@ def convert(
     resize: tuple[int, int] | int | str | None = None, resize_method: Method | None = None, fill: Fill | None = None,
     fit: Fit = "error", key: str | None = None, shape: str | None = None, dtype: str | None = None,
     bytes_per_row: int | None = None, orientation: Orientation = "display", export_orientation: Orientation = "display",
-    bits: Literal[8, 10, 12, 16] | None = None, crf: int | None = None, effort: Effort = "balanced",
-    jpeg_quality: int | None = None, compression: Compression | None = None,
-    accuracy: Literal["relative", "absolute"] | None = None, quality: Literal["high", "low"] | None = None,
-    filtered: bool | None = None, calibration: Literal["source", "exif", "none"] = "source",
-    trailer: Literal["keep", "drop", "refuse"] = "keep", replace_depth: bool = False, transcode: bool = False,
-    photo_quality: int = PHOTO_QUALITY, photo_effort: Effort = "balanced", backend: str = "auto",
-    limits: Limits = DEFAULT,
+    bits: Bits | None = None, crf: int | None = None, effort: Effort = "balanced", jpeg_quality: int | None = None,
+    compression: Compression | None = None, accuracy: Literal["relative", "absolute"] | None = None,
+    quality: Literal["high", "low"] | None = None, filtered: bool | None = None,
+    calibration: Literal["source", "exif", "none"] = "source", trailer: Literal["keep", "drop", "refuse"] = "keep",
+    replace_depth: bool = False, transcode: bool = False, photo_quality: int = PHOTO_QUALITY,
+    photo_effort: Effort = "balanced", backend: str = "auto", limits: Limits = DEFAULT,
 ) -> Path:
     """Convert depth from one kind of file into another.
 
