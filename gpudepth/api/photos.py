@@ -29,7 +29,7 @@ from ..maps.tensors import as_map, is_map
 from ..settings.declare import unknown
 from ..settings.options import item_settings, names
 from ..settings.settings import Settings
-from ..settings.values import Fill, Fit, Method, Orientation
+from ..settings.values import Bits, Compression, Fill, Fit, Method, Orientation
 
 if TYPE_CHECKING:
     from ..attachment.estimate import Estimator
@@ -39,13 +39,12 @@ renamed_keywords = functools.partial(_renamed, unknown)
 
 @renamed_keywords(method="resize_method", align="align_in")
 def attach(
-    photo: str | Path, depth: Any = None, out: str | Path | None = None, *,
-    near: float | None = None, far: float | None = None, white: Literal["far", "near"] = "far",
-    curve: Literal["depth", "disparity"] = "depth", disparity_range: tuple[float, float] | None = None,
-    metric: bool | DepthInput = False, values: Literal["depth", "disparity"] | None = None,
-    scale: str | float | None = None, offset: float = 0.0, invalid: Sequence[int] | None = None,
-    preset: str | None = None, focal_px: float | None = None, baseline_m: float | None = None,
-    doffs: float | None = None, encoding: Encoding | None = None,
+    photo: str | Path, depth: Any = None, out: str | Path | None = None, *, near: float | None = None,
+    far: float | None = None, white: Literal["far", "near"] = "far", curve: Literal["depth", "disparity"] = "depth",
+    disparity_range: tuple[float, float] | None = None, metric: bool | DepthInput = False,
+    values: Literal["depth", "disparity"] | None = None, scale: str | float | None = None, offset: float = 0.0,
+    invalid: Sequence[int] | None = None, preset: str | None = None, focal_px: float | None = None,
+    baseline_m: float | None = None, doffs: float | None = None, encoding: Encoding | None = None,
     clamp: tuple[float, float] | None = None, smooth: str | None = None,
     resize: tuple[int, int] | int | str | None = None, resize_method: Method | None = None, fill: Fill | None = None,
     fit: Fit = "error", align_to: DepthInput | None = None, align_scale: str | float | None = None,
@@ -53,16 +52,14 @@ def attach(
     confidence_highest: int | None = None, confidence_least: float | None = None,
     estimate: str | Path | Network | None = None, key: str | None = None, shape: str | None = None,
     dtype: str | None = None, bytes_per_row: int | None = None, orientation: Orientation = "display",
-    turn: Literal[0, 90, 180, 270] = 0, color_transform: str | None = None,
-    pixel_format: str | PixelFormat = "hdis", bits: Literal[8, 10, 12, 16] | None = None, crf: int | None = None,
-    effort: Effort = "balanced", jpeg_quality: int | None = None,
-    compression: Literal["none", "deflate", "ljpeg", "jpegxl"] | None = None,
-    accuracy: Literal["relative", "absolute"] | None = None, quality: Literal["high", "low"] | None = None,
-    filtered: bool | None = None, calibration: Literal["source", "exif", "none"] = "source",
-    profile: str | None = None, also: Sequence[str] = (), donor: str | Path | None = None,
-    trailer: Literal["keep", "drop", "refuse"] = "keep", replace_depth: bool = False, transcode: bool = False,
-    photo_quality: int = PHOTO_QUALITY, photo_effort: Effort = "balanced", in_place: bool = False,
-    backend: str = "auto", limits: Limits = DEFAULT,
+    turn: Literal[0, 90, 180, 270] = 0, color_transform: str | None = None, pixel_format: str | PixelFormat = "hdis",
+    bits: Bits | None = None, crf: int | None = None, effort: Effort = "balanced", jpeg_quality: int | None = None,
+    compression: Compression | None = None, accuracy: Literal["relative", "absolute"] | None = None,
+    quality: Literal["high", "low"] | None = None, filtered: bool | None = None,
+    calibration: Literal["source", "exif", "none"] = "source", profile: str | None = None, also: Sequence[str] = (),
+    donor: str | Path | None = None, trailer: Literal["keep", "drop", "refuse"] = "keep", replace_depth: bool = False,
+    transcode: bool = False, photo_quality: int = PHOTO_QUALITY, photo_effort: Effort = "balanced",
+    in_place: bool = False, backend: str = "auto", limits: Limits = DEFAULT,
 ) -> Path:
     """Attach a depth map to a photo without re-encoding the picture.
 
@@ -117,8 +114,7 @@ def attach(
         pixel_format: "hdis", "fdis" (disparity, 1/metres), "hdep" or "fdep" (depth, metres).
         bits: Bits per stored value. The default depends on the container.
         crf: The rate factor of lossy HEVC. The default is lossless.
-        effort: The effort of lossless HEVC: "small" makes smaller files and takes longer; "fast" stores the codes
-            uncompressed, and whether hardware decoders accept such maps is unknown.
+        effort: The effort of lossless HEVC. Whether hardware decoders accept "fast", which is uncompressed, is unknown.
         jpeg_quality: The quality of a map in a JPEG photo. The default is Apple's quantization table.
         compression: The compression of a map in a DNG file. The default is "deflate".
         accuracy: The accuracy to store. The default is that of the map, or "relative".
@@ -256,15 +252,13 @@ def convert(
     clamp: tuple[float, float] | None = None, smooth: str | None = None,
     resize: tuple[int, int] | int | str | None = None, resize_method: Method | None = None, fill: Fill | None = None,
     fit: Fit = "error", key: str | None = None, shape: str | None = None, dtype: str | None = None,
-    bytes_per_row: int | None = None, orientation: Orientation = "display",
-    export_orientation: Orientation = "display", bits: Literal[8, 10, 12, 16] | None = None, crf: int | None = None,
-    effort: Effort = "balanced", jpeg_quality: int | None = None,
-    compression: Literal["none", "deflate", "ljpeg", "jpegxl"] | None = None,
-    accuracy: Literal["relative", "absolute"] | None = None, quality: Literal["high", "low"] | None = None,
-    filtered: bool | None = None, calibration: Literal["source", "exif", "none"] = "source",
-    trailer: Literal["keep", "drop", "refuse"] = "keep", replace_depth: bool = False, transcode: bool = False,
-    photo_quality: int = PHOTO_QUALITY, photo_effort: Effort = "balanced",
-    backend: str = "auto", limits: Limits = DEFAULT,
+    bytes_per_row: int | None = None, orientation: Orientation = "display", export_orientation: Orientation = "display",
+    bits: Bits | None = None, crf: int | None = None, effort: Effort = "balanced", jpeg_quality: int | None = None,
+    compression: Compression | None = None, accuracy: Literal["relative", "absolute"] | None = None,
+    quality: Literal["high", "low"] | None = None, filtered: bool | None = None,
+    calibration: Literal["source", "exif", "none"] = "source", trailer: Literal["keep", "drop", "refuse"] = "keep",
+    replace_depth: bool = False, transcode: bool = False, photo_quality: int = PHOTO_QUALITY,
+    photo_effort: Effort = "balanced", backend: str = "auto", limits: Limits = DEFAULT,
 ) -> Path:
     """Convert depth from one kind of file into another.
 

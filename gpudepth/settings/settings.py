@@ -23,7 +23,7 @@ from ..maps.raw import RawLayout
 from ..maps.scene_linear import TRANSFORMS
 from . import values
 from .declare import SettingError, setting, validate
-from .values import TURNS, Confidence, Fill, Fit, Orientation, Resize, Smooth
+from .values import TURNS, Bits, Compression, Confidence, Fill, Fit, Orientation, Resize, Smooth
 
 AUTO = "auto"
 
@@ -101,7 +101,7 @@ class Settings:
     calibration: Literal["source", "exif", "none"] = setting(
         "source", key="map.calibration", help="Where the camera calibration comes from: what the depth came with, the "
         "35 mm focal length in Exif, or none.")
-    bits: Literal[8, 10, 12, 16] | None = setting(
+    bits: Bits | None = setting(
         None, key="map.bits", help="Bits per stored value: 8, 10 or 12 in HEIC, 8 or 16 in DNG. [default: 8; 16 in "
         "DNG]")
     crf: int | None = setting(None, key="map.crf", low=0, high=51,
@@ -112,7 +112,7 @@ class Settings:
     jpeg_quality: int | None = setting(
         None, key="map.jpeg_quality", low=1, high=100, help="Of a map in a JPEG photo. [default: Apple's quantization "
         "table; 100 in convert]")
-    compression: Literal["none", "deflate", "ljpeg", "jpegxl"] | None = setting(
+    compression: Compression | None = setting(
         None, key="map.compression", help="Of a map in a DNG. [default: deflate]")
     profile: str | None = setting(
         None, key="output.profile", parse=values.profile, metavar="PROFILE",

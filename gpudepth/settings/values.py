@@ -13,6 +13,8 @@ from ..depth.pixel_format import PixelFormat, native
 from ..errors import UsageError
 from .declare import SettingError, setting, validate
 
+Bits = Literal[8, 10, 12, 16]
+Compression = Literal["none", "deflate", "ljpeg", "jpegxl"]
 Fill = Literal["nearest", "far", "near", "inpaint"]
 Fit = Literal["error", "crop", "stretch"]
 Method = Literal["area", "bilinear", "nearest", "guided"]
