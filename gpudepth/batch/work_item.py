@@ -32,7 +32,9 @@ from ..settings.clip import MARK, ClipSettings
 from ..settings.options import key
 from ..settings.settings import Settings
 from ..timing import StageTimes
-from .devices.remote import DeviceLink, RemoteBackend, RemoteSession
+from .devices.connection import DeviceLink
+from .devices.remote import RemoteBackend
+from .devices.remote_session import RemoteSession
 from .ledger import FileState, Row, stat_signature, states
 from .workers import WorkerContext
 

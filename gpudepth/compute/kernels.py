@@ -17,7 +17,7 @@ from ..depth import orientation as orientations
 from ..depth.numeric import Linear
 from ..depth.pixel_format import PixelFormat, native
 from . import tables
-from .cpu import expect_box, expect_confidence, expect_factor, holes_error, max_code_of
+from .checks import expect_box, expect_confidence, expect_factor, holes_error, max_code_of
 from .interface import Array, Backend, Span, T
 from .kernel_refine import RefineKernels
 from .launch import F32, I32, MAX_ROWS, U32, on_device

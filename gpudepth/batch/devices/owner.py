@@ -305,7 +305,7 @@ class _Client:
         """Run the network on pictures (N, H, W, 3) in the slot; put its maps there, one after the other.
 
         Returns:
-            For each map its place, height and width; the maps themselves if the slot has no room for them.
+            For each map its place, height and width; the maps themselves if they do not fit into the slot.
         """
         assert self.slot is not None
         pictures = self.slot.array(start, shape, "f4")
