@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from math import nan
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,11 +46,12 @@ class NumpyBackend:
 
     def put(self, values: Array) -> Array:
         """See `Backend.put`."""
-        return values
+        there: Any = values
+        return self.convert(there.codes, there.rule, there.fmt) if isinstance(there, KeptCodes) else values
 
     def host(self, values: Array) -> NDArray[Any]:
         """See `Backend.host`."""
-        return values
+        return self.put(values)
 
     def convert(self, codes: Array, rule: Linear, fmt: PixelFormat, *, factor: NDArray[np.float32] | None = None,
                 out: Array | None = None) -> Array:
@@ -79,6 +80,24 @@ class NumpyBackend:
         values = self.convert(codes, rule, fmt)
         return values, self.span(values)
 
+    def keep_codes(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span] | None:
+        """See `Backend.keep_codes`: for 8 and 16 bits, where the values rise or fall with the codes and none is a hole.
+
+        The range is then that of the smallest and the largest code.
+        """
+        expect(codes, "u1 u2 f2 f4 f8")
+        if codes.dtype.kind != "u" or not codes.size:
+            return None
+        first, last = int(codes.min()), int(codes.max())
+        values = tables.of_codes(rule, native(fmt), codes.dtype)[first:last + 1].astype(F32)
+        if not np.isfinite(values).all():
+            return None
+        steps = np.diff(values)
+        if not ((steps >= 0).all() or (steps <= 0).all()):
+            return None
+        lo, hi = sorted((float(values[0]) + 0.0, float(values[-1]) + 0.0))
+        return cast(Array, KeptCodes(codes, rule, native(fmt))), Span(lo, hi, codes.size, codes.size)
+
     def span(self, values: Array) -> Span:
         """See `Backend.span`."""
         expect(values, "f2 f4")
@@ -91,8 +110,11 @@ class NumpyBackend:
 
     def quantise(self, values: Array, lo: float, hi: float, fmt: PixelFormat) -> Array:
         """See `Backend.quantise`."""
-        expect(values, "f2 f4")
         max_code = max_code_of(fmt)
+        there: Any = values
+        if isinstance(there, KeptCodes):
+            return there.quantised(float(F32(lo)), float(F32(hi)), fmt, self.threads)
+        expect(values, "f2 f4")
         out = _destination(values, fmt.dtype, None)
         table = tables.of_stored(float(F32(lo)), float(F32(hi)), fmt) if values.itemsize == 2 else None
 
@@ -167,6 +189,10 @@ class NumpyBackend:
 
     def sample(self, values: Array, every: int) -> NDArray[Any]:
         """See `Backend.sample`."""
+        there: Any = values
+        if isinstance(there, KeptCodes):
+            some: NDArray[Any] = self.convert(there.codes.ravel()[None, ::every], there.rule, there.fmt)[0]
+            return some
         expect(values, "f2 f4")
         return values.ravel()[::every]
 
@@ -261,6 +287,23 @@ class NumpyBackend:
 
         expect(values, "f4")
         return temporal.blend(values, before, guide, guide_before, share)
+
+
+class KeptCodes:
+    """A map that is still codes. Attributes as those of a native map, and those that convert it."""
+
+    def __init__(self, codes: Array, rule: Linear, fmt: PixelFormat) -> None:
+        self.codes, self.rule, self.fmt = codes, rule, fmt
+        self.shape, self.size, self.ndim, self.dtype = codes.shape, codes.size, codes.ndim, fmt.dtype
+
+    def quantised(self, lo: float, hi: float, stored: PixelFormat, threads: int) -> Array:
+        """Return stored codes: the bits of quantising the converted map."""
+        out = np.empty(self.shape, stored.dtype)
+        table = tables.of_recoded(tables.of_codes(self.rule, self.fmt, self.codes.dtype), lo, hi, stored)
+        paired = self.codes.dtype == np.uint8 and table.dtype == np.uint8 and self.size >= PAIRS_FROM
+        stage = _look_up(table, tables.paired(table) if paired else None)
+        map_chunks(stage, self.codes, out, threads=threads, chunk=LOOK_UP_CHUNK)
+        return out
 
 
 def _look_up(table: Array, pairs: Array | None = None) -> Callable[[Scratch, Array, Array], None]:

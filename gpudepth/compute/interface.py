@@ -95,6 +95,12 @@ class Backend(Protocol):
     def convert_span(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span]:
         """Convert, and return the span of the result as well, in one pass if that is faster."""
 
+    def keep_codes(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span] | None:
+        """Return a map that stays codes until `put` or `host` converts it, and its span; None if that has no use.
+
+        `quantise` then makes stored codes of codes by one table. The map has shape and dtype of the native one.
+        """
+
     def span(self, values: Array) -> Span:
         """Return the range and the number of valid pixels of a native map."""
 

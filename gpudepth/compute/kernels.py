@@ -88,6 +88,10 @@ class KernelBackend(RefineKernels):
                         *_arguments(rule, floats=kind == "f"), stats)
         return self._out(out, codes)
 
+    def keep_codes(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span] | None:
+        """See `Backend.keep_codes`: it has no use where a map is converted as fast as it is read."""
+        return None
+
     @on_device("f2 f4")
     def span(self, values: Array) -> Span:
         """See `Backend.span`."""

@@ -35,7 +35,8 @@ from ...maps.network import Network
 from .slot import Slot
 
 FAILED = 70         # exit status after an error of the device
-OPERATIONS = frozenset(name for name in vars(Backend) if not name.startswith("_")) - {"name", "put", "host", "attempt"}
+OPERATIONS = frozenset(name for name in vars(Backend) if not name.startswith("_")) - {
+    "name", "put", "host", "attempt", "keep_codes"}
 
 
 @dataclass(frozen=True)

@@ -166,6 +166,10 @@ class RemoteBackend:
         """See `Backend.convert_span`."""
         return cast(tuple[Array, Span], self._run("convert_span", codes, rule, fmt))
 
+    def keep_codes(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span] | None:
+        """See `Backend.keep_codes`."""
+        return None
+
     def span(self, values: Array) -> Span:
         """See `Backend.span`."""
         return cast(Span, self._run("span", values))
