@@ -28,6 +28,7 @@ from gpudepth.batch.choice import Choice
 from gpudepth.batch.devices import owners as owners_module
 from gpudepth.batch.devices.owners import Owners
 from gpudepth.batch.devices.remote import RemoteBackend
+from gpudepth.batch.devices.slot import LEAST
 from gpudepth.batch.summary import RunSummary
 from gpudepth.compute import probe
 from gpudepth.compute.cpu import NumpyBackend
@@ -186,6 +187,21 @@ def test_a_full_device(stand_in: Any, tmp_path: Path, monkeypatch: pytest.Monkey
     summary = with_devices(monkeypatch, path, "cupy")
     assert (summary.done, summary.failed) == (6, 0)
     assert digest(tmp_path / "out") == wanted
+
+
+def test_shared_memory_is_charged(name: str) -> None:
+    """To the memory of the run: the slot when it is made, what it grows by, and again for the next item."""
+    owners, charged = Owners.start(name), list[int]()
+    try:
+        remote = RemoteBackend(owners.links[0], charged.append)
+        remote.put(np.zeros((8, 8), np.float32))
+        assert charged == [LEAST]
+        remote.put(np.zeros((1500, 2000), np.float32))
+        assert sum(charged) == remote.connection.slot.size > 12_000_000
+        remote.charge_again()
+        assert charged[-1] == remote.connection.slot.size
+    finally:
+        owners.stop()
 
 
 def test_two_devices(stand_in: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Client, Connection
 from multiprocessing.reduction import send_handle
@@ -46,10 +46,16 @@ class DeviceLink:
 
 
 class OwnerConnection:
-    """One connection to an owner, with a slot that grows as needed. Raises DeviceError when the owner is gone."""
+    """One connection to an owner, with a slot that grows as needed. Raises DeviceError when the owner is gone.
 
-    def __init__(self, link: DeviceLink) -> None:
-        self.link, self.freed, self.slot = link, deque[int](), Slot.create(1)
+    Args:
+        link: How the owner is reached.
+        charge: Called with the bytes of the slot, and with those that it grows by.
+    """
+
+    def __init__(self, link: DeviceLink, charge: Callable[[int], None] = lambda size: None) -> None:
+        self.link, self.charge, self.freed, self.slot = link, charge, deque[int](), Slot.create(1)
+        charge(self.slot.size)
         self._pipe = self._connect()
         self._send_slot()
 
@@ -100,7 +106,8 @@ class OwnerConnection:
         """Return where `size` bytes lie in the slot, which grows if it has to."""
         start = self.slot.reserve(size)
         if start is None:
-            larger = Slot.create(max(size, 2 * self.slot.size))
+            larger = Slot.create(max(size, 2 * self.slot.size))     # whose pages are used when they are written
+            self.charge(larger.size - self.slot.size)
             self.slot.close()
             self.slot = larger
             self._send_slot()       # the owner finishes the copies from the old one first

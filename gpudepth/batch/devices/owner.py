@@ -162,7 +162,9 @@ class _Owner:
             found = backend(setup.backend)
             if setup.backend == "cupy":
                 self.devices = _select(setup.device)
-                found = KernelBackend(CudaDevice())
+                device = CudaDevice()
+                device.limit_memory()
+                found = KernelBackend(device)
             if not isinstance(found, KernelBackend):
                 raise BackendError(f"the back end {setup.backend} has no device to own")
             self.root = found

@@ -57,10 +57,11 @@ class RemoteBackend:
 
     Args:
         link: How the owner is reached.
+        charge: Called with the bytes of the memory that is shared with the owner, before they are used.
     """
 
-    def __init__(self, link: DeviceLink) -> None:
-        self.link, self._own = link, threading.local()
+    def __init__(self, link: DeviceLink, charge: Callable[[int], None] = lambda size: None) -> None:
+        self.link, self.charge, self._own = link, charge, threading.local()
 
     @property
     def name(self) -> str:
@@ -71,7 +72,7 @@ class RemoteBackend:
     def connection(self) -> OwnerConnection:
         """The connection of this thread."""
         if not hasattr(self._own, "connection"):
-            self._own.connection = OwnerConnection(self.link)
+            self._own.connection = OwnerConnection(self.link, self.charge)
         found: OwnerConnection = self._own.connection
         return found
 
@@ -106,6 +107,11 @@ class RemoteBackend:
     def _fresh(self, work: Callable[[Backend], T]) -> T:
         self._disconnect()
         return work(self)
+
+    def charge_again(self) -> None:
+        """Charge the memory of this thread's connection, which stays for the next item."""
+        if hasattr(self._own, "connection"):
+            self.charge(self._own.connection.slot.size)
 
     def _disconnect(self) -> None:
         if hasattr(self._own, "connection"):
