@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +288,21 @@ def test_what_a_run_reports(tmp_path: Path) -> None:
     done = subprocess.run([*command, "-v"], env=environment(), capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[-1].startswith("GPU 0: ")
     assert " uploads of " in done.stderr.splitlines()[-1]
+
+
+def test_strangers_are_refused(name: str) -> None:
+    """One who does not know the key, and one who says nothing: workers connect all the same."""
+    owners = Owners.start(name)
+    try:
+        link = owners.links[0]
+        with pytest.raises((AuthenticationError, EOFError, OSError)):
+            Client(link.address, authkey=b"another")
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.connect(link.address)
+            remote = RemoteBackend(link)
+            assert remote.span(remote.put(np.ones((3, 4), np.float32))).valid == 12
+    finally:
+        owners.stop()
 
 
 def test_an_owner_that_cannot_start(stand_in: Any, monkeypatch: pytest.MonkeyPatch) -> None:
