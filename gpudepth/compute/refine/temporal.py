@@ -93,7 +93,7 @@ class Temporal:
 
     @contextmanager
     def frame(self) -> Iterator[None]:
-        """Restore the state if the frame that is processed inside fails, so that the next one follows the last good one."""
+        """Restore the state if processing a frame fails inside, so that the next one follows the last good one."""
         before = self.before
         try:
             yield
@@ -115,8 +115,8 @@ class Temporal:
         height, width = values.shape
         longest = max(height, width)
         if longest > SAMPLED:
-            size = (max(1, side * SAMPLED // longest) for side in (width, height))
-            values = self.backend.resize(values, *size, "nearest")
+            width, height = (max(1, side * SAMPLED // longest) for side in (width, height))
+            values = self.backend.resize(values, width, height, "nearest")
         return self.backend.host(values)
 
 
