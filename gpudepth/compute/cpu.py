@@ -288,6 +288,21 @@ class NumpyBackend:
         expect(values, "f4")
         return temporal.blend(values, before, guide, guide_before, share)
 
+    def changes(self, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8], limit: int) -> int:
+        """See `Backend.changes`."""
+        from .refine import temporal
+
+        temporal.check_pictures(guide.shape[:2], guide, guide_before)
+        return int(np.count_nonzero(temporal.differences(guide, guide_before) > limit))
+
+    def unchanged(self, values: Array, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8], limit: int) -> Array:
+        """See `Backend.unchanged`."""
+        from .refine import temporal
+
+        expect(values, "f4")
+        temporal.check_pictures(values.shape, guide, guide_before)
+        return np.where(temporal.differences(guide, guide_before) <= limit, values, F32(np.nan))
+
 
 class KeptCodes:
     """A map that is still codes. Attributes as those of a native map, and those that convert it."""

@@ -213,6 +213,12 @@ class Backend(Protocol):
               share: float) -> Array:
         """Blend a frame with the one before it; see `compute.refine.temporal`."""
 
+    def changes(self, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8], limit: int) -> int:
+        """Return the number of pixels whose colour differs by more than `limit`; see `compute.refine.temporal`."""
+
+    def unchanged(self, values: Array, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8], limit: int) -> Array:
+        """Return the values where the colour differs by at most `limit`, and holes elsewhere."""
+
 
 def on_gpu(values: Any) -> bool:
     """Return whether this is an array of any library in a GPU's memory, without importing one."""

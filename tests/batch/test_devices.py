@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -20,9 +19,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kernel_kit import both, cases, host, same
+from devices_kit import kill_after, with_devices
+from kernel_kit import both, cases, same
 from run_kit import digest, make
-from stand_in_kit import HERE, environment
+from stand_in_kit import environment
 from support import hostcc
 
 from gpudepth.batch import choice as choice_module
@@ -32,7 +32,6 @@ from gpudepth.batch.devices import owners as owners_module
 from gpudepth.batch.devices.owners import Owners
 from gpudepth.batch.devices.remote import RemoteBackend
 from gpudepth.batch.devices.slot import LEAST
-from gpudepth.batch.summary import RunSummary
 from gpudepth.compute import probe
 from gpudepth.compute.cpu import NumpyBackend
 from gpudepth.depth.pixel_format import HDIS
@@ -45,17 +44,6 @@ GUIDED = "\nrefine: {resize: {width: 32, height: 24, method: guided}, fill: inpa
 ITEMS = 12
 
 
-@pytest.fixture
-def stand_in(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Sets the environment of the processes that are started: a machine with the stand-in's GPU."""
-    def see(**faults: Any) -> None:
-        for name, value in environment(**faults).items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.syspath_prepend(str(HERE / "stand_in"))     # which spawned processes take over
-
-    return see
-
-
 def job(base: Path, more: str = GUIDED, count: int = ITEMS) -> Path:
     path = make(base, count)
     path.write_text(path.read_text() + more)
@@ -66,21 +54,6 @@ def on_numpy(path: Path) -> dict[str, str]:
     """The photos that numpy makes."""
     assert runner.run(path, settings=["output.path=numpy/{stem}.jpg"]).failed == 0
     return digest(path.parent / "numpy")
-
-
-def with_devices(monkeypatch: pytest.MonkeyPatch, path: Path, name: str, *settings: str, **options: Any) -> RunSummary:
-    """Run a job whose back end is not named, as `auto` runs it when it has chosen a device."""
-    monkeypatch.setattr(runner, "choose_named", lambda plan: Choice(name, Owners.start(name, **options)))
-    return runner.run(path, settings=list(settings))
-
-
-@pytest.fixture(params=["hostcc", "cupy"])
-def name(request: pytest.FixtureRequest, stand_in: Any) -> str:
-    host()
-    if request.param == "cupy":
-        stand_in()
-        return "cupy"
-    return hostcc.NAME
 
 
 def test_every_operation_through_an_owner(name: str) -> None:
@@ -225,23 +198,8 @@ def test_an_owner_that_is_killed(name: str, tmp_path: Path, monkeypatch: pytest.
     """In the middle of a run, twice."""
     path = job(tmp_path, count=40)
     wanted = on_numpy(path)
-    owners = Owners.start(name)
-    kills = []
-
-    def watch(self: Owners, warn: Any) -> None:
-        rows = sum(1 for _ in (tmp_path / "out").glob("*.jpg"))
-        if len(kills) < 2 and rows >= 5 * (1 + len(kills)):
-            process = self.found[0].process
-            os.kill(process.pid or 0, signal.SIGKILL)
-            process.join()
-            kills.append(rows)
-        real(self, warn)
-
-    real = Owners.watch
-    monkeypatch.setattr(Owners, "watch", watch)
-    monkeypatch.setattr("gpudepth.batch.workers.POLL_SECONDS", 0.05)
-    monkeypatch.setattr(runner, "choose_named", lambda plan: Choice(name, owners))
-    summary = runner.run(path)
+    kills = kill_after(monkeypatch, tmp_path / "out", [5, 10])
+    summary = with_devices(monkeypatch, path, name)
     assert kills
     assert (summary.done, summary.failed) == (40, 0)
     assert digest(tmp_path / "out") == wanted

@@ -72,9 +72,7 @@ class OwnerConnection:
 
     def call(self, method: str, *args: Any, **named: Any) -> Any:
         """Return the result of a call. Raises what the owner raises."""
-        freed = tuple(self.freed)
-        for _ in freed:
-            self.freed.popleft()
+        freed = tuple(self.freed.popleft() for _ in range(len(self.freed)))
         return self._answer(Call(method, args, named, freed))
 
     def _answer(self, call: Call) -> Any:

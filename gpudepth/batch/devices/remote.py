@@ -252,3 +252,11 @@ class RemoteBackend:
               share: float) -> Array:
         """See `Backend.blend`."""
         return cast(Array, self._run("blend", values, before, guide, guide_before, share))
+
+    def changes(self, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8], limit: int) -> int:
+        """See `Backend.changes`."""
+        return cast(int, self._run("changes", guide, guide_before, limit))
+
+    def unchanged(self, values: Array, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8], limit: int) -> Array:
+        """See `Backend.unchanged`."""
+        return cast(Array, self._run("unchanged", values, guide, guide_before, limit))
