@@ -23,7 +23,8 @@ def machine() -> str:
 def main() -> None:
     print(f"{machine()}\n")
     for title, module in (("Conversion", "conversion"), ("Stages", "stages"), ("Refining", "refine"),
-                          ("Attach", "attach"), ("HEVC efforts", "effort"), ("JPEG", "jpeg"), ("DNG", "dng"),
+                          ("Guides at a scale", "scaled"), ("Attach", "attach"), ("HEVC efforts", "effort"),
+                          ("JPEG", "jpeg"), ("DNG", "dng"),
                           ("Video", "video"), ("Runs", "runs")):
         # separate processes, so that the memory of one does not slow the others
         command = [sys.executable, "-m", f"{__package__}.{module}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,17 @@ class Scene:
         self.low[~np.isfinite(self.low)] = np.nan
         self.known = np.isfinite(self.truth)
         self.edges = self._edges()
+
+    def reduced(self, factor: int, samples: int) -> Scene:
+        """Return the truth at a fraction of the picture's size, with one sample without holes for each block."""
+        out = copy(self)
+        rows, columns = (((np.arange(n // factor) + 0.5) * n / (n // factor)).astype(int) for n in self.truth.shape)
+        height, width = (n // samples * samples for n in (len(rows), len(columns)))
+        out.truth = self.truth[np.ix_(rows[:height], columns[:width])]
+        out.low = np.where(np.isfinite(out.truth), out.truth, np.nan)[samples // 2 :: samples, samples // 2 :: samples]
+        out.known = np.isfinite(out.truth)
+        out.edges = out._edges()
+        return out
 
     def filled(self) -> Any:
         """Return the samples without holes, which other programs need."""

@@ -71,11 +71,24 @@ def open_photo(path: str | Input, limits: Limits = DEFAULT) -> Any:
     return image
 
 
-def decode(image: Any, mode: str, path: str | Input, what: str = "the pixels") -> Any:
-    """Return the pixels of an opened image in a mode. Raises FileError, whose messages name `what`."""
+def scales(image: Any) -> tuple[int, ...]:
+    """Return the denominators of the scales at which an opened image can be decoded, the largest first.
+
+    They are those of libjpeg for transformed blocks. Lossless JPEGs have no such blocks and no quantisation tables.
+    """
+    return (8, 4, 2) if image.format in ("JPEG", "MPO") and image.quantization else ()
+
+
+def decode(image: Any, mode: str, path: str | Input, what: str = "the pixels", scale: int = 1) -> Any:
+    """Return the pixels of an opened image in a mode, at 1/scale of its size, rounded up: one of `scales`.
+
+    Raises FileError, whose messages name `what`.
+    """
     from ...formats.pillow import decoding
 
     with decoding(str(path), f"{what} cannot be decoded"):
+        if scale > 1:
+            image.draft(None, (image.width // scale, image.height // scale))
         return image.convert(mode)
 
 
