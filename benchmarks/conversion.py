@@ -90,6 +90,16 @@ def rows() -> list[Row]:
     every = np.arange(65536, dtype=np.uint16).view(np.float16)
     codes = numeric.store(np.where(np.isfinite(every), every, 0), lo, hi, 255)
 
+    def whole(i: int) -> object:
+        """Make stored codes of codes, over the range of the map."""
+        kept = cpu.keep_codes(u16[i], ends16, HDIS)
+        assert kept is not None
+        return cpu.quantise(kept[0], kept[1].lo, kept[1].hi, L008)
+
+    def in_two_steps(i: int) -> object:
+        values, span = cpu.convert_span(u16[i], ends16, HDIS)
+        return cpu.quantise(values, span.lo, span.hi, L008)
+
     def expression(source: list[Any], rule: Linear) -> Run:
         return lambda i: numeric.pack(numeric.values(source[i], rule), HDIS)
 
@@ -108,6 +118,8 @@ def rows() -> list[Row]:
         _stage("f16 → L008", 3, 8, ours=lambda i: cpu.quantise(halves[i], lo, hi, L008),
                plain=lambda i: numeric.store(halves[i], lo, hi, 255),
                opencv=lut([h.view(np.uint16) for h in halves], codes)),
+        _stage("u16 → L008 over its range; plain: in two steps", 3, 9, ours=whole, plain=in_two_steps,
+               opencv=lut(u16, codes)),
     ])
 
 

@@ -93,3 +93,23 @@ GD_KERNEL blend(const float *in, const float *before, const gd_u8 *guide, const 
     }
     gd_row(out, y, width)[x] = result;
 }
+
+// Counts the pixels whose colour differs by more than a limit; a thread takes four pixels of a row.
+GD_KERNEL changes(const gd_u8 *guide, const gd_u8 *guide_before, int width, int height, int limit, gd_u32 *count) {
+    const int x = 4 * gd_x(), y = gd_y();
+    if (x >= width || y >= height) return;
+    const gd_u8 *row = gd_row(guide, y, 3 * width), *row_before = gd_row(guide_before, y, 3 * width);
+    gd_u32 found = 0;
+    GD_UNROLL for (int i = 0; i < 4; ++i)
+        if (x + i < width) found += gd_colours(row + 3 * (x + i), row_before + 3 * (x + i)) > limit;
+    if (found) atomicAdd(count, found);
+}
+
+// Keeps the values where the colour differs by at most a limit.
+GD_KERNEL unchanged(const float *in, const gd_u8 *guide, const gd_u8 *guide_before, float *out, int width, int height,
+                    int limit) {
+    const int x = gd_x(), y = gd_y();
+    if (x >= width || y >= height) return;
+    const int moved = gd_colours(gd_row(guide, y, 3 * width) + 3 * x, gd_row(guide_before, y, 3 * width) + 3 * x);
+    gd_row(out, y, width)[x] = moved <= limit ? gd_row(in, y, width)[x] : gd_float(GD_NAN32);
+}

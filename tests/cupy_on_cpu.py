@@ -295,6 +295,9 @@ def modules(**faults: Any) -> dict[str, ModuleType]:
     """cupy, for sys.modules, on a GPU with these `Faults`."""
     FAULTS.__dict__.update(Faults(**faults).__dict__)
 
+    def set_limit(size: int) -> None:
+        FAULTS.memory = min(FAULTS.memory, size)
+
     def zeros(shape: Any, dtype: Any) -> ndarray:
         out = block(shape, dtype)
         now().add(lambda memory=out.memory: memory.fill(0))
@@ -304,6 +307,7 @@ def modules(**faults: Any) -> dict[str, ModuleType]:
     runtime = SimpleNamespace(
         CUDARuntimeError=CUDARuntimeError, getDeviceCount=lambda: FAULTS.devices, driverGetVersion=lambda: 12090,
         getDeviceProperties=lambda _: {"name": b"Paper tiger", "totalGlobalMem": 8 << 30},
+        memGetInfo=lambda: (FAULTS.memory - FAULTS.taken, FAULTS.memory),
         hostRegister=lambda address, size, flags: None, hostUnregister=lambda address: None)
     cuda = SimpleNamespace(
         Device=Device, Stream=Stream, Event=Event, get_current_stream=now, runtime=runtime,
@@ -313,5 +317,5 @@ def modules(**faults: Any) -> dict[str, ModuleType]:
         RawModule=RawModule, asarray=lambda a: ndarray(a.__cuda_array_interface__["memory"]),
         from_dlpack=lambda a: ndarray(a.memory),
         ascontiguousarray=lambda a: a if a.memory.flags.c_contiguous else a.copy(),
-        get_default_memory_pool=lambda: SimpleNamespace(free_all_blocks=free_all_blocks), cuda=cuda)
+        get_default_memory_pool=lambda: SimpleNamespace(free_all_blocks=free_all_blocks, set_limit=set_limit), cuda=cuda)
     return {"cupy": cupy}

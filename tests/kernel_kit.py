@@ -134,3 +134,7 @@ def cases(rng: np.random.Generator) -> Iterator[tuple[str, tuple[Any, ...]]]:
     yield from [("upsample", (values, picture)), ("upsample", (values, picture, confidence)), ("inpaint", (values, small)),
                 ("inpaint", (values,)), ("median", (values, 3)), ("median", (values, 5)), ("bilateral", (values, 3, small)),
                 ("bilateral", (values, 1)), ("affine", (values, 1.7, -0.3)), ("blend", (values, whole, small, a_picture(rng, shape), 0.3))]
+    later = np.where(rng.random((*shape, 1)) < 0.5, small, np.clip(small.astype(int) + rng.integers(-12, 13, small.shape), 0, 255)).astype(np.uint8)
+    for limit in (0, 24, 96):
+        yield "changes", (later, small, limit)
+        yield "unchanged", (values, later, small, limit)

@@ -13,6 +13,7 @@ from ..compute import Backend, Span
 from ..compute.interface import Array, on_gpu
 from ..containers import registry
 from ..containers.base import HoldsCodes, capabilities
+from ..depth import orientation
 from ..depth.data import DepthData
 from ..depth.encoding import Depth, Disparity, DisparityRange, Encoding, Gray, Relative, factor_of
 from ..depth.pixel_format import FDEP, FDIS, PixelFormat, Quantity, quantity_of
@@ -167,15 +168,16 @@ def _convert_codes(source: SourceMap, settings: Settings, backend: Backend) -> D
     if relative:    # values are right up to a shift: 0 and negative ones are values as well
         rule = replace(rule, positive=False)
     _check_gray(source, encoding, backend)
-    factor, span = factor_of(encoding, width, height), None
-    codes = backend.put(source.codes)
-    if factor is None and fmt == settings.pixel_format:   # nothing else changes the values: one pass finds their range
-        values, span = backend.convert_span(codes, rule, fmt)
-    else:
-        values = backend.convert(codes, rule, fmt, factor=factor)
-    if source.orientation != 1:
-        values = backend.orient(values, source.orientation)
+    factor = factor_of(encoding, width, height)
     summary = f"relative {settings.align}" if relative else encoding.describe(source.max_code)
+    codes = backend.put(source.codes)
+    if source.orientation != 1:
+        codes = backend.orient(codes, source.orientation)
+        factor = factor if factor is None else orientation.apply(source.orientation, factor)
+    if factor is not None or fmt != settings.pixel_format:
+        return DecodedMap(backend.convert(codes, rule, fmt, factor=factor), fmt, summary)
+    # Nothing else changes the values: one pass finds their range, and they may become stored codes by one table.
+    values, span = backend.keep_codes(codes, rule, fmt) or backend.convert_span(codes, rule, fmt)
     return DecodedMap(values, fmt, summary, span=span)
 
 

@@ -12,7 +12,8 @@ from ..compute.threads import available_cores
 from ..errors import GpudepthError
 from ..formats.bytesource import Input, as_input
 from ..limits import Limits
-from ..maps.network import Letterbox, Network, PictureInput, Session
+from ..maps.letterbox import Letterbox
+from ..maps.network import Network, PictureInput, Session
 from ..maps.reader import SourceMap
 from ..maps.scene_linear import displayed
 from ..settings.settings import Settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..compute import Backend
 from ..containers import registry
@@ -23,6 +23,9 @@ from .output import Written, atomic
 from .photo import Photo, open_photo
 from .prepare import PreparedMap, prepare_map
 from .side_inputs import NO_SIDE_INPUTS, SideInputs
+
+if TYPE_CHECKING:       # only clips use it
+    from ..compute.refine.temporal import Temporal
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ class Outcome:
 
 def run_item(photo: str | Input, depth: DepthInput, out: str | Path, settings: Settings, backend: Backend, *,
              side_inputs: SideInputs = NO_SIDE_INPUTS, make_folder: bool = False,
-             times: StageTimes | None = None, written: Written | None = None) -> Outcome:
+             times: StageTimes | None = None, written: Written | None = None,
+             temporal: Temporal | None = None) -> Outcome:
     """Attach one map to one photo and write the result. Nothing is left behind when it fails.
 
     Args:
@@ -90,6 +94,7 @@ def run_item(photo: str | Input, depth: DepthInput, out: str | Path, settings: S
         make_folder: Whether to make missing folders of `out`.
         times: Measures the stages.
         written: Gets the size and the hash of the output.
+        temporal: Smooths the frames of a clip, of which this photo is the next.
 
     Raises:
         GpudepthError: The photo or the map cannot be processed. Other exceptions are bugs.
@@ -103,7 +108,7 @@ def run_item(photo: str | Input, depth: DepthInput, out: str | Path, settings: S
         frame = picture.size(display=settings.orientation == "display")
         try:
             prepared = prepare_map(depth, frame, settings, backend, guide=opened.guide(settings.orientation),
-                                   side_inputs=side_inputs, times=times)
+                                   side_inputs=side_inputs, times=times, temporal=temporal)
             with times.stage("encode"):
                 coded, prepared = encode_map(prepared, picture, settings, backend, target)
         except GpudepthError as error:

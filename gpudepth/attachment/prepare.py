@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -22,6 +22,9 @@ from ..timing import StageTimes
 from .decode import DecodedMap, DepthInput, decode_map
 from .photo import Guide
 from .side_inputs import NO_SIDE_INPUTS, SideInputs, align_to, read_confidence
+
+if TYPE_CHECKING:       # only clips use it
+    from ..compute.refine.temporal import Temporal
 
 RESIZED = 4     # bytes of memory per pixel of a map that is resized, as measured
 
@@ -61,7 +64,7 @@ class PreparedMap:
 
 def prepare_map(depth: DepthInput, frame: tuple[int, int] | None, settings: Settings, backend: Backend, *,
                 guide: Guide | None = None, side_inputs: SideInputs = NO_SIDE_INPUTS,
-                times: StageTimes | None = None) -> PreparedMap:
+                times: StageTimes | None = None, temporal: Temporal | None = None) -> PreparedMap:
     """Decode a map, cut it to the aspect of a photo, refine it and convert it to the native format.
 
     Args:
@@ -72,6 +75,7 @@ def prepare_map(depth: DepthInput, frame: tuple[int, int] | None, settings: Sett
         guide: The pixels of the photo, for refinements along its edges.
         side_inputs: What belongs to the map: metric samples, confidence, the camera.
         times: Measures the stages "read" and "refine".
+        temporal: Smooths the frames of a clip, of which this map is the next.
 
     Raises:
         AspectError: The aspects of map and photo differ.
@@ -92,7 +96,7 @@ def prepare_map(depth: DepthInput, frame: tuple[int, int] | None, settings: Sett
         current = replace(current, values=backend.crop(backend.put(current.values), box))
         confidence = confidence if confidence is None else backend.crop(confidence, box)
     with times.stage("refine"):
-        current, filled = refine(current, settings, backend, guide=guide, confidence=confidence)
+        current, filled = refine(current, settings, backend, guide=guide, confidence=confidence, temporal=temporal)
     untouched = current.values is decoded.values
     return PreparedMap(_native(current, settings, backend), current.summary, calibration, data,
                        data.codes if data and untouched else None, filled,
@@ -152,8 +156,8 @@ def _box(shape: tuple[int, ...], frame: tuple[int, int], settings: Settings,
 
 
 def refine(current: DecodedMap, settings: Settings, backend: Backend, *, guide: Guide | None = None,
-           confidence: Array | None = None) -> tuple[DecodedMap, int]:
-    """Clamp, smooth, resize and fill a map, in this order.
+           confidence: Array | None = None, temporal: Temporal | None = None) -> tuple[DecodedMap, int]:
+    """Clamp, smooth, resize and fill a map, and smooth it over the frames of a clip, in this order.
 
     Args:
         current: The map: float32 disparity where a step works on that.
@@ -161,6 +165,7 @@ def refine(current: DecodedMap, settings: Settings, backend: Backend, *, guide: 
         backend: Computes.
         guide: The pixels of the photo.
         confidence: (H, W) uint8, of the values, where the back end computes.
+        temporal: Smooths the frames of a clip.
 
     Returns:
         The map, and the number of pixels that were filled.
@@ -182,14 +187,32 @@ def refine(current: DecodedMap, settings: Settings, backend: Backend, *, guide: 
     resize, note = _resize(values, settings)
     if resize is not None:
         values = _resized(backend.put(values), resize, settings, backend, pictures=pictures, confidence=confidence)
+    filled = 0
     if settings.fill is not None:
         values = backend.put(values)
         if quantity_of(fmt) is not quantity_of(settings.pixel_format):
             # infinite distance is a value of disparity but not of depth; as in a map of depth, it is a hole
             values = backend.positive(values)
         values, filled = _filled(values, settings, backend, fmt, pictures)
-        return replace(current, values=values, summary=current.summary + note), filled
-    return replace(current, values=values, summary=current.summary + note), 0
+    if temporal is not None:
+        values = _steadied(backend.put(values), temporal, settings, backend, pictures)
+    return replace(current, values=values, summary=current.summary + note), filled
+
+
+def _steadied(values: Array, temporal: Temporal, settings: Settings, backend: Backend, pictures: _Pictures) -> Array:
+    """Return the next frame of a clip, smoothed; values that a scale moves out of the clip's range get its ends."""
+    values = temporal.push(values, pictures.at(values.shape, "temporal smoothing")).values
+    if not temporal.rescale:
+        return values
+    if settings.span is not None:
+        lo, hi = settings.span
+        if quantity_of(settings.pixel_format) is Quantity.DEPTH:
+            lo, hi = 1 / hi, 1 / lo if lo > 0 else float("inf")
+    elif settings.clamp is not None:
+        lo, hi = clamp_ends(Quantity.DISPARITY, settings.clamp)
+    else:
+        return values
+    return backend.clip(values, lo, hi)
 
 
 def _filled(values: Array, settings: Settings, backend: Backend, fmt: PixelFormat,

@@ -120,7 +120,8 @@ def align_to(values: Array, side_inputs: SideInputs, settings: Settings, backend
     fmt = FDEP if settings.align == "depth" else FDIS
     reading = Settings(encoding=settings.metric_encoding, floats_are_metres=True, pixel_format=fmt,
                      orientation=settings.orientation, limits=settings.limits)
-    metric = decode_map(side_inputs.metric, reading, NumpyBackend(), None).values     # the fit is made on the host
+    on_host = NumpyBackend()        # where the fit is made
+    metric = on_host.host(decode_map(side_inputs.metric, reading, on_host, None).values)
     name = str(side_inputs.metric) if isinstance(side_inputs.metric, str | Path | VirtualFile) else "metric"
     _check_aspect(metric.shape, values.shape, name)
     confidence = read_confidence(side_inputs, settings, (metric.shape[0], metric.shape[1]))

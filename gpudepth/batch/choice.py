@@ -112,8 +112,8 @@ def choose(plan: Plan) -> Choice:
     what, count = f"{' and '.join(operations)} of {_named(sizes)}", len(plan.items)
     numpy_seconds = _estimate(plan.settings, sizes[0])
     if numpy_seconds * count < LEAST_GAIN:
-        return _on_numpy(plan, f"numpy computes: {what} take about {numpy_seconds:.2g} s an item, too little in all "
-                               "to start a GPU")
+        return _on_numpy(plan, f"numpy computes: {what} take about {numpy_seconds:.2g} s an item, which is less in "
+                               "all than starting a GPU pays for")
     started, owners = time.monotonic(), None
     try:
         owners = _owners("cupy", plan)

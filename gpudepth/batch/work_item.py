@@ -32,7 +32,9 @@ from ..settings.clip import MARK, ClipSettings
 from ..settings.options import key
 from ..settings.settings import Settings
 from ..timing import StageTimes
-from .devices.remote import DeviceLink, RemoteBackend, RemoteSession
+from .devices.connection import DeviceLink
+from .devices.remote import RemoteBackend
+from .devices.remote_session import RemoteSession
 from .ledger import FileState, Row, stat_signature, states
 from .workers import WorkerContext
 
@@ -102,9 +104,12 @@ class ItemWorker:
         if self.backend is None:
             link = self.links[worker.number % len(self.links)] if self.links else None
             computes = link is not None and link.computes
-            self.backend = RemoteBackend(link) if link is not None and computes else make_backend(task.backend)
+            self.backend = (RemoteBackend(link, worker.lease.charge) if link is not None and computes
+                            else make_backend(task.backend))
             if link is not None and link.estimates:
                 self.estimator = Estimator(RemoteSession(link, settings.threads, settings.limits))
+        elif isinstance(self.backend, RemoteBackend):
+            self.backend.charge_again()
         return task.item.run(replace(task, settings=settings), ItemContext(worker, self.estimator, self.backend))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from math import nan
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from ..depth import orientation as orientations
 from ..depth.numeric import Linear
 from ..depth.pixel_format import PixelFormat, Quantity, native
-from ..errors import HolesError, UsageError
+from ..errors import UsageError
 from . import bits, tables
+from .checks import expect, expect_box, expect_confidence, expect_factor, holes_error, max_code_of
 from .interface import Array, Backend, Filled, Span, T
 from .threads import CHUNK, Scratch, map_chunks, parallel_map
 
@@ -45,11 +46,12 @@ class NumpyBackend:
 
     def put(self, values: Array) -> Array:
         """See `Backend.put`."""
-        return values
+        there: Any = values
+        return self.convert(there.codes, there.rule, there.fmt) if isinstance(there, KeptCodes) else values
 
     def host(self, values: Array) -> NDArray[Any]:
         """See `Backend.host`."""
-        return values
+        return self.put(values)
 
     def convert(self, codes: Array, rule: Linear, fmt: PixelFormat, *, factor: NDArray[np.float32] | None = None,
                 out: Array | None = None) -> Array:
@@ -78,6 +80,24 @@ class NumpyBackend:
         values = self.convert(codes, rule, fmt)
         return values, self.span(values)
 
+    def keep_codes(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span] | None:
+        """See `Backend.keep_codes`: for 8 and 16 bits, where the values rise or fall with the codes and none is a hole.
+
+        The range is then that of the smallest and the largest code.
+        """
+        expect(codes, "u1 u2 f2 f4 f8")
+        if codes.dtype.kind != "u" or not codes.size:
+            return None
+        first, last = int(codes.min()), int(codes.max())
+        values = tables.of_codes(rule, native(fmt), codes.dtype)[first:last + 1].astype(F32)
+        if not np.isfinite(values).all():
+            return None
+        steps = np.diff(values)
+        if not ((steps >= 0).all() or (steps <= 0).all()):
+            return None
+        lo, hi = sorted((float(values[0]) + 0.0, float(values[-1]) + 0.0))
+        return cast(Array, KeptCodes(codes, rule, native(fmt))), Span(lo, hi, codes.size, codes.size)
+
     def span(self, values: Array) -> Span:
         """See `Backend.span`."""
         expect(values, "f2 f4")
@@ -90,8 +110,11 @@ class NumpyBackend:
 
     def quantise(self, values: Array, lo: float, hi: float, fmt: PixelFormat) -> Array:
         """See `Backend.quantise`."""
-        expect(values, "f2 f4")
         max_code = max_code_of(fmt)
+        there: Any = values
+        if isinstance(there, KeptCodes):
+            return there.quantised(float(F32(lo)), float(F32(hi)), fmt, self.threads)
+        expect(values, "f2 f4")
         out = _destination(values, fmt.dtype, None)
         table = tables.of_stored(float(F32(lo)), float(F32(hi)), fmt) if values.itemsize == 2 else None
 
@@ -166,6 +189,10 @@ class NumpyBackend:
 
     def sample(self, values: Array, every: int) -> NDArray[Any]:
         """See `Backend.sample`."""
+        there: Any = values
+        if isinstance(there, KeptCodes):
+            some: NDArray[Any] = self.convert(there.codes.ravel()[None, ::every], there.rule, there.fmt)[0]
+            return some
         expect(values, "f2 f4")
         return values.ravel()[::every]
 
@@ -261,6 +288,38 @@ class NumpyBackend:
         expect(values, "f4")
         return temporal.blend(values, before, guide, guide_before, share)
 
+    def changes(self, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8], limit: int) -> int:
+        """See `Backend.changes`."""
+        from .refine import temporal
+
+        temporal.check_pictures(guide.shape[:2], guide, guide_before)
+        return int(np.count_nonzero(temporal.differences(guide, guide_before) > limit))
+
+    def unchanged(self, values: Array, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8], limit: int) -> Array:
+        """See `Backend.unchanged`."""
+        from .refine import temporal
+
+        expect(values, "f4")
+        temporal.check_pictures(values.shape, guide, guide_before)
+        return np.where(temporal.differences(guide, guide_before) <= limit, values, F32(np.nan))
+
+
+class KeptCodes:
+    """A map that is still codes. Attributes as those of a native map, and those that convert it."""
+
+    def __init__(self, codes: Array, rule: Linear, fmt: PixelFormat) -> None:
+        self.codes, self.rule, self.fmt = codes, rule, fmt
+        self.shape, self.size, self.ndim, self.dtype = codes.shape, codes.size, codes.ndim, fmt.dtype
+
+    def quantised(self, lo: float, hi: float, stored: PixelFormat, threads: int) -> Array:
+        """Return stored codes: the bits of quantising the converted map."""
+        out = np.empty(self.shape, stored.dtype)
+        table = tables.of_recoded(tables.of_codes(self.rule, self.fmt, self.codes.dtype), lo, hi, stored)
+        paired = self.codes.dtype == np.uint8 and table.dtype == np.uint8 and self.size >= PAIRS_FROM
+        stage = _look_up(table, tables.paired(table) if paired else None)
+        map_chunks(stage, self.codes, out, threads=threads, chunk=LOOK_UP_CHUNK)
+        return out
+
 
 def _look_up(table: Array, pairs: Array | None = None) -> Callable[[Scratch, Array, Array], None]:
     """Return a function for `map_chunks` that looks codes up in a table, or in a table of pairs of 8-bit codes."""
@@ -343,53 +402,9 @@ def _plain(scratch: Scratch, part: Array) -> Array:
     return copy
 
 
-def expect(values: Array, kinds: str = "") -> None:
-    """Raise ValueError unless a map has two dimensions, TypeError unless its dtype is one of `kinds`."""
-    if values.ndim != 2:
-        raise ValueError(f"a map must have two dimensions, not {values.ndim}")
-    if kinds and f"{values.dtype.kind}{values.itemsize}" not in kinds.split():
-        raise TypeError(f"the dtype {values.dtype} is not one of {kinds}")
-
-
-def expect_factor(factor: Array, codes: Array) -> None:
-    """Raise TypeError unless a factor is float32, ValueError unless it has the shape of the codes."""
-    expect(factor, "f4")
-    if factor.shape != codes.shape:
-        raise ValueError(f"factor has the shape {factor.shape}, but the codes have {codes.shape}")
-
-
-def expect_confidence(confidence: Array, shape: tuple[int, ...]) -> None:
-    """Raise TypeError unless a confidence is uint8, ValueError unless it has the shape of its map."""
-    expect(confidence, "u1")
-    if confidence.shape != shape:
-        raise ValueError(f"the confidence has the shape {confidence.shape}, but the map has {shape}")
-
-
-def expect_box(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """Return a box; raise ValueError unless it lies inside a map."""
-    x, y, width, height = box
-    if min(box) < 0 or x + width > shape[1] or y + height > shape[0]:
-        raise ValueError(f"the box {box} does not lie inside a map of {shape[1]}×{shape[0]}")
-    return box
-
-
 def _destination(values: Array, dtype: np.dtype[Any], out: Array | None) -> Array:
     if out is None:
         return np.empty(values.shape, dtype)
     if out.dtype != dtype or not out.dtype.isnative or out.shape != values.shape:
         raise ValueError(f"out must be {dtype} {values.shape}, not {out.dtype} {out.shape}")
     return out
-
-
-def max_code_of(fmt: PixelFormat) -> int:
-    """Return the largest code of a stored format; raise UsageError for a format of values."""
-    if fmt.max_code is None:
-        raise UsageError(f"{fmt} holds values, not codes", hint="use a stored format: L008, L010, L012 or L016")
-    return fmt.max_code
-
-
-def holes_error(missing: int, total: int, fmt: PixelFormat) -> HolesError:
-    """Return the error for a map that cannot be quantised because of its holes."""
-    share = 100 * missing / total
-    return HolesError(f"{missing:,} of {total:,} pixels ({share:.3g} %) hold no value, and {fmt} has no code for that",
-                      hint="‹fill=nearest› puts values there, as do far, near and inpaint")

@@ -20,6 +20,7 @@ from .nvrtc import cubin
 
 MAX_THREADS = 1024
 ALIGNMENT = 16  # bytes of four floats
+SHARE = 0.9     # of the device's free memory, which leaves some to other programs and to what CUDA needs itself
 
 
 def adopt(values: Any) -> Any:
@@ -72,6 +73,12 @@ class CudaDevice:
         except runtime as error:
             raise BackendError(f"no GPU can be used: {error}") from None
         self._kernels: dict[tuple[str, str], Any] = {}
+
+    def limit_memory(self) -> None:
+        """Let CuPy's pool take most of the memory that is free now, and no more."""
+        with self._typed():
+            free, _ = self.cupy.cuda.runtime.memGetInfo()
+            self.cupy.get_default_memory_pool().set_limit(size=int(free * SHARE))
 
     def array(self, values: NDArray[Any]) -> Any:
         return self._allocate(lambda: self.cupy.array(values, order="C"), values.nbytes)

@@ -95,6 +95,12 @@ class Backend(Protocol):
     def convert_span(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span]:
         """Convert, and return the span of the result as well, in one pass if that is faster."""
 
+    def keep_codes(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span] | None:
+        """Return a map that stays codes until `put` or `host` converts it, and its span; None if that has no use.
+
+        `quantise` then makes stored codes of codes by one table. The map has shape and dtype of the native one.
+        """
+
     def span(self, values: Array) -> Span:
         """Return the range and the number of valid pixels of a native map."""
 
@@ -206,6 +212,12 @@ class Backend(Protocol):
     def blend(self, values: Array, before: Array, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8],
               share: float) -> Array:
         """Blend a frame with the one before it; see `compute.refine.temporal`."""
+
+    def changes(self, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8], limit: int) -> int:
+        """Return the number of pixels whose colour differs by more than `limit`; see `compute.refine.temporal`."""
+
+    def unchanged(self, values: Array, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8], limit: int) -> Array:
+        """Return the values where the colour differs by at most `limit`, and holes elsewhere."""
 
 
 def on_gpu(values: Any) -> bool:

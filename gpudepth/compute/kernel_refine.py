@@ -160,5 +160,24 @@ class RefineKernels(Launcher):
                      I32(temporal.STILL))
         return self._out(out, values)
 
+    def changes(self, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8], limit: int) -> int:
+        """See `Backend.changes`."""
+        temporal.check_pictures(guide.shape[:2], guide, guide_before)
+        if self._too_tall(guide):
+            return self._on_cpu(self.cpu.changes, guide, guide_before, limit)
+        (height, width), count = guide.shape[:2], self.device.zeros((1,), U32)
+        self.device.launch("smooth", "changes", (-(-width // 128), -(-height // 8)), (32, 8), self._in(guide),
+                           self._in(guide_before), I32(width), I32(height), I32(limit), count)
+        return int(self._on_host(count)[0])
+
+    @on_device("f4")
+    def unchanged(self, values: Array, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8], limit: int) -> Array:
+        """See `Backend.unchanged`."""
+        temporal.check_pictures(values.shape, guide, guide_before)
+        out = self.device.empty(values.shape, F32)
+        self._pixels("smooth", "unchanged", out, self._in(values), self._in(guide), self._in(guide_before), out,
+                     I32(values.shape[1]), I32(values.shape[0]), I32(limit))
+        return self._out(out, values)
+
     def _taps(self, taps: Taps) -> tuple[Any, Any]:
         return self._constant(taps.index), self._constant(taps.weight)

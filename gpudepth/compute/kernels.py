@@ -17,7 +17,7 @@ from ..depth import orientation as orientations
 from ..depth.numeric import Linear
 from ..depth.pixel_format import PixelFormat, native
 from . import tables
-from .cpu import expect_box, expect_confidence, expect_factor, holes_error, max_code_of
+from .checks import expect_box, expect_confidence, expect_factor, holes_error, max_code_of
 from .interface import Array, Backend, Span, T
 from .kernel_refine import RefineKernels
 from .launch import F32, I32, MAX_ROWS, U32, on_device
@@ -87,6 +87,10 @@ class KernelBackend(RefineKernels):
             self._quads("convert", name, source, out, source, I32(width), times, I32(width), *last,
                         *_arguments(rule, floats=kind == "f"), stats)
         return self._out(out, codes)
+
+    def keep_codes(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span] | None:
+        """See `Backend.keep_codes`: it has no use where a map is converted as fast as it is read."""
+        return None
 
     @on_device("f2 f4")
     def span(self, values: Array) -> Span:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import counted
-from .cpu import NumpyBackend, expect
+from .checks import expect
+from .cpu import NumpyBackend
 from .interface import Array
 
 T = TypeVar("T")

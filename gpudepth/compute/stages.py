@@ -205,6 +205,8 @@ def _smoothing(backend: Backend, gray: Floats, picture: Picture, put: Put) -> It
     # A frame later: the colours differ by one, as in a scene that stands still.
     after, shown = put(_disparity(gray) * F32(1.01)), put(picture ^ np.uint8(1))
     yield _stage("blend, two guides", n, 4 * n, backend.blend, after, single, shown, guide, 0.3)
+    yield _stage("changes, two guides", n, 0, backend.changes, shown, guide, 96)
+    yield _stage("unchanged, two guides", n, 4 * n, backend.unchanged, single, shown, guide, 24)
 
 
 def _upsampling(backend: Backend, gray: Floats, picture: Picture, put: Put) -> Iterator[Stage]:

@@ -48,6 +48,11 @@ def of_stored(lo: float, hi: float, fmt: PixelFormat) -> NDArray[Any]:
     return sealed(numeric.store(halves, lo, hi, fmt.max_code or 0))
 
 
+def of_recoded(values: NDArray[Any], lo: float, hi: float, stored: PixelFormat) -> NDArray[Any]:
+    """Return the stored code of each value of a table (`of_codes`), 0 for those that are not finite."""
+    return sealed(numeric.store(np.where(np.isfinite(values), values, 0), lo, hi, stored.max_code or 0))
+
+
 @lru_cache(maxsize=16)
 def _of_codes(rule: Linear, exact: bytes, fmt: PixelFormat, kind: str, size: int) -> NDArray[Any]:
     return sealed(numeric.pack(numeric.values(_every(np.dtype(f"{kind}{size}")), rule), fmt))
@@ -55,9 +60,13 @@ def _of_codes(rule: Linear, exact: bytes, fmt: PixelFormat, kind: str, size: int
 
 @lru_cache(maxsize=8)
 def _of_code_pairs(rule: Linear, exact: bytes, fmt: PixelFormat) -> NDArray[Any]:
-    single = _of_codes(rule, exact, fmt, "u", 1)
-    both = single[np.arange(65536, dtype=np.uint16).view(np.uint8)]
-    return sealed(both.view(f"u{2 * single.itemsize}"))
+    return paired(_of_codes(rule, exact, fmt, "u", 1))
+
+
+def paired(table: NDArray[Any]) -> NDArray[Any]:
+    """Return the table of pairs of codes, as `of_code_pairs`, for a table of 256 values."""
+    both = table[np.arange(65536, dtype=np.uint16).view(np.uint8)]
+    return sealed(both.view(f"u{2 * table.itemsize}"))
 
 
 def _exact(rule: Linear) -> bytes:

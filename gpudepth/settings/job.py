@@ -73,6 +73,8 @@ class Job(Config):
             raise _AtError(tuple(_key(error.setting)), as_value_error(error)) from None
         except GpudepthError as error:
             raise _AtError(("encoding",) if self.encoding.kind == "preset" else (), as_value_error(error)) from None
+        if settings.temporal is not None and self.source.video is None:
+            raise _AtError(("refine", "temporal"), ValueError("requires source.video"))
         try:
             if self.output.tars is not None:
                 if self.source.video is not None:

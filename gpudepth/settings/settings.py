@@ -88,6 +88,10 @@ class Settings:
     fill: Fill | None = setting(
         None, key="refine.fill", help="Give pixels without a value one: the nearest pixel's, the far or near end, or "
         "inpaint, smoothly and along the photo's colors.")
+    temporal: Literal["steady", "rescale"] | None = setting(
+        None, key="refine.temporal", flag="", help="Of clips: steady reduces flicker, except at cuts and where the "
+        "picture changes; rescale also fits each frame, scale and shift, to the one before it, and limits it to the "
+        "range of the clip.")
     fit: Fit = setting("error", key="refine.fit", help="What to do with a map of another aspect than the photo.")
     orientation: Orientation = setting(
         "display", key="source.orientation", flag="", help="Maps are oriented as the photo is displayed, or as its "
@@ -208,7 +212,7 @@ class Settings:
     def refines(self) -> bool:
         """Whether there are steps that work on disparity, whatever the native format."""
         guided = self.resize is not None and self.resize.method == "guided"
-        return bool(self.align or self.smooth or guided or self.fill == "inpaint")
+        return bool(self.align or self.smooth or guided or self.fill == "inpaint" or self.temporal)
 
     @property
     def longest_side(self) -> int | None:

@@ -14,7 +14,7 @@ from PIL import Image
 import gpudepth
 from gpudepth.attachment.estimate import Estimator
 from gpudepth.batch.devices.owners import Owners
-from gpudepth.batch.devices.remote import RemoteSession
+from gpudepth.batch.devices.remote_session import RemoteSession
 from gpudepth.cli.app import run_command
 from gpudepth.errors import MalformedError, TruncatedError, UsageError
 from gpudepth.limits import DEFAULT

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import json
 import os
-import signal
+import socket
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from kernel_kit import both, cases, host, same
+from devices_kit import kill_after, with_devices
+from kernel_kit import both, cases, same
 from run_kit import digest, make
-from stand_in_kit import HERE, environment
+from stand_in_kit import environment
 from support import hostcc
 
 from gpudepth.batch import choice as choice_module
@@ -28,7 +31,7 @@ from gpudepth.batch.choice import Choice
 from gpudepth.batch.devices import owners as owners_module
 from gpudepth.batch.devices.owners import Owners
 from gpudepth.batch.devices.remote import RemoteBackend
-from gpudepth.batch.summary import RunSummary
+from gpudepth.batch.devices.slot import LEAST
 from gpudepth.compute import probe
 from gpudepth.compute.cpu import NumpyBackend
 from gpudepth.depth.pixel_format import HDIS
@@ -41,17 +44,6 @@ GUIDED = "\nrefine: {resize: {width: 32, height: 24, method: guided}, fill: inpa
 ITEMS = 12
 
 
-@pytest.fixture
-def stand_in(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Sets the environment of the processes that are started: a machine with the stand-in's GPU."""
-    def see(**faults: Any) -> None:
-        for name, value in environment(**faults).items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.syspath_prepend(str(HERE / "stand_in"))     # which spawned processes take over
-
-    return see
-
-
 def job(base: Path, more: str = GUIDED, count: int = ITEMS) -> Path:
     path = make(base, count)
     path.write_text(path.read_text() + more)
@@ -62,21 +54,6 @@ def on_numpy(path: Path) -> dict[str, str]:
     """The photos that numpy makes."""
     assert runner.run(path, settings=["output.path=numpy/{stem}.jpg"]).failed == 0
     return digest(path.parent / "numpy")
-
-
-def with_devices(monkeypatch: pytest.MonkeyPatch, path: Path, name: str, *settings: str, **options: Any) -> RunSummary:
-    """Run a job whose back end is not named, as `auto` runs it when it has chosen a device."""
-    monkeypatch.setattr(runner, "choose_named", lambda plan: Choice(name, Owners.start(name, **options)))
-    return runner.run(path, settings=list(settings))
-
-
-@pytest.fixture(params=["hostcc", "cupy"])
-def name(request: pytest.FixtureRequest, stand_in: Any) -> str:
-    host()
-    if request.param == "cupy":
-        stand_in()
-        return "cupy"
-    return hostcc.NAME
 
 
 def test_every_operation_through_an_owner(name: str) -> None:
@@ -171,7 +148,7 @@ def test_a_device_that_always_fails(stand_in: Any, tmp_path: Path, monkeypatch: 
     """numpy does the work; a run that names the back end ends."""
     path = job(tmp_path, count=6)
     wanted = on_numpy(path)
-    stand_in(launches=20)
+    stand_in(launches=5)      # enough for the trial of the probe, and for no item
     summary = with_devices(monkeypatch, path, "cupy")
     assert (summary.done, summary.failed) == (6, 0)
     assert digest(tmp_path / "out") == wanted
@@ -186,6 +163,21 @@ def test_a_full_device(stand_in: Any, tmp_path: Path, monkeypatch: pytest.Monkey
     summary = with_devices(monkeypatch, path, "cupy")
     assert (summary.done, summary.failed) == (6, 0)
     assert digest(tmp_path / "out") == wanted
+
+
+def test_shared_memory_is_charged(name: str) -> None:
+    """To the memory of the run: the slot when it is made, what it grows by, and again for the next item."""
+    owners, charged = Owners.start(name), list[int]()
+    try:
+        remote = RemoteBackend(owners.links[0], charged.append)
+        remote.put(np.zeros((8, 8), np.float32))
+        assert charged == [LEAST]
+        remote.put(np.zeros((1500, 2000), np.float32))
+        assert sum(charged) == remote.connection.slot.size > 12_000_000
+        remote.charge_again()
+        assert charged[-1] == remote.connection.slot.size
+    finally:
+        owners.stop()
 
 
 def test_two_devices(stand_in: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,23 +198,8 @@ def test_an_owner_that_is_killed(name: str, tmp_path: Path, monkeypatch: pytest.
     """In the middle of a run, twice."""
     path = job(tmp_path, count=40)
     wanted = on_numpy(path)
-    owners = Owners.start(name)
-    kills = []
-
-    def watch(self: Owners, warn: Any) -> None:
-        rows = sum(1 for _ in (tmp_path / "out").glob("*.jpg"))
-        if len(kills) < 2 and rows >= 5 * (1 + len(kills)):
-            process = self.found[0].process
-            os.kill(process.pid or 0, signal.SIGKILL)
-            process.join()
-            kills.append(rows)
-        real(self, warn)
-
-    real = Owners.watch
-    monkeypatch.setattr(Owners, "watch", watch)
-    monkeypatch.setattr("gpudepth.batch.workers.POLL_SECONDS", 0.05)
-    monkeypatch.setattr(runner, "choose_named", lambda plan: Choice(name, owners))
-    summary = runner.run(path)
+    kills = kill_after(monkeypatch, tmp_path / "out", [5, 10])
+    summary = with_devices(monkeypatch, path, name)
     assert kills
     assert (summary.done, summary.failed) == (40, 0)
     assert digest(tmp_path / "out") == wanted
@@ -269,6 +246,21 @@ def test_what_a_run_reports(tmp_path: Path) -> None:
     done = subprocess.run([*command, "-v"], env=environment(), capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[-1].startswith("GPU 0: ")
     assert " uploads of " in done.stderr.splitlines()[-1]
+
+
+def test_strangers_are_refused(name: str) -> None:
+    """One who does not know the key, and one who says nothing: workers connect all the same."""
+    owners = Owners.start(name)
+    try:
+        link = owners.links[0]
+        with pytest.raises((AuthenticationError, EOFError, OSError)):
+            Client(link.address, authkey=b"another")
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.connect(link.address)
+            remote = RemoteBackend(link)
+            assert remote.span(remote.put(np.ones((3, 4), np.float32))).valid == 12
+    finally:
+        owners.stop()
 
 
 def test_an_owner_that_cannot_start(stand_in: Any, monkeypatch: pytest.MonkeyPatch) -> None:

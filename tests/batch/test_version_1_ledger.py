@@ -29,7 +29,7 @@ def test_resumed(tmp_path: Path, name: str, count: int) -> None:
 
 @pytest.mark.parametrize(("setting", "done"), [
     ("map.effort=balanced", 0), ("map.effort=small", 6), ("map.effort=fast", 6),
-    ("output.photo_effort=balanced", 0), ("output.photo_effort=small", 6)])
+    ("output.photo_effort=balanced", 0), ("output.photo_effort=small", 6), ("refine.temporal=null", 0)])
 def test_the_default_efforts_repeat_nothing(tmp_path: Path, setting: str, done: int) -> None:
     """Maps of version 0.1 hold the same codes as those of the default effort, in other bytes: they are still right."""
     shutil.copytree(DATA, tmp_path / "job")

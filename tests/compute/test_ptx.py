@@ -103,6 +103,9 @@ def test_refine(ptx: KernelBackend) -> None:
         both(ptx, "median", values, size)
     both(ptx, "affine", values, 0.7, -0.3)
     both(ptx, "blend", values, values * np.float32(1.03), guide, guide ^ np.uint8(3), 0.3)
+    for limit in (24, 96):
+        both(ptx, "changes", guide, guide ^ np.uint8(15), limit)
+        both(ptx, "unchanged", values, guide, guide ^ np.uint8(15), limit)
 
 
 # ---- what must not pass: a kernel made wrong on purpose -----------------------------------------------------------------

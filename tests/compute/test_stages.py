@@ -12,7 +12,7 @@ from gpudepth.compute import Backend, backend
 from gpudepth.compute.stages import HOST, Device, Stage, Timing, measure, sampled, scene, stages
 
 TINY = 0.005
-NO_ARITHMETIC = {"name", "put", "host", "sample", "attempt"}
+NO_ARITHMETIC = {"name", "put", "host", "sample", "attempt", "keep_codes"}
 
 
 class Counting:

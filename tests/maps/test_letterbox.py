@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpudepth.maps.network import FITS, Letterbox
+from gpudepth.maps.letterbox import FITS, Letterbox
 
 
 def test_by_hand() -> None:

@@ -75,7 +75,7 @@ def test_keywords_are_spelled_out_with_the_declared_defaults(function: Any) -> N
     for name in shared - {"pixel_format"}:
         assert parameters[name].default == declared[name].default, name
     if function is gpudepth.attach:
-        assert set(declared) - set(parameters) == {"export_orientation"}
+        assert set(declared) - set(parameters) == {"export_orientation", "temporal"}
 
 
 def test_options_have_the_declared_defaults() -> None:

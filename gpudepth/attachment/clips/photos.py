@@ -1,6 +1,10 @@
 """Writes a numbered photo with depth for each frame of a clip, and frames.csv with their times.
 
 A frame that fails becomes a row of the table; the other frames are written.
+
+Frames are processed in several threads. With `refine.temporal`, their maps are computed one after the other in a single
+thread, because each needs the result of the one before, which stays where the back end computes. The photos are still
+encoded and written in several threads.
 """
 
 from __future__ import annotations
@@ -10,28 +14,27 @@ import io
 import os
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
-from typing import Any
 
 from ...compute import Backend
-from ...containers.base import Container, Picture
+from ...compute.refine.temporal import Temporal
+from ...containers.base import CodedMap, Container, Picture
 from ...depth import orientation
-from ...errors import FileError, GpudepthError, OutputError, counted
+from ...errors import DeviceError, DeviceMemoryError, FileError, GpudepthError, OutputError, counted
 from ...formats.bytesource import ByteSource
 from ...pairing.clips import Footage
 from ...settings.clip import MARK
 from ...timing import StageTimes
 from ...video.ordered import ordered_map
 from .. import pipeline
-from ..decode import DepthInput
 from ..encode import encode_map
 from ..output import atomic
 from ..photo import frame_guide
-from ..prepare import prepare_map
+from ..prepare import PreparedMap, prepare_map
 from .match import Read, Streams, open_clip
 from .span import ClipContext, find_span
 from .still import StillEncoder, rgb, warnings_of
@@ -116,13 +119,21 @@ def write(video: Footage, depth: Footage | None, output: str, context: ClipConte
     coder = _Coder(output, pipeline.target_of(Path(output)), streams.pictures.orientation, context,
                    os.stat(video.path))     # noqa: PTH116
     table, rows = table_of(output), list[FrameRow]()
-    try:
-        with closing(ordered_map(coder, streams.read(), context.threads)) as results:    # type: ignore[type-var]
+
+    def collect(results: Iterator[FrameRow]) -> None:
+        rows.clear()        # of a try that failed with its device
+        with closing(results):      # type: ignore[type-var]
             for row in results:
                 if isinstance(row.error, OutputError):
                     raise row.error
                 rows.append(row)
                 context.heartbeat(len(rows))
+
+    try:
+        if context.settings.temporal is None:
+            collect(ordered_map(coder, streams.read(), context.threads))
+        else:
+            context.backend.attempt(lambda backend: collect(coder.in_turn(streams.read(), backend)))
     finally:
         if rows:
             _write_table(table, rows, streams)
@@ -155,6 +166,23 @@ def is_whole(table: Path) -> bool:
 
 
 @dataclass(frozen=True)
+class _Computed:
+    """A frame whose map is computed.
+
+    Attributes:
+        read: The frame.
+        prepared: Its map, without the values where the back end keeps them.
+        coded: The codes of its map.
+        times: The seconds so far.
+    """
+
+    read: Read
+    prepared: PreparedMap
+    coded: CodedMap
+    times: StageTimes
+
+
+@dataclass(frozen=True)
 class _Coder:
     """Makes photos from frames and maps, in several threads that have an encoder each."""
 
@@ -166,43 +194,78 @@ class _Coder:
     own: threading.local = field(default_factory=threading.local)
 
     def __call__(self, read: Read) -> FrameRow:
-        times = StageTimes()
-        path = Path(self.output.replace(MARK, f"{read.frame:0{DIGITS}d}"))
+        """Process a frame; a device that fails is tried again for this frame alone."""
         try:
-            if read.picture is None:
-                raise FileError("the frame cannot be decoded: the video is damaged or cut off there")
-            if read.depth is None:
-                raise read.error or FileError(f"its map, number {read.map}, cannot be decoded: the file is damaged "
-                                              "or cut off")
-            picture, depth = read.picture, read.depth
-            if isinstance(picture, Path):
-                outcome = self.context.backend.attempt(lambda backend: pipeline.run_item(
-                    picture, depth, path, self.context.settings, backend, make_folder=True, times=times))
-                warnings = outcome.notices()
-            else:
-                outcome = self.context.backend.attempt(lambda backend: self.attach(picture, depth, path, times,
-                                                                                   backend))
-                warnings = (*outcome.notices(), *warnings_of(picture, path.suffix))
+            return self.finish(self.context.backend.attempt(lambda backend: self.begin(read, backend)))
         except GpudepthError as error:
             return FrameRow(read.frame, read.map, error=error)
-        return FrameRow(read.frame, read.map, path.name, path.stat().st_size, outcome.metres, outcome.filled,
-                        outcome.describe(), warnings, pixels=outcome.width * outcome.height, stages=times.seconds)
 
-    def attach(self, frame: Any, depth: DepthInput, path: Path, times: StageTimes,
-               backend: Backend) -> pipeline.Outcome:
-        settings = self.context.settings
-        picture = Picture(frame.width, frame.height, self.orientation)
+    def in_turn(self, frames: Iterator[Read], backend: Backend) -> Iterator[FrameRow]:
+        """Process frames that are smoothed over time. Raises DeviceError or DeviceMemoryError for the whole clip."""
+        temporal = Temporal(backend, rescale=self.context.settings.temporal == "rescale")
+
+        def computed() -> Iterator[_Computed | FrameRow]:
+            with closing(frames):       # type: ignore[type-var]
+                for read in frames:
+                    try:
+                        with temporal.frame():
+                            one = self.begin(read, backend, temporal)
+                    except (DeviceError, DeviceMemoryError):
+                        raise
+                    except GpudepthError as error:
+                        yield FrameRow(read.frame, read.map, error=error)
+                    else:
+                        yield one
+
+        return ordered_map(self.finish, computed(), self.context.threads)
+
+    def begin(self, read: Read, backend: Backend, temporal: Temporal | None = None) -> _Computed | FrameRow:
+        """Compute the map of a frame; of a picture file, write the photo as well. Raises GpudepthError."""
+        times = StageTimes()
+        if read.picture is None:
+            raise FileError("the frame cannot be decoded: the video is damaged or cut off there")
+        if read.depth is None:
+            raise read.error or FileError(f"its map, number {read.map}, cannot be decoded: the file is damaged or cut "
+                                          "off")
+        if isinstance(read.picture, Path):
+            path = self.path(read)
+            outcome = pipeline.run_item(read.picture, read.depth, path, self.context.settings, backend,
+                                        make_folder=True, times=times, temporal=temporal)
+            return _row(read, path, outcome, outcome.notices(), times)
+        frame, settings = read.picture, self.context.settings
+        picture = self.picture(read)
         size = picture.size(display=settings.orientation == "display")
         guide = frame_guide(lambda: rgb(frame), self.orientation, settings.orientation)
-        prepared = prepare_map(depth, size, settings, backend, guide=guide, times=times)
+        prepared = prepare_map(read.depth, size, settings, backend, guide=guide, times=times, temporal=temporal)
         with times.stage("encode"):
             coded, prepared = encode_map(prepared, picture, settings, backend, self.container)
-            photo = self.encoder.encode(frame, path.suffix, orientation.then(self.orientation, settings.exif_turn))
-        with ByteSource(photo) as source:
-            edit = pipeline.attach_map(self.container, source, coded, replace(settings, turn=0), name=str(path),
-                                       times=times)
-            pipeline.write_edit(edit, path, self.stat, times, make_folder=True)
-        return pipeline.outcome_of(path, prepared, coded, picture=picture, settings=settings, edit=edit)
+        # Another thread goes on with the frame, but only this one may use or free what is on the device.
+        return _Computed(read, replace(prepared, values=coded.codes), coded, times)
+
+    def finish(self, computed: _Computed | FrameRow) -> FrameRow:
+        """Write the photo of a frame whose map is computed, and return the row of any frame."""
+        if isinstance(computed, FrameRow):
+            return computed
+        read, prepared, coded, times = computed.read, computed.prepared, computed.coded, computed.times
+        settings, path = self.context.settings, self.path(computed.read)
+        try:
+            with times.stage("encode"):
+                photo = self.encoder.encode(read.picture, path.suffix,
+                                            orientation.then(self.orientation, settings.exif_turn))
+            with ByteSource(photo) as source:
+                edit = pipeline.attach_map(self.container, source, coded, replace(settings, turn=0), name=str(path),
+                                           times=times)
+                pipeline.write_edit(edit, path, self.stat, times, make_folder=True)
+        except GpudepthError as error:
+            return FrameRow(read.frame, read.map, error=error)
+        outcome = pipeline.outcome_of(path, prepared, coded, picture=self.picture(read), settings=settings, edit=edit)
+        return _row(read, path, outcome, (*outcome.notices(), *warnings_of(read.picture, path.suffix)), times)
+
+    def path(self, read: Read) -> Path:
+        return Path(self.output.replace(MARK, f"{read.frame:0{DIGITS}d}"))
+
+    def picture(self, read: Read) -> Picture:
+        return Picture(read.picture.width, read.picture.height, self.orientation)
 
     @property
     def encoder(self) -> StillEncoder:
@@ -211,6 +274,12 @@ class _Coder:
             self.own.encoder = StillEncoder(options.quality, options.effort, reuse=not options.deterministic)
         encoder: StillEncoder = self.own.encoder
         return encoder
+
+
+def _row(read: Read, path: Path, outcome: pipeline.Outcome, warnings: tuple[str, ...], times: StageTimes) -> FrameRow:
+    """Return the row of a photo that was written."""
+    return FrameRow(read.frame, read.map, path.name, path.stat().st_size, outcome.metres, outcome.filled,
+                    outcome.describe(), warnings, pixels=outcome.width * outcome.height, stages=times.seconds)
 
 
 def _write_table(table: Path, rows: list[FrameRow], streams: Streams) -> None:

@@ -21,11 +21,12 @@ import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, Listener
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Connection, Listener, answer_challenge, deliver_challenge
 from multiprocessing.reduction import recv_handle
 from typing import Any
 
-from ...compute import Backend, backend
+from ...compute import Backend, backend, probe
 from ...compute.cuda import CudaDevice
 from ...compute.kernels import KernelBackend
 from ...compute.launch import Transfers
@@ -35,7 +36,8 @@ from ...maps.network import Network
 from .slot import Slot
 
 FAILED = 70         # exit status after an error of the device
-OPERATIONS = frozenset(name for name in vars(Backend) if not name.startswith("_")) - {"name", "put", "host", "attempt"}
+OPERATIONS = frozenset(name for name in vars(Backend) if not name.startswith("_")) - {
+    "name", "put", "host", "attempt", "keep_codes"}
 
 
 @dataclass(frozen=True)
@@ -138,11 +140,22 @@ def serve(setup: Setup, counts: Any, pipe: Connection) -> None:
     except GpudepthError as error:
         pipe.send(Ready(error=error))
         return
-    with Listener(setup.address, authkey=setup.key, backlog=64) as listener:
+    with Listener(setup.address, backlog=64) as listener:
         pipe.send(Ready(owner.name, owner.devices))
         while True:
-            with contextlib.suppress(EOFError, OSError):    # a worker that is killed while it connects
-                threading.Thread(target=owner.serve, args=(listener.accept(),), daemon=True).start()
+            with contextlib.suppress(OSError):      # a worker that is killed while it connects
+                threading.Thread(target=_serve, args=(owner, listener.accept(), setup.key), daemon=True).start()
+
+
+def _serve(owner: _Owner, connection: Connection, key: bytes) -> None:
+    """Serve a connection once it has shown the key. That is not asked in `accept`, where a stranger could wait."""
+    try:
+        deliver_challenge(connection, key)
+        answer_challenge(connection, key)
+    except (AuthenticationError, EOFError, OSError):
+        connection.close()
+        return
+    owner.serve(connection)
 
 
 def _end_with_the_run(pipe: Connection) -> None:
@@ -158,14 +171,16 @@ class _Owner:
         self.devices, self.name = 1, ""
         self.root: KernelBackend | None = None
         if setup.backend is not None:
-            found = backend(setup.backend)
             if setup.backend == "cupy":
+                probe.check_early()
                 self.devices = _select(setup.device)
-                found = KernelBackend(CudaDevice())
+            found = backend(setup.backend)
             if not isinstance(found, KernelBackend):
                 raise BackendError(f"the back end {setup.backend} has no device to own")
             self.root = found
             self.name = found.name
+            if isinstance(found.device, CudaDevice):
+                found.device.limit_memory()
         self.alone = threading.Lock()       # held by the one connection that retries what did not fit into memory
         self.session: Any = None
         if setup.network is not None:
@@ -204,9 +219,12 @@ class _Owner:
 
 def _select(device: int) -> int:
     """Make a device of CUDA the current one of this thread; return how many there are."""
-    import cupy
+    try:
+        import cupy
 
-    number = int(cupy.cuda.runtime.getDeviceCount())
+        number = int(cupy.cuda.runtime.getDeviceCount())
+    except Exception:       # whatever a broken installation raises: the probe says what is wrong
+        return 1
     if device >= number:
         raise BackendError(f"there is no GPU {device}: the driver finds {counted(number, 'device')}",
                            hint="use run.devices: auto")
@@ -305,7 +323,7 @@ class _Client:
         """Run the network on pictures (N, H, W, 3) in the slot; put its maps there, one after the other.
 
         Returns:
-            For each map its place, height and width; the maps themselves if the slot has no room for them.
+            For each map its place, height and width; the maps themselves if they do not fit into the slot.
         """
         assert self.slot is not None
         pictures = self.slot.array(start, shape, "f4")

@@ -20,8 +20,8 @@ from ...errors import BackendError, DeviceError, GpudepthError
 from ...limits import DEFAULT, Limits
 from ...maps.network import Network
 from ..processes import without_main
+from .connection import DeviceLink
 from .owner import Ready, Setup, serve
-from .remote import DeviceLink
 
 MOST_RESTARTS = 4       # of one owner in a run
 START_SECONDS = 120.0   # until the first message: CUDA, CuPy and the kernels of a machine that never compiled them

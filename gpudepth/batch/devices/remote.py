@@ -7,14 +7,9 @@ threads has a connection for each.
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from multiprocessing.connection import Client, Connection
-from multiprocessing.reduction import send_handle
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -25,39 +20,10 @@ from ...compute.interface import Array, Backend, Filled, Span
 from ...depth.numeric import Linear
 from ...depth.pixel_format import PixelFormat, Quantity
 from ...errors import DeviceError, DeviceMemoryError
-from ...limits import Limits
-from ...maps.network import PictureInput, Session
-from .owner import Call, Ref, Reply
-from .slot import Slot
+from .connection import DeviceLink, OwnerConnection
+from .owner import Ref
 
 T = TypeVar("T")
-RESTART_SECONDS = 60.0      # in which a new owner may start
-RETRY_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class DeviceLink:
-    """How a worker reaches the owner of a device.
-
-    Attributes:
-        name: The name of the back end.
-        device: What the owner owns, for people.
-        address: Where the owner listens.
-        key: The secret by which it recognises workers.
-        lost: A shared number that is not 0 when the owner is not started again.
-        required: Whether numpy must not compute in its place, because the back end was named explicitly.
-        computes: Whether the owner has a device.
-        estimates: Whether the owner has a network.
-    """
-
-    name: str
-    device: str
-    address: str
-    key: bytes
-    lost: Any
-    required: bool = False
-    computes: bool = True
-    estimates: bool = False
 
 
 class DeviceArray:
@@ -86,128 +52,16 @@ class DeviceArray:
         raise TypeError("the array is on a device: Backend.host copies it to the host")
 
 
-class OwnerConnection:
-    """One connection to an owner, with a slot that grows as needed. Raises DeviceError when the owner is gone."""
-
-    def __init__(self, link: DeviceLink) -> None:
-        self.link, self.freed, self.slot = link, deque[int](), Slot.create(1)
-        self._pipe = self._connect()
-        self._send_slot()
-
-    def _connect(self) -> Connection:
-        """Connect; wait for an owner that is being started again."""
-        deadline = time.monotonic() + RESTART_SECONDS
-        while True:
-            try:
-                return Client(self.link.address, authkey=self.link.key)
-            except (OSError, EOFError):
-                if self.link.lost.value or time.monotonic() > deadline:
-                    raise DeviceError(f"the process that owns {self.link.device} is gone") from None
-                time.sleep(RETRY_SECONDS)
-
-    def call(self, method: str, *args: Any, **named: Any) -> Any:
-        """Return the result of a call. Raises what the owner raises."""
-        freed = tuple(self.freed)
-        for _ in freed:
-            self.freed.popleft()
-        return self._answer(Call(method, args, named, freed))
-
-    def _answer(self, call: Call) -> Any:
-        with self._broken():
-            self._pipe.send(call)
-            reply: Reply = self._pipe.recv()
-        if reply.error is not None:
-            if reply.bug:
-                reply.error.add_note(reply.bug)
-            raise reply.error
-        return reply.result
-
-    @contextlib.contextmanager
-    def _broken(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, EOFError):
-            raise DeviceError(f"the process that owns {self.link.device} stopped") from None
-
-    def _send_slot(self) -> None:
-        with self._broken():
-            self._pipe.send(Call("slot", (self.slot.size,)))
-            send_handle(self._pipe, self.slot.descriptor, os.getpid())
-            reply: Reply = self._pipe.recv()
-        if reply.error is not None:
-            raise reply.error
-
-    def reserve(self, size: int) -> int:
-        """Return where `size` bytes lie in the slot, which grows if it has to."""
-        start = self.slot.reserve(size)
-        if start is None:
-            larger = Slot.create(max(size, 2 * self.slot.size))
-            self.slot.close()
-            self.slot = larger
-            self._send_slot()       # the owner finishes the copies from the old one first
-            start = self.slot.reserve(size)
-        assert start is not None
-        return start
-
-    def reuse(self) -> None:
-        """Reuse the slot from its start, after a call that waited for the device."""
-        self.slot.used = 0
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._pipe.close()
-        self.slot.close()
-
-
-class RemoteSession:
-    """A depth network that the owner of a device keeps loaded: `attachment.estimate.PictureSession`.
-
-    Args:
-        link: How the owner is reached.
-        threads: Threads of a network that is loaded here, when the owner is gone for good.
-        limits: What the network's file may ask for.
-    """
-
-    def __init__(self, link: DeviceLink, threads: int, limits: Limits) -> None:
-        self.link, self.threads, self.limits = link, threads, limits
-        self._connection = OwnerConnection(link)
-        self.picture_input: PictureInput = self._connection.call("picture_input")
-        self._local: Session | None = None
-
-    def run(self, pictures: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """See `maps.network.Session.run`. A process that ends while it computes is waited for once."""
-        if self._local is not None:
-            return self._local.run(pictures)
-        try:
-            return self._estimate(pictures)
-        except DeviceError:
-            self._connection.close()
-        try:
-            self._connection = OwnerConnection(self.link)
-            return self._estimate(pictures)
-        except DeviceError:
-            self._local = Session(self.picture_input.network, threads=self.threads, limits=self.limits)
-            return self._local.run(pictures)
-
-    def _estimate(self, pictures: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        connection, stack = self._connection, np.stack(pictures)
-        connection.reuse()
-        start = connection.reserve(stack.nbytes)        # a map is usually a third of its picture
-        connection.slot.array(start, stack.shape, np.float32)[...] = stack
-        found = connection.call("estimate", start, stack.shape)
-        return [one if isinstance(one, np.ndarray) else
-                connection.slot.array(one[0], one[1:], np.float32).copy() for one in found]
-
-
 class RemoteBackend:
     """The back end of a worker that sends its maps to the owner of a device.
 
     Args:
         link: How the owner is reached.
+        charge: Called with the bytes of the memory that is shared with the owner, before they are used.
     """
 
-    def __init__(self, link: DeviceLink) -> None:
-        self.link, self._own = link, threading.local()
+    def __init__(self, link: DeviceLink, charge: Callable[[int], None] = lambda size: None) -> None:
+        self.link, self.charge, self._own = link, charge, threading.local()
 
     @property
     def name(self) -> str:
@@ -218,7 +72,7 @@ class RemoteBackend:
     def connection(self) -> OwnerConnection:
         """The connection of this thread."""
         if not hasattr(self._own, "connection"):
-            self._own.connection = OwnerConnection(self.link)
+            self._own.connection = OwnerConnection(self.link, self.charge)
         found: OwnerConnection = self._own.connection
         return found
 
@@ -253,6 +107,11 @@ class RemoteBackend:
     def _fresh(self, work: Callable[[Backend], T]) -> T:
         self._disconnect()
         return work(self)
+
+    def charge_again(self) -> None:
+        """Charge the memory of this thread's connection, which stays for the next item."""
+        if hasattr(self._own, "connection"):
+            self.charge(self._own.connection.slot.size)
 
     def _disconnect(self) -> None:
         if hasattr(self._own, "connection"):
@@ -312,6 +171,10 @@ class RemoteBackend:
     def convert_span(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span]:
         """See `Backend.convert_span`."""
         return cast(tuple[Array, Span], self._run("convert_span", codes, rule, fmt))
+
+    def keep_codes(self, codes: Array, rule: Linear, fmt: PixelFormat) -> tuple[Array, Span] | None:
+        """See `Backend.keep_codes`."""
+        return None
 
     def span(self, values: Array) -> Span:
         """See `Backend.span`."""
@@ -389,3 +252,11 @@ class RemoteBackend:
               share: float) -> Array:
         """See `Backend.blend`."""
         return cast(Array, self._run("blend", values, before, guide, guide_before, share))
+
+    def changes(self, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8], limit: int) -> int:
+        """See `Backend.changes`."""
+        return cast(int, self._run("changes", guide, guide_before, limit))
+
+    def unchanged(self, values: Array, guide: NDArray[np.uint8], guide_before: NDArray[np.uint8], limit: int) -> Array:
+        """See `Backend.unchanged`."""
+        return cast(Array, self._run("unchanged", values, guide, guide_before, limit))

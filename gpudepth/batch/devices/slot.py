@@ -39,7 +39,7 @@ class Slot:
         return cls(descriptor, size)
 
     def reserve(self, size: int) -> int | None:
-        """Return where `size` bytes may be written; None if the slot has no room for them."""
+        """Return where `size` bytes may be written; None if they do not fit."""
         start = -(-self.used // ALIGNMENT) * ALIGNMENT
         if start + size > self.size:
             return None

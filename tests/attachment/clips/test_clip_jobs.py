@@ -104,6 +104,8 @@ def test_shards(tmp_path: Path) -> None:
     ("source: {video: 'a', clip: {range: [3, 2]}}", "0 < near < far"),
     ("source: {video: 'a', clip: {depth_crop: [0, 0, 0, 4]}}", "x, y, width, height"),
     ("source: {video: 'a', clip: {strides: 2}}", "did you mean stride"),
+    ("source: {video: 'a'}\nrefine: {temporal: smooth}", "job:2: refine.temporal: input should be 'steady' or 'rescale'"),
+    ("source: {color: 'a', depth: 'b'}\nrefine:\n  fill: far\n  temporal: steady", "job:4: refine.temporal: requires source.video"),
 ])
 def test_mistakes_in_the_section(text: str, words: str) -> None:
     with pytest.raises(JobError) as caught:
@@ -124,6 +126,16 @@ def test_mistakes_in_the_plan(tmp_path: Path, text: str, error: type[Exception],
     with pytest.raises(error) as caught:
         plan(write(tmp_path, text))
     assert words in str(caught.value)
+
+
+def test_smoothing_makes_it_do_a_clip_again(tmp_path: Path) -> None:
+    """And a job that does not smooth keeps its hash."""
+    job = write(tmp_path, clips=("a",))
+    run(job)
+    assert run(job, settings=["refine.temporal=null"]).describe() == "0 done, 1 already done, 0 failed"
+    for how in ("steady", "rescale"):
+        assert run(job, settings=[f"refine.temporal={how}"]).describe() == "1 done, 0 already done, 0 failed"
+        assert run(job, settings=[f"refine.temporal={how}"]).describe() == "0 done, 1 already done, 0 failed"
 
 
 def slow(task: float, worker: WorkerContext) -> str:
