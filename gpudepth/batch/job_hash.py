@@ -93,6 +93,8 @@ def _version_1(job: Job) -> dict[str, Any] | None:
     if content["source"]["clip"] is not None:
         if set(named["source"]["clip"]) - _CLIP:
             return None
-        content["source"]["clip"] = {k: v for k, v in content["source"]["clip"].items() if k in _CLIP}
+        clip = content["source"]["clip"] = {k: v for k, v in content["source"]["clip"].items() if k in _CLIP}
+        if clip["range"] == "auto":
+            clip["range"] = "clip"      # its default; the frames that it wrote share a range as well
     content["output"]["quality"] = content["output"].pop("photo_quality")
     return content

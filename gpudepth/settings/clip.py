@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from ..errors import UsageError
 from ..formats.hevc.effort import Effort
 from ..video.choice import Choice
 from .declare import SettingError, setting, validate
 
+Range = Literal["auto", "clip", "frame"]
 Half = Literal["left", "right", "top", "bottom"]
 Box = tuple[int, int, int, int]
 MARK = "{frame}"
@@ -42,12 +43,12 @@ def _crop(value: Any) -> Half | Box:
     return box
 
 
-def _range(value: Any) -> Literal["clip", "frame"] | tuple[float, float]:
-    if value in ("clip", "frame"):
-        return "clip" if value == "clip" else "frame"
+def _range(value: Any) -> Range | tuple[float, float]:
+    if value in get_args(Range):
+        return cast(Range, value)
     ends = () if isinstance(value, str) else tuple(map(float, value))
     if len(ends) != 2 or not 0 < ends[0] < ends[1]:
-        raise UsageError("expected clip, frame, or two distances in metres, 0 < near < far")
+        raise UsageError("expected auto, clip, frame, or two distances in metres, 0 < near < far")
     return ends
 
 
@@ -90,10 +91,11 @@ class ClipSettings:
     coding: Literal["gray", "hue"] = setting(
         "gray", key="source.clip.coding", flag="", help="How depth is drawn: as gray, or as a hue, which lossy video "
         "keeps badly.")
-    range: Literal["clip", "frame"] | tuple[float, float] = setting(
-        "clip", key="source.clip.range", flag="", parse=_range, choices=None,
-        written=Literal["clip", "frame"] | tuple[float, float],
-        help="What the stored codes run over: all frames (found in a first pass), each frame, or [near, far] metres.")
+    range: Range | tuple[float, float] = setting(
+        "auto", key="source.clip.range", flag="", parse=_range, choices=None, written=Range | tuple[float, float],
+        help="What the stored codes run over: clip, the values of all frames, which a first pass finds; frame, those "
+             "of each frame; [near, far] metres; or auto, which is the ends that gray and relative maps name, and "
+             "otherwise clip.")
     qp: int | None = setting(None, key="source.clip.qp", low=0, high=4, flag="",
                              help="Quantizer of depth in movies. [default: lossless]")
     allow_missing: bool = False

@@ -9,7 +9,7 @@ import pytest
 
 from gpudepth.batch.job_hash import job_hash
 from gpudepth.batch.runner import run
-from gpudepth.settings.job import load_job
+from gpudepth.settings.job import load_job, parse_job
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*output.quality is now called photo_quality:DeprecationWarning")
 DATA = Path(__file__).parents[1] / "data" / "v1job"
@@ -35,6 +35,21 @@ def test_the_default_efforts_repeat_nothing(tmp_path: Path, setting: str, done: 
     shutil.copytree(DATA, tmp_path / "job")
     summary = run(tmp_path / "job" / "job_gray.yaml", settings=[setting], quiet=True)
     assert (summary.done, summary.skipped, summary.failed) == (done, 6 - done, 0)
+
+
+def test_the_default_range_of_clips_was_that_of_the_clip() -> None:
+    clip = """
+source: {video: "*.mp4", depth: "{stem}.mkv", clip: {stride: 10}}
+encoding: {kind: gray, near: 0.5, far: 12}
+output: {path: "out/{stem}/{frame}.jpg"}
+"""
+    default, named = (job_hash(parse_job(text)) for text in (
+        clip, clip.replace("stride: 10", "stride: 10, range: clip")))
+    assert default.version_1 == named.version_1 == (
+        "8772705119cf3fe16ee768dec22f2febf683c888319879616aef87a6dd2be441")     # version 0.1's for both
+    assert default.value != named.value
+    framed = job_hash(parse_job(clip.replace("stride: 10", "stride: 10, range: frame")))
+    assert framed.version_1 not in ("", default.version_1)
 
 
 def test_keys_that_version_1_did_not_have_have_no_hash_of_it() -> None:

@@ -224,8 +224,11 @@ def test_codes_say_what_they_mean(tmp_path: Path) -> None:
     maps = gray(tmp_path / "d.mkv", [np.full((48, 64), 1000 * n, np.uint16) for n in range(3)])
     settings = replace(Settings(), encoding=Gray(0.5, 8))
     outcome = clip_photos.write(footage(colour(tmp_path / "c.mp4", 3)), footage(maps), str(tmp_path / "{frame}.jpg"), means(settings))
-    assert outcome.summary.startswith("3 frames, black = 0.50 m, white = 8.00 m, linear in depth, 64×48, hdis as L008, 0.5 to 0.")
-    assert outcome.summary.endswith("all over one range")
+    assert outcome.summary.startswith("3 frames, black = 0.50 m, white = 8.00 m, linear in depth, 64×48, hdis as L008, 0.5 to 8 m")
+    assert outcome.summary.endswith("all over the range that the encoding names")
+    outcome = clip_photos.write(footage(colour(tmp_path / "c.mp4", 3)), footage(maps), str(tmp_path / "{frame}.jpg"),
+                                means(settings, range="clip"))
+    assert outcome.summary.endswith("hdis as L008, 0.5 to 0.7288 m, all over one range")
 
 
 def test_what_would_be_written_over(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from gpudepth.attachment.clips.maps import MapStream
 from gpudepth.attachment.clips.span import ClipContext, ClipSpan, find_span, span_of
 from gpudepth.attachment.prepare import prepare_map
 from gpudepth.compute.cpu import NumpyBackend
-from gpudepth.depth.encoding import Depth, Gray, Relative
-from gpudepth.depth.pixel_format import FDEP, FDIS, HDEP
+from gpudepth.depth.encoding import Depth, DisparityRange, Encoding, Gray, Relative, ZBuffer
+from gpudepth.depth.pixel_format import FDEP, FDIS, HDEP, HDIS, PixelFormat
 from gpudepth.errors import RangeError, UsageError
 from gpudepth.settings.clip import ClipSettings
 from gpudepth.settings.settings import Settings
@@ -91,3 +91,80 @@ def test_what_is_refused() -> None:
         span([np.full((2, 2), np.nan, np.float32)], Settings(encoding=Depth()))
     with pytest.raises(UsageError, match="gray is from 0 to 1"):
         span(MAPS, Settings(encoding=Gray(1, 2)))
+
+
+class Counted:
+    """Maps of a clip, and how many were read."""
+
+    def __init__(self, maps: list[Any]) -> None:
+        self.maps, self.read = maps, 0
+
+    def span(self, settings: Settings, **options: Any) -> ClipSpan:
+        context = ClipContext(ClipSettings(**options), settings, NumpyBackend())
+        return find_span(MapStream(len(self.maps), None, self._read), range(len(self.maps)), context)
+
+    def _read(self, wanted: Any) -> Any:
+        for n in wanted:
+            self.read += 1
+            yield n, self.maps[n]
+
+
+CODES = [np.array([[40 + n, 200 - n]], np.uint8) for n in range(50)]
+
+
+@pytest.mark.parametrize(("encoding", "named"), [
+    (Gray(0.5, 8), (0.125, 2.0)), (Gray(0.5, 8, "disparity"), (0.125, 2.0)), (Gray(0.5, 8, white="near"), (0.125, 2.0)),
+    (Gray(0.5, float("inf"), "disparity"), (0.0, 2.0)), (DisparityRange(2, 0.125), (0.125, 2.0)),
+    (Relative(0.5, 8), (0.125, 2.0)), (Relative(0.5, 8, "depth"), (0.125, 2.0))])
+def test_ends_that_an_encoding_names_need_one_map(encoding: Encoding, named: tuple[float, float]) -> None:
+    clip = Counted(CODES)
+    found = clip.span(Settings(encoding=encoding))
+    assert (found.span, found.summary) == (named, ", all over the range that the encoding names")
+    assert clip.read <= (10 if isinstance(encoding, Relative) else 1)      # maps are read ahead
+    clip = Counted(CODES)
+    scanned = clip.span(Settings(encoding=encoding), range="clip")
+    assert clip.read >= len(CODES)
+    assert scanned.span is not None
+    assert named[0] < scanned.span[0] < scanned.span[1] < named[1]
+    assert scanned.summary == ", all over one range"
+
+
+def test_floats_of_a_relative_model_are_read_once_and_one_of_them_twice() -> None:
+    clip = Counted([np.array([[1.0 + n, 2.0 + n]], np.float32) for n in range(5)])
+    assert clip.span(Settings(encoding=Relative(0.5, 8))).span == (0.125, 2.0)
+    assert clip.read == 6
+
+
+@pytest.mark.parametrize(("settings", "named"), [
+    (Settings(encoding=Gray(0.5, 8), pixel_format=HDEP), (0.5, 8.0)),
+    (Settings(encoding=Gray(0.5, 8), clamp=(1, 4)), (0.25, 1.0)),
+    (Settings(encoding=Gray(0.5, 8), clamp=(1, 4), pixel_format=HDEP), (1.0, 4.0)),
+    (Settings(encoding=Gray(0.5, 8), fill="nearest", pixel_format=HDEP), (0.5, 8.0))])
+def test_named_ends_are_clamped_and_in_the_native_format(settings: Settings, named: tuple[float, float]) -> None:
+    assert Counted(CODES).span(settings).span == named
+
+
+@pytest.mark.parametrize("settings", [
+    Settings(encoding=Depth()), Settings(encoding=ZBuffer(0.5, 8)),
+    Settings(encoding=Gray(0.5, float("inf"), "disparity"), pixel_format=HDEP)])      # half floats do not reach its far end
+def test_other_ranges_are_those_of_all_maps(settings: Settings) -> None:
+    clip = Counted(CODES)
+    found = clip.span(settings)
+    assert (clip.read, found.summary) == (len(CODES), ", all over one range")
+    assert found == Counted(CODES).span(settings, range="clip")
+
+
+@pytest.mark.parametrize("fmt", [HDIS, HDEP, FDIS, FDEP])
+@pytest.mark.parametrize("encoding", [Gray(0.3, 7), Gray(0.3, 7, "disparity", "near"), DisparityRange(0.07, 3.3), Relative(0.3, 7)])
+def test_no_code_leaves_the_named_ends(encoding: Encoding, fmt: PixelFormat) -> None:
+    codes = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    for settings in (Settings(encoding=encoding, pixel_format=fmt), Settings(encoding=encoding, pixel_format=fmt, clamp=(0.4, 6.1))):
+        found = Counted([codes]).span(settings).span
+        assert found == Counted([codes]).span(settings, range="clip").span
+        values = prepare_map(codes, None, settings, NumpyBackend()).values
+        assert found == (float(values.min()), float(values.max()))
+
+
+def test_maps_that_do_not_fit_the_encoding_are_refused_before_the_first_frame() -> None:
+    with pytest.raises(UsageError, match="gray is from 0 to 1"):
+        Counted(MAPS).span(Settings(encoding=Gray(1, 2)))
