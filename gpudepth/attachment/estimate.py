@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..maps.reader import SourceMap
 from ..maps.scene_linear import displayed
 from ..settings.settings import Settings
 from ..timing import StageTimes
-from .photo import file_guide
+from .photo import Guide, file_guide
 
 
 class PictureSession(Protocol):
@@ -72,12 +73,31 @@ class Estimator:
             key = str(photo)
             if key not in self._ready:
                 self._ready.clear()     # maps that are left were estimated for items which are done otherwise
-                self._fill(session, [as_input(one) for one in (photo, *ahead)], settings.limits,
-                           settings.color_transform, heartbeat)
+                photos = [as_input(one) for one in (photo, *ahead)]
+                guides = [partial(_file_guide, one, settings) for one in photos]
+                self._ready = dict(zip(map(str, photos), _estimated(session, guides, heartbeat), strict=True))
             found = self._ready.pop(key)
         if isinstance(found, GpudepthError):
             raise found
         return found
+
+    def batch(self, settings: Settings) -> int:
+        """Return how many pictures the network of the settings takes together. Raises as loading it raises."""
+        assert settings.network is not None
+        return self._load(settings.network, settings.threads, settings.limits).picture_input.batch
+
+    def estimate_guides(self, guides: Sequence[Callable[[], Guide]],
+                        settings: Settings) -> list[SourceMap | GpudepthError]:
+        """Estimate the maps of upright pictures, which are decoded one after the other.
+
+        Returns:
+            For each picture its map as of `estimate`, or the error of decoding it or of running the network.
+
+        Raises:
+            GpudepthError: As loading the network raises.
+        """
+        assert settings.network is not None
+        return _estimated(self._load(settings.network, settings.threads, settings.limits), guides)
 
     def _load(self, network: Network, threads: int, limits: Limits) -> PictureSession:
         if self._given is not None:
@@ -92,30 +112,36 @@ class Estimator:
             self._ready.clear()
         return self._session
 
-    def _fill(self, session: PictureSession, photos: Sequence[Input], limits: Limits, transform: str | None,
-              heartbeat: Callable[[int], None]) -> None:
-        """Estimate photos, those of one size together."""
-        groups: dict[tuple[int, int], list[tuple[Input, Letterbox, tuple[int, int], NDArray[Any]]]] = {}
-        takes = session.picture_input
-        for n, photo in enumerate(photos):
-            heartbeat(n)        # the time limit is for one photo
-            try:
-                guide = file_guide(displayed(photo, transform, limits), "display", limits)
-                size = guide.size
-                box = takes.letterbox(size)
-                picture = takes.normalised(guide.at(box.inner_width, box.inner_height))
-            except GpudepthError as error:
-                self._ready[str(photo)] = error
-                continue
-            groups.setdefault((box.width, box.height), []).append((photo, box, size, box.fill(picture)))
-        for group in groups.values():
-            for start in range(0, len(group), takes.batch):
-                part = group[start : start + takes.batch]
-                heartbeat(len(photos))
-                outputs = _outputs(session, [picture for *_, picture in part])
-                for (photo, box, size, _), out in zip(part, outputs, strict=True):
-                    self._ready[str(photo)] = out if isinstance(out, GpudepthError) else SourceMap(
-                        np.ascontiguousarray(box.cut(out, size)), None, 1, as_input(takes.network.model))
+
+def _file_guide(photo: Input, settings: Settings) -> Guide:
+    return file_guide(displayed(photo, settings.color_transform, settings.limits), "display", settings.limits)
+
+
+def _estimated(session: PictureSession, guides: Sequence[Callable[[], Guide]],
+               heartbeat: Callable[[int], None] = lambda done: None) -> list[SourceMap | GpudepthError]:
+    """Estimate the maps of pictures, those of one size together; return maps and errors in their order."""
+    groups: dict[tuple[int, int], list[tuple[int, Letterbox, tuple[int, int], NDArray[Any]]]] = {}
+    takes, found = session.picture_input, dict[int, SourceMap | GpudepthError]()
+    for n, open_guide in enumerate(guides):
+        heartbeat(n)        # the time limit is for one photo
+        try:
+            guide = open_guide()
+            size = guide.size
+            box = takes.letterbox(size)
+            picture = takes.normalised(guide.at(box.inner_width, box.inner_height))
+        except GpudepthError as error:
+            found[n] = error
+            continue
+        groups.setdefault((box.width, box.height), []).append((n, box, size, box.fill(picture)))
+    for group in groups.values():
+        for start in range(0, len(group), takes.batch):
+            part = group[start : start + takes.batch]
+            heartbeat(len(guides))
+            outputs = _outputs(session, [picture for *_, picture in part])
+            for (n, box, size, _), out in zip(part, outputs, strict=True):
+                found[n] = out if isinstance(out, GpudepthError) else SourceMap(
+                    np.ascontiguousarray(box.cut(out, size)), None, 1, as_input(takes.network.model))
+    return [found[n] for n in range(len(guides))]
 
 
 def _outputs(session: PictureSession, pictures: list[NDArray[Any]]) -> list[NDArray[np.float32] | GpudepthError]:

@@ -349,7 +349,8 @@ class ClipItem:
     def run(self, task: Task, context: ItemContext) -> Row:
         """See `WorkItem`."""
         before = [stat_signature(path) for path in self.inputs]
-        clip = ClipContext(self.options, task.settings, context.backend, self.threads, context.worker.heartbeat)
+        clip = ClipContext(self.options, task.settings, context.backend, self.threads, context.worker.heartbeat,
+                           context.estimator)
         if MARK in self.pattern:
             outcome = photos.write(self.video, self.depth, self.pattern, clip)
         else:

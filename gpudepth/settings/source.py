@@ -34,6 +34,10 @@ _ONLY_WITH = {"tolerance": "time", "offset": "time", "color_start": "index", "co
               "depth_start": "index", "depth_stride": "index"}
 
 
+_OF_MAPS = ("match", "tolerance", "offset", "depth_stream", "depth_crop", "coding")
+"""Keys of source.clip that say how maps are found and read."""
+
+
 def _kind(value: Any) -> str:
     return "network" if isinstance(value, dict | NetworkConfig) else "text"
 
@@ -51,7 +55,7 @@ def _extensions(value: str | list[str] | NetworkConfig | None) -> list[str]:
 def _check_network(network: NetworkConfig, given: list[str], info: ValidationInfo) -> NetworkConfig:
     others = [*given, *(["match"] if info.data.get("match", "name") != "name" else [])]
     if others:
-        raise ValueError(f"a network requires source.color and excludes source.{others[0]}")
+        raise ValueError(f"a network requires source.color or source.video and excludes source.{others[0]}")
     return network
 
 
@@ -106,7 +110,7 @@ class SourceConfig(section(Settings, "source")):  # type: ignore[misc]
     `archive`: zip or tar files, where `color` and `depth` are templates inside of them; or Record3D's .r3d alone.
     Members are read in place.
 
-    `depth: {kind: onnx, model: …}`: a network estimates depth from each photo of `color`.
+    `depth: {kind: onnx, model: …}`: a network estimates depth from each photo of `color`, or each frame of `video`.
     """
 
     model_config = ConfigDict(json_schema_extra={
@@ -209,6 +213,11 @@ class SourceConfig(section(Settings, "source")):  # type: ignore[misc]
     def _of_video(cls, value: ClipConfig | None, info: ValidationInfo) -> ClipConfig | None:
         if value is not None and info.data.get("video") is None:
             raise ValueError("requires source.video")
+        if value is not None and isinstance(info.data.get("depth"), NetworkConfig):
+            named = value.model_dump(exclude_defaults=True)
+            other = next((name for name in _OF_MAPS if name in named), None)
+            if other is not None:
+                raise ValueError(f"{other} applies to depth files, but source.depth is a network")
         return value
 
     @property

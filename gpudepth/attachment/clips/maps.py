@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
-from ...errors import NoDepthError, UnsupportedError, UsageError
+from ...errors import GpudepthError, NoDepthError, UnsupportedError, UsageError
 from ...limits import Limits
 from ...maps.reader import SourceMap
 from ...maps.stacks import is_stack_file, read_stack
@@ -46,6 +46,7 @@ class MapStream:
         read: Yields (place, map) for places in rising order. A map that cannot be read is left out, or raises an error.
         numbers: The numbers in the names of a sequence.
         notes: Remarks for people.
+        errors: Why maps were left out, by place, as far as they were read.
     """
 
 
@@ -54,6 +55,7 @@ class MapStream:
     read: Callable[[Sequence[int]], Maps]
     numbers: tuple[int, ...] | None = None
     notes: tuple[str, ...] = ()
+    errors: dict[int, GpudepthError] = field(default_factory=dict)
 
 
 def open_maps(depth: Footage | None, video: Path, options: ClipSettings, settings: Settings) -> MapStream:

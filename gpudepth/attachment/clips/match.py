@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from ...depth.encoding import Relative
 from ...errors import GpudepthError, UsageError, counted
 from ...pairing.clips import Footage
 from ...settings.clip import ClipSettings
@@ -16,6 +17,8 @@ from ...settings.settings import Settings
 from ...video.matching import Matched, by_place, by_time
 from ...video.ordered import prefetch
 from ..decode import DepthInput
+from ..estimate import Estimator
+from .estimated import estimate_maps
 from .maps import MapStream, open_maps
 from .pictures import PictureStream, open_pictures
 
@@ -72,26 +75,34 @@ class Streams:
                     depth = next(maps, None)
                 yield Read(frame, place, picture[1] if picture is not None and picture[0] == frame else None,
                            depth[1] if isinstance(depth, tuple) and depth[0] == place else None,
-                           depth if isinstance(depth, GpudepthError) else None)
+                           depth if isinstance(depth, GpudepthError) else self.maps.errors.get(place))
 
 
-def open_clip(video: Footage, depth: Footage | None, options: ClipSettings, settings: Settings) -> Streams:
+def open_clip(video: Footage, depth: Footage | None, options: ClipSettings, settings: Settings,
+              estimator: Estimator | None = None) -> Streams:
     """Open both sides of a clip and match them.
 
     Args:
         video: The colour side.
-        depth: The maps; None if the video holds them.
+        depth: The maps; None if the video holds them or a network estimates them.
         options: Settings of the clip.
-        settings: Settings of its frames.
+        settings: Settings of its frames, with the network if there is one.
+        estimator: Keeps the network loaded; None loads it for this clip.
 
     Raises:
         UsageError: Frames have no map and may not be missing, or wanted frames do not exist.
         NoDepthError: The video holds no depth.
         FileError: A file cannot be read.
     """
-    pictures = open_pictures(video, options, settings.limits, with_depth=depth is None)
-    maps = open_maps(depth, video.path, options, settings)
-    matched = _match(pictures, maps, options)
+    estimates = settings.network is not None
+    pictures = open_pictures(video, options, settings.limits, with_depth=depth is None and not estimates)
+    if estimates:
+        once = not isinstance(options.range, str) and not isinstance(settings.encoding, Relative)
+        maps = estimate_maps(pictures, estimator or Estimator(), settings, keep=not once)
+        matched = by_place(pictures.count, maps.count)
+    else:
+        maps = open_maps(depth, video.path, options, settings)
+        matched = _match(pictures, maps, options)
     wanted = _wanted(pictures.count, options, video.path)
     pairs = tuple(pair for pair in matched.pairs if pair[0] in wanted)
     alone = [place for place in matched.pictures_alone if place in wanted]

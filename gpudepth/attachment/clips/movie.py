@@ -63,7 +63,7 @@ def write(video: Footage, depth: Footage | None, out: Path, context: ClipContext
     context = context.resolve_preset(depth)
     suffix = out.suffix.lower()
     _check(video, out, context)
-    streams = open_clip(video, depth, context.options, context.settings)
+    streams = open_clip(video, depth, context.options, context.settings, context.estimator)
     if streams.lost:
         raise FileError(f"the video is cut off: {counted(streams.lost, 'frame')} missing", where=video.path,
                         hint="copy the video again; an output.path with {frame} writes the frames that exist")

@@ -113,7 +113,7 @@ def write(video: Footage, depth: Footage | None, output: str, context: ClipConte
         GpudepthError: As `open_clip` and `find_span` raise.
     """
     context = context.resolve_preset(depth)
-    streams = open_clip(video, depth, context.options, context.settings)
+    streams = open_clip(video, depth, context.options, context.settings, context.estimator)
     found = find_span(streams.maps, [m for _, m in streams.pairs], context)
     context = replace(context, settings=replace(context.settings, span=found.span, encoding=found.encoding))
     coder = _Coder(output, pipeline.target_of(Path(output)), streams.pictures.orientation, context,

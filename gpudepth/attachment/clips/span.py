@@ -30,6 +30,7 @@ from ...settings.settings import Settings
 from ...video.ordered import ordered_map, prefetch
 from ..decode import DecodedMap, DepthInput, decode_map, finite_ends, working_format
 from ..encode import outward
+from ..estimate import Estimator
 from ..prepare import clamp_ends
 from .maps import MapStream
 
@@ -44,6 +45,7 @@ class ClipContext:
         backend: Computes.
         threads: Number of threads of encoders and decoders.
         heartbeat: Called now and then with the number of frames that are done.
+        estimator: Keeps the network of the settings loaded, if there is one.
     """
 
     options: ClipSettings
@@ -51,6 +53,7 @@ class ClipContext:
     backend: Backend
     threads: int = 1
     heartbeat: Callable[[int], None] = lambda _: None
+    estimator: Estimator | None = None
 
     def resolve_preset(self, depth: Footage | None) -> ClipContext:
         """Return the context with the preset that `auto` finds for the first depth file. Raises UsageError."""
