@@ -21,6 +21,7 @@ from ..errors import UsageError
 from . import bits, tables
 from .checks import expect, expect_box, expect_confidence, expect_factor, holes_error, max_code_of
 from .interface import Array, Backend, Filled, Span, T
+from .pieces import convert_floats, look_up, plain, store_floats
 from .threads import CHUNK, Scratch, map_chunks, parallel_map
 
 F32 = np.float32
@@ -60,18 +61,18 @@ class NumpyBackend:
         out = _destination(codes, native(fmt).dtype, out)
         if factor is None and codes.itemsize <= 2:
             paired = codes.dtype == np.uint8 and out.itemsize == 2 and codes.size >= PAIRS_FROM
-            stage = _look_up(tables.of_codes(rule, fmt, codes.dtype),
+            stage = look_up(tables.of_codes(rule, fmt, codes.dtype),
                              tables.of_code_pairs(rule, fmt) if paired else None)
             map_chunks(stage, codes, out, threads=self.threads, chunk=LOOK_UP_CHUNK)
             return out
         if codes.dtype.kind != "f":
             rule = replace(rule, positive=False)    # the rule applies to float sources only
         if factor is None:
-            map_chunks(lambda scratch, part, to: _convert_floats(scratch, part, rule, None, to), codes, out,
+            map_chunks(lambda scratch, part, to: convert_floats(scratch, part, rule, None, to), codes, out,
                        threads=self.threads)
         else:
             expect_factor(factor, codes)
-            map_chunks(lambda scratch, part, to, times: _convert_floats(scratch, part, rule, times, to), codes, out,
+            map_chunks(lambda scratch, part, to, times: convert_floats(scratch, part, rule, times, to), codes, out,
                        factor, threads=self.threads)
         return out
 
@@ -101,7 +102,7 @@ class NumpyBackend:
     def span(self, values: Array) -> Span:
         """See `Backend.span`."""
         expect(values, "f2 f4")
-        parts = map_chunks(lambda scratch, part: bits.span(_plain(scratch, part)), values, threads=self.threads,
+        parts = map_chunks(lambda scratch, part: bits.span(plain(scratch, part)), values, threads=self.threads,
                            chunk=SPAN_CHUNK)
         lo, hi, valid = bits.merge(parts)
         if not valid:
@@ -119,10 +120,10 @@ class NumpyBackend:
         table = tables.of_stored(float(F32(lo)), float(F32(hi)), fmt) if values.itemsize == 2 else None
 
         def stage(scratch: Scratch, part: Array, to: Array) -> int:
-            part = _plain(scratch, part)
+            part = plain(scratch, part)
             gone = bits.holes(part)
             if table is None:
-                _store_floats(scratch, part, to, lo=F32(lo), hi=F32(hi), max_code=max_code)
+                store_floats(scratch, part, to, lo=F32(lo), hi=F32(hi), max_code=max_code)
             else:
                 np.take(table, bits.of(part), mode="clip", out=to)
             return gone
@@ -201,7 +202,7 @@ class NumpyBackend:
         expect(values, "f2 f4")
         out = _destination(values, native(fmt).dtype, None)
         if values.itemsize == 2:
-            map_chunks(_look_up(tables.of_reciprocals(fmt)), values, out, threads=self.threads, chunk=LOOK_UP_CHUNK)
+            map_chunks(look_up(tables.of_reciprocals(fmt)), values, out, threads=self.threads, chunk=LOOK_UP_CHUNK)
         else:
             def stage(scratch: Scratch, part: Array, to: Array) -> None:
                 bits.pack(scratch, np.divide(F32(1), part, out=scratch.like(part, F32, "v")), to)
@@ -316,90 +317,9 @@ class KeptCodes:
         out = np.empty(self.shape, stored.dtype)
         table = tables.of_recoded(tables.of_codes(self.rule, self.fmt, self.codes.dtype), lo, hi, stored)
         paired = self.codes.dtype == np.uint8 and table.dtype == np.uint8 and self.size >= PAIRS_FROM
-        stage = _look_up(table, tables.paired(table) if paired else None)
+        stage = look_up(table, tables.paired(table) if paired else None)
         map_chunks(stage, self.codes, out, threads=threads, chunk=LOOK_UP_CHUNK)
         return out
-
-
-def _look_up(table: Array, pairs: Array | None = None) -> Callable[[Scratch, Array, Array], None]:
-    """Return a function for `map_chunks` that looks codes up in a table, or in a table of pairs of 8-bit codes."""
-    def stage(scratch: Scratch, part: Array, to: Array) -> None:
-        part = _plain(scratch, part)
-        part = part if part.dtype == np.uint8 else part.view(np.uint16)
-        # take needs a contiguous target of the table's dtype; mode="clip" saves a second pass over the indices
-        target = to if to.flags.c_contiguous else scratch.like(to, to.dtype, "target")
-        if pairs is None:
-            np.take(table, part, mode="clip", out=target)
-        else:
-            source, flat, even = part.reshape(-1), target.reshape(-1), part.size & ~1
-            np.take(pairs, source[:even].view(np.uint16), mode="clip", out=flat[:even].view(pairs.dtype))
-            flat[even:] = table[source[even:]]
-        if target is not to:
-            np.copyto(to, target)
-    return stage
-
-
-def _convert_floats(scratch: Scratch, codes: Array, rule: Linear, factor: Array | None, out: Array) -> None:
-    v = scratch.like(codes, F32, "v")
-    np.copyto(v, codes, casting="same_kind" if codes.dtype.kind == "f" else "unsafe")
-    u = v.view(np.uint32)
-    ordinary = bits.top(u) < bits.INF32     # finite, and no sign bit anywhere
-    bad = None if ordinary and not _may_be_invalid(u, rule) else _invalid(v, rule)
-    if bad is not None:
-        np.copyto(v, F32(rule.divisor), where=bad)      # a harmless number for now; NaN is written at the end
-        ordinary = bits.top(u) < bits.INF32
-    if rule.divisor != 1:
-        np.divide(v, F32(rule.divisor), out=v)
-    # 0·(1−g) + 1·g equals g, so it is skipped, unless g is −0 or has overflowed.
-    if not (rule.a == 0 and rule.b == 1 and ordinary and rule.divisor >= 1):
-        left = np.subtract(F32(1), v, out=scratch.like(v, F32, "left"))
-        np.multiply(F32(rule.a), left, out=left)
-        np.multiply(F32(rule.b), v, out=v)
-        np.add(left, v, out=v)
-    if factor is not None:
-        np.multiply(v, factor, out=v, dtype=F32)
-    if rule.reciprocal:
-        np.divide(F32(1), v, out=v)
-    bits.pack(scratch, v, out)
-    if bad is not None:
-        bits.put_nan(out, bad)
-
-
-def _may_be_invalid(u: Array, rule: Linear) -> bool:
-    """Return whether values without a sign, of which `u` are the bits, may have a code that means no value."""
-    zero_is_invalid = rule.positive or 0 in rule.invalid
-    return any(code != 0 for code in rule.invalid) or (zero_is_invalid and not bits.bottom(u))
-
-
-def _invalid(v: Array, rule: Linear) -> Array | None:
-    """Return where a rule finds no value, or None if nowhere."""
-    bad = ~np.isfinite(v)
-    if rule.positive:
-        bad |= ~(v > 0)
-    for code in rule.invalid:
-        bad |= v == F32(code)
-    return bad if bad.any() else None
-
-
-def _store_floats(scratch: Scratch, v: Array, out: Array, *, lo: np.float32, hi: np.float32, max_code: int) -> None:
-    if not hi > lo:
-        out[...] = 0
-        return
-    x = np.subtract(v, lo, out=scratch.like(v, F32, "x"))
-    np.divide(x, hi - lo, out=x)
-    np.multiply(x, F32(max_code), out=x)
-    np.clip(x, F32(0), F32(max_code), out=x)
-    np.rint(x, out=x)
-    np.copyto(out, x, casting="unsafe")
-
-
-def _plain(scratch: Scratch, part: Array) -> Array:
-    """Return `part`, or a copy in scratch if it is strided, misaligned or in the other byte order."""
-    if part.flags.c_contiguous and part.flags.aligned and part.dtype.isnative:
-        return part
-    copy = scratch.like(part, part.dtype.newbyteorder("="), "plain")
-    np.copyto(copy, part)
-    return copy
 
 
 def _destination(values: Array, dtype: np.dtype[Any], out: Array | None) -> Array:
