@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from kernel_kit import host, same
@@ -99,3 +101,47 @@ def test_the_kernels_do_the_same() -> None:
         frame = (truth * F32(rng.uniform(0.8, 1.2)) * (1 + rng.normal(0, 0.01, SHAPE))).astype(F32)
         moved = np.clip(picture.astype(int) + rng.integers(-6, 6, picture.shape), 0, 255).astype(np.uint8)
         same(a.push(frame, moved).values, b.push(frame, moved).values)
+
+
+def test_large_frames_are_aligned_by_samples() -> None:
+    """At most 512 pixels on the long side come to the host, from the pixels that `nearest` takes, on every back end."""
+    rng = np.random.default_rng(3)
+    truth = (0.5 + np.mgrid[:90, :1300][1] / 900).astype(F32)
+    picture = np.broadcast_to(np.mgrid[:90, :1300][1][..., None] % 256, (90, 1300, 3)).astype(np.uint8)
+    frames = [(truth * F32(rng.uniform(0.7, 1.3)) * (1 + rng.normal(0, 0.001, truth.shape))).astype(F32) for _ in range(3)]
+    numpy, kernels = Temporal(backend(), rescale=True), Temporal(host(), rescale=True)
+    for frame in frames:
+        ours, theirs = numpy.push(frame, picture), kernels.push(frame, picture)
+        same(ours.values, theirs.values)
+        assert repr(ours.alignment) == repr(theirs.alignment)
+    assert ours.alignment is not None
+    assert ours.alignment.samples == 512 * 35
+    assert np.abs(ours.values / frames[0] - 1).mean() < 0.01
+
+
+def test_a_frame_that_fails_is_forgotten() -> None:
+    truth, picture = still()
+    steady = Temporal(backend())
+    steady.push(truth, picture)
+    before = steady.before
+    with pytest.raises(RuntimeError), steady.frame():
+        steady.push(truth * F32(1.05), picture)
+        raise RuntimeError
+    assert steady.before is before
+    with steady.frame():
+        steady.push(truth, picture)
+    assert steady.before is not before
+
+
+@pytest.mark.parametrize("engine", [backend("numpy"), host()], ids=["numpy", "kernels"])
+def test_pictures_of_another_size(engine: Any) -> None:
+    truth, picture = still()
+    for wrong in (picture[1:], picture[..., :2], picture.astype(np.uint16)):
+        with pytest.raises(ValueError, match="a guide must be a picture"):
+            engine.changes(picture, wrong, 3)
+        with pytest.raises(ValueError, match="a guide must be a picture"):
+            engine.unchanged(truth, picture, wrong, 3)
+    assert engine.changes(picture, picture ^ np.uint8(1), 2) == truth.size
+    assert engine.changes(picture, picture ^ np.uint8(1), 3) == 0
+    assert np.isnan(engine.unchanged(truth, picture, picture ^ np.uint8(1), 2)).all()
+    same(engine.unchanged(truth, picture, picture ^ np.uint8(1), 3), truth)
