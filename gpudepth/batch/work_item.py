@@ -107,7 +107,8 @@ class ItemWorker:
             self.backend = (RemoteBackend(link, worker.lease.charge) if link is not None and computes
                             else make_backend(task.backend))
             if link is not None and link.estimates:
-                self.estimator = Estimator(RemoteSession(link, settings.threads, settings.limits))
+                assert settings.network is not None
+                self.estimator = Estimator(RemoteSession(link, settings.network, settings.threads, settings.limits))
         elif isinstance(self.backend, RemoteBackend):
             self.backend.charge_again()
         return task.item.run(replace(task, settings=settings), ItemContext(worker, self.estimator, self.backend))

@@ -312,7 +312,7 @@ def test_a_map_larger_than_its_picture_comes_back(tmp_path: Path) -> None:
     """It does not fit into the memory that the picture lay in."""
     owners = Owners.start("numpy", network=Network(kit.write(tmp_path / "m.onnx")), threads=1)
     try:
-        remote = RemoteSession(owners.links[0], 1, DEFAULT)
+        remote = RemoteSession(owners.links[0], Network(tmp_path / "m.onnx"), 1, DEFAULT)
         rng = np.random.default_rng(0)
         for count, height, width in ((1, 30, 40), (2, 30, 40), (3, 700, 900)):
             pictures = [rng.random((height, width, 3)).astype(np.float32) for _ in range(count)]

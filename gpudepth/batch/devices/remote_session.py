@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DeviceError
 from ...limits import Limits
-from ...maps.network import PictureInput, Session
+from ...maps.network import Network, PictureInput, Session
 from .connection import DeviceLink, OwnerConnection
+
+T = TypeVar("T")
 
 
 class RemoteSession:
@@ -18,33 +21,40 @@ class RemoteSession:
 
     Args:
         link: How the owner is reached.
+        network: The network.
         threads: Threads of a network that is loaded here, when the owner is gone for good.
         limits: What the network's file may ask for.
     """
 
-    def __init__(self, link: DeviceLink, threads: int, limits: Limits) -> None:
-        self.link, self.threads, self.limits = link, threads, limits
-        self._connection = OwnerConnection(link)
-        self.picture_input: PictureInput = self._connection.call("picture_input")
+    def __init__(self, link: DeviceLink, network: Network, threads: int, limits: Limits) -> None:
+        self.network, self.link, self.threads, self.limits = network, link, threads, limits
+        self._connection: OwnerConnection | None = None
         self._local: Session | None = None
+        self.picture_input: PictureInput = self._attempt(lambda connection: connection.call("picture_input"),
+                                           lambda session: session.picture_input)
 
     def run(self, pictures: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """See `maps.network.Session.run`. A process that ends while it computes is waited for once."""
-        if self._local is not None:
-            return self._local.run(pictures)
-        try:
-            return self._estimate(pictures)
-        except DeviceError:
-            self._connection.close()
-        try:
-            self._connection = OwnerConnection(self.link)
-            return self._estimate(pictures)
-        except DeviceError:
-            self._local = Session(self.picture_input.network, threads=self.threads, limits=self.limits)
-            return self._local.run(pictures)
+        """See `maps.network.Session.run`."""
+        return self._attempt(lambda connection: self._estimate(connection, pictures),
+                             lambda session: session.run(pictures))
 
-    def _estimate(self, pictures: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        connection, stack = self._connection, np.stack(pictures)
+    def _attempt(self, remote: Callable[[OwnerConnection], T], local: Callable[[Session], T]) -> T:
+        """Ask the owner, once more if it ends meanwhile and is started again; then load the network here."""
+        for _ in range(2 if self._local is None else 0):
+            try:
+                self._connection = self._connection or OwnerConnection(self.link)
+                return remote(self._connection)
+            except DeviceError:
+                if self._connection is not None:
+                    self._connection.close()
+                self._connection = None
+        self._local = self._local or Session(self.network, threads=self.threads, limits=self.limits)
+        return local(self._local)
+
+    @staticmethod
+    def _estimate(connection: OwnerConnection,
+                  pictures: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        stack = np.stack(pictures)
         connection.reuse()
         start = connection.reserve(stack.nbytes)        # a map is usually a third of its picture
         connection.slot.array(start, stack.shape, np.float32)[...] = stack
