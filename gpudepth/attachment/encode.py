@@ -49,7 +49,8 @@ def encode_map(prepared: PreparedMap, picture: Picture, settings: Settings, back
         if not exact and storage.format.bits < data.storage.format.bits:
             warnings = [f"codes of {data.storage.format.bits} bits are stored with {storage.format.bits} bits"]
     else:
-        values = backend.put(prepared.values)
+        # Depth data is on the host. Any other map is where the back end computes, or still its codes.
+        values = prepared.values if data is None else backend.put(prepared.values)
         storage = _storage(prepared.span or backend.span(values), settings, container)
         coded = backend.quantise(values, storage.lo, storage.hi, storage.format)
         codes = backend.host(coded if turn == 1 else backend.orient(coded, turn))

@@ -7,6 +7,7 @@ makes a trip to the device, and the GPU is taken if the whole run gains more tha
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -23,18 +24,22 @@ from ..compute.stages import sampled, scene
 from ..compute.threads import available_cores
 from ..depth.pixel_format import L008, Quantity
 from ..errors import GpudepthError
+from ..formats.bytesource import Input
 from ..maps.reader import read_map
+from ..pairing.clips import Footage
 from ..settings.job import Job
 from ..settings.settings import Settings
 from ..video.reader import read_video
 from .devices.owners import Owners
 from .devices.remote import RemoteBackend
 from .plan import Plan
+from .tars import Tar
 from .work_item import ClipItem, PhotoItem, WorkItem
 from .workers import WorkerContext, run_tasks
 
 Size = tuple[int, int]
 
+SAMPLES = 5             # items that are looked at until one can be read
 LEAST_GAIN = 5.0        # seconds of numpy in a run, below which no GPU is started
 MEASURED = (144, 192)   # rows and columns of the maps on which numpy is measured
 FACTOR = 2              # of a guide's side to that of the map in this measurement
@@ -56,8 +61,21 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """What an item has to compute.
+
+    Attributes:
+        map: Width and height of its maps.
+        maps: Their number.
+    """
+
+    map: Size
+    maps: int = 1
+
+
+@dataclass(frozen=True)
 class SizeProbe:
-    """The task of a worker: to find the sizes of one item."""
+    """The task of a worker: to find the sizes of one item's maps."""
 
     item: WorkItem
     settings: Settings
@@ -106,18 +124,19 @@ def choose(plan: Plan) -> Choice:
         return _on_numpy(plan)
     if not operations:
         return _on_numpy(plan, "numpy computes: converting takes less time than copying maps to a GPU")
-    sizes = _sizes(plan)
-    if sizes is None:
-        return _on_numpy(plan)
-    what, count = f"{' and '.join(operations)} of {_named(sizes)}", len(plan.items)
-    numpy_seconds = _estimate(plan.settings, sizes[0])
+    found = _sizes(plan)
+    if found is None:
+        return _on_numpy(plan, "numpy computes: the first photos cannot be read, so that their sizes are unknown")
+    size, what = found.map, f"{' and '.join(operations)}, maps of {found.map[0]}×{found.map[1]}"
+    count = found.maps * sum(len(item.items) if isinstance(item, Tar) else 1 for item in plan.items)
+    numpy_seconds = _estimate(plan.settings, size)
     if numpy_seconds * count < LEAST_GAIN:
-        return _on_numpy(plan, f"numpy computes: {what} take about {numpy_seconds:.2g} s an item, which is less in "
-                               "all than starting a GPU pays for")
+        return _on_numpy(plan, f"numpy computes: it needs about {numpy_seconds * count:.2g} s in the whole run "
+                               f"({what}), less than a GPU takes to start")
     started, owners = time.monotonic(), None
     try:
         owners = _owners("cupy", plan)
-        device_seconds = _trip(RemoteBackend(owners.links[0]), plan.settings, sizes[0])
+        device_seconds = _trip(RemoteBackend(owners.links[0]), plan.settings, size)
     except GpudepthError as error:
         if owners is not None:
             owners.stop()
@@ -125,7 +144,7 @@ def choose(plan: Plan) -> Choice:
         return _on_numpy(plan)
     start = time.monotonic() - started
     gain = (numpy_seconds - device_seconds) * count
-    line = f"{what} take about {numpy_seconds:.2g} s an item on numpy and {device_seconds:.2g} s on the GPU"
+    line = f"a map takes about {numpy_seconds:.2g} s on numpy and {device_seconds:.2g} s on the GPU ({what})"
     if gain < start:
         owners.stop()
         return _on_numpy(plan, f"numpy computes: {line}")
@@ -143,35 +162,48 @@ def heavy_operations(settings: Settings) -> list[str]:
         found.append("inpainting")
     elif settings.fill == "nearest":
         found.append("filling from the nearest pixel")
+    if settings.temporal is not None:
+        found.append("smoothing over time")
     return found
 
 
-def probe_sizes(task: SizeProbe, _: WorkerContext) -> tuple[Size, Size]:
-    """Return width and height of an item's map and of its photo. Raises what reading them raises."""
+def probe_sizes(task: SizeProbe, _: WorkerContext) -> Sizes:
+    """Return the sizes of an item. Raises what reading them raises."""
     item, limits = task.item, task.settings.limits
     if isinstance(item, ClipItem):
         video = read_video(item.video.path, limits=limits)
-        return (video.width, video.height), (video.width, video.height)
+        size = video.width, video.height
+        if item.depth is not None:
+            with contextlib.suppress(GpudepthError):        # a kind that only the clip's own reader opens
+                size = _map_size(item.depth.path, task.settings) if item.depth.sequence else _video_size(item.depth)
+        return Sizes(size, len(video.times))
     assert isinstance(item, PhotoItem)
-    picture = read_picture(item.photo, limits).size(display=True)
     if task.settings.network is not None:
-        return picture, picture
-    source = read_map(item.depth, limits=limits, key=task.settings.key, photo_size=picture, rows=task.settings.rows)
-    return (source.codes.shape[1], source.codes.shape[0]), picture
+        return Sizes(read_picture(item.photo, limits).size(display=True))
+    return Sizes(_map_size(item.depth, task.settings))
 
 
-def _sizes(plan: Plan) -> tuple[Size, Size] | None:
-    """Return the sizes of the first item whose files can be read."""
-    items = [item for item in plan.items[:1] if isinstance(item, PhotoItem | ClipItem)]
-    for done in run_tasks(probe_sizes, [SizeProbe(item, plan.settings) for item in items], 1, 60):
-        if done.error is None:
-            found: tuple[Size, Size] = done.result
-            return found
+def _map_size(path: Input, settings: Settings) -> Size:
+    source = read_map(path, limits=settings.limits, key=settings.key, rows=settings.rows)
+    return source.codes.shape[1], source.codes.shape[0]
+
+
+def _video_size(depth: Footage) -> Size:
+    video = read_video(depth.path)
+    return video.width, video.height
+
+
+def _sizes(plan: Plan) -> Sizes | None:
+    """Return the sizes of the first item whose files can be read, of a few."""
+    photos = [one for item in plan.items[:SAMPLES] for one in (item.items if isinstance(item, Tar) else (item,))]
+    items = [item for item in photos[:SAMPLES] if isinstance(item, PhotoItem | ClipItem)]
+    results = run_tasks(probe_sizes, [SizeProbe(item, plan.settings) for item in items], 1, 60)
+    with contextlib.closing(results):  # type: ignore[type-var]
+        for done in results:
+            if done.error is None:
+                sizes: Sizes = done.result
+                return sizes
     return None
-
-
-def _named(sizes: tuple[Size, Size]) -> str:
-    return " for ".join(f"{width}×{height}" for width, height in sizes)
 
 
 def _estimate(settings: Settings, map_size: Size) -> float:
@@ -206,7 +238,8 @@ def _recipe(engine: Backend, settings: Settings, size: Size) -> Callable[[], obj
     width, height = _target(settings, size)
     gray, picture = scene(max(height, size[1]), max(width, size[0]), np.random.default_rng(0))
     values = 1 / (np.float32(0.5) + sampled(gray, size[1], size[0]))
-    values[::7, ::5] = np.nan
+    if settings.fill is not None:
+        values[::7, ::5] = np.nan
     guides = {shape: sampled(picture, shape[1], shape[0]) for shape in (size, (width, height))}
 
     def run() -> object:
@@ -219,8 +252,11 @@ def _recipe(engine: Backend, settings: Settings, size: Size) -> Callable[[], obj
                 settings.resize.method == "guided") else engine.resize(there, width, height, settings.resize.method)
         if settings.fill == "inpaint":
             there = engine.inpaint(there, engine.put(guides[width, height]))[0]
-        else:
-            there = engine.fill(there, settings.fill or "nearest", Quantity.DISPARITY)[0]
+        elif settings.fill is not None:
+            there = engine.fill(there, settings.fill, Quantity.DISPARITY)[0]
+        if settings.temporal is not None:
+            picture = engine.put(guides[width, height])
+            there = engine.blend(there, there, picture, picture, 0.3)
         return engine.host(engine.quantise(there, 0.1, 2.0, L008))
 
     return run

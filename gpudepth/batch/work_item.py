@@ -104,7 +104,7 @@ class ItemWorker:
         if self.backend is None:
             link = self.links[worker.number % len(self.links)] if self.links else None
             computes = link is not None and link.computes
-            self.backend = (RemoteBackend(link, worker.lease.charge) if link is not None and computes
+            self.backend = (RemoteBackend(link, worker.lease) if link is not None and computes
                             else make_backend(task.backend))
             if link is not None and link.estimates:
                 assert settings.network is not None

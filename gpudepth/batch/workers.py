@@ -78,7 +78,7 @@ def attempt(function: Callable[..., Any], task: Any, *context: WorkerContext) ->
     try:
         return done(function(task, *context))
     except GpudepthError as error:
-        return done(error=error)
+        return done(error=error, bug="\n".join(getattr(error, "__notes__", ())))     # of a bug in the owner of a device
     except MemoryError:
         return done(error=GpudepthError("not enough memory for this item",
                                         hint="use run.workers: 1, which leaves more memory for each item"))

@@ -133,7 +133,12 @@ class CudaDevice:
         address = memory.ctypes.data
         with self._typed():
             self.cupy.cuda.runtime.hostRegister(address, memory.nbytes, 0)
-        return lambda: self.cupy.cuda.runtime.hostUnregister(address)
+
+        def unlock() -> None:
+            with self._typed():
+                self.cupy.cuda.runtime.hostUnregister(address)
+
+        return unlock
 
     def upload(self, source: NDArray[Any]) -> Any:
         values = self.empty(source.shape, source.dtype)

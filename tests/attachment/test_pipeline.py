@@ -13,7 +13,7 @@ from PIL import Image
 import gpudepth
 from gpudepth.attachment.encode import outward
 from gpudepth.attachment.pipeline import run_item
-from gpudepth.compute import backend
+from gpudepth.compute import backend, cpu
 from gpudepth.depth import numeric
 from gpudepth.depth.calibration import Calibration
 from gpudepth.depth.data import DepthData
@@ -346,3 +346,13 @@ def test_lossy_depth(tmp_path: Path) -> None:
     a, b = gpudepth.read(lossless.output), gpudepth.read(lossy.output)
     assert a is not None and b is not None
     assert np.abs(a.map.astype(np.float32) - b.map).mean() < 0.05
+
+
+def test_a_map_that_nothing_refines_is_coded_by_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its codes become stored codes without values in between."""
+    counted = []
+    real = cpu.KeptCodes.quantised
+    monkeypatch.setattr(cpu.KeptCodes, "quantised", lambda self, *args: counted.append(self.shape) or real(self, *args))
+    photo, depth = plain(tmp_path / "p.jpg"), gray(tmp_path / "d.png")
+    run_item(photo, depth, tmp_path / "o.jpg", Settings(encoding=Gray(0.5, 12)), backend("numpy"))
+    assert counted == [(48, 64)]

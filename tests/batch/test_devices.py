@@ -5,11 +5,13 @@ The devices are g++'s build of the kernels, and the stand-in for CuPy, which can
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from multiprocessing import AuthenticationError
@@ -20,10 +22,11 @@ from typing import Any
 import numpy as np
 import pytest
 from devices_kit import kill_after, with_devices
-from kernel_kit import both, cases, same
+from kernel_kit import both, cases, host, same
 from run_kit import digest, make
 from stand_in_kit import environment
 from support import hostcc
+from video_kit import colour, depth
 
 from gpudepth.batch import choice as choice_module
 from gpudepth.batch import runner
@@ -32,6 +35,7 @@ from gpudepth.batch.devices import owners as owners_module
 from gpudepth.batch.devices.owners import Owners
 from gpudepth.batch.devices.remote import RemoteBackend
 from gpudepth.batch.devices.slot import LEAST
+from gpudepth.batch.memory import MemoryLease
 from gpudepth.compute import probe
 from gpudepth.compute.cpu import NumpyBackend
 from gpudepth.depth.pixel_format import HDIS
@@ -167,15 +171,16 @@ def test_a_full_device(stand_in: Any, tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_shared_memory_is_charged(name: str) -> None:
     """To the memory of the run: the slot when it is made, what it grows by, and again for the next item."""
-    owners, charged = Owners.start(name), list[int]()
+    owners, lease = Owners.start(name), MemoryLease()
     try:
-        remote = RemoteBackend(owners.links[0], charged.append)
+        remote = RemoteBackend(owners.links[0], lease)
         remote.put(np.zeros((8, 8), np.float32))
-        assert charged == [LEAST]
+        assert lease.used == LEAST
         remote.put(np.zeros((1500, 2000), np.float32))
-        assert sum(charged) == remote.connection.slot.size > 12_000_000
+        assert lease.used == remote.connection.slot.size > 12_000_000
+        lease.reset()
         remote.charge_again()
-        assert charged[-1] == remote.connection.slot.size
+        assert lease.used == remote.connection.slot.size
     finally:
         owners.stop()
 
@@ -287,8 +292,10 @@ def test_numpy_s_workers_import_no_cupy(tmp_path: Path) -> None:
     assert "note: numpy computes: converting takes less time than copying maps to a GPU" in done.stderr
 
 
-AUTO = [("heavy", 100.0, "GPU 0: guided upsampling and inpainting of "), ("light", 0.0, "numpy computes: guided upsampling and inpainting of "),
-        ("slower on the GPU", 1.0, "numpy computes: guided upsampling and inpainting of ")]
+WHAT = "(guided upsampling and inpainting, maps of 16×12)"
+AUTO = [("heavy", 100.0, f"GPU 0: a map takes about 1e+02 s on numpy and 0.5 s on the GPU {WHAT}"),
+        ("light", 0.0, f"numpy computes: it needs about 0 s in the whole run {WHAT}, less than a GPU takes to start"),
+        ("slower on the GPU", 1.0, f"numpy computes: a map takes about 1 s on numpy and 2 s on the GPU {WHAT}")]
 
 
 @pytest.mark.parametrize(("what", "seconds", "line"), AUTO, ids=[a[0] for a in AUTO])
@@ -305,8 +312,85 @@ def test_auto_decides_once(stand_in: Any, tmp_path: Path, monkeypatch: pytest.Mo
     assert digest(tmp_path / "out") == wanted
     assert bool(summary.transfers) == (what == "heavy")
     notes = [text for text in capfd.readouterr().err.splitlines() if text.startswith("note: ")]
-    assert len(notes) == 1
-    assert notes[0].startswith(f"note: {line}")
+    assert notes == [f"note: {line}"]
+
+
+def test_auto_looks_at_several_items(stand_in: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A damaged first map decides nothing; frames of clips and photos of tars count one by one."""
+    path = job(tmp_path, GUIDED, count=4)
+    (tmp_path / "d/00000.png").write_bytes(b"no map")
+    the_plan = runner.pair_files(path)[0]
+    assert choice_module._sizes(the_plan) == choice_module.Sizes((16, 12))
+    for map_ in (tmp_path / "d").glob("*.png"):
+        map_.write_bytes(b"")
+    assert choice_module._sizes(the_plan) is None
+    (tmp_path / "v").mkdir()
+    video, maps = colour(tmp_path / "v/clip.mp4", 7), depth(tmp_path / "v/clip_depth.mkv", 7)
+    clips = tmp_path / "clips.yaml"
+    clips.write_text(f'source: {{video: "v/clip.mp4", depth: "v/{maps.name}"}}\noutput: {{path: "out/{{frame}}.jpg"}}\n')
+    sizes = choice_module._sizes(runner.pair_files(clips)[0])
+    assert sizes is not None and video.exists()
+    assert sizes.maps == 7
+    assert choice_module.heavy_operations(Settings(temporal="steady")) == ["smoothing over time"]
+
+
+def test_memory_that_cannot_be_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies are slower then, and the device is used all the same."""
+    host()
+    (tmp_path / "unlocked.py").write_text(
+        "from support.hostcc import HostDevice\nfrom gpudepth.compute.kernels import KernelBackend\n"
+        "from gpudepth.errors import DeviceError\n"
+        "class Device(HostDevice):\n    def lock_pages(self, memory):\n        raise DeviceError('not supported')\n"
+        "def backend():\n    return KernelBackend(Device())\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    owners = Owners.start("unlocked:backend")
+    try:
+        remote = RemoteBackend(owners.links[0])
+        for shape in ((3, 4), (1500, 2000)):
+            assert remote.span(remote.put(np.ones(shape, np.float32))).valid == np.prod(shape)
+    finally:
+        owners.stop()
+
+
+def test_threads_leave_nothing_behind(name: str) -> None:
+    """The memory that a thread shared with the owner goes with the thread, on both sides."""
+    owners = Owners.start(name)
+    try:
+        remote, values = RemoteBackend(owners.links[0]), np.ones((1500, 2000), np.float32)
+        for _ in range(6):
+            thread = threading.Thread(target=lambda: remote.span(remote.put(values)))
+            thread.start()
+            thread.join()
+        gc.collect()
+        assert not [fd for fd in Path("/proc/self/fd").iterdir() if "memfd:gpudepth" in _target(fd)]
+        deadline = time.monotonic() + 10
+        theirs = Path(f"/proc/{owners.found[0].process.pid}/fd")
+        while (held := [fd for fd in theirs.iterdir() if "memfd:gpudepth" in _target(fd)]) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not held
+    finally:
+        owners.stop()
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
+
+
+def test_a_bug_in_the_owner_has_its_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host()
+    (tmp_path / "buggy.py").write_text(
+        "from support.hostcc import HostDevice\nfrom gpudepth.compute.kernels import KernelBackend\n"
+        "class Buggy(KernelBackend):\n    def sibling(self):\n        return Buggy(self.device, self.constants)\n"
+        "    def upsample(self, *_):\n        return 1 // 0\n"
+        "def backend():\n    return Buggy(HostDevice())\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    summary = with_devices(monkeypatch, job(tmp_path, count=2), "buggy:backend")
+    assert summary.failed == 2
+    assert all("ZeroDivisionError" in bug and "in upsample" in bug for bug in summary.bugs)
+    assert len(summary.bugs) == 2
 
 
 def test_what_auto_measures(stand_in: Any) -> None:

@@ -16,7 +16,7 @@ from ...errors import DeviceError
 from .owner import Call, Reply
 from .slot import Slot
 
-RESTART_SECONDS = 60.0      # in which a new owner may start
+RESTART_SECONDS = 120.0     # in which a new owner may start
 RETRY_SECONDS = 0.1
 
 
@@ -99,6 +99,7 @@ class OwnerConnection:
             reply: Reply = self._pipe.recv()
         if reply.error is not None:
             raise reply.error
+        self.slot.close()       # the memory stays as long as it is mapped
 
     def reserve(self, size: int) -> int:
         """Return where `size` bytes lie in the slot, which grows if it has to."""
@@ -106,7 +107,6 @@ class OwnerConnection:
         if start is None:
             larger = Slot.create(max(size, 2 * self.slot.size))     # whose pages are used when they are written
             self.charge(larger.size - self.slot.size)
-            self.slot.close()
             self.slot = larger
             self._send_slot()       # the owner finishes the copies from the old one first
             start = self.slot.reserve(size)
@@ -120,4 +120,3 @@ class OwnerConnection:
     def close(self) -> None:
         """Close the connection."""
         self._pipe.close()
-        self.slot.close()

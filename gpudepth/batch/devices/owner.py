@@ -18,6 +18,7 @@ import contextlib
 import os
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ from ...limits import Limits
 from ...maps.network import Network
 from .slot import Slot
 
+ACCEPT_SECONDS = 0.01
 FAILED = 70         # exit status after an error of the device
 OPERATIONS = frozenset(name for name in vars(Backend) if not name.startswith("_")) - {
     "name", "put", "host", "attempt", "keep_codes"}
@@ -143,8 +145,12 @@ def serve(setup: Setup, counts: Any, pipe: Connection) -> None:
     with Listener(setup.address, backlog=64) as listener:
         pipe.send(Ready(owner.name, owner.devices))
         while True:
-            with contextlib.suppress(OSError):      # a worker that is killed while it connects
-                threading.Thread(target=_serve, args=(owner, listener.accept(), setup.key), daemon=True).start()
+            try:
+                connection = listener.accept()
+            except OSError:     # a worker that is killed while it connects, or too many open files
+                time.sleep(ACCEPT_SECONDS)
+                continue
+            threading.Thread(target=_serve, args=(owner, connection, setup.key), daemon=True).start()
 
 
 def _serve(owner: _Owner, connection: Connection, key: bytes) -> None:
@@ -181,7 +187,6 @@ class _Owner:
             self.name = found.name
             if isinstance(found.device, CudaDevice):
                 found.device.limit_memory()
-        self.alone = threading.Lock()       # held by the one connection that retries what did not fit into memory
         self.session: Any = None
         if setup.network is not None:
             from ...maps.network import Session
@@ -241,10 +246,9 @@ class _Client:
         self.arrays: dict[int, Any] = {}
         self.made = 0
         self.slot: Slot | None = None
-        self.retries = False
         self.unlock: Callable[[], None] = lambda: None
         self.requests: dict[str, Callable[..., Any]] = {
-            "slot": self.attach, "put": self.put, "get": self.get, "alone": self.wait_alone, "estimate": self.estimate,
+            "slot": self.attach, "put": self.put, "get": self.get, "estimate": self.estimate,
             "picture_input": lambda: owner.session.picture_input}
 
     def answer(self, call: Call) -> Reply:
@@ -268,6 +272,9 @@ class _Client:
             raise
         except GpudepthError as error:
             return Reply(error=error)
+        except MemoryError:
+            return Reply(error=GpudepthError("not enough memory for this item on the host",
+                                             hint="use run.workers: 1, which leaves more memory for each item"))
         except Exception as error:
             return Reply(error=GpudepthError(f"internal error: {type(error).__name__}: {error}"),
                          bug=traceback.format_exc())
@@ -292,7 +299,8 @@ class _Client:
         self.detach()
         self.slot = Slot(recv_handle(self.connection), size)
         if self.backend is not None:
-            self.unlock = self.backend.device.lock_pages(self.slot.bytes)
+            with contextlib.suppress(DeviceError):      # copies from other memory are slower, and just as right
+                self.unlock = self.backend.device.lock_pages(self.slot.bytes)
 
     def put(self, start: int, shape: tuple[int, ...], dtype: str) -> Ref:
         assert self.slot is not None and self.backend is not None
@@ -309,15 +317,6 @@ class _Client:
         self.backend.device.finish()
         self.backend.transfers.downloads += 1
         self.backend.transfers.download_bytes += to.nbytes
-
-    def wait_alone(self, held: bool) -> None:
-        """Wait until no other connection retries an item that did not fit into memory, or let the next one do so."""
-        if held:
-            self.owner.alone.acquire()
-            self.retries = True
-        elif self.retries:
-            self.owner.alone.release()
-            self.retries = False
 
     def estimate(self, start: int, shape: tuple[int, ...]) -> list[Any]:
         """Run the network on pictures (N, H, W, 3) in the slot; put its maps there, one after the other.
@@ -344,11 +343,11 @@ class _Client:
                 with contextlib.suppress(DeviceError):
                     self.backend.device.finish()
             self.unlock()
+            self.unlock = lambda: None
             self.slot.close()
             self.slot = None
 
     def close(self) -> None:
         with contextlib.suppress(GpudepthError):
-            self.wait_alone(False)
             self.detach()
         self.arrays.clear()

@@ -8,6 +8,7 @@ import os
 import secrets
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...compute.launch import Transfers
-from ...errors import BackendError, DeviceError, GpudepthError
+from ...errors import BackendError, DeviceError
 from ...limits import DEFAULT, Limits
 from ...maps.network import Network
 from ..processes import without_main
@@ -40,6 +41,8 @@ class _Owner:
         counts: Transfers so far.
         lost: Whether it is not started again, as a shared number.
         restarts: How often it was started again.
+        reason: Why its last process ended.
+        deadline: When it must be ready after it was started again; None if it is.
     """
 
     setup: Setup
@@ -49,6 +52,8 @@ class _Owner:
     counts: Any
     lost: Any
     restarts: int = 0
+    reason: str = ""
+    deadline: float | None = None
 
 
 @dataclass
@@ -119,13 +124,12 @@ class Owners:
         """Wait for the first message of an owner. Raises what it raises."""
         try:
             if not owner.pipe.poll(START_SECONDS):
-                raise BackendError(f"{owner.device} was not ready within {START_SECONDS:g} s",
-                                   hint="‹backend=numpy› gives the same results")
+                raise BackendError(f"{owner.device} was not ready within {START_SECONDS:g} s", hint=_hint(owner))
             message: Ready = owner.pipe.recv()
         except (EOFError, OSError):
             owner.process.join()
             raise DeviceError(f"the process that owns {owner.device} ended while it started (exit status "
-                              f"{owner.process.exitcode})", hint="‹backend=numpy› gives the same results") from None
+                              f"{owner.process.exitcode})", hint=_hint(owner)) from None
         if message.error is not None:
             raise message.error
         return message
@@ -138,26 +142,57 @@ class Owners:
                      for one in self.found)
 
     def watch(self, warn: Callable[[str], None]) -> None:
-        """Start owners again whose processes ended; `warn` receives a line about each."""
+        """Start owners again whose processes ended; `warn` receives a line about each. It waits for nothing."""
         for owner in self.found:
-            if owner.process.is_alive() or owner.lost.value:
+            if owner.lost.value:
                 continue
-            reason = f"exit status {owner.process.exitcode}"
-            with contextlib.suppress(EOFError, OSError):
-                while owner.pipe.poll():
-                    message = owner.pipe.recv()
-                    reason = message.message if isinstance(message, GpudepthError) else reason
+            if owner.process.is_alive() and not self._late(owner):
+                continue
+            self._note_reason(owner)
             owner.pipe.close()
-            if owner.restarts < MOST_RESTARTS:
+            if owner.restarts < MOST_RESTARTS and owner.deadline is None:
                 owner.restarts += 1
-                warn(f"{owner.device} stopped ({reason}); it is started again, and what it was computing is repeated")
+                warn(f"{owner.device} stopped ({owner.reason}); it is started again, and what it was computing is "
+                     "repeated")
                 owner.process, owner.pipe = self._spawn(owner.setup, owner.counts)
-                with contextlib.suppress(GpudepthError):
-                    self._ready(owner)
-                    continue
+                owner.deadline = time.monotonic() + START_SECONDS
+                continue
             owner.lost.value = 1
-            warn(f"{owner.device} stopped again ({reason}); " + (
-                "the run ends, because it names this back end" if self.required else "numpy computes its items"))
+            computes = "the run ends, because it names this back end" if self.required else "numpy computes its items"
+            warn(f"{owner.device} stopped again ({owner.reason}); "
+                 + (computes if owner.setup.backend else "each worker loads it"))
+
+    def _late(self, owner: _Owner) -> bool:
+        """Return whether an owner that was started again is not ready in time, or cannot work."""
+        deadline = owner.deadline
+        if deadline is None:
+            return False
+        with contextlib.suppress(EOFError, OSError):
+            if owner.pipe.poll():
+                message: Ready = owner.pipe.recv()
+                if message.error is None:
+                    owner.deadline = None
+                    return False
+                owner.reason = message.error.message
+                return True
+        if time.monotonic() < deadline:
+            return False
+        owner.process.kill()
+        owner.reason = f"not ready within {START_SECONDS:g} s"
+        return True
+
+    @staticmethod
+    def _note_reason(owner: _Owner) -> None:
+        """Keep what an owner said before it ended, or its exit status."""
+        if owner.process.exitcode is None:
+            return
+        owner.reason = f"exit status {owner.process.exitcode}"
+        with contextlib.suppress(EOFError, OSError):
+            while owner.pipe.poll():
+                message = owner.pipe.recv()
+                error = message.error if isinstance(message, Ready) else message
+                owner.deadline = owner.deadline if error is not None else None      # it had been ready
+                owner.reason = error.message if error is not None else owner.reason
 
     def transfers(self) -> Iterator[tuple[str, Transfers]]:
         """Yield the copies to and from each device since the run began."""
@@ -174,6 +209,10 @@ class Owners:
             if owner.process.exitcode is None:
                 owner.process.kill()
                 owner.process.join()
+
+
+def _hint(owner: _Owner) -> str | None:
+    return "‹backend=numpy› gives the same results" if owner.setup.backend else None
 
 
 def _address() -> str:

@@ -6,7 +6,6 @@ threads has a connection for each.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from ...compute.interface import Array, Backend, Filled, Span
 from ...depth.numeric import Linear
 from ...depth.pixel_format import PixelFormat, Quantity
 from ...errors import DeviceError, DeviceMemoryError
+from ..memory import MemoryLease
 from .connection import DeviceLink, OwnerConnection
 from .owner import Ref
 
@@ -57,11 +57,11 @@ class RemoteBackend:
 
     Args:
         link: How the owner is reached.
-        charge: Called with the bytes of the memory that is shared with the owner, before they are used.
+        lease: The memory of the worker, to which the memory that is shared with the owner is charged.
     """
 
-    def __init__(self, link: DeviceLink, charge: Callable[[int], None] = lambda size: None) -> None:
-        self.link, self.charge, self._own = link, charge, threading.local()
+    def __init__(self, link: DeviceLink, lease: MemoryLease | None = None) -> None:
+        self.link, self.lease, self._own = link, lease or MemoryLease(), threading.local()
 
     @property
     def name(self) -> str:
@@ -72,46 +72,38 @@ class RemoteBackend:
     def connection(self) -> OwnerConnection:
         """The connection of this thread."""
         if not hasattr(self._own, "connection"):
-            self._own.connection = OwnerConnection(self.link, self.charge)
+            self._own.connection = OwnerConnection(self.link, self.lease.charge)
         found: OwnerConnection = self._own.connection
         return found
 
     def attempt(self, work: Callable[[Backend], T]) -> T:
         """See `Backend.attempt`: an item is tried twice on the device, then on numpy.
 
-        After an error of the device the second try is made with a fresh owner; an item that does not fit into the
-        device's memory is tried again while no other such item is.
+        After an error of the device the second try is made with a fresh owner. After a full memory it may succeed
+        because other items have ended.
         """
-        try:
-            return work(self)
-        except DeviceMemoryError:
-            again = self._alone
-        except DeviceError:
-            again = self._fresh
-        try:
-            return again(work)
-        except (DeviceError, DeviceMemoryError):
-            self._disconnect()
-            if self.link.required:
-                raise
+        for _ in range(2):
+            try:
+                return work(self)
+            except (DeviceError, DeviceMemoryError) as error:
+                failure = error
+                if isinstance(error, DeviceError):
+                    self._disconnect()
+                self._begin_again()
+        if self.link.required:
+            raise failure
         return work(NumpyBackend())
 
-    def _alone(self, work: Callable[[Backend], T]) -> T:
-        self.connection.call("alone", True)
-        try:
-            return work(self)
-        finally:
-            with contextlib.suppress(DeviceError):
-                self.connection.call("alone", False)
-
-    def _fresh(self, work: Callable[[Backend], T]) -> T:
-        self._disconnect()
-        return work(self)
+    def _begin_again(self) -> None:
+        """Count the memory of the item from the start. That of clips, which have threads, is not counted."""
+        if threading.current_thread() is threading.main_thread():
+            self.lease.release()
+            self.charge_again()
 
     def charge_again(self) -> None:
         """Charge the memory of this thread's connection, which stays for the next item."""
         if hasattr(self._own, "connection"):
-            self.charge(self._own.connection.slot.size)
+            self.lease.charge(self._own.connection.slot.size)
 
     def _disconnect(self) -> None:
         if hasattr(self._own, "connection"):
