@@ -112,10 +112,11 @@ class ForkServer:
     def _start_server(self) -> None:
         self.stop()
         self.control, theirs = socket.socketpair()
-        self.process = multiprocessing.get_context("spawn").Process(
+        process = multiprocessing.get_context("spawn").Process(
             target=_run_server, args=(theirs, self.serve, *self.arguments), daemon=True)
         with without_main(), _one_thread_of_blas():
-            self.process.start()
+            process.start()
+        self.process = process      # one that could not be started cannot be ended
         theirs.close()
 
 
@@ -210,8 +211,9 @@ def _run_server(control: socket.socket, serve: Serve, function: Any, *arguments:
             (number, operation, process, signal_), files = message
             answer = 0
             if operation == b"f":
-                answer = _fork(control, files[0], serve, (function, *arguments))
-                workers.add(answer)
+                if files:       # none came if this process has too many open files
+                    answer = _fork(control, files[0], serve, (function, *arguments))
+                    workers.add(answer)
             elif operation == b"w":
                 done, status = os.waitpid(process, os.WNOHANG)
                 workers.discard(done)

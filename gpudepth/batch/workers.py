@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
-from ..errors import GpudepthError
+from ..errors import GpudepthError, OutputError
 from .memory import LeaseRequest, MemoryBudget, MemoryLease
 from .processes import DRAIN_SECONDS, Process, launcher, unwind
 
@@ -145,8 +145,12 @@ class _Pool:
         self.numbers = itertools.count()
 
     def start(self) -> _Worker:
-        ours, theirs = multiprocessing.Pipe()
-        worker = _Worker(self.launcher.start(theirs), ours)
+        try:
+            ours, theirs = multiprocessing.Pipe()
+            worker = _Worker(self.launcher.start(theirs), ours)
+        except OSError as error:
+            raise OutputError(f"a worker process cannot be started: {error.strerror}",
+                              hint="raise the limits of open files and processes (ulimit -n, ulimit -u)") from None
         with contextlib.suppress(OSError):      # it was killed at once: the next read from its pipe shows it
             ours.send(next(self.numbers))
         theirs.close()

@@ -61,7 +61,7 @@ class ObjectsOnDisk(MutableMapping[Path, RemoteFile]):
     """Stores objects by path in a temporary database on the disk, as `pair_table` does."""
 
     def __init__(self) -> None:
-        self.db = sqlite3.connect("", isolation_level=None)
+        self.db = sqlite3.connect("", isolation_level=None, check_same_thread=False)      # any thread may collect it
         weakref.finalize(self, self.db.close)
         self.db.executescript("pragma journal_mode = off; pragma synchronous = off; create table object("
                               "path blob primary key, url text, size integer, etag text) without rowid; begin")

@@ -111,7 +111,7 @@ class PairTable:
 
     def __init__(self, base: Path, outputs: Template | None, names: list[str]) -> None:
         self.base, self.template, self.names = base, outputs, names
-        self.db = sqlite3.connect("", isolation_level=None)
+        self.db = sqlite3.connect("", isolation_level=None, check_same_thread=False)      # any thread may collect it
         weakref.finalize(self, self.db.close)
         for setting in (f"cache_size = -{CACHE_KIB}", "journal_mode = off", "synchronous = off", "temp_store = file"):
             self.db.execute(f"pragma {setting}")
