@@ -65,7 +65,7 @@ def versions(_: float) -> None:
         done = subprocess.run(["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"], capture_output=True,
                               text=True, check=False)
         row(query, done.stdout.strip() or done.stderr.strip())
-    for module in ("av", "pillow_heif", "typer", "pydantic", "yaml", "pytest"):
+    for module in ("av", "pillow_heif", "click", "pydantic", "yaml", "pytest"):
         if importlib.util.find_spec(module) is None:
             emit(Row("versions", module, "is missing", ok=False))
 
