@@ -102,8 +102,8 @@ def _bins(count: int) -> NDArray[np.uint8]:
     """Return the bins before the samples of each block (count, 2).
 
     Each bin takes the lower part of the range but the last, whose code word is 2 below the end of the range. The state
-    of part_mode, which starts at 0, grows by 1 with each block until 62. The value is 9 bits, and 10 where the range
-    was doubled after part_mode; its last bit is 1, and zeros follow (9.3.4.3.5).
+    of part_mode, which starts at 0, grows by 1 with each block until 62. The range is at least 256 after part_mode, so
+    that it is never doubled: the value is 9 bits, the last of them 1, and zeros follow (9.3.4.3.5).
     """
     return _first_bins()[np.minimum(np.arange(count), len(_LPS))]
 
@@ -114,8 +114,7 @@ def _first_bins() -> NDArray[np.uint8]:
     table = []
     for block in range(len(_LPS) + 1):
         span = (508 if block else 510) - _LPS[min(block, len(_LPS) - 1)]
-        doubled = span < 256
-        value = ((span << doubled) - 2 | 1) << 7 - doubled
+        value = (span - 2 | 1) << 7
         table.append((value >> 8, value & 255))
     return np.array(table, np.uint8)
 
