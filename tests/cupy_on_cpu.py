@@ -154,22 +154,6 @@ class Device:
             stream.synchronize()
 
 
-class Event:
-    def __init__(self, disable_timing: bool = False) -> None:
-        self.reached, self.stream = True, NULL
-
-    def record(self, stream: Stream) -> None:
-        self.reached, self.stream = False, stream
-        stream.add(self._reach)
-
-    def _reach(self) -> None:
-        self.reached = True
-
-    def synchronize(self) -> None:
-        while not self.reached:
-            self.stream.queue.popleft()()
-
-
 class ndarray:  # noqa: N801 - CuPy's name
     """On the device."""
 
@@ -310,7 +294,7 @@ def modules(**faults: Any) -> dict[str, ModuleType]:
         memGetInfo=lambda: (FAULTS.memory - FAULTS.taken, FAULTS.memory),
         hostRegister=lambda address, size, flags: None, hostUnregister=lambda address: None)
     cuda = SimpleNamespace(
-        Device=Device, Stream=Stream, Event=Event, get_current_stream=now, runtime=runtime,
+        Device=Device, Stream=Stream, get_current_stream=now, runtime=runtime,
         driver=SimpleNamespace(CUDADriverError=CUDADriverError), memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError))
     vars(cupy).update(
         __version__="stand-in", ndarray=ndarray, array=array, empty=block, zeros=zeros, asnumpy=lambda a: a.get(),
