@@ -87,6 +87,11 @@ def _owners(name: str, plan: Plan, *, required: bool = False) -> Owners:
                         threads=max(1, available_cores() // 2), limits=plan.settings.limits)
 
 
+def named_backend(job: Job) -> str:
+    """Return the back end that a job or GPUDEPTH_BACKEND names, or "auto"."""
+    return os.environ.get(probe.VARIABLE) or "auto" if job.run.backend == "auto" else job.run.backend
+
+
 def choose_named(plan: Plan) -> Choice | None:
     """Return the back end that a job or GPUDEPTH_BACKEND names, with the owners of its devices; None for auto.
 
@@ -96,7 +101,7 @@ def choose_named(plan: Plan) -> Choice | None:
         BackendError: It cannot be used.
     """
     job = plan.job
-    name = os.environ.get(probe.VARIABLE) or "auto" if job.run.backend == "auto" else job.run.backend
+    name = named_backend(job)
     if name == "numpy":
         return _on_numpy(plan)
     if name != "auto":
@@ -175,7 +180,7 @@ def probe_sizes(task: SizeProbe, _: WorkerContext) -> Sizes:
         size = video.width, video.height
         if item.depth is not None:
             with contextlib.suppress(GpudepthError):        # a kind that only the clip's own reader opens
-                size = _map_size(item.depth.path, task.settings) if item.depth.sequence else _video_size(item.depth)
+                size = _footage_size(item.depth, task.settings)
         return Sizes(size, len(video.times))
     assert isinstance(item, PhotoItem)
     if task.settings.network is not None:
@@ -188,8 +193,10 @@ def _map_size(path: Input, settings: Settings) -> Size:
     return source.codes.shape[1], source.codes.shape[0]
 
 
-def _video_size(depth: Footage) -> Size:
-    video = read_video(depth.path)
+def _footage_size(depth: Footage, settings: Settings) -> Size:
+    if depth.sequence:
+        return _map_size(depth.path, settings)
+    video = read_video(depth.path, limits=settings.limits)
     return video.width, video.height
 
 
@@ -260,9 +267,3 @@ def _recipe(engine: Backend, settings: Settings, size: Size) -> Callable[[], obj
         return engine.host(engine.quantise(there, 0.1, 2.0, L008))
 
     return run
-
-
-def named_backend(job: Job) -> str:
-    """Return the back end for single items outside a run."""
-    name = os.environ.get(probe.VARIABLE) or "auto" if job.run.backend == "auto" else job.run.backend
-    return "numpy" if name == "auto" else name
